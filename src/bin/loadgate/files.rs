@@ -1,0 +1,55 @@
+//! Telling whether two names stand for one file.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use same_file::Handle;
+
+/// An existing regular file, whatever it is called. Terminals, pipes and devices have none: they may be read and
+/// written at once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FileId(Handle);
+
+impl FileId {
+    /// Of an opened file.
+    pub fn of_file(file: &File) -> io::Result<Option<FileId>> {
+        FileId::if_regular(Handle::from_file(file.try_clone()?)?)
+    }
+
+    /// Of the file at a path. None also where there is no file yet, or none that can be opened.
+    pub fn of_path(path: &Path) -> Option<FileId> {
+        // Asked first, because opening a pipe would wait for somebody at its other end.
+        let is_regular = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+        is_regular.then(|| Handle::from_path(path).ok()).flatten().map(FileId)
+    }
+
+    /// Of what standard input has been redirected to.
+    pub fn of_stdin() -> Option<FileId> {
+        Handle::stdin().and_then(FileId::if_regular).ok().flatten()
+    }
+
+    /// Of what standard output has been redirected to.
+    pub fn of_stdout() -> Option<FileId> {
+        Handle::stdout().and_then(FileId::if_regular).ok().flatten()
+    }
+
+    fn if_regular(handle: Handle) -> io::Result<Option<FileId>> {
+        let is_regular = handle.as_file().metadata()?.is_file();
+        Ok(is_regular.then_some(FileId(handle)))
+    }
+}
+
+/// Whether two paths, of files that need not exist yet, name the same file.
+pub fn are_same(one: &Path, other: &Path) -> bool {
+    match (FileId::of_path(one), FileId::of_path(other)) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => !one.exists() && !other.exists() && resolved(one) == resolved(other),
+        _ => false,
+    }
+}
+
+fn resolved(path: &Path) -> Option<PathBuf> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some(parent.canonicalize().ok()?.join(path.file_name()?))
+}

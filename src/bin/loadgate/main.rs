@@ -1,0 +1,40 @@
+//! The `loadgate` command. One file for each subcommand.
+
+mod files;
+mod generate;
+mod input;
+mod outcome;
+mod output;
+mod replay;
+mod summary;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use outcome::{Failure, tell};
+
+/// Decides whether attempts to load funds are within their customers' velocity limits
+#[derive(Parser)]
+#[command(version, after_help = outcome::EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Replay(replay::Args),
+    Generate(generate::Args),
+}
+
+fn main() -> ExitCode {
+    let ended = match Cli::parse().command {
+        Command::Replay(args) => replay::run(&args),
+        Command::Generate(args) => generate::run(&args),
+    };
+    ended.unwrap_or_else(|failure| {
+        tell(&format!("loadgate: {failure}"));
+        Failure::exit_code(&failure)
+    })
+}

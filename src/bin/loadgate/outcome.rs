@@ -1,0 +1,48 @@
+//! How the program ends, and what it says then.
+
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The exit codes, for `--help`. The README has the same table.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything was done
+  1  it could not be done: something could not be read or written
+  2  the command line or the limits file is wrong; nothing was read or written
+  3  everything was done, but some lines were invalid";
+
+/// All was done, but some lines were invalid.
+pub const SOME_INVALID: u8 = 3;
+
+/// Why the program could not do what it was asked to.
+#[derive(Debug)]
+pub enum Failure {
+    /// Something could not be read or written.
+    Io(anyhow::Error),
+    /// What was asked makes no sense.
+    Usage(anyhow::Error),
+}
+
+impl Failure {
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::Io(_) => ExitCode::from(1),
+            Failure::Usage(_) => ExitCode::from(2),
+        }
+    }
+}
+
+/// What happened, and all its causes, on one line.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Io(error) | Failure::Usage(error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
+/// Says a line on standard error. Unlike `eprintln!` it does not panic when nobody can listen any more.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

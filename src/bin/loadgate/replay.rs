@@ -1,0 +1,154 @@
+//! `loadgate replay`: decides the load attempts of a file.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, anyhow};
+use loadgate::config::{LimitsFileError, read_limits};
+use loadgate::domain::Limits;
+use loadgate::entry::replay::{Outlet, Replay, ReplayError, Report};
+use loadgate::wire::Reasons;
+
+use crate::files::{FileId, are_same};
+use crate::input::{Input, decompressed};
+use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
+use crate::output::Output;
+use crate::summary::{Summary, SummaryForm};
+use crate::watch::{BAR_TICK, Progress, Watch};
+
+/// Decide the load attempts of a file, one JSON object a line
+///
+/// Decisions are written in the input's order, as they are made; everything else goes to standard error.
+#[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Args {
+    /// A file of load attempts: plain, gzip or Zstandard. `-` or none is standard input
+    input: Option<PathBuf>,
+
+    /// Write the decisions to a file, which appears whole or not at all [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Keep each invalid line in a file, as a JSON object with its number, code, message and text
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+
+    /// Take the limits from a TOML file [default: the built-in limits, those of limits.toml]
+    #[arg(long, value_name = "FILE")]
+    limits: Option<PathBuf>,
+
+    /// Add "reasons" to each decision: the code of every limit that the attempt would break
+    #[arg(long)]
+    explain: bool,
+
+    /// How to tell the counts at the end
+    #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
+    summary: SummaryForm,
+
+    /// When to show a progress bar
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    progress: Progress,
+
+    /// How many threads to use; the output does not depend on it [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let replay = Replay {
+        limits: limits(args.limits.as_deref())?,
+        reasons: if args.explain { Reasons::Named } else { Reasons::Omitted },
+        threads: threads(args.threads),
+        identity_key: random_key()?,
+    };
+    let input = Input::open(args.input.as_deref())?;
+    refuse_shared_files(args, &input)?;
+    let rejects = args.rejects.as_deref().map(create_rejects).transpose()?;
+    let mut output = Output::open(args.output.as_deref())?;
+
+    let begun = Instant::now();
+    let report = replay_all(args, &replay, input, rejects, &mut output)?;
+    if report.is_complete {
+        output.finish()?;
+    }
+    let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if let Some(summary) = Summary::new(&report, &replay.limits, elapsed_ms).render(args.summary) {
+        tell(&summary);
+    }
+    Ok(if report.tally.invalid > 0 { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
+}
+
+fn replay_all(
+    args: &Args,
+    replay: &Replay,
+    input: Input,
+    rejects: Option<Box<dyn Write + Send>>,
+    output: &mut Output,
+) -> Result<Report, Failure> {
+    let watch = Watch::new(args.progress, input.bytes, output.is_stdout());
+    let bar = watch.bar().clone();
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(BAR_TICK);
+    }
+    let ended = decompressed(bar.wrap_read(input.raw))
+        .map_err(|source| ReplayError::Read { lines: 0, source })
+        .and_then(|bytes| replay.run(bytes, Outlet::new(output, rejects, watch)));
+    bar.finish_and_clear();
+    ended.with_context(|| whereabouts(args, &input.name)).map_err(Failure::Io)
+}
+
+/// Which files an error during the replay is about.
+fn whereabouts(args: &Args, input: &str) -> String {
+    let output = args.output.as_deref().map_or("standard output".to_owned(), |path| format!("'{}'", path.display()));
+    let rejects = args.rejects.as_deref().map_or(String::new(), |path| format!(", rejects to '{}'", path.display()));
+    format!("replaying '{input}', decisions to {output}{rejects}")
+}
+
+fn limits(path: Option<&Path>) -> Result<Limits, Failure> {
+    let Some(path) = path else { return Ok(Limits::default()) };
+    read_limits(path).map_err(|error| {
+        let is_io = matches!(error, LimitsFileError::Read(_));
+        let error = anyhow!(error).context(format!("limits file '{}'", path.display()));
+        if is_io { Failure::Io(error) } else { Failure::Usage(error) }
+    })
+}
+
+fn threads(wanted: Option<u16>) -> NonZeroUsize {
+    let wanted = wanted.and_then(|threads| NonZeroUsize::new(threads.into()));
+    wanted.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn random_key() -> Result<[u8; 16], Failure> {
+    let mut key = [0; 16];
+    getrandom::fill(&mut key)
+        .context("the operating system gave no random bytes for the key that tells events apart")
+        .map_err(Failure::Io)?;
+    Ok(key)
+}
+
+fn create_rejects(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
+    let file = File::create(path)
+        .with_context(|| format!("could not create the rejects file '{}'", path.display()))
+        .map_err(Failure::Io)?;
+    Ok(Box::new(BufWriter::new(file)))
+}
+
+/// Nothing that is written may be what is read, or what else is written.
+fn refuse_shared_files(args: &Args, input: &Input) -> Result<(), Failure> {
+    let is_input = |id: Option<FileId>| id.is_some() && id == input.id;
+    let output = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    let clash = if output.map_or_else(|| is_input(FileId::of_stdout()), |path| is_input(FileId::of_path(path))) {
+        Some("the decisions would overwrite the input: give another output")
+    } else if args.rejects.as_deref().is_some_and(|path| is_input(FileId::of_path(path))) {
+        Some("the rejects would overwrite the input: give another --rejects")
+    } else if output.zip(args.rejects.as_deref()).is_some_and(|(output, rejects)| are_same(output, rejects)) {
+        Some("the decisions and the rejects would go to one file: give two")
+    } else {
+        None
+    };
+    clash.map_or(Ok(()), |clash| Err(Failure::Usage(anyhow!("{clash} than '{}'", input.name))))
+}

@@ -1,0 +1,89 @@
+//! The summary of a replay, for people or for programs.
+
+use std::fmt::Write;
+
+use clap::ValueEnum;
+use indicatif::HumanCount;
+use loadgate::domain::Limits;
+use loadgate::entry::replay::Report;
+use serde::Serialize;
+
+use crate::watch::per_second;
+
+/// In which form the summary is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SummaryForm {
+    /// For people
+    Text,
+    /// One JSON object on one line
+    Json,
+    /// Not at all
+    None,
+}
+
+/// All counts of a replay.
+#[derive(Serialize)]
+pub struct Summary<'a> {
+    attempts: u64,
+    accepted: u64,
+    declined: u64,
+    #[serde(serialize_with = "as_object")]
+    declined_by_reason: Vec<(&'a str, u64)>,
+    ignored: u64,
+    invalid: u64,
+    /// False when the reader of the decisions went away before the end of the input.
+    complete: bool,
+    elapsed_ms: u64,
+    attempts_per_second: u64,
+}
+
+fn as_object<S: serde::Serializer>(counts: &[(&str, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(counts.iter().copied())
+}
+
+impl<'a> Summary<'a> {
+    pub fn new(report: &Report, limits: &'a Limits, elapsed_ms: u64) -> Summary<'a> {
+        let tally = &report.tally;
+        Summary {
+            attempts: tally.attempts(),
+            accepted: tally.accepted,
+            declined: tally.declined,
+            declined_by_reason: tally.declined_by_reason(limits).collect(),
+            ignored: tally.ignored,
+            invalid: tally.invalid,
+            complete: report.is_complete,
+            elapsed_ms,
+            attempts_per_second: per_second(tally.attempts(), elapsed_ms),
+        }
+    }
+
+    /// The summary in this form, without a last line end. None where none is wanted.
+    pub fn render(&self, form: SummaryForm) -> Option<String> {
+        match form {
+            SummaryForm::Text => Some(self.text()),
+            SummaryForm::Json => serde_json::to_string(self).ok(),
+            SummaryForm::None => None,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let mut count = |name: &str, count: u64, remark: &str| {
+            let _ = writeln!(text, "{name:<16}{:>14}{remark}", HumanCount(count).to_string());
+        };
+        count("attempts", self.attempts, "");
+        count("accepted", self.accepted, "");
+        count("declined", self.declined, "");
+        for (code, declined) in &self.declined_by_reason {
+            count(&format!("  {code}"), *declined, "");
+        }
+        count("ignored", self.ignored, "  already decided");
+        count("invalid", self.invalid, "");
+        let (seconds, ms) = (self.elapsed_ms / 1_000, self.elapsed_ms % 1_000);
+        let _ = write!(text, "{seconds}.{ms:03} s, {} attempts per second", HumanCount(self.attempts_per_second));
+        if !self.complete {
+            text.push_str("\nstopped early: the reader of the decisions went away");
+        }
+        text
+    }
+}

@@ -1,0 +1,135 @@
+//! What a person sees while a replay runs: a progress bar, and the first invalid lines.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use loadgate::app::Tally;
+use loadgate::domain::LoadError;
+use loadgate::entry::replay::Observer;
+
+use crate::outcome::tell;
+
+/// How many invalid lines are told one by one. All of them are counted, and kept by `--rejects`.
+const INVALID_TOLD_MAX: u64 = 10;
+
+/// How often the bar is drawn at the most, in times a second.
+const DRAWS_PER_S_MAX: u8 = 10;
+
+/// Whether to show progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// On a terminal, unless decisions go to it too
+    Auto,
+    /// Even where standard error is no terminal
+    Always,
+    /// Not at all
+    Never,
+}
+
+/// Watches a replay.
+pub struct Watch {
+    bar: ProgressBar,
+    invalid_told: u64,
+}
+
+impl Watch {
+    /// `bytes` is the size of the input, if it is known.
+    pub fn new(progress: Progress, bytes: Option<u64>, decisions_to_stdout: bool) -> Watch {
+        let is_shared = decisions_to_stdout && io::stdout().is_terminal();
+        let target = match progress {
+            Progress::Auto if !is_shared => ProgressDrawTarget::stderr_with_hz(DRAWS_PER_S_MAX),
+            Progress::Always => ProgressDrawTarget::term_like_with_hz(Box::new(PlainTerminal), DRAWS_PER_S_MAX),
+            Progress::Auto | Progress::Never => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(bytes, target);
+        let template = match bytes {
+            Some(_) => "{bar:32} {percent:>3}%  {msg}  {eta} left",
+            None => "{spinner} {bytes} read  {msg}  {elapsed}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Watch { bar, invalid_told: 0 }
+    }
+
+    /// The bar that counts what is read of the input.
+    pub fn bar(&self) -> &ProgressBar {
+        &self.bar
+    }
+}
+
+impl Observer for Watch {
+    fn invalid(&mut self, line: u64, error: &LoadError) {
+        if self.invalid_told < INVALID_TOLD_MAX {
+            self.invalid_told += 1;
+            self.bar.suspend(|| tell(&format!("line {line}: {}: {error}", error.code())));
+        }
+    }
+
+    fn settled(&mut self, tally: &Tally) {
+        if !self.bar.is_hidden() {
+            let attempts = tally.attempts();
+            let elapsed_ms = u64::try_from(self.bar.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let per_second = per_second(attempts, elapsed_ms);
+            self.bar.set_message(format!("{} attempts, {} per second", HumanCount(attempts), HumanCount(per_second)));
+        }
+    }
+}
+
+/// A rate, from a count and milliseconds.
+pub fn per_second(count: u64, elapsed_ms: u64) -> u64 {
+    count.saturating_mul(1_000) / elapsed_ms.max(1)
+}
+
+/// Standard error as a terminal of ordinary size, whatever it is.
+struct PlainTerminal;
+
+impl fmt::Debug for PlainTerminal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainTerminal")
+    }
+}
+
+impl TermLike for PlainTerminal {
+    fn width(&self) -> u16 {
+        100
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        if lines > 0 { write!(io::stderr(), "\x1b[{lines}A") } else { Ok(()) }
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        if lines > 0 { write!(io::stderr(), "\x1b[{lines}B") } else { Ok(()) }
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        if columns > 0 { write!(io::stderr(), "\x1b[{columns}C") } else { Ok(()) }
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        if columns > 0 { write!(io::stderr(), "\x1b[{columns}D") } else { Ok(()) }
+    }
+
+    fn write_line(&self, line: &str) -> io::Result<()> {
+        writeln!(io::stderr(), "{line}")
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        write!(io::stderr(), "{text}")
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        write!(io::stderr(), "\r\x1b[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// So long a bar without news is drawn again, for its clock.
+pub const BAR_TICK: Duration = Duration::from_millis(500);

@@ -1,0 +1,171 @@
+//! The only reader of configuration: the limits file.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::domain::{Cents, Limit, LimitError, Limits, Measure, Window};
+
+/// The largest limits file, in bytes: [`LIMITS_MAX`](crate::domain::LIMITS_MAX) limits and plenty of comments.
+const LIMITS_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Why a limits file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LimitsFileError {
+    /// The file cannot be read.
+    #[error("could not read the limits file")]
+    Read(#[source] io::Error),
+    /// The file is over [`LIMITS_FILE_BYTES_MAX`].
+    #[error("the limits file is over {LIMITS_FILE_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The file says something that is no limit.
+    #[error(transparent)]
+    Invalid(#[from] LimitsTextError),
+}
+
+/// What is wrong in the text of a limits file, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {key}{reason}")]
+pub struct LimitsTextError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The key, as `limit 2, max: `; empty where the text is not TOML.
+    key: String,
+    reason: String,
+}
+
+/// Reads the limits that a file says.
+///
+/// # Errors
+/// [`LimitsFileError`] when the file cannot be read, or says anything but limits.
+pub fn read_limits(path: &Path) -> Result<Limits, LimitsFileError> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(LimitsFileError::Read)?;
+    file.take(LIMITS_FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(LimitsFileError::Read)?;
+    if text.len() as u64 > LIMITS_FILE_BYTES_MAX {
+        return Err(LimitsFileError::TooLarge);
+    }
+    Ok(parse_limits(&text)?)
+}
+
+/// Reads limits in the form of `limits.toml`.
+///
+/// # Errors
+/// [`LimitsTextError`] with the line and the key of the first thing that is wrong.
+pub fn parse_limits(text: &str) -> Result<Limits, LimitsTextError> {
+    let document = DeTable::parse(text)
+        .map_err(|error| wrong(text, error.span().unwrap_or_default(), "", format!("not TOML: {}", error.message())))?;
+    if let Some((key, _)) = document.get_ref().iter().find(|(key, _)| key.get_ref() != "limit") {
+        let reason = "unknown; a limits file has nothing but [[limit]] tables";
+        return Err(wrong(text, key.span(), key.get_ref(), reason));
+    }
+    let tables: &[Spanned<DeValue<'_>>] =
+        match document.get_ref().get("limit").map(|value| (value.span(), value.get_ref())) {
+            None => &[],
+            Some((_, DeValue::Array(tables))) => tables,
+            Some((span, _)) => return Err(wrong(text, span, "limit", "must be an array of tables: write [[limit]]")),
+        };
+    let limits = (1..).zip(tables).map(|(number, table)| LimitTable::new(text, number, table)?.limit());
+    Limits::new(limits.collect::<Result<_, _>>()?).map_err(|error| {
+        let (number, key) = match error {
+            LimitError::None | LimitError::TooMany { .. } => (tables.len(), "limit".to_owned()),
+            LimitError::BadCode { number } | LimitError::SameCode { second: number, .. } => {
+                (number, format!("limit {number}, code"))
+            }
+        };
+        let span = tables.get(number.wrapping_sub(1)).map(Spanned::span).unwrap_or_default();
+        wrong(text, span, &key, error)
+    })
+}
+
+/// One `[[limit]]` of the text.
+struct LimitTable<'t> {
+    text: &'t str,
+    /// Which one it is, from 1.
+    number: usize,
+    table: &'t DeTable<'t>,
+    span: Range<usize>,
+}
+
+impl<'t> LimitTable<'t> {
+    fn new(text: &'t str, number: usize, value: &'t Spanned<DeValue<'t>>) -> Result<LimitTable<'t>, LimitsTextError> {
+        match value.get_ref() {
+            DeValue::Table(table) => Ok(LimitTable { text, number, table, span: value.span() }),
+            other => {
+                let reason = format!("must be a table, not a {}", other.type_str());
+                Err(wrong(text, value.span(), &format!("limit {number}"), reason))
+            }
+        }
+    }
+
+    fn limit(&self) -> Result<Limit, LimitsTextError> {
+        let known = ["code", "measure", "window", "max"];
+        if let Some((key, _)) = self.table.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref())) {
+            return Err(self.wrong(key.get_ref(), key.span(), "unknown; a limit has code, measure, window and max"));
+        }
+        let measure = self.word("measure", &[("amount", Measure::Amount), ("count", Measure::Count)])?;
+        Ok(Limit {
+            code: self.string("code")?.0.to_owned(),
+            measure,
+            window: self.word("window", &[("day", Window::Day), ("week", Window::Week)])?,
+            max: self.max(measure)?,
+        })
+    }
+
+    fn max(&self, measure: Measure) -> Result<u64, LimitsTextError> {
+        let value = self.get("max")?;
+        let span = value.span();
+        match (measure, value.get_ref()) {
+            (Measure::Amount, DeValue::String(amount)) => {
+                Cents::parse(amount).map(Cents::get).map_err(|error| self.wrong("max", span, error))
+            }
+            (Measure::Amount, other) => {
+                let reason = format!("must be dollars in a string, like \"5000.00\", not a {}", other.type_str());
+                Err(self.wrong("max", span, reason))
+            }
+            (Measure::Count, DeValue::Integer(count)) => u64::from_str_radix(count.as_str(), count.radix())
+                .map_err(|_| self.wrong("max", span, "must be a number of loads, 0 or more")),
+            (Measure::Count, other) => {
+                let reason = format!("must be a whole number of loads, not a {}", other.type_str());
+                Err(self.wrong("max", span, reason))
+            }
+        }
+    }
+
+    /// The value of a key that takes one of some words.
+    fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Result<T, LimitsTextError> {
+        let (found, span) = self.string(key)?;
+        words.iter().find(|(word, _)| *word == found).map(|(_, value)| *value).ok_or_else(|| {
+            let all: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            self.wrong(key, span, format!("must be {}, not \"{found}\"", all.join(" or ")))
+        })
+    }
+
+    fn string(&self, key: &str) -> Result<(&'t str, Range<usize>), LimitsTextError> {
+        let value = self.get(key)?;
+        let string = value.get_ref().as_str();
+        string.map(|string| (string, value.span())).ok_or_else(|| {
+            let reason = format!("must be a string, not a {}", value.get_ref().type_str());
+            self.wrong(key, value.span(), reason)
+        })
+    }
+
+    fn get(&self, key: &str) -> Result<&'t Spanned<DeValue<'t>>, LimitsTextError> {
+        self.table.get(key).ok_or_else(|| self.wrong(key, self.span.clone(), "missing"))
+    }
+
+    fn wrong(&self, key: &str, span: Range<usize>, reason: impl fmt::Display) -> LimitsTextError {
+        wrong(self.text, span, &format!("limit {}, {key}", self.number), reason)
+    }
+}
+
+fn wrong(text: &str, span: Range<usize>, key: &str, reason: impl fmt::Display) -> LimitsTextError {
+    let line = text.get(..span.start).unwrap_or_default().matches('\n').count() + 1;
+    let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+    LimitsTextError { line, key, reason: reason.to_string() }
+}

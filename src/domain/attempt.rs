@@ -1,0 +1,84 @@
+//! A load attempt: an event that asks to load an amount into a customer's account at a time.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+
+use super::{Cents, Field, IdError, LoadError, parse_time};
+
+/// The longest line or message body that may hold an attempt, in bytes: what an SQS message could carry.
+pub const ATTEMPT_BYTES_MAX: usize = 256 * 1024;
+
+/// The longest event id or customer id, in bytes of UTF-8.
+pub const ID_BYTES_MAX: usize = 128;
+
+/// An event's id: 1 to [`ID_BYTES_MAX`] bytes, unique for its customer only.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId<'a>(Cow<'a, str>);
+
+/// A customer's id: 1 to [`ID_BYTES_MAX`] bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CustomerId<'a>(Cow<'a, str>);
+
+/// A valid load attempt, which borrows its ids from the input where it can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadAttempt<'a> {
+    /// The event's id.
+    pub id: EventId<'a>,
+    /// The customer whose account is to be loaded.
+    pub customer_id: CustomerId<'a>,
+    /// How much is to be loaded.
+    pub amount: Cents,
+    /// When the load was attempted. It alone says which day and week the attempt counts in.
+    pub time: DateTime<Utc>,
+}
+
+/// The four texts of an attempt as they came, none of them checked yet.
+#[derive(Clone, Debug)]
+pub struct AttemptText<'a> {
+    /// The event's id.
+    pub id: Cow<'a, str>,
+    /// The customer's id.
+    pub customer_id: Cow<'a, str>,
+    /// The amount, as [`Cents::parse`] reads it.
+    pub load_amount: Cow<'a, str>,
+    /// The time, as [`parse_time`] reads it.
+    pub time: Cow<'a, str>,
+}
+
+impl<'a> LoadAttempt<'a> {
+    /// Checks the texts of an attempt, in the order of the codes: ids, amount, time.
+    ///
+    /// # Errors
+    /// The first [`LoadError`] found: `BAD_ID`, `BAD_AMOUNT` or `BAD_TIME`.
+    pub fn check(text: AttemptText<'a>) -> Result<LoadAttempt<'a>, LoadError> {
+        Ok(LoadAttempt {
+            id: EventId(checked_id(text.id, Field::Id)?),
+            customer_id: CustomerId(checked_id(text.customer_id, Field::CustomerId)?),
+            amount: Cents::parse(&text.load_amount).map_err(LoadError::BadAmount)?,
+            time: parse_time(&text.time).map_err(LoadError::BadTime)?,
+        })
+    }
+}
+
+fn checked_id(id: Cow<'_, str>, field: Field) -> Result<Cow<'_, str>, LoadError> {
+    match id.len() {
+        0 => Err(LoadError::BadId { field, reason: IdError::Empty }),
+        1..=ID_BYTES_MAX => Ok(id),
+        bytes => Err(LoadError::BadId { field, reason: IdError::TooLong { bytes } }),
+    }
+}
+
+impl EventId<'_> {
+    /// The id's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl CustomerId<'_> {
+    /// The id's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,101 @@
+//! Days and weeks: UTC calendar days, and ISO weeks from Monday 00:00:00 UTC to Sunday.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, Timelike, Utc};
+
+/// A UTC calendar day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day {
+    /// Days since 1970-01-01; negative before it.
+    since_epoch_days: i32,
+}
+
+/// An ISO week, known by its Monday. It runs across month and year ends: 2018-12-31 and 2019-01-01 share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Week {
+    monday: Day,
+}
+
+impl Day {
+    /// The UTC day in which the instant lies.
+    pub fn of(instant: DateTime<Utc>) -> Day {
+        Day { since_epoch_days: instant.date_naive().to_epoch_days() }
+    }
+
+    /// The day's place in its week: 0 is Monday, 6 is Sunday.
+    pub fn days_since_monday(self) -> u8 {
+        // 1970-01-01, day 0, was a Thursday, three days after a Monday.
+        let days = self.since_epoch_days.saturating_add(3).rem_euclid(7);
+        u8::try_from(days).unwrap_or_default()
+    }
+
+    /// The week to which the day belongs.
+    pub fn week(self) -> Week {
+        let back = i32::from(self.days_since_monday());
+        Week { monday: Day { since_epoch_days: self.since_epoch_days.saturating_sub(back) } }
+    }
+
+    /// Days since 1970-01-01; negative before it.
+    pub const fn since_epoch_days(self) -> i32 {
+        self.since_epoch_days
+    }
+}
+
+impl Week {
+    /// The week's first day.
+    pub const fn monday(self) -> Day {
+        self.monday
+    }
+}
+
+/// As `2018-12-31`.
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match NaiveDate::from_epoch_days(self.since_epoch_days) {
+            Some(date) => date.fmt(f),
+            None => write!(f, "day {}", self.since_epoch_days),
+        }
+    }
+}
+
+/// Why a text is not an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TimeError {
+    /// Not `YYYY-MM-DDThh:mm:ss`, an optional fraction, and `Z` or an offset.
+    #[error("is not an RFC 3339 date and time, like 2000-01-01T00:00:00Z")]
+    Form,
+    /// Well formed, but there is no such date, hour, minute, second or offset.
+    #[error("names a date, time or offset that does not exist")]
+    NoSuchTime,
+    /// A second 60 elsewhere than at 23:59 UTC, the only place for a leap second.
+    #[error("has a second 60 elsewhere than at 23:59:60 UTC")]
+    LeapSecond,
+}
+
+/// Reads an RFC 3339 date and time with any offset, and takes it to UTC.
+///
+/// The grammar is that of RFC 3339, section 5.6, to the letter: `chrono` also takes a space for the `T` and a
+/// typographic minus sign, which are refused here.
+///
+/// # Errors
+/// [`TimeError`] when the text is not in that grammar, or names a time that does not exist.
+pub fn parse_time(text: &str) -> Result<DateTime<Utc>, TimeError> {
+    if !text.is_ascii() || text.as_bytes().get(10) == Some(&b' ') {
+        return Err(TimeError::Form);
+    }
+    let instant = DateTime::parse_from_rfc3339(text).map_err(explain)?.to_utc();
+    // chrono keeps second 60 as second 59 with a thousand million nanoseconds or more.
+    let is_leap_second = instant.nanosecond() >= 1_000_000_000;
+    if is_leap_second && (instant.hour(), instant.minute()) != (23, 59) {
+        return Err(TimeError::LeapSecond);
+    }
+    Ok(instant)
+}
+
+fn explain(error: chrono::ParseError) -> TimeError {
+    match error.kind() {
+        chrono::format::ParseErrorKind::OutOfRange => TimeError::NoSuchTime,
+        _ => TimeError::Form,
+    }
+}

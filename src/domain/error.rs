@@ -1,0 +1,134 @@
+//! What can be wrong with an input. A declined attempt is no error: it is a [`Decision`](super::Decision).
+
+use std::fmt;
+
+use super::{ATTEMPT_BYTES_MAX, AmountError, ID_BYTES_MAX, TimeError};
+
+/// A field of a load attempt, in the order of the specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// The event's id.
+    Id,
+    /// The customer's id.
+    CustomerId,
+    /// The amount.
+    LoadAmount,
+    /// The time.
+    Time,
+}
+
+impl Field {
+    /// Every field, in order.
+    pub const ALL: [Field; 4] = [Field::Id, Field::CustomerId, Field::LoadAmount, Field::Time];
+
+    /// The field's name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Field::Id => "id",
+            Field::CustomerId => "customer_id",
+            Field::LoadAmount => "load_amount",
+            Field::Time => "time",
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why an id is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// An id has at least one byte.
+    #[error("is empty")]
+    Empty,
+    /// An id has at most [`ID_BYTES_MAX`] bytes.
+    #[error("is {bytes} bytes long; at most {ID_BYTES_MAX} are allowed")]
+    TooLong {
+        /// How many it has.
+        bytes: usize,
+    },
+}
+
+/// Why an input is not a valid load attempt: one code for machines, one plain sentence for people.
+///
+/// The variants stand in the order in which they are looked for; an input with several faults is told its first.
+/// No sentence repeats an amount or an id: sentences go to logs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// The line or body is over [`ATTEMPT_BYTES_MAX`] bytes.
+    #[error("the input is longer than {ATTEMPT_BYTES_MAX} bytes, the most that an attempt may have")]
+    TooLong,
+    /// The bytes are not UTF-8.
+    #[error("the input is not UTF-8: byte {at} does not begin or continue a character")]
+    NotUtf8 {
+        /// Offset of the first wrong byte, from 0.
+        at: usize,
+    },
+    /// The text is not one JSON value, or a field stands in it twice.
+    #[error("the input is not one JSON object: {detail} (byte {column})")]
+    NotJson {
+        /// Where the reader stopped, in bytes from 1.
+        column: usize,
+        /// What it stopped at.
+        detail: Box<str>,
+    },
+    /// A field is not there.
+    #[error("the field {field} is missing")]
+    MissingField {
+        /// The first that is missing.
+        field: Field,
+    },
+    /// The whole is no object (`field` is none), or a field is no string.
+    #[error("{} must be {}, not {found}", Subject(*field), if field.is_some() { "a string" } else { "a JSON object" })]
+    BadType {
+        /// The first field of a wrong type.
+        field: Option<Field>,
+        /// What it is instead, in words.
+        found: &'static str,
+    },
+    /// The event's or the customer's id is none.
+    #[error("{field} {reason}")]
+    BadId {
+        /// Which id.
+        field: Field,
+        /// What is wrong with it.
+        reason: IdError,
+    },
+    /// `load_amount` is no amount.
+    #[error("load_amount {0}")]
+    BadAmount(AmountError),
+    /// `time` is no instant.
+    #[error("time {0}")]
+    BadTime(TimeError),
+}
+
+impl LoadError {
+    /// The code, the same in rejects, message attributes and metrics.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            LoadError::TooLong => "TOO_LONG",
+            LoadError::NotUtf8 { .. } => "NOT_UTF8",
+            LoadError::NotJson { .. } => "NOT_JSON",
+            LoadError::MissingField { .. } => "MISSING_FIELD",
+            LoadError::BadType { .. } => "BAD_TYPE",
+            LoadError::BadId { .. } => "BAD_ID",
+            LoadError::BadAmount(_) => "BAD_AMOUNT",
+            LoadError::BadTime(_) => "BAD_TIME",
+        }
+    }
+}
+
+/// What a sentence is about: a field, or the whole input.
+struct Subject(Option<Field>);
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(field) => write!(f, "the field {field}"),
+            None => f.write_str("the input"),
+        }
+    }
+}

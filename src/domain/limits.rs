@@ -1,0 +1,148 @@
+//! Velocity limits, as data: how much, or how often, a customer may load in a calendar window.
+
+use super::{Cents, Day, WeekUsage};
+
+/// The most limits that one table may hold: a [`LimitSet`] has a bit for each.
+pub const LIMITS_MAX: usize = 32;
+
+/// The longest code of a limit, in bytes.
+pub const LIMIT_CODE_BYTES_MAX: usize = 64;
+
+/// What a limit adds up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// The accepted loads' amounts, in cents.
+    Amount,
+    /// How many loads were accepted.
+    Count,
+}
+
+/// The calendar window over which a limit adds up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// The attempt's UTC calendar day.
+    Day,
+    /// The attempt's ISO week, Monday 00:00:00 UTC to Sunday.
+    Week,
+}
+
+/// One velocity limit. It is inclusive: a load that brings the total to exactly `max` is within it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The reason that a decision names when the limit declines.
+    pub code: String,
+    /// What is added up.
+    pub measure: Measure,
+    /// Over which window.
+    pub window: Window,
+    /// The most that may be used: cents for [`Measure::Amount`], loads for [`Measure::Count`].
+    pub max: u64,
+}
+
+/// The limits that are in force, in the order in which a decision names them: at least one, at most [`LIMITS_MAX`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits(Vec<Limit>);
+
+/// Why some limits cannot be in force together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// No limit at all would accept every attempt; that is never meant.
+    #[error("there is no limit: every attempt would be accepted")]
+    None,
+    /// More limits than a decision can name.
+    #[error("there are {count} limits; at most {LIMITS_MAX} are allowed")]
+    TooMany {
+        /// How many there are.
+        count: usize,
+    },
+    /// A code that is no plain word.
+    #[error("the code of limit {number} must be 1 to {LIMIT_CODE_BYTES_MAX} letters, digits, '_', '-' or '.'")]
+    BadCode {
+        /// The limit's number in the table, from 1.
+        number: usize,
+    },
+    /// Two limits would decline with one code.
+    #[error("limits {first} and {second} have the same code {code}")]
+    SameCode {
+        /// The first one's number in the table, from 1.
+        first: usize,
+        /// The other's.
+        second: usize,
+        /// The code they share.
+        code: String,
+    },
+}
+
+/// Some of the limits in a table, by their places in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitSet(u32);
+
+impl Limits {
+    /// Puts limits in force.
+    ///
+    /// # Errors
+    /// [`LimitError`] when there are none or too many, when a code is no plain word, or when two share one.
+    pub fn new(limits: Vec<Limit>) -> Result<Limits, LimitError> {
+        match limits.len() {
+            0 => return Err(LimitError::None),
+            1..=LIMITS_MAX => {}
+            count => return Err(LimitError::TooMany { count }),
+        }
+        for (number, limit) in (1..).zip(&limits) {
+            if !is_plain_word(&limit.code) {
+                return Err(LimitError::BadCode { number });
+            }
+            let earlier = (1..).zip(&limits).take_while(|(first, _)| *first < number);
+            if let Some((first, _)) = earlier.into_iter().find(|(_, other)| other.code == limit.code) {
+                return Err(LimitError::SameCode { first, second: number, code: limit.code.clone() });
+            }
+        }
+        Ok(Limits(limits))
+    }
+
+    /// The limits, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Limit> {
+        self.0.iter()
+    }
+
+    /// Every limit that this usage of the day's week is over.
+    pub fn exceeded_by(&self, usage: &WeekUsage, day: Day) -> LimitSet {
+        let over = |limit: &Limit| usage.used(limit.measure, limit.window, day) > limit.max;
+        let bits = (0_u32..).zip(&self.0).filter(|(_, limit)| over(limit));
+        LimitSet(bits.fold(0, |set, (place, _)| set | 1_u32.checked_shl(place).unwrap_or_default()))
+    }
+}
+
+impl Default for Limits {
+    /// The built-in limits: $5,000.00 and 3 loads a day, $20,000.00 a week. `limits.toml` says the same.
+    fn default() -> Limits {
+        let limit = |code: &str, measure, window, max| Limit { code: code.to_owned(), measure, window, max };
+        Limits(vec![
+            limit("DAILY_AMOUNT", Measure::Amount, Window::Day, Cents::new(5_000_00).get()),
+            limit("WEEKLY_AMOUNT", Measure::Amount, Window::Week, Cents::new(20_000_00).get()),
+            limit("DAILY_COUNT", Measure::Count, Window::Day, 3),
+        ])
+    }
+}
+
+impl LimitSet {
+    /// Whether no limit is in the set.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether the limit at this place of its table, from 0, is in the set.
+    pub fn contains(self, place: usize) -> bool {
+        u32::try_from(place).ok().and_then(|place| self.0.checked_shr(place)).is_some_and(|bits| bits & 1 == 1)
+    }
+
+    /// The codes of the set's limits, in the order of their table.
+    pub fn codes(self, limits: &Limits) -> impl Iterator<Item = &str> {
+        (0..).zip(limits.iter()).filter(move |(place, _)| self.contains(*place)).map(|(_, limit)| limit.code.as_str())
+    }
+}
+
+fn is_plain_word(code: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    (1..=LIMIT_CODE_BYTES_MAX).contains(&code.len()) && code.bytes().all(plain)
+}

@@ -1,0 +1,22 @@
+//! The rules, and nothing else: what a load attempt is, which day and week it falls in, what the limits are, what a
+//! customer has used of them, and [`decide`].
+//!
+//! Pure and synchronous. No I/O, no clock, no floats, no serde, no SDK: `tests/it/layering.rs` holds that. Time is the
+//! load's own, and money is integer cents.
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::float_arithmetic, clippy::indexing_slicing)]
+
+mod attempt;
+mod calendar;
+mod decide;
+mod error;
+mod limits;
+mod money;
+mod usage;
+
+pub use attempt::{ATTEMPT_BYTES_MAX, AttemptText, CustomerId, EventId, ID_BYTES_MAX, LoadAttempt};
+pub use calendar::{Day, TimeError, Week, parse_time};
+pub use decide::{Decision, decide};
+pub use error::{Field, IdError, LoadError};
+pub use limits::{LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, LimitSet, Limits, Measure, Window};
+pub use money::{AmountError, Cents};
+pub use usage::{DayUsage, WeekUsage};

@@ -1,0 +1,61 @@
+//! What a customer has used of the limits. Only accepted loads count.
+
+use super::{Cents, Day, Measure, Window};
+
+/// A customer's accepted loads of one day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DayUsage {
+    /// Their amounts together.
+    pub amount: Cents,
+    /// How many they were.
+    pub count: u64,
+}
+
+/// A customer's accepted loads of one ISO week, day by day: all that any limit looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WeekUsage {
+    /// Monday first.
+    days: [DayUsage; 7],
+}
+
+impl DayUsage {
+    /// No accepted load.
+    pub const NONE: DayUsage = DayUsage { amount: Cents::new(0), count: 0 };
+
+    fn plus(self, other: DayUsage) -> DayUsage {
+        DayUsage { amount: self.amount.saturating_add(other.amount), count: self.count.saturating_add(other.count) }
+    }
+}
+
+impl WeekUsage {
+    /// The usage of that day of the week.
+    pub fn day(&self, day: Day) -> DayUsage {
+        self.days.get(usize::from(day.days_since_monday())).copied().unwrap_or_default()
+    }
+
+    /// Puts a day's usage in its place.
+    pub fn set_day(&mut self, days_since_monday: u8, usage: DayUsage) {
+        if let Some(day) = self.days.get_mut(usize::from(days_since_monday)) {
+            *day = usage;
+        }
+    }
+
+    /// The usage as it would stand after one more accepted load on that day.
+    #[must_use]
+    pub fn with_load(mut self, day: Day, amount: Cents) -> WeekUsage {
+        self.set_day(day.days_since_monday(), self.day(day).plus(DayUsage { amount, count: 1 }));
+        self
+    }
+
+    /// How much of a limit is used in the window that holds the day: cents, or loads.
+    pub fn used(&self, measure: Measure, window: Window, day: Day) -> u64 {
+        let usage = match window {
+            Window::Day => self.day(day),
+            Window::Week => self.days.iter().copied().fold(DayUsage::default(), DayUsage::plus),
+        };
+        match measure {
+            Measure::Amount => usage.amount.get(),
+            Measure::Count => usage.count,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A deterministic workload, for tests, benchmarks and demonstrations: the same settings give the same bytes.
+//!
+//! The generator keeps each customer's usage, by the real rules and the default limits, in order to aim: many amounts
+//! land exactly on what is left of a limit, or a cent on either side.
+
+mod fault;
+mod text;
+
+use std::io::{self, Write};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fastrand::Rng;
+
+use crate::domain::{AttemptText, Cents, Day, Limits, LoadAttempt, Measure, Week, WeekUsage, decide};
+
+/// The first event's number of every customer: all customers use the same ids, which are unique for a customer only.
+const FIRST_EVENT: u32 = 10_000;
+
+/// What to generate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// How many customers there are.
+    pub customers: u32,
+    /// How many lines.
+    pub attempts: u64,
+    /// Everything that is drawn follows from it.
+    pub seed: u64,
+    /// The first attempt's time.
+    pub start: DateTime<Utc>,
+    /// Over how many days the attempts are spread evenly.
+    pub days: u32,
+    /// How many of a hundred valid attempts repeat an earlier event, some of them with another amount.
+    pub duplicates_percent: u8,
+    /// How many of a hundred lines are invalid, in every way that a line of ordinary length can be.
+    pub invalid_percent: u8,
+    /// 0 draws customers evenly; each step more draws again among those up to the last one drawn, so that few customers
+    /// make most attempts.
+    pub skew: u32,
+}
+
+/// A customer while lines are generated.
+#[derive(Clone, Copy, Debug)]
+struct Customer {
+    events: u32,
+    week: Option<Week>,
+    usage: WeekUsage,
+}
+
+/// What a line is to say. Amounts are checked against nothing here: they are made valid.
+struct Draft {
+    id: u32,
+    customer: u32,
+    amount: Cents,
+    time: DateTime<Utc>,
+}
+
+impl Workload {
+    /// Writes the workload, a line for each attempt, in the order of their times.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let nobody = Customer { events: 0, week: None, usage: WeekUsage::default() };
+        let mut generator = Generator {
+            workload: self,
+            rng: Rng::with_seed(self.seed),
+            limits: Limits::default(),
+            customers: vec![nobody; usize::try_from(self.customers.max(1)).unwrap_or(usize::MAX)],
+        };
+        (0..self.attempts).try_for_each(|number| generator.write_line(number, out))
+    }
+
+    /// The time of the line with this number, in whole seconds, so that every way to write it keeps the order.
+    fn time(&self, number: u64) -> DateTime<Utc> {
+        let span_s = u128::from(self.days) * 86_400;
+        let since_start_s = u128::from(number) * span_s / u128::from(self.attempts.max(1));
+        let since_start = i64::try_from(since_start_s).ok().and_then(TimeDelta::try_seconds).unwrap_or_default();
+        self.start.checked_add_signed(since_start).unwrap_or(self.start)
+    }
+}
+
+struct Generator<'w> {
+    workload: &'w Workload,
+    rng: Rng,
+    limits: Limits,
+    customers: Vec<Customer>,
+}
+
+impl Generator<'_> {
+    fn write_line(&mut self, number: u64, out: &mut impl Write) -> io::Result<()> {
+        let time = self.workload.time(number);
+        if self.rng.u8(0..100) < self.workload.invalid_percent {
+            return self.write_invalid(time, out);
+        }
+        if self.rng.u8(0..100) < self.workload.duplicates_percent
+            && let Some(draft) = self.duplicate(time)
+        {
+            return text::write(&draft, &mut self.rng, out);
+        }
+        let draft = self.first_sight(time);
+        text::write(&draft, &mut self.rng, out)
+    }
+
+    /// An event that has not been before. It counts for what it would be decided to.
+    fn first_sight(&mut self, time: DateTime<Utc>) -> Draft {
+        let (place, customer) = self.draw_customer();
+        let day = Day::of(time);
+        let mut usage = if customer.week == Some(day.week()) { customer.usage } else { WeekUsage::default() };
+        let amount = self.draw_amount(&usage, day);
+        let draft = Draft { id: customer.events + FIRST_EVENT, customer: place, amount, time };
+        if let Some(attempt) = draft.attempt() {
+            usage = decide(&self.limits, &usage, &attempt).1;
+        }
+        if let Some(customer) = self.customers.get_mut(place as usize) {
+            *customer = Customer { events: customer.events + 1, week: Some(day.week()), usage };
+        }
+        draft
+    }
+
+    /// An event that has been before, if one is found: half of them with another amount.
+    fn duplicate(&mut self, time: DateTime<Utc>) -> Option<Draft> {
+        let mut drawn = std::iter::repeat_with(|| self.draw_customer()).take(16);
+        let (place, customer) = drawn.find(|(_, customer)| customer.events > 0)?;
+        let id = FIRST_EVENT + self.rng.u32(0..customer.events);
+        Some(Draft { id, customer: place, amount: Cents::new(self.rng.u64(0..2_500_00)), time })
+    }
+
+    /// An invalid line with the id of an event that is still to come: it must not count as seen.
+    fn write_invalid(&mut self, time: DateTime<Utc>, out: &mut impl Write) -> io::Result<()> {
+        let (place, customer) = self.draw_customer();
+        let draft = Draft { id: customer.events + FIRST_EVENT, customer: place, amount: Cents::new(100_00), time };
+        fault::write(&draft, &mut self.rng, out)
+    }
+
+    fn draw_customer(&mut self) -> (u32, Customer) {
+        let mut place = self.rng.u32(0..self.workload.customers.max(1));
+        for _ in 0..self.workload.skew {
+            place = self.rng.u32(0..=place);
+        }
+        let nobody = Customer { events: 0, week: None, usage: WeekUsage::default() };
+        (place, self.customers.get(place as usize).copied().unwrap_or(nobody))
+    }
+
+    fn draw_amount(&mut self, usage: &WeekUsage, day: Day) -> Cents {
+        let left = self.left(usage, day);
+        Cents::new(match self.rng.u8(0..16) {
+            0..=2 => left,
+            3 => left + 1,
+            4 => left.saturating_sub(1),
+            5 => 0,
+            6 => self.rng.u64(0..=50) * 100_00,
+            7 => self.rng.u64(5_000_00..30_000_00),
+            _ => self.rng.u64(1..2_500_00),
+        })
+    }
+
+    /// How many cents the nearest limit on amounts has left.
+    fn left(&self, usage: &WeekUsage, day: Day) -> u64 {
+        let amounts = self.limits.iter().filter(|limit| limit.measure == Measure::Amount);
+        let left = amounts.map(|limit| limit.max.saturating_sub(usage.used(Measure::Amount, limit.window, day)));
+        left.min().unwrap_or_default()
+    }
+}
+
+impl Draft {
+    fn attempt(&self) -> Option<LoadAttempt<'static>> {
+        let text = AttemptText {
+            id: self.id.to_string().into(),
+            customer_id: self.customer.to_string().into(),
+            load_amount: self.amount.to_string().into(),
+            time: text::utc(self.time).into(),
+        };
+        LoadAttempt::check(text).ok()
+    }
+}

@@ -1,0 +1,6 @@
+//! The doors. Each translates what comes in into the app's calls, and their outcome into what goes out.
+
+#[cfg(feature = "cli")]
+pub mod generate;
+#[cfg(feature = "cli")]
+pub mod replay;

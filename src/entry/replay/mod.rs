@@ -1,0 +1,161 @@
+//! The file door: decides the lines of a stream, in order, on several threads.
+//!
+//! # The life of a block
+//! Each worker thread goes round with a block of whole lines at a time:
+//! 1. **take** the next block from the [source](source::Source) and, with it, a ticket: the blocks' order;
+//! 2. **read** its [lines](line::Line), at the same time as other workers read theirs;
+//! 3. **decide** its attempts: customers are dealt out to *stripes*, each a [`Ledger`] of its own, and a worker passes
+//!    through every stripe in its ticket's turn. So every customer's attempts are decided in the input's order,
+//!    whichever thread does it, while blocks follow one another through the stripes;
+//! 4. **settle**: in its ticket's turn the block's decisions and rejects are written, and it is counted.
+//!
+//! Steps 3 and 4 wait at [turnstiles](turnstile::Turnstile): nothing is queued, nothing is reordered, and at most one
+//! block for each thread is in memory.
+
+mod line;
+mod outlet;
+mod source;
+mod turnstile;
+
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+
+use crate::app::Tally;
+use crate::app::ledger::{Identifier, Ledger};
+use crate::domain::Limits;
+use crate::wire::Reasons;
+use line::{Line, read_lines};
+use outlet::Settled;
+pub use outlet::{Observer, Outlet};
+use source::{Piece, Source};
+use turnstile::Turnstile;
+
+/// Into how many ledgers the customers are dealt: so many that threads seldom meet in one, and that a ledger that grows
+/// is a small part of the memory.
+const STRIPES: usize = 64;
+
+/// How a stream is to be replayed.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// The limits in force.
+    pub limits: Limits,
+    /// Whether each decision names its reasons.
+    pub reasons: Reasons,
+    /// How many threads read, decide and write. It changes nothing in what is written.
+    pub threads: NonZeroUsize,
+    /// The secret under which events are told apart, drawn at random for each run.
+    pub identity_key: [u8; 16],
+}
+
+/// How a replay ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What was settled.
+    pub tally: Tally,
+    /// Whether the end of the input was reached. If not, the reader of the decisions has gone away.
+    pub is_complete: bool,
+}
+
+/// Why a replay could not go on. What was settled before has been written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The input could not be read on.
+    #[error("could not read the input after line {lines}")]
+    Read {
+        /// How many lines had been read.
+        lines: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The decisions could not be written.
+    #[error("could not write the decisions")]
+    WriteDecisions(#[source] io::Error),
+    /// The rejects could not be written.
+    #[error("could not write the rejects")]
+    WriteRejects(#[source] io::Error),
+}
+
+impl Replay {
+    /// Decides every line of `input` and hands everything to `outlet`, in the input's order.
+    ///
+    /// A reader of the decisions that goes away (a broken pipe) ends the replay early and is no error.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when the input cannot be read on, or an output cannot be written.
+    pub fn run<R: Read + Send>(&self, input: R, outlet: Outlet<'_>) -> Result<Report, ReplayError> {
+        let run = Run {
+            replay: self,
+            identifier: Identifier::new(self.identity_key),
+            source: Mutex::new(Source::new(input)),
+            stripes: (0..STRIPES).map(|_| Turnstile::new(Ledger::default())).collect(),
+            outlet: Turnstile::new(outlet),
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.threads.get() {
+                scope.spawn(|| run.work());
+            }
+            run.work();
+        });
+        run.outlet.into_inner().finish()
+    }
+}
+
+/// One replay under way, shared by its workers.
+struct Run<'a, 'o, R> {
+    replay: &'a Replay,
+    identifier: Identifier,
+    source: Mutex<Source<R>>,
+    stripes: Vec<Turnstile<Ledger>>,
+    outlet: Turnstile<Outlet<'o>>,
+}
+
+impl<R: Read> Run<'_, '_, R> {
+    /// Goes round with one block at a time until there are no more, or until the outlet takes no more.
+    fn work(&self) {
+        let mut block = Vec::new();
+        while let Some((ticket, piece)) = self.take(&mut block) {
+            if self.pass(ticket, piece, &block).is_none() {
+                self.stripes.iter().for_each(Turnstile::close);
+                self.outlet.close();
+                return;
+            }
+        }
+    }
+
+    fn take(&self, block: &mut Vec<u8>) -> Option<(u64, Piece)> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).take(block)
+    }
+
+    /// Takes a block through its steps. None when the replay is over before its end.
+    fn pass(&self, ticket: u64, piece: Piece, block: &[u8]) -> Option<()> {
+        let is_lines = matches!(piece, Piece::Lines);
+        let (mut lines, line_count) = if is_lines { read_lines(block, &self.identifier) } else { (Vec::new(), 0) };
+        self.decide(ticket, &mut lines)?;
+        let settled = Settled::new(&lines, line_count, &self.replay.limits, self.replay.reasons);
+        let mut outlet = self.outlet.enter(ticket)?;
+        let written = match piece {
+            Piece::Lines => outlet.settle(&settled),
+            Piece::Overlong { begins, ends } => outlet.settle_overlong(block, begins, ends),
+            Piece::Failed(error) => outlet.fail_to_read(error),
+        };
+        written.map_err(|failure| outlet.stop(failure)).ok()
+    }
+
+    /// Passes through every stripe in the ticket's turn, and decides there the attempts of the stripe's customers.
+    fn decide(&self, ticket: u64, lines: &mut [Line<'_>]) -> Option<()> {
+        let mut dealt: Vec<Vec<&mut Line<'_>>> = self.stripes.iter().map(|_| Vec::new()).collect();
+        for line in lines {
+            if let Some(hand) = line.stripe(STRIPES).and_then(|stripe| dealt.get_mut(stripe)) {
+                hand.push(line);
+            }
+        }
+        for (stripe, hand) in self.stripes.iter().zip(dealt) {
+            let mut ledger = stripe.enter(ticket)?;
+            for line in hand {
+                line.decide(&self.replay.limits, &mut ledger);
+            }
+        }
+        Some(())
+    }
+}

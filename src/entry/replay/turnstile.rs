@@ -1,0 +1,72 @@
+//! Something that threads use one at a time, in the order of their tickets.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Lets ticket 0 in, then ticket 1, and so on. Every ticket must come, until the turnstile is closed.
+#[derive(Debug)]
+pub(super) struct Turnstile<T> {
+    state: Mutex<State<T>>,
+    moved_on: Condvar,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    turn: u64,
+    is_closed: bool,
+    inside: T,
+}
+
+/// One ticket's turn. The next ticket's begins when it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn<'a, T> {
+    state: MutexGuard<'a, State<T>>,
+    moved_on: &'a Condvar,
+}
+
+impl<T> Turnstile<T> {
+    pub(super) fn new(inside: T) -> Turnstile<T> {
+        Turnstile { state: Mutex::new(State { turn: 0, is_closed: false, inside }), moved_on: Condvar::new() }
+    }
+
+    /// Waits for the ticket's turn. None when the turnstile is closed.
+    pub(super) fn enter(&self, ticket: u64) -> Option<Turn<'_, T>> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_early = |state: &mut State<T>| state.turn != ticket && !state.is_closed;
+        let state = self.moved_on.wait_while(state, is_early).unwrap_or_else(PoisonError::into_inner);
+        (!state.is_closed).then_some(Turn { state, moved_on: &self.moved_on })
+    }
+
+    /// Lets nobody in any more, and sends away who waits.
+    pub(super) fn close(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_closed = true;
+        self.moved_on.notify_all();
+    }
+
+    pub(super) fn into_inner(self) -> T {
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).inside
+    }
+}
+
+impl<T> Deref for Turn<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.state.inside
+    }
+}
+
+impl<T> DerefMut for Turn<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.state.inside
+    }
+}
+
+impl<T> Drop for Turn<'_, T> {
+    fn drop(&mut self) {
+        self.state.turn += 1;
+        // After a panic inside, what is here cannot be trusted, and the tickets behind would wait for ever.
+        self.state.is_closed |= std::thread::panicking();
+        self.moved_on.notify_all();
+    }
+}

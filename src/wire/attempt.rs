@@ -1,0 +1,108 @@
+//! Reading a load attempt from the bytes of a line or a message body.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde_json::value::RawValue;
+
+use crate::domain::{ATTEMPT_BYTES_MAX, AttemptText, Field, LoadAttempt, LoadError};
+
+/// Reads a load attempt. It borrows from `bytes` whatever is written there without escapes.
+///
+/// # Errors
+/// What is wrong, the first in the order of [`LoadError`]'s variants.
+pub fn parse_attempt(bytes: &[u8]) -> Result<LoadAttempt<'_>, LoadError> {
+    if bytes.len() > ATTEMPT_BYTES_MAX {
+        return Err(LoadError::TooLong);
+    }
+    let text = str::from_utf8(bytes).map_err(|error| LoadError::NotUtf8 { at: error.valid_up_to() })?;
+    match serde_json::from_str::<Shape<'_>>(text) {
+        Ok(shape) => LoadAttempt::check(shape.into()),
+        Err(error) => Err(explain(text, &error)),
+    }
+}
+
+/// The shape of an attempt. Other fields are ignored, whatever is in them.
+#[derive(Deserialize)]
+struct Shape<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    customer_id: Cow<'a, str>,
+    #[serde(borrow)]
+    load_amount: Cow<'a, str>,
+    #[serde(borrow)]
+    time: Cow<'a, str>,
+}
+
+impl<'a> From<Shape<'a>> for AttemptText<'a> {
+    fn from(Shape { id, customer_id, load_amount, time }: Shape<'a>) -> AttemptText<'a> {
+        AttemptText { id, customer_id, load_amount, time }
+    }
+}
+
+/// The same fields with anything in them, to find out which one is wrong.
+#[derive(Deserialize)]
+struct LooseShape<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    customer_id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    load_amount: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    time: Option<&'a RawValue>,
+}
+
+/// A field that is there, `null` too: only serde's default stands for one that is not.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Finds what is wrong with a text that has not the shape of an attempt: slower than reading, and seldom needed.
+fn explain(text: &str, error: &serde_json::Error) -> LoadError {
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
+        return not_json(&error);
+    }
+    let found = kind_of(text);
+    if found != OBJECT {
+        return LoadError::BadType { field: None, found };
+    }
+    let fields = match serde_json::from_str::<LooseShape<'_>>(text) {
+        Ok(LooseShape { id, customer_id, load_amount, time }) => [id, customer_id, load_amount, time],
+        // The text is an object and takes any value: a field stands twice, and which one counts is anyone's guess.
+        Err(error) => return not_json(&error),
+    };
+    let mut fields = Field::ALL.into_iter().zip(fields);
+    if let Some((field, _)) = fields.clone().find(|(_, value)| value.is_none()) {
+        return LoadError::MissingField { field };
+    }
+    fields
+        .find_map(|(field, value)| value.map(|value| (field, kind_of(value.get()))).filter(|(_, kind)| *kind != STRING))
+        .map_or_else(
+            // Every field is a string, so one has an escape that stands for no character.
+            || not_json(error),
+            |(field, found)| LoadError::BadType { field: Some(field), found },
+        )
+}
+
+fn not_json(error: &serde_json::Error) -> LoadError {
+    let sentence = error.to_string();
+    let detail = sentence.split(" at line ").next().unwrap_or(&sentence);
+    LoadError::NotJson { column: error.column(), detail: detail.into() }
+}
+
+const OBJECT: &str = "an object";
+const STRING: &str = "a string";
+
+/// What kind of value a valid JSON text holds: its first character says it.
+fn kind_of(json: &str) -> &'static str {
+    match json.trim_start().as_bytes().first() {
+        Some(b'{') => OBJECT,
+        Some(b'"') => STRING,
+        Some(b'[') => "an array",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}

@@ -1,0 +1,132 @@
+//! Writing an invalid line away whole, with what is wrong with it.
+//!
+//! One JSON object for each: `line` (from 1), `code`, `message`, and the line itself in `raw`. JSON holds no bytes that
+//! are not UTF-8: from the first such byte on, the rest of the line is in `raw_rest_base64` instead. So the line's bytes
+//! are always those of `raw` followed by those of `raw_rest_base64`, and a line of any length passes through piece by
+//! piece.
+
+use std::io::{self, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use crate::domain::LoadError;
+
+/// Writes rejects one after another.
+#[derive(Debug)]
+pub struct RejectWriter<W> {
+    out: W,
+    /// Bytes of the line that cannot be written before the next ones are known: an unfinished character, or an
+    /// unfinished group of three for Base64.
+    held: Vec<u8>,
+    encoding: Encoding,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Encoding {
+    Text,
+    Base64,
+}
+
+/// What stands before the line itself, without its closing brace.
+#[derive(Serialize)]
+struct Head<'a> {
+    line: u64,
+    code: &'a str,
+    message: &'a str,
+}
+
+impl<W: Write> RejectWriter<W> {
+    /// Writes rejects to `out`.
+    pub fn new(out: W) -> RejectWriter<W> {
+        RejectWriter { out, held: Vec::new(), encoding: Encoding::Text }
+    }
+
+    /// Writes the reject of a line that is in memory.
+    ///
+    /// # Errors
+    /// Those of the underlying writer.
+    pub fn write(&mut self, line: u64, error: &LoadError, raw: &[u8]) -> io::Result<()> {
+        self.begin(line, error)?;
+        self.push(raw)?;
+        self.end()
+    }
+
+    /// Begins the reject of a line whose bytes are still to come.
+    ///
+    /// # Errors
+    /// Those of the underlying writer.
+    pub fn begin(&mut self, line: u64, error: &LoadError) -> io::Result<()> {
+        let head = Head { line, code: error.code(), message: &error.to_string() };
+        let mut head = serde_json::to_vec(&head)?;
+        head.pop();
+        self.encoding = Encoding::Text;
+        self.out.write_all(&head)?;
+        self.out.write_all(br#","raw":""#)
+    }
+
+    /// Adds the next bytes of the line.
+    ///
+    /// # Errors
+    /// Those of the underlying writer.
+    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.held.extend_from_slice(bytes);
+        if let Encoding::Text = self.encoding {
+            self.push_text()?;
+        }
+        if let Encoding::Base64 = self.encoding {
+            let whole_groups = self.held.len() / 3 * 3;
+            self.write_base64(whole_groups)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the reject and its line.
+    ///
+    /// # Errors
+    /// Those of the underlying writer.
+    pub fn end(&mut self) -> io::Result<()> {
+        if !self.held.is_empty() {
+            self.switch_to_base64()?;
+            self.write_base64(self.held.len())?;
+        }
+        self.out.write_all(b"\"}\n")
+    }
+
+    /// Hands on what the underlying writer still holds back.
+    ///
+    /// # Errors
+    /// Those of the underlying writer.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    /// Writes what is text. Holds back an unfinished character; switches to Base64 at a byte that no text has.
+    fn push_text(&mut self) -> io::Result<()> {
+        let (valid, is_wrong) = match str::from_utf8(&self.held) {
+            Ok(text) => (text.len(), false),
+            Err(error) => (error.valid_up_to(), error.error_len().is_some()),
+        };
+        let text = str::from_utf8(self.held.get(..valid).unwrap_or_default()).unwrap_or_default();
+        let quoted = serde_json::to_string(text)?;
+        let escaped = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+        self.out.write_all(escaped.as_bytes())?;
+        self.held.drain(..valid);
+        if is_wrong { self.switch_to_base64() } else { Ok(()) }
+    }
+
+    fn switch_to_base64(&mut self) -> io::Result<()> {
+        if let Encoding::Text = self.encoding {
+            self.encoding = Encoding::Base64;
+            self.out.write_all(br#"","raw_rest_base64":""#)?;
+        }
+        Ok(())
+    }
+
+    fn write_base64(&mut self, bytes: usize) -> io::Result<()> {
+        let encoded = STANDARD.encode(self.held.get(..bytes).unwrap_or_default());
+        self.held.drain(..bytes);
+        self.out.write_all(encoded.as_bytes())
+    }
+}
