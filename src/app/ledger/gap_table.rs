@@ -63,6 +63,11 @@ impl<S: Slot> GapTable<S> {
         found.iter().take_while(move |slot| keys.contains(&slot.key()))
     }
 
+    /// What stands at the key's home, if only to have it in the cache: see [`Ledger::warm`](super::Ledger::warm).
+    pub(super) fn touch(&self, key: u128) -> u128 {
+        self.slots.get(home(key, self.homes)).map_or(0, Slot::key)
+    }
+
     /// Where the key stands, or else where it would have to be put in.
     fn seek(&self, key: u128) -> usize {
         let home = home(key, self.homes);
@@ -77,7 +82,7 @@ impl<S: Slot> GapTable<S> {
             *opened = slot;
         }
         self.occupied += 1;
-        if self.occupied > self.homes / 8 * 7 {
+        if self.occupied > self.homes / 4 * 3 {
             self.grow();
         }
     }

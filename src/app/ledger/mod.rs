@@ -50,6 +50,17 @@ impl Ledger {
         Outcome::Decided(decision)
     }
 
+    /// Brings what these attempts will need into the processor's caches.
+    ///
+    /// A decision waits for memory twice, and decisions follow one another; these look-ups do not, so the processor
+    /// makes many at once. It takes nearly half off the time of a replay whose ledger is larger than the caches.
+    pub fn warm<'a>(&self, attempts: impl Iterator<Item = (Identity, &'a LoadAttempt<'a>)>) {
+        let touched = attempts.map(|(identity, attempt)| {
+            self.events.touch(identity.event) ^ self.days.touch(*identity.week_keys(Day::of(attempt.time)).start())
+        });
+        std::hint::black_box(touched.fold(0, |sum, key| sum ^ key));
+    }
+
     /// The customer's usage of the week that holds the day.
     fn week_usage(&self, identity: Identity, day: Day) -> WeekUsage {
         let mut usage = WeekUsage::default();

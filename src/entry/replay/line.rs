@@ -68,6 +68,14 @@ impl Line<'_> {
         }
     }
 
+    /// The valid attempt that the line holds, if it holds one.
+    pub(super) fn attempt(&self) -> Option<(Identity, &LoadAttempt<'_>)> {
+        match self {
+            Line::Valid { identity, attempt, .. } => Some((*identity, attempt)),
+            Line::Invalid(_) => None,
+        }
+    }
+
     /// Offers a valid attempt to its stripe's ledger.
     pub(super) fn decide(&mut self, limits: &Limits, ledger: &mut Ledger) {
         if let Line::Valid { attempt, identity, outcome } = self {

@@ -152,6 +152,7 @@ impl<R: Read> Run<'_, '_, R> {
         }
         for (stripe, hand) in self.stripes.iter().zip(dealt) {
             let mut ledger = stripe.enter(ticket)?;
+            ledger.warm(hand.iter().filter_map(|line| line.attempt()));
             for line in hand {
                 line.decide(&self.replay.limits, &mut ledger);
             }
