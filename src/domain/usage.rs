@@ -7,8 +7,8 @@ use super::{Cents, Day, Measure, Window};
 pub struct DayUsage {
     /// Their amounts together.
     pub amount: Cents,
-    /// How many they were.
-    pub count: u64,
+    /// How many they were. It saturates.
+    pub count: u32,
 }
 
 /// A customer's accepted loads of one ISO week, day by day: all that any limit looks at.
@@ -55,7 +55,7 @@ impl WeekUsage {
         };
         match measure {
             Measure::Amount => usage.amount.get(),
-            Measure::Count => usage.count,
+            Measure::Count => u64::from(usage.count),
         }
     }
 }

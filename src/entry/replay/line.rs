@@ -60,14 +60,6 @@ fn read_line<'b>(raw: &'b [u8], line_in_block: u64, identifier: &Identifier) -> 
 }
 
 impl Line<'_> {
-    /// To which stripe of customers a valid attempt belongs.
-    pub(super) fn stripe(&self, stripes: usize) -> Option<usize> {
-        match self {
-            Line::Valid { identity, .. } => Some(identity.stripe(stripes)),
-            Line::Invalid(_) => None,
-        }
-    }
-
     /// The valid attempt that the line holds, if it holds one.
     pub(super) fn attempt(&self) -> Option<(Identity, &LoadAttempt<'_>)> {
         match self {

@@ -4,7 +4,7 @@
 //! Each worker thread goes round with a block of whole lines at a time:
 //! 1. **take** the next block from the [source](source::Source) and, with it, a ticket: the blocks' order;
 //! 2. **read** its [lines](line::Line), at the same time as other workers read theirs;
-//! 3. **decide** its attempts: customers are dealt out to *stripes*, each a [`Ledger`] of its own, and a worker passes
+//! 3. **decide** its attempts: customers are dealt out to [stripes](stripes::Stripes), each a ledger of its own, and a worker passes
 //!    through every stripe in its ticket's turn. So every customer's attempts are decided in the input's order,
 //!    whichever thread does it, while blocks follow one another through the stripes;
 //! 4. **settle**: in its ticket's turn the block's decisions and rejects are written, and it is counted.
@@ -15,6 +15,7 @@
 mod line;
 mod outlet;
 mod source;
+mod stripes;
 mod turnstile;
 
 use std::io::{self, Read};
@@ -22,18 +23,15 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use crate::app::Tally;
-use crate::app::ledger::{Identifier, Ledger};
+use crate::app::ledger::Identifier;
 use crate::domain::Limits;
 use crate::wire::Reasons;
-use line::{Line, read_lines};
+use line::read_lines;
 use outlet::Settled;
 pub use outlet::{Observer, Outlet};
 use source::{Piece, Source};
+use stripes::Stripes;
 use turnstile::Turnstile;
-
-/// Into how many ledgers the customers are dealt: so many that threads seldom meet in one, and that a ledger that grows
-/// is a small part of the memory.
-const STRIPES: usize = 64;
 
 /// How a stream is to be replayed.
 #[derive(Clone, Debug)]
@@ -88,7 +86,7 @@ impl Replay {
             replay: self,
             identifier: Identifier::new(self.identity_key),
             source: Mutex::new(Source::new(input)),
-            stripes: (0..STRIPES).map(|_| Turnstile::new(Ledger::default())).collect(),
+            stripes: Stripes::new(),
             outlet: Turnstile::new(outlet),
         };
         std::thread::scope(|scope| {
@@ -106,7 +104,7 @@ struct Run<'a, 'o, R> {
     replay: &'a Replay,
     identifier: Identifier,
     source: Mutex<Source<R>>,
-    stripes: Vec<Turnstile<Ledger>>,
+    stripes: Stripes,
     outlet: Turnstile<Outlet<'o>>,
 }
 
@@ -116,7 +114,7 @@ impl<R: Read> Run<'_, '_, R> {
         let mut block = Vec::new();
         while let Some((ticket, piece)) = self.take(&mut block) {
             if self.pass(ticket, piece, &block).is_none() {
-                self.stripes.iter().for_each(Turnstile::close);
+                self.stripes.close();
                 self.outlet.close();
                 return;
             }
@@ -131,7 +129,7 @@ impl<R: Read> Run<'_, '_, R> {
     fn pass(&self, ticket: u64, piece: Piece, block: &[u8]) -> Option<()> {
         let is_lines = matches!(piece, Piece::Lines);
         let (mut lines, line_count) = if is_lines { read_lines(block, &self.identifier) } else { (Vec::new(), 0) };
-        self.decide(ticket, &mut lines)?;
+        self.stripes.decide(ticket, &mut lines, &self.replay.limits)?;
         let settled = Settled::new(&lines, line_count, &self.replay.limits, self.replay.reasons);
         let mut outlet = self.outlet.enter(ticket)?;
         let written = match piece {
@@ -140,23 +138,5 @@ impl<R: Read> Run<'_, '_, R> {
             Piece::Failed(error) => outlet.fail_to_read(error),
         };
         written.map_err(|failure| outlet.stop(failure)).ok()
-    }
-
-    /// Passes through every stripe in the ticket's turn, and decides there the attempts of the stripe's customers.
-    fn decide(&self, ticket: u64, lines: &mut [Line<'_>]) -> Option<()> {
-        let mut dealt: Vec<Vec<&mut Line<'_>>> = self.stripes.iter().map(|_| Vec::new()).collect();
-        for line in lines {
-            if let Some(hand) = line.stripe(STRIPES).and_then(|stripe| dealt.get_mut(stripe)) {
-                hand.push(line);
-            }
-        }
-        for (stripe, hand) in self.stripes.iter().zip(dealt) {
-            let mut ledger = stripe.enter(ticket)?;
-            ledger.warm(hand.iter().filter_map(|line| line.attempt()));
-            for line in hand {
-                line.decide(&self.replay.limits, &mut ledger);
-            }
-        }
-        Some(())
     }
 }
