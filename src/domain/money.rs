@@ -19,11 +19,8 @@ pub enum AmountError {
     #[error("must have one or two digits after the point; it is never rounded")]
     Decimals,
     /// A character that no amount has: a sign, a space, a letter.
-    #[error("has a character that does not belong in an amount (at byte {at}); write it like $3,318.47")]
-    Character {
-        /// Offset of the character in the text, in bytes from 0.
-        at: usize,
-    },
+    #[error("has a character that no amount has; write it like $3,318.47")]
+    Character,
     /// More than [`Cents::LOAD_MAX`].
     #[error("is more than $90071992547409.91, the largest amount of one load")]
     TooLarge,
@@ -57,39 +54,42 @@ impl Cents {
     pub fn parse(text: &str) -> Result<Cents, AmountError> {
         let number = text.strip_prefix("USD").unwrap_or(text);
         let number = number.strip_prefix('$').unwrap_or(number);
-        if let Some(at) = number.bytes().position(|byte| !matches!(byte, b'0'..=b'9' | b',' | b'.')) {
-            let prefix_bytes = text.len().saturating_sub(number.len());
-            return Err(AmountError::Character { at: prefix_bytes.saturating_add(at) });
-        }
-        let (dollars, decimals) = number.split_once('.').unwrap_or((number, "00"));
-        if !has_thousands_in_place(dollars) {
-            return Err(if dollars.is_empty() { AmountError::NoDollars } else { AmountError::MisplacedComma });
-        }
-        let decimals = match *decimals.as_bytes() {
+        let mut parts = number.as_bytes().splitn(2, |byte| *byte == b'.');
+        let dollars = read_dollars(parts.next().unwrap_or_default())?;
+        let decimals = match *parts.next().unwrap_or(b"00") {
             [tenths] => [tenths, b'0'],
             [tenths, hundredths] => [tenths, hundredths],
             _ => return Err(AmountError::Decimals),
         };
-        let digits = dollars.bytes().filter(|byte| *byte != b',').chain(decimals);
-        let cents = digits.into_iter().try_fold(0, push_digit)?;
+        let cents = decimals.into_iter().try_fold(dollars, push_digit)?;
         if cents > Cents::LOAD_MAX.0 { Err(AmountError::TooLarge) } else { Ok(Cents(cents)) }
     }
 }
 
 /// Plain digits, or one to three digits and then commas with three digits behind each.
-fn has_thousands_in_place(dollars: &str) -> bool {
-    let mut groups = dollars.split(',').map(str::len);
-    let first = groups.next().unwrap_or_default();
-    let is_plain = first == dollars.len();
-    first > 0 && (is_plain || (first <= 3 && groups.all(|digits| digits == 3)))
+fn read_dollars(text: &[u8]) -> Result<u64, AmountError> {
+    let (mut dollars, mut group_digits, mut is_grouped) = (0, 0_usize, false);
+    for byte in text {
+        if *byte == b',' {
+            if group_digits == 0 || group_digits > 3 || (is_grouped && group_digits < 3) {
+                return Err(AmountError::MisplacedComma);
+            }
+            (group_digits, is_grouped) = (0, true);
+        } else {
+            dollars = push_digit(dollars, *byte)?;
+            group_digits = group_digits.saturating_add(1);
+        }
+    }
+    match (is_grouped, group_digits) {
+        (false, 0) => Err(AmountError::NoDollars),
+        (true, digits) if digits != 3 => Err(AmountError::MisplacedComma),
+        _ => Ok(dollars),
+    }
 }
 
 fn push_digit(sum: u64, digit: u8) -> Result<u64, AmountError> {
-    let value = match digit {
-        b'0'..=b'9' => u64::from(digit.saturating_sub(b'0')),
-        _ => return Err(AmountError::Decimals),
-    };
-    sum.checked_mul(10).and_then(|sum| sum.checked_add(value)).ok_or(AmountError::TooLarge)
+    let value = digit.checked_sub(b'0').filter(|value| *value < 10).ok_or(AmountError::Character)?;
+    sum.checked_mul(10).and_then(|sum| sum.checked_add(u64::from(value))).ok_or(AmountError::TooLarge)
 }
 
 /// As an amount is written: `$3318.47`.

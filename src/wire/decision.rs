@@ -1,8 +1,6 @@
 //! Writing a decision as a line of a file.
 
-use serde::{Serialize, Serializer};
-
-use crate::domain::{Decision, LimitSet, Limits, LoadAttempt};
+use crate::domain::{Decision, Limits, LoadAttempt};
 
 /// Whether a line names the limits that an attempt would break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,27 +11,6 @@ pub enum Reasons {
     Named,
 }
 
-#[derive(Serialize)]
-struct DecisionLine<'a> {
-    id: &'a str,
-    customer_id: &'a str,
-    accepted: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasons: Option<Codes<'a>>,
-}
-
-/// The codes of the limits in a set, in the order of their table.
-struct Codes<'a> {
-    set: LimitSet,
-    limits: &'a Limits,
-}
-
-impl Serialize for Codes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.set.codes(self.limits))
-    }
-}
-
 /// Adds the line of a decision, with its line feed, to `out`.
 pub fn write_decision(
     out: &mut Vec<u8>,
@@ -42,15 +19,30 @@ pub fn write_decision(
     limits: &Limits,
     reasons: Reasons,
 ) {
-    let codes = Codes { set: decision.reasons(), limits };
-    let line = DecisionLine {
-        id: attempt.id.as_str(),
-        customer_id: attempt.customer_id.as_str(),
-        accepted: decision.is_accepted(),
-        reasons: (reasons == Reasons::Named).then_some(codes),
-    };
-    // Text and truth values written to memory: there is nothing that could fail.
-    if serde_json::to_writer(&mut *out, &line).is_ok() {
-        out.push(b'\n');
+    out.extend_from_slice(br#"{"id":"#);
+    push_string(out, attempt.id.as_str());
+    out.extend_from_slice(br#","customer_id":"#);
+    push_string(out, attempt.customer_id.as_str());
+    out.extend_from_slice(if decision.is_accepted() { br#","accepted":true"# } else { br#","accepted":false"# });
+    if reasons == Reasons::Named {
+        out.extend_from_slice(br#","reasons":["#);
+        for (place, code) in decision.reasons().codes(limits).enumerate() {
+            out.extend_from_slice(if place > 0 { b"," } else { b"" });
+            push_string(out, code);
+        }
+        out.push(b']');
     }
+    out.extend_from_slice(b"}\n");
+}
+
+/// Adds a JSON string. Nearly all can stand as they are.
+fn push_string(out: &mut Vec<u8>, text: &str) {
+    if text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..b' ')) {
+        // To memory, a string can always be written.
+        let _ = serde_json::to_writer(out, text);
+        return;
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }

@@ -46,33 +46,64 @@ struct DayRow {
     days_since_monday: u8,
 }
 
+/// A valid load attempt on its way through a ledger.
+#[derive(Clone, Debug)]
+pub struct Offer<'a> {
+    /// The attempt.
+    pub attempt: LoadAttempt<'a>,
+    /// Its customer and event.
+    pub identity: Identity,
+    /// What became of it. None until it has been decided.
+    pub outcome: Option<Outcome>,
+}
+
 impl Ledger {
-    /// Decides an attempt, unless its event has been seen, and remembers the event and its effect on usage.
-    pub fn offer(&mut self, limits: &Limits, identity: Identity, attempt: &LoadAttempt<'_>) -> Outcome {
-        match self.events.entry(hash(identity.event), |event| *event == identity.event, |event| hash(*event)) {
-            Entry::Occupied(_) => return Outcome::Ignored,
-            Entry::Vacant(vacant) => vacant.insert(identity.event),
-        };
+    /// Decides each attempt, in this order, unless its event has been seen, and remembers its event and its effect on
+    /// usage.
+    ///
+    /// Every attempt needs several places in memory that no cache is likely to hold. In three passes it needs them in
+    /// loops whose rounds do not wait for one another, so that the processor fetches many places at once.
+    pub fn decide(&mut self, limits: &Limits, offers: &mut [&mut Offer<'_>]) {
+        for offer in &mut *offers {
+            if !self.remember(offer.identity.event) {
+                offer.outcome = Some(Outcome::Ignored);
+            }
+        }
+        for offer in &*offers {
+            self.touch_usage(offer);
+        }
+        for offer in offers.iter_mut().filter(|offer| offer.outcome.is_none()) {
+            offer.outcome = Some(Outcome::Decided(self.decide_new(limits, offer)));
+        }
+    }
+
+    /// Whether the event has not been seen before. Now it has.
+    fn remember(&mut self, event: u128) -> bool {
+        match self.events.entry(hash(event), |seen| *seen == event, |seen| hash(*seen)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert(event);
+                true
+            }
+        }
+    }
+
+    /// Reads what deciding the attempt will read, only to have it in the cache.
+    fn touch_usage(&self, Offer { attempt, identity, .. }: &Offer<'_>) {
+        if let Some(week) = self.weeks.get(&Day::of(attempt.time).week()) {
+            let rows = week.days.iter_hash(hash(identity.customer));
+            std::hint::black_box(rows.fold(0, |sum, row| sum ^ row.customer));
+        }
+    }
+
+    fn decide_new(&mut self, limits: &Limits, Offer { attempt, identity, .. }: &Offer<'_>) -> Decision {
         let day = Day::of(attempt.time);
         let week = self.weeks.entry(day.week()).or_default();
         let (decision, after) = decide(limits, &week.usage(identity.customer), attempt);
         if decision.is_accepted() {
             week.set(identity.customer, day.days_since_monday(), after.day(day));
         }
-        Outcome::Decided(decision)
-    }
-
-    /// Brings what these attempts will need into the processor's caches.
-    ///
-    /// Decisions follow one another, and each would wait for memory several times. These look-ups wait for nothing, so
-    /// the processor makes many of them at once.
-    pub fn warm<'a>(&self, attempts: impl Iterator<Item = (Identity, &'a LoadAttempt<'a>)>) {
-        for (identity, attempt) in attempts {
-            std::hint::black_box(self.events.find(hash(identity.event), |event| *event == identity.event));
-            if let Some(week) = self.weeks.get(&Day::of(attempt.time).week()) {
-                std::hint::black_box(week.days.find(hash(identity.customer), |day| day.customer == identity.customer));
-            }
-        }
+        decision
     }
 }
 

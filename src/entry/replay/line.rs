@@ -2,20 +2,15 @@
 
 use memchr::memchr_iter;
 
-use crate::app::ledger::{Identifier, Identity, Ledger, Outcome};
-use crate::domain::{Limits, LoadAttempt, LoadError};
+use crate::app::ledger::{Identifier, Offer};
+use crate::domain::LoadError;
 use crate::wire::parse_attempt;
 
 /// A line that is not blank.
 #[derive(Debug)]
 pub(super) enum Line<'b> {
     /// A valid load attempt.
-    Valid {
-        attempt: LoadAttempt<'b>,
-        identity: Identity,
-        /// None until it has been offered to its ledger.
-        outcome: Option<Outcome>,
-    },
+    Valid(Offer<'b>),
     /// Anything else.
     Invalid(Invalid<'b>),
 }
@@ -54,24 +49,7 @@ fn split(block: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 fn read_line<'b>(raw: &'b [u8], line_in_block: u64, identifier: &Identifier) -> Line<'b> {
     match parse_attempt(raw) {
-        Ok(attempt) => Line::Valid { identity: identifier.identify(&attempt), attempt, outcome: None },
+        Ok(attempt) => Line::Valid(Offer { identity: identifier.identify(&attempt), attempt, outcome: None }),
         Err(error) => Line::Invalid(Invalid { line_in_block, error, raw }),
-    }
-}
-
-impl Line<'_> {
-    /// The valid attempt that the line holds, if it holds one.
-    pub(super) fn attempt(&self) -> Option<(Identity, &LoadAttempt<'_>)> {
-        match self {
-            Line::Valid { identity, attempt, .. } => Some((*identity, attempt)),
-            Line::Invalid(_) => None,
-        }
-    }
-
-    /// Offers a valid attempt to its stripe's ledger.
-    pub(super) fn decide(&mut self, limits: &Limits, ledger: &mut Ledger) {
-        if let Line::Valid { attempt, identity, outcome } = self {
-            *outcome = Some(ledger.offer(limits, *identity, attempt));
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::line::{Invalid, Line};
 use super::{ReplayError, Report};
 use crate::app::Tally;
-use crate::app::ledger::Outcome;
+use crate::app::ledger::{Offer, Outcome};
 use crate::domain::{Limits, LoadError};
 use crate::wire::{Reasons, RejectWriter, write_decision};
 
@@ -47,7 +47,7 @@ impl<'b> Settled<'b> {
         let mut settled = Settled { decisions: Vec::new(), invalid: Vec::new(), line_count, tally: Tally::default() };
         for line in lines {
             match line {
-                Line::Valid { attempt, outcome, .. } => {
+                Line::Valid(Offer { attempt, outcome, .. }) => {
                     let Some(outcome) = *outcome else { continue };
                     settled.tally.count(outcome);
                     if let Outcome::Decided(decision) = outcome {

@@ -4,7 +4,7 @@ use std::iter::repeat_n;
 
 use super::line::Line;
 use super::turnstile::Turnstile;
-use crate::app::ledger::{Identity, Ledger};
+use crate::app::ledger::{Identity, Ledger, Offer};
 use crate::domain::Limits;
 
 /// How many stripes there are: so many that threads seldom meet in one, and that one stripe's tables are a small part
@@ -35,19 +35,16 @@ impl Stripes {
     /// Passes through every stripe in the ticket's turn, and decides there the attempts of the stripe's customers.
     /// None when the stripes have been closed.
     pub(super) fn decide(&self, ticket: u64, lines: &mut [Line<'_>], limits: &Limits) -> Option<()> {
-        let mut hands: Vec<Vec<&mut Line<'_>>> = self.ledgers.iter().map(|_| Vec::new()).collect();
+        let mut hands: Vec<Vec<&mut Offer<'_>>> = self.ledgers.iter().map(|_| Vec::new()).collect();
         for line in lines {
-            let stripe = line.attempt().and_then(|(identity, _)| self.stripe(identity));
-            if let Some(hand) = stripe.and_then(|stripe| hands.get_mut(stripe)) {
-                hand.push(line);
+            if let Line::Valid(offer) = line
+                && let Some(hand) = self.stripe(offer.identity).and_then(|stripe| hands.get_mut(stripe))
+            {
+                hand.push(offer);
             }
         }
-        for (ledger, hand) in self.ledgers.iter().zip(hands) {
-            let mut ledger = ledger.enter(ticket)?;
-            ledger.warm(hand.iter().filter_map(|line| line.attempt()));
-            for line in hand {
-                line.decide(limits, &mut ledger);
-            }
+        for (ledger, mut hand) in self.ledgers.iter().zip(hands) {
+            ledger.enter(ticket)?.decide(limits, &mut hand);
         }
         Some(())
     }
