@@ -1,7 +1,6 @@
 //! Runs a program as a process of its own, and says what it took.
 
 use std::fs::File;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,9 +14,9 @@ pub(crate) struct Run {
     pub(crate) memory_bytes: u64,
 }
 
-/// Runs a command with its standard output in a file.
-pub(crate) fn run(command: &mut Command, output: &Path) -> std::io::Result<Run> {
-    command.stdin(Stdio::null()).stdout(File::create(output)?).stderr(Stdio::null());
+/// Runs a command, with its standard output to `output`.
+pub(crate) fn run(command: &mut Command, output: File) -> std::io::Result<Run> {
+    command.stdin(Stdio::null()).stdout(output).stderr(Stdio::null());
     let begun = Instant::now();
     let usage = command.spawn()?.wait4()?;
     Ok(Run { elapsed: begun.elapsed(), memory_bytes: usage.rusage.maxrss })
