@@ -21,8 +21,11 @@ pub enum LimitsFileError {
     #[error("could not read the limits file")]
     Read(#[source] io::Error),
     /// The file is over [`LIMITS_FILE_BYTES_MAX`].
-    #[error("the limits file is over {LIMITS_FILE_BYTES_MAX} bytes")]
+    #[error("is over {LIMITS_FILE_BYTES_MAX} bytes")]
     TooLarge,
+    /// The file is no text.
+    #[error("is not UTF-8")]
+    NotUtf8,
     /// The file says something that is no limit.
     #[error(transparent)]
     Invalid(#[from] LimitsTextError),
@@ -34,7 +37,7 @@ pub enum LimitsFileError {
 pub struct LimitsTextError {
     /// The line, from 1.
     pub line: usize,
-    /// The key, as `limit 2, max: `; empty where the text is not TOML.
+    /// The key, as `limit 2, max: `; empty where the reason names it, or where the text is not TOML.
     key: String,
     reason: String,
 }
@@ -44,13 +47,14 @@ pub struct LimitsTextError {
 /// # Errors
 /// [`LimitsFileError`] when the file cannot be read, or says anything but limits.
 pub fn read_limits(path: &Path) -> Result<Limits, LimitsFileError> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let file = File::open(path).map_err(LimitsFileError::Read)?;
-    file.take(LIMITS_FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(LimitsFileError::Read)?;
-    if text.len() as u64 > LIMITS_FILE_BYTES_MAX {
+    file.take(LIMITS_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(LimitsFileError::Read)?;
+    if bytes.len() as u64 > LIMITS_FILE_BYTES_MAX {
         return Err(LimitsFileError::TooLarge);
     }
-    Ok(parse_limits(&text)?)
+    let text = str::from_utf8(&bytes).map_err(|_| LimitsFileError::NotUtf8)?;
+    Ok(parse_limits(text)?)
 }
 
 /// Reads limits in the form of `limits.toml`.
@@ -72,14 +76,12 @@ pub fn parse_limits(text: &str) -> Result<Limits, LimitsTextError> {
         };
     let limits = (1..).zip(tables).map(|(number, table)| LimitTable::new(text, number, table)?.limit());
     Limits::new(limits.collect::<Result<_, _>>()?).map_err(|error| {
-        let (number, key) = match error {
-            LimitError::None | LimitError::TooMany { .. } => (tables.len(), "limit".to_owned()),
-            LimitError::BadCode { number } | LimitError::SameCode { second: number, .. } => {
-                (number, format!("limit {number}, code"))
-            }
+        let number = match error {
+            LimitError::None | LimitError::TooMany { .. } => tables.len(),
+            LimitError::BadCode { number } | LimitError::SameCode { second: number, .. } => number,
         };
         let span = tables.get(number.wrapping_sub(1)).map(Spanned::span).unwrap_or_default();
-        wrong(text, span, &key, error)
+        wrong(text, span, "", error)
     })
 }
 
@@ -97,7 +99,7 @@ impl<'t> LimitTable<'t> {
         match value.get_ref() {
             DeValue::Table(table) => Ok(LimitTable { text, number, table, span: value.span() }),
             other => {
-                let reason = format!("must be a table, not a {}", other.type_str());
+                let reason = format!("must be a table, not {}", kind(other));
                 Err(wrong(text, value.span(), &format!("limit {number}"), reason))
             }
         }
@@ -121,17 +123,17 @@ impl<'t> LimitTable<'t> {
         let value = self.get("max")?;
         let span = value.span();
         match (measure, value.get_ref()) {
-            (Measure::Amount, DeValue::String(amount)) => {
-                Cents::parse(amount).map(Cents::get).map_err(|error| self.wrong("max", span, error))
-            }
+            (Measure::Amount, DeValue::String(amount)) => Cents::parse(amount)
+                .map(Cents::get)
+                .map_err(|error| self.wrong("max", span, format!("the amount {error}"))),
             (Measure::Amount, other) => {
-                let reason = format!("must be dollars in a string, like \"5000.00\", not a {}", other.type_str());
+                let reason = format!("must be dollars in a string, like \"5000.00\", not {}", kind(other));
                 Err(self.wrong("max", span, reason))
             }
             (Measure::Count, DeValue::Integer(count)) => u64::from_str_radix(count.as_str(), count.radix())
                 .map_err(|_| self.wrong("max", span, "must be a number of loads, 0 or more")),
             (Measure::Count, other) => {
-                let reason = format!("must be a whole number of loads, not a {}", other.type_str());
+                let reason = format!("must be a whole number of loads, not {}", kind(other));
                 Err(self.wrong("max", span, reason))
             }
         }
@@ -150,7 +152,7 @@ impl<'t> LimitTable<'t> {
         let value = self.get(key)?;
         let string = value.get_ref().as_str();
         string.map(|string| (string, value.span())).ok_or_else(|| {
-            let reason = format!("must be a string, not a {}", value.get_ref().type_str());
+            let reason = format!("must be a string, not {}", kind(value.get_ref()));
             self.wrong(key, value.span(), reason)
         })
     }
@@ -162,6 +164,13 @@ impl<'t> LimitTable<'t> {
     fn wrong(&self, key: &str, span: Range<usize>, reason: impl fmt::Display) -> LimitsTextError {
         wrong(self.text, span, &format!("limit {}, {key}", self.number), reason)
     }
+}
+
+/// What kind of value it is, with its article.
+fn kind(value: &DeValue<'_>) -> String {
+    let kind = value.type_str();
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 fn wrong(text: &str, span: Range<usize>, key: &str, reason: impl fmt::Display) -> LimitsTextError {

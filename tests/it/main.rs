@@ -1,1 +1,19 @@
-//! Tests.
+//! Everything that loadgate promises, seen from outside: through the library's public items and the command line.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+mod cli_bad_files;
+mod cli_bad_input;
+mod cli_generate;
+mod cli_replay;
+mod decide;
+mod golden;
+mod layering;
+mod limits_file;
+mod money;
+mod oracle;
+mod parse_attempt;
+mod reject;
+mod replay_engine;
+mod time;

@@ -18,7 +18,7 @@ use crate::input::{Input, decompressed};
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
 use crate::output::Output;
 use crate::summary::{Summary, SummaryForm};
-use crate::watch::{BAR_TICK, Progress, Watch};
+use crate::watch::{BAR_TICK, INVALID_TOLD_MAX, Progress, Watch};
 
 /// Decide the load attempts of a file, one JSON object a line
 ///
@@ -75,8 +75,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     if report.is_complete {
         output.finish()?;
     }
-    let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    if let Some(summary) = Summary::new(&report, &replay.limits, elapsed_ms).render(args.summary) {
+    tell_untold(report.tally.invalid, args.rejects.as_deref());
+    if let Some(summary) = Summary::new(&report, &replay.limits, begun.elapsed()).render(args.summary) {
         tell(&summary);
     }
     Ok(if report.tally.invalid > 0 { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
@@ -99,6 +99,16 @@ fn replay_all(
         .and_then(|bytes| replay.run(bytes, Outlet::new(output, rejects, watch)));
     bar.finish_and_clear();
     ended.with_context(|| whereabouts(args, &input.name)).map_err(Failure::Io)
+}
+
+/// Says how many invalid lines have not been told one by one, and where they are.
+fn tell_untold(invalid: u64, rejects: Option<&Path>) {
+    let untold = invalid.saturating_sub(INVALID_TOLD_MAX);
+    match rejects {
+        _ if untold == 0 => {}
+        Some(path) => tell(&format!("{untold} more invalid lines; all are in '{}'", path.display())),
+        None => tell(&format!("{untold} more invalid lines; --rejects FILE keeps them all")),
+    }
 }
 
 /// Which files an error during the replay is about.

@@ -1,6 +1,7 @@
 //! The summary of a replay, for people or for programs.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use indicatif::HumanCount;
@@ -42,7 +43,7 @@ fn as_object<S: serde::Serializer>(counts: &[(&str, u64)], serializer: S) -> Res
 }
 
 impl<'a> Summary<'a> {
-    pub fn new(report: &Report, limits: &'a Limits, elapsed_ms: u64) -> Summary<'a> {
+    pub fn new(report: &Report, limits: &'a Limits, elapsed: Duration) -> Summary<'a> {
         let tally = &report.tally;
         Summary {
             attempts: tally.attempts(),
@@ -52,8 +53,8 @@ impl<'a> Summary<'a> {
             ignored: tally.ignored,
             invalid: tally.invalid,
             complete: report.is_complete,
-            elapsed_ms,
-            attempts_per_second: per_second(tally.attempts(), elapsed_ms),
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            attempts_per_second: per_second(tally.attempts(), elapsed),
         }
     }
 

@@ -13,7 +13,7 @@ use loadgate::entry::replay::Observer;
 use crate::outcome::tell;
 
 /// How many invalid lines are told one by one. All of them are counted, and kept by `--rejects`.
-const INVALID_TOLD_MAX: u64 = 10;
+pub const INVALID_TOLD_MAX: u64 = 10;
 
 /// How often the bar is drawn at the most, in times a second.
 const DRAWS_PER_S_MAX: u8 = 10;
@@ -72,16 +72,16 @@ impl Observer for Watch {
     fn settled(&mut self, tally: &Tally) {
         if !self.bar.is_hidden() {
             let attempts = tally.attempts();
-            let elapsed_ms = u64::try_from(self.bar.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let per_second = per_second(attempts, elapsed_ms);
+            let per_second = per_second(attempts, self.bar.elapsed());
             self.bar.set_message(format!("{} attempts, {} per second", HumanCount(attempts), HumanCount(per_second)));
         }
     }
 }
 
-/// A rate, from a count and milliseconds.
-pub fn per_second(count: u64, elapsed_ms: u64) -> u64 {
-    count.saturating_mul(1_000) / elapsed_ms.max(1)
+/// A rate, from a count and the time it took.
+pub fn per_second(count: u64, elapsed: Duration) -> u64 {
+    let rate = u128::from(count) * 1_000_000 / elapsed.as_micros().max(1);
+    u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
 /// Standard error as a terminal of ordinary size, whatever it is.

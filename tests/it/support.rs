@@ -1,0 +1,82 @@
+//! What several tests need: attempts as lines, and replays in this process.
+
+use std::io::{Read, Write};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+
+use loadgate::app::Tally;
+use loadgate::domain::{Limits, LoadError};
+use loadgate::entry::replay::{Observer, Outlet, Replay, ReplayError, Report};
+use loadgate::wire::Reasons;
+
+pub fn line(id: &str, customer_id: &str, load_amount: &str, time: &str) -> String {
+    let [id, customer_id] = [id, customer_id].map(serde_json::Value::from);
+    format!(r#"{{"id":{id},"customer_id":{customer_id},"load_amount":"{load_amount}","time":"{time}"}}"#) + "\n"
+}
+
+/// What a replay put out.
+#[derive(Debug)]
+pub struct Replayed {
+    pub decisions: String,
+    pub rejects: Vec<u8>,
+    pub told: Vec<(u64, &'static str)>,
+    pub ended: Result<Report, ReplayError>,
+}
+
+pub struct Settings {
+    pub limits: Limits,
+    pub reasons: Reasons,
+    pub threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { limits: Limits::default(), reasons: Reasons::Omitted, threads: 2 }
+    }
+}
+
+pub fn replay(input: impl Read + Send, settings: Settings) -> Replayed {
+    let (decisions, rejects, told) = (Shared::default(), Shared::default(), Told::default());
+    let replay = Replay {
+        limits: settings.limits,
+        reasons: settings.reasons,
+        threads: NonZeroUsize::new(settings.threads).unwrap(),
+        identity_key: *b"a key for a test",
+    };
+    let outlet = Outlet::new(decisions.clone(), Some(Box::new(rejects.clone())), told.clone());
+    let ended = replay.run(input, outlet);
+    let decisions = String::from_utf8(decisions.take()).unwrap();
+    let told = std::mem::take(&mut *told.0.lock().unwrap());
+    Replayed { decisions, rejects: rejects.take(), told, ended }
+}
+
+/// Bytes that are written here and read there.
+#[derive(Clone, Default)]
+pub struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<(u64, &'static str)>>>);
+
+impl Observer for Told {
+    fn invalid(&mut self, line: u64, error: &LoadError) {
+        self.0.lock().unwrap().push((line, error.code()));
+    }
+
+    fn settled(&mut self, _tally: &Tally) {}
+}
