@@ -2,7 +2,13 @@
 //!
 //! Every figure is a ratio of medians, or a count. Each program runs in a process of its own, in turns, with its
 //! decisions in a file. `QUICK=1` leaves out the 20 million attempts.
-#![allow(missing_docs, clippy::print_stdout, clippy::float_arithmetic, clippy::cast_precision_loss)]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing
+)]
 
 mod baseline;
 mod floor;

@@ -29,7 +29,7 @@ fn a_folder_as_input_is_told() {
 fn an_input_that_may_not_be_read_is_told() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, input) = folder();
-    std::fs::set_permissions(&input, PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&input, PermissionsExt::from_mode(0o000)).unwrap();
     // The superuser may read everything.
     if std::fs::File::open(&input).is_err() {
         loadgate(&["replay"]).arg(&input).assert().code(1).stderr(contains("Permission denied"));

@@ -89,7 +89,8 @@ fn a_line_without_end_takes_bounded_memory_and_is_kept_whole() {
     let mut stdin = child.stdin.take().unwrap();
     let fed = std::thread::spawn(move || {
         stdin.write_all(attempts().as_bytes())?;
-        (0..1024).try_for_each(|_| stdin.write_all(&[b'x'; MIB]))?;
+        let mebibyte = vec![b'x'; MIB];
+        (0..1024).try_for_each(|_| stdin.write_all(&mebibyte))?;
         stdin.write_all(b"\n")?;
         stdin.write_all(attempts().replace("\"7\"", "\"8\"").as_bytes())
     });

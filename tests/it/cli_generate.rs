@@ -46,7 +46,7 @@ fn many_amounts_land_on_a_limit_and_a_cent_on_either_side() {
         for (limit, total) in [("day", *day + attempt.cents), ("week", *week + attempt.cents)] {
             let max: u64 = if limit == "day" { 500_000 } else { 2_000_000 };
             if total.abs_diff(max) <= 1 {
-                *landed.entry((limit, total as i64 - max as i64)).or_insert(0) += 1;
+                *landed.entry((limit, total.cast_signed() - max.cast_signed())).or_insert(0) += 1;
             }
         }
         if decision.is_some_and(|reasons| reasons.is_empty()) {

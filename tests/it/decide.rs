@@ -31,12 +31,15 @@ const SUN: &str = "2019-01-06T23:59:59Z";
 const FULL_WEEK_BUT_A_CENT: [(&str, &str); 4] =
     [("$5000.00", MON), ("$5000.00", TUE), ("$5000.00", WED), ("$4999.99", THU)];
 
+/// A name, the loads accepted before, the attempt's amount and time, and the reasons to decline it.
+type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str, &'a [&'a str]);
+
 #[test]
 fn each_attempt_has_its_outcome() {
     let limits = Limits::default();
     let week = FULL_WEEK_BUT_A_CENT;
     let day_in_week = [&[("$1.00", SUN), ("$1.00", SUN), ("$1.00", SUN)][..], &week[..]].concat();
-    let rows: &[(&str, &[(&str, &str)], &str, &str, &[&str])] = &[
+    let rows: &[Row<'_>] = &[
         ("first load", &[], "$1.00", TUE, &[]),
         ("zero is an amount", &[], "$0.00", TUE, &[]),
         ("exactly a day's amount", &[], "$5000.00", TUE, &[]),

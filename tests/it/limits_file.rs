@@ -29,7 +29,7 @@ fn what_is_wrong_is_told_with_its_line_and_key() {
     };
     let two = format!("{}{}", limit("code = \"A\""), limit("code = \"A\""));
     let told: Vec<String> = [
-        "".to_owned(),
+        String::new(),
         "[[limit]".to_owned(),
         "limit = 3".to_owned(),
         "limit = [3]".to_owned(),

@@ -1,5 +1,5 @@
 //! Everything that loadgate promises, seen from outside: through the library's public items and the command line.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! The naive oracle: reads the specification, not the code. It shares nothing with the library, keeps the whole history
 //! in a list, and recomputes everything from it for each attempt.
 
+use std::fmt::Write;
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -84,7 +85,7 @@ pub fn replay(input: &[u8], limits: &[Limit], explain: bool) -> (String, Vec<(us
         let [id, customer_id] = [&attempt.id, &attempt.customer_id].map(|id| Value::from(id.as_str()));
         let accepted = reasons.is_empty();
         let named = if explain { format!(",\"reasons\":{}", Value::from(reasons)) } else { String::new() };
-        out += &format!("{{\"id\":{id},\"customer_id\":{customer_id},\"accepted\":{accepted}{named}}}\n");
+        writeln!(out, "{{\"id\":{id},\"customer_id\":{customer_id},\"accepted\":{accepted}{named}}}").unwrap();
     }
     (out, invalid)
 }

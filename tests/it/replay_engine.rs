@@ -207,3 +207,33 @@ fn all_whole_lines_before_a_failure_to_read_are_decided() {
         assert_eq!(failed.decisions, replay(workload(1_000).as_bytes(), settings()).decisions);
     }
 }
+
+/// Panics when it is asked for more than its bytes.
+struct Panicking<'t>(&'t [u8]);
+
+impl Read for Panicking<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        assert!(!self.0.is_empty(), "a bug");
+        self.0.read(buffer)
+    }
+}
+
+#[test]
+fn a_panic_in_one_thread_ends_the_others() {
+    let input = workload(20_000);
+    let ended = std::panic::catch_unwind(|| {
+        replay(Panicking(input.as_bytes()), Settings { threads: 8, ..Settings::default() })
+    });
+    assert!(ended.is_err());
+}
+
+#[test]
+fn many_tiny_lines_keep_their_numbers() {
+    let attempt = line("1", "7", "$1.00", "2000-01-01T00:00:00Z");
+    let input = format!("{}{attempt}{}", "x\n".repeat(30_000), "\ny\n".repeat(10_000));
+    let replayed = replay(input.as_bytes(), Settings::default());
+    assert_eq!(replayed.decisions.lines().count(), 1);
+    let numbers: Vec<u64> = replayed.told.iter().map(|(line, _)| *line).collect();
+    let expected = (1..=30_000).chain((30_001..50_001).filter(|line| line % 2 == 1).map(|line| line + 2));
+    assert!(numbers.into_iter().eq(expected));
+}

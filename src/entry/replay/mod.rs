@@ -111,14 +111,20 @@ struct Run<'a, 'o, R> {
 impl<R: Read> Run<'_, '_, R> {
     /// Goes round with one block at a time until there are no more, or until the outlet takes no more.
     fn work(&self) {
+        let _close_on_panic = CloseOnPanic(self);
         let mut block = Vec::new();
         while let Some((ticket, piece)) = self.take(&mut block) {
             if self.pass(ticket, piece, &block).is_none() {
-                self.stripes.close();
-                self.outlet.close();
+                self.close();
                 return;
             }
         }
+    }
+
+    /// Sends every worker home.
+    fn close(&self) {
+        self.stripes.close();
+        self.outlet.close();
     }
 
     fn take(&self, block: &mut Vec<u8>) -> Option<(u64, Piece)> {
@@ -138,5 +144,16 @@ impl<R: Read> Run<'_, '_, R> {
             Piece::Failed(error) => outlet.fail_to_read(error),
         };
         written.map_err(|failure| outlet.stop(failure)).ok()
+    }
+}
+
+/// A worker that panics will never enter with its ticket, and the others would wait for it for ever.
+struct CloseOnPanic<'r, 'a, 'o, R: Read>(&'r Run<'a, 'o, R>);
+
+impl<R: Read> Drop for CloseOnPanic<'_, '_, '_, R> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
+        }
     }
 }

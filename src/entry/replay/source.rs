@@ -2,13 +2,17 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::domain::ATTEMPT_BYTES_MAX;
 
 /// How much is asked of the input at once, in bytes. A pipe that has less gives what it has: decisions do not wait for
 /// lines that have not come yet.
 const READ_BYTES: usize = 256 * 1024;
+
+/// The most lines of a block. Lines of ordinary length never come to so many; but a block of single letters would take a
+/// hundred times its size in memory.
+const BLOCK_LINES_MAX: usize = 8 * 1024;
 
 /// The longest line that is taken whole, in bytes: an attempt with a byte-order mark before it and `\r\n` behind it.
 const WHOLE_LINE_BYTES_MAX: usize = BYTE_ORDER_MARK.len() + ATTEMPT_BYTES_MAX + 2;
@@ -81,9 +85,12 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// Cuts the block behind its last line end. None where more must be read to find one.
+    /// Cuts the block behind its last line end, or an earlier one. None where more must be read to find one.
     fn cut(&mut self, block: &mut Vec<u8>) -> Option<Piece> {
-        if let Some(at) = memrchr(b'\n', block) {
+        if let Some(last) = memrchr(b'\n', block) {
+            let mut ends = memchr_iter(b'\n', block);
+            let has_too_many = ends.clone().count() > BLOCK_LINES_MAX;
+            let at = if has_too_many { ends.nth(BLOCK_LINES_MAX - 1).unwrap_or(last) } else { last };
             self.carry(block, at + 1);
             return Some(Piece::Lines);
         }

@@ -70,3 +70,44 @@ impl<T> Drop for Turn<'_, T> {
         self.moved_on.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tickets_go_in_in_their_order_whoever_comes_first() {
+        let turnstile = Turnstile::new(Vec::new());
+        std::thread::scope(|scope| {
+            for ticket in (0..100).rev() {
+                let turnstile = &turnstile;
+                scope.spawn(move || turnstile.enter(ticket).unwrap().push(ticket));
+            }
+        });
+        assert_eq!(turnstile.into_inner(), (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn closing_sends_away_who_waits_and_who_comes() {
+        let turnstile = Turnstile::new(());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| turnstile.enter(7).is_none());
+            turnstile.close();
+            assert!(waiting.join().unwrap());
+        });
+        assert!(turnstile.enter(0).is_none());
+    }
+
+    #[test]
+    fn a_panic_inside_closes_it() {
+        let turnstile = Turnstile::new(());
+        std::thread::scope(|scope| {
+            let panicked = scope.spawn(|| {
+                let _turn = turnstile.enter(0).unwrap();
+                panic!("inside");
+            });
+            assert!(panicked.join().is_err());
+        });
+        assert!(turnstile.enter(1).is_none());
+    }
+}
