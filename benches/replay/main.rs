@@ -77,20 +77,24 @@ impl Bench {
 
     /// How time and memory grow with the input. Decisions go nowhere: a disk's time does not grow evenly.
     fn grow(&self) -> Result<()> {
-        println!("\nloadgate replay, all threads, decisions to /dev/null; medians of {ROUNDS} rounds");
-        println!("{:>12}{:>12}{:>9}{:>10}{:>14}{:>12}", "attempts", "events", "ms", "growth", "memory, MiB", "allowed");
+        let cores = std::thread::available_parallelism()?.get();
         let sizes = [200_000, 2_000_000, 20_000_000];
         let sizes = if std::env::var_os("QUICK").is_some() { &sizes[..2] } else { &sizes[..] };
+        let inputs = sizes.iter().map(|attempts| self.workload(*attempts)).collect::<Result<Vec<_>>>()?;
+        let mut runs = vec![Vec::new(); inputs.len()];
+        for _ in 0..ROUNDS {
+            for (input, runs) in inputs.iter().zip(&mut runs) {
+                runs.push(run(&mut replay(input, cores), File::create("/dev/null")?)?);
+            }
+        }
+        println!("\nloadgate replay, {cores} threads, decisions to /dev/null; medians of {ROUNDS} rounds");
+        println!("{:>12}{:>12}{:>9}{:>10}{:>14}{:>12}", "attempts", "events", "ms", "growth", "memory, MiB", "allowed");
         let mut before: Option<Run> = None;
-        for &attempts in sizes {
-            let input = self.workload(attempts)?;
-            let cores = std::thread::available_parallelism()?.get();
-            let once = || run(&mut replay(&input, cores), File::create("/dev/null")?);
-            let run = median(&(0..ROUNDS).map(|_| once()).collect::<Result<Vec<_>>>()?);
+        for ((attempts, input), run) in sizes.iter().zip(&inputs).zip(runs.iter().map(|runs| median(runs))) {
             let growth = before.map_or(String::new(), |before| {
                 format!("{:.2}x", run.elapsed.as_secs_f64() / before.elapsed.as_secs_f64())
             });
-            let events = events(&mut replay(&input, cores))?;
+            let events = events(&mut replay(input, cores))?;
             let allowed = MEMORY_BASE_BYTES + MEMORY_EVENT_BYTES_MAX * events;
             let (ms, memory, allowed) = (run.elapsed.as_millis(), run.memory_bytes >> 20, allowed >> 20);
             println!("{attempts:>12}{events:>12}{ms:>9}{growth:>10}{memory:>14}{allowed:>12}");

@@ -1,9 +1,10 @@
 //! The ledger in memory: which events have been decided, and what each customer has used.
 //!
 //! It keeps every event and every day with an accepted load until the process ends, so it is what a replay's memory
-//! goes to: 17 bytes for an event and 33 for a customer's day, in tables that are between 7/16 and 7/8 full.
+//! goes to: 17 bytes for an event and at most 33 for a customer's day, in tables that are between 7/16 and 7/8 full.
 
 mod identity;
+mod week_table;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,8 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 pub use identity::{Identifier, Identity};
 
-use crate::domain::{Cents, Day, DayUsage, Decision, Limits, LoadAttempt, Week, WeekUsage, decide};
+use crate::domain::{Day, Decision, Limits, LoadAttempt, Week, decide};
+use week_table::WeekTable;
 
 /// What became of a valid load attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,22 +30,6 @@ pub struct Ledger {
     events: HashTable<u128>,
     /// A table for each week: attempts come in the order of their times, so what is looked up now lies close together.
     weeks: BTreeMap<Week, WeekTable>,
-}
-
-/// The usage of customers in one week.
-#[derive(Debug, Default)]
-struct WeekTable {
-    /// A customer's days are found together, under the customer's hash.
-    days: HashTable<DayRow>,
-}
-
-/// One customer's usage of one day. The fields of [`DayUsage`] stand here one by one to make it 32 bytes.
-#[derive(Clone, Copy, Debug)]
-struct DayRow {
-    customer: u128,
-    amount: Cents,
-    count: u32,
-    days_since_monday: u8,
 }
 
 /// A valid load attempt on its way through a ledger.
@@ -91,8 +77,7 @@ impl Ledger {
     /// Reads what deciding the attempt will read, only to have it in the cache.
     fn touch_usage(&self, Offer { attempt, identity, .. }: &Offer<'_>) {
         if let Some(week) = self.weeks.get(&Day::of(attempt.time).week()) {
-            let rows = week.days.iter_hash(hash(identity.customer));
-            std::hint::black_box(rows.fold(0, |sum, row| sum ^ row.customer));
+            week.touch(identity.customer);
         }
     }
 
@@ -104,25 +89,6 @@ impl Ledger {
             week.set(identity.customer, day.days_since_monday(), after.day(day));
         }
         decision
-    }
-}
-
-impl WeekTable {
-    fn usage(&self, customer: u128) -> WeekUsage {
-        let mut usage = WeekUsage::default();
-        for row in self.days.iter_hash(hash(customer)).filter(|row| row.customer == customer) {
-            usage.set_day(row.days_since_monday, DayUsage { amount: row.amount, count: row.count });
-        }
-        usage
-    }
-
-    fn set(&mut self, customer: u128, days_since_monday: u8, DayUsage { amount, count }: DayUsage) {
-        let row = DayRow { customer, amount, count, days_since_monday };
-        let is_same = |row: &DayRow| row.customer == customer && row.days_since_monday == days_since_monday;
-        match self.days.find_mut(hash(customer), is_same) {
-            Some(found) => *found = row,
-            None => drop(self.days.insert_unique(hash(customer), row, |row| hash(row.customer))),
-        }
     }
 }
 
