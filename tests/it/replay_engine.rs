@@ -1,13 +1,13 @@
 //! The replay engine against the naive oracle, and against its own promises: order, threads, bounds.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use loadgate::domain::{Limit, Limits, Measure, Window};
-use loadgate::entry::replay::ReplayError;
+use loadgate::entry::replay::{Observer, Outlet, Replay, ReplayError};
 use loadgate::wire::Reasons;
 use proptest::prelude::*;
 
-use crate::support::{Replayed, Settings, line, replay};
+use crate::support::{Replayed, Settings, Shared, line, replay};
 use crate::{oracle, reject};
 
 /// Attempts that meet: few customers, few ids, three weeks over a year end, in any order, amounts near the limits.
@@ -119,17 +119,17 @@ fn a_decision_is_written_before_more_input_comes() {
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let settings = Settings::default();
-            let replay = loadgate::entry::replay::Replay {
+            let replay = Replay {
                 limits: settings.limits,
                 reasons: settings.reasons,
                 threads: std::num::NonZeroUsize::new(4).unwrap(),
                 identity_key: [0; 16],
             };
-            replay.run(receiver, loadgate::entry::replay::Outlet::new(decisions, None, Deaf)).unwrap();
+            replay.run(receiver, Outlet::new(decisions, None, Deaf)).unwrap();
         });
         for id in ["1", "2", "3"] {
             let attempt = line(id, "7", "$1.00", "2000-01-01T00:00:00Z");
-            io::Write::write_all(&mut sender, attempt.as_bytes()).unwrap();
+            sender.write_all(attempt.as_bytes()).unwrap();
             let expected = format!("{{\"id\":\"{id}\",\"customer_id\":\"7\",\"accepted\":true}}\n");
             let mut decision = vec![0; expected.len()];
             written.read_exact(&mut decision).unwrap();
@@ -141,16 +141,28 @@ fn a_decision_is_written_before_more_input_comes() {
 
 struct Deaf;
 
-impl loadgate::entry::replay::Observer for Deaf {
+impl Observer for Deaf {
     fn invalid(&mut self, _line: u64, _error: &loadgate::domain::LoadError) {}
     fn settled(&mut self, _tally: &loadgate::app::Tally) {}
 }
 
 #[test]
 fn ids_are_unique_for_their_customer_only_and_never_run_together() {
-    let time = "2000-01-01T00:00:00Z";
-    let input = [line("1", "12", "$1", time), line("21", "1", "$1", time), line("1", "1", "$1", time)].concat();
-    assert_eq!(replay(input.as_bytes(), Settings::default()).decisions.lines().count(), 3);
+    // However a text is parted into customer and event, it is another event.
+    let text = "7".repeat(100);
+    let parted = (1..100).map(|at| line(&text[at..], &text[..at], "$1", "2000-01-01T00:00:00Z"));
+    let input: String = parted.collect();
+    assert_eq!(replay(input.as_bytes(), Settings::default()).decisions.lines().count(), 99);
+}
+
+#[test]
+fn ids_are_written_as_they_were_read() {
+    let ids = ["\\", "\"", "\n\u{0}\u{1f}", "ü😀\u{7f}\u{2028}", "</script>", " ", "{\"id\":1}"];
+    let input: String = ids.iter().map(|id| line(id, id, "$1", "2000-01-01T00:00:00Z")).collect();
+    let decisions = replay(input.as_bytes(), Settings::default()).decisions;
+    let written = decisions.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let written: Vec<_> = written.map(|line| (line["id"].clone(), line["customer_id"].clone())).collect();
+    assert_eq!(written, ids.map(|id| (id.into(), id.into())));
 }
 
 #[test]
@@ -182,6 +194,32 @@ fn overlong_lines_are_rejected_whole_and_the_next_line_is_decided() {
                 assert!(kept == line.as_bytes(), "{length} {end:?} {most}: the line is not kept whole");
             }
         }
+    }
+}
+
+/// Gives one of its pieces a read.
+struct Pieces(Vec<Vec<u8>>);
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let piece = if self.0.is_empty() { Vec::new() } else { self.0.remove(0) };
+        piece.as_slice().read(buffer)
+    }
+}
+
+#[test]
+fn a_line_end_that_comes_in_two_reads_is_no_part_of_the_line() {
+    let attempt = line("1", "7", "$1.00", "2000-01-01T00:00:00Z").into_bytes();
+    for parts in
+        [[vec![b'x'; 200_000], b"xx\r".to_vec()], [vec![b'x'; 2], b"\r".to_vec()], [b"\r".to_vec(), b"\r".to_vec()]]
+    {
+        let [first, second] = parts;
+        let pieces = vec![vec![b'x'; 200_000], first, second, b"\n".to_vec(), attempt.clone()];
+        let line = pieces[..3].concat();
+        let replayed = replay(Pieces(pieces), Settings::default());
+        assert_eq!(replayed.decisions.lines().count(), 1);
+        let kept = reject::raw(&serde_json::from_slice(&replayed.rejects).unwrap());
+        assert!(kept == line[..line.len() - 1], "{} bytes of {} were kept", kept.len(), line.len());
     }
 }
 
@@ -236,4 +274,39 @@ fn many_tiny_lines_keep_their_numbers() {
     let numbers: Vec<u64> = replayed.told.iter().map(|(line, _)| *line).collect();
     let expected = (1..=30_000).chain((30_001..50_001).filter(|line| line % 2 == 1).map(|line| line + 2));
     assert!(numbers.into_iter().eq(expected));
+}
+
+/// Fails once, and would then go on as if nothing had been.
+struct FailingOnce {
+    out: Shared,
+    writes_left: u32,
+}
+
+impl Write for FailingOnce {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writes_left = self.writes_left.wrapping_sub(1);
+        if self.writes_left == 0 { Err(io::Error::other("no space left, for a moment")) } else { self.out.write(bytes) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn nothing_is_written_behind_a_failure_to_write() {
+    let input = workload(40_000);
+    let whole = replay(input.as_bytes(), Settings::default()).decisions;
+    let settings = Settings::default();
+    let replay = Replay {
+        limits: settings.limits,
+        reasons: settings.reasons,
+        threads: std::num::NonZeroUsize::new(8).unwrap(),
+        identity_key: [0; 16],
+    };
+    let out = Shared::default();
+    let ended = replay.run(input.as_bytes(), Outlet::new(FailingOnce { out: out.clone(), writes_left: 3 }, None, Deaf));
+    assert!(matches!(ended, Err(ReplayError::WriteDecisions(_))), "{ended:?}");
+    let written = out.take();
+    assert!(!written.is_empty() && whole.as_bytes().starts_with(&written));
 }

@@ -82,13 +82,7 @@ impl Replay {
     /// # Errors
     /// [`ReplayError`] when the input cannot be read on, or an output cannot be written.
     pub fn run<R: Read + Send>(&self, input: R, outlet: Outlet<'_>) -> Result<Report, ReplayError> {
-        let run = Run {
-            replay: self,
-            identifier: Identifier::new(self.identity_key),
-            source: Mutex::new(Source::new(input)),
-            stripes: Stripes::new(),
-            outlet: Turnstile::new(outlet),
-        };
+        let run = Run::new(self, input, outlet);
         std::thread::scope(|scope| {
             for _ in 1..self.threads.get() {
                 scope.spawn(|| run.work());
@@ -108,23 +102,26 @@ struct Run<'a, 'o, R> {
     outlet: Turnstile<Outlet<'o>>,
 }
 
-impl<R: Read> Run<'_, '_, R> {
+impl<'a, 'o, R: Read> Run<'a, 'o, R> {
+    fn new(replay: &'a Replay, input: R, outlet: Outlet<'o>) -> Run<'a, 'o, R> {
+        Run {
+            replay,
+            identifier: Identifier::new(replay.identity_key),
+            source: Mutex::new(Source::new(input)),
+            stripes: Stripes::new(),
+            outlet: Turnstile::new(outlet),
+        }
+    }
+
     /// Goes round with one block at a time until there are no more, or until the outlet takes no more.
     fn work(&self) {
         let _close_on_panic = CloseOnPanic(self);
         let mut block = Vec::new();
         while let Some((ticket, piece)) = self.take(&mut block) {
             if self.pass(ticket, piece, &block).is_none() {
-                self.close();
                 return;
             }
         }
-    }
-
-    /// Sends every worker home.
-    fn close(&self) {
-        self.stripes.close();
-        self.outlet.close();
     }
 
     fn take(&self, block: &mut Vec<u8>) -> Option<(u64, Piece)> {
@@ -137,7 +134,7 @@ impl<R: Read> Run<'_, '_, R> {
         let (mut lines, line_count) = if is_lines { read_lines(block, &self.identifier) } else { (Vec::new(), 0) };
         self.stripes.decide(ticket, &mut lines, &self.replay.limits)?;
         let settled = Settled::new(&lines, line_count, &self.replay.limits, self.replay.reasons);
-        let mut outlet = self.outlet.enter(ticket)?;
+        let mut outlet = self.outlet.enter(ticket).filter(|outlet| !outlet.is_stopped())?;
         let written = match piece {
             Piece::Lines => outlet.settle(&settled),
             Piece::Overlong { begins, ends } => outlet.settle_overlong(block, begins, ends),
@@ -153,7 +150,37 @@ struct CloseOnPanic<'r, 'a, 'o, R: Read>(&'r Run<'a, 'o, R>);
 impl<R: Read> Drop for CloseOnPanic<'_, '_, '_, R> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.close();
+            self.0.stripes.close();
+            self.0.outlet.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn invalid(&mut self, _line: u64, _error: &crate::domain::LoadError) {}
+        fn settled(&mut self, _tally: &Tally) {}
+    }
+
+    #[test]
+    fn a_worker_that_panics_with_a_ticket_sends_the_others_home() {
+        let threads = NonZeroUsize::MIN;
+        let replay = Replay { limits: Limits::default(), reasons: Reasons::Omitted, threads, identity_key: [0; 16] };
+        let outlet = Outlet::new(io::sink(), None, Nobody);
+        let run = Run::new(&replay, io::empty(), outlet);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| run.pass(1, Piece::Lines, b""));
+            let panicked = scope.spawn(|| {
+                let _close_on_panic = CloseOnPanic(&run);
+                panic!("with ticket 0");
+            });
+            assert!(panicked.join().is_err());
+            assert_eq!(other.join().unwrap(), None);
+        });
     }
 }

@@ -130,6 +130,11 @@ impl<'o> Outlet<'o> {
         self.failure = Some(failure);
     }
 
+    /// Whether nothing more is to be written. Then a later block must not be: it would leave a hole before it.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.failure.is_some()
+    }
+
     /// How it all ended.
     pub(super) fn finish(self) -> Result<Report, ReplayError> {
         match self.failure {
