@@ -23,7 +23,7 @@ build: ## Build the release
 
 .PHONY: test
 test: lint ## Check the format, lint with warnings denied, and run all tests
-	$(CARGO) test --locked
+	INSTA_UPDATE=no $(CARGO) test --locked
 
 .PHONY: lint
 lint: ## Check the format, and lint with warnings denied

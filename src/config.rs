@@ -74,14 +74,15 @@ pub fn parse_limits(text: &str) -> Result<Limits, LimitsTextError> {
             Some((_, DeValue::Array(tables))) => tables,
             Some((span, _)) => return Err(wrong(text, span, "limit", "must be an array of tables: write [[limit]]")),
         };
-    let limits = (1..).zip(tables).map(|(number, table)| LimitTable::new(text, number, table)?.limit());
-    Limits::new(limits.collect::<Result<_, _>>()?).map_err(|error| {
+    let read = (1..).zip(tables).map(|(number, table)| LimitTable::new(text, number, table)?.limit());
+    let (limits, codes): (Vec<Limit>, Vec<Range<usize>>) = read.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    Limits::new(limits).map_err(|error| {
         let number = match error {
             LimitError::None | LimitError::TooMany { .. } => tables.len(),
             LimitError::BadCode { number } | LimitError::SameCode { second: number, .. } => number,
         };
-        let span = tables.get(number.wrapping_sub(1)).map(Spanned::span).unwrap_or_default();
-        wrong(text, span, "", error)
+        let code = codes.get(number.wrapping_sub(1)).cloned().unwrap_or_default();
+        wrong(text, code, "", error)
     })
 }
 
@@ -105,18 +106,21 @@ impl<'t> LimitTable<'t> {
         }
     }
 
-    fn limit(&self) -> Result<Limit, LimitsTextError> {
+    /// The limit, and where its code stands.
+    fn limit(&self) -> Result<(Limit, Range<usize>), LimitsTextError> {
         let known = ["code", "measure", "window", "max"];
         if let Some((key, _)) = self.table.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref())) {
             return Err(self.wrong(key.get_ref(), key.span(), "unknown; a limit has code, measure, window and max"));
         }
         let measure = self.word("measure", &[("amount", Measure::Amount), ("count", Measure::Count)])?;
-        Ok(Limit {
-            code: self.string("code")?.0.to_owned(),
+        let (code, code_span) = self.string("code")?;
+        let limit = Limit {
+            code: code.to_owned(),
             measure,
             window: self.word("window", &[("day", Window::Day), ("week", Window::Week)])?,
             max: self.max(measure)?,
-        })
+        };
+        Ok((limit, code_span))
     }
 
     fn max(&self, measure: Measure) -> Result<u64, LimitsTextError> {
@@ -131,7 +135,7 @@ impl<'t> LimitTable<'t> {
                 Err(self.wrong("max", span, reason))
             }
             (Measure::Count, DeValue::Integer(count)) => u64::from_str_radix(count.as_str(), count.radix())
-                .map_err(|_| self.wrong("max", span, "must be a number of loads, 0 or more")),
+                .map_err(|_| self.wrong("max", span, format!("must be a number of loads from 0 to {}", u64::MAX))),
             (Measure::Count, other) => {
                 let reason = format!("must be a whole number of loads, not {}", kind(other));
                 Err(self.wrong("max", span, reason))

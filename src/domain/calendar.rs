@@ -35,11 +35,6 @@ impl Day {
         let back = i32::from(self.days_since_monday());
         Week { monday: Day { since_epoch_days: self.since_epoch_days.saturating_sub(back) } }
     }
-
-    /// Days since 1970-01-01; negative before it.
-    pub const fn since_epoch_days(self) -> i32 {
-        self.since_epoch_days
-    }
 }
 
 impl Week {

@@ -22,7 +22,7 @@ pub enum AmountError {
     #[error("has a character that no amount has; write it like $3,318.47")]
     Character,
     /// More than [`Cents::LOAD_MAX`].
-    #[error("is more than $90071992547409.91, the largest amount of one load")]
+    #[error("is more than $90071992547409.91, the largest amount allowed")]
     TooLarge,
 }
 

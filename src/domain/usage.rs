@@ -19,9 +19,6 @@ pub struct WeekUsage {
 }
 
 impl DayUsage {
-    /// No accepted load.
-    pub const NONE: DayUsage = DayUsage { amount: Cents::new(0), count: 0 };
-
     fn plus(self, other: DayUsage) -> DayUsage {
         DayUsage { amount: self.amount.saturating_add(other.amount), count: self.count.saturating_add(other.count) }
     }

@@ -16,10 +16,11 @@ pub fn parse_attempt(bytes: &[u8]) -> Result<LoadAttempt<'_>, LoadError> {
         return Err(LoadError::TooLong);
     }
     let text = str::from_utf8(bytes).map_err(|error| LoadError::NotUtf8 { at: error.valid_up_to() })?;
-    match read_plain(text).map_or_else(|| serde_json::from_str(text), Ok) {
-        Ok(shape) => LoadAttempt::check(AttemptText::from(shape)),
-        Err(error) => Err(explain(text, &error)),
-    }
+    let shape = match read_plain(text) {
+        Some(shape) => shape,
+        None => read_any(text)?,
+    };
+    LoadAttempt::check(AttemptText::from(shape))
 }
 
 /// Reads the plain form that nearly every line has: the four fields in order, without white space or escapes. It takes
@@ -36,6 +37,13 @@ fn read_plain(text: &str) -> Option<Shape<'_>> {
         load_amount: load_amount.into(),
         time: time.into(),
     })
+}
+
+/// Reads any form, or says what is wrong.
+fn read_any(text: &str) -> Result<Shape<'_>, LoadError> {
+    // To serde four strings in an array would be a shape as well.
+    let shape = serde_json::from_str(text).map_err(|error| explain(text, &error))?;
+    if kind_of(text) == OBJECT { Ok(shape) } else { Err(LoadError::BadType { field: None, found: kind_of(text) }) }
 }
 
 /// What stands before the end of a string, and behind what has to follow. None where anything needs a closer look.

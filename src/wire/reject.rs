@@ -21,6 +21,7 @@ pub struct RejectWriter<W> {
     /// unfinished group of three for Base64.
     held: Vec<u8>,
     encoding: Encoding,
+    is_begun: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +41,7 @@ struct Head<'a> {
 impl<W: Write> RejectWriter<W> {
     /// Writes rejects to `out`.
     pub fn new(out: W) -> RejectWriter<W> {
-        RejectWriter { out, held: Vec::new(), encoding: Encoding::Text }
+        RejectWriter { out, held: Vec::new(), encoding: Encoding::Text, is_begun: false }
     }
 
     /// Writes the reject of a line that is in memory.
@@ -61,7 +62,7 @@ impl<W: Write> RejectWriter<W> {
         let head = Head { line, code: error.code(), message: &error.to_string() };
         let mut head = serde_json::to_vec(&head)?;
         head.pop();
-        self.encoding = Encoding::Text;
+        (self.encoding, self.is_begun) = (Encoding::Text, true);
         self.out.write_all(&head)?;
         self.out.write_all(br#","raw":""#)
     }
@@ -91,7 +92,19 @@ impl<W: Write> RejectWriter<W> {
             self.switch_to_base64()?;
             self.write_base64(self.held.len())?;
         }
+        self.is_begun = false;
         self.out.write_all(b"\"}\n")
+    }
+
+    /// Ends a reject whose line has come to its end, or to where the input breaks off, and hands it on.
+    ///
+    /// # Errors
+    /// Those of the underlying writer.
+    pub fn end_if_begun(&mut self) -> io::Result<()> {
+        if self.is_begun {
+            self.end()?;
+        }
+        self.flush()
     }
 
     /// Hands on what the underlying writer still holds back.

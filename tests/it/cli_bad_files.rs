@@ -107,6 +107,25 @@ fn decisions_and_rejects_in_one_file_are_refused() {
 }
 
 #[test]
+fn no_two_outputs_and_no_output_and_limits_are_one_file() {
+    let (folder, input) = folder();
+    let both = folder.path().join("both");
+    let out = std::fs::OpenOptions::new().create(true).append(true).open(&both).unwrap();
+    let mut command = Command::new(cargo_bin!("loadgate"));
+    let ended = command.args(["replay", "--rejects"]).args([&both, &input]).stdout(out).output().unwrap();
+    assert_eq!(ended.status.code(), Some(2), "rejects in what standard output is redirected to");
+    let limits = folder.path().join("limits.toml");
+    let text = include_str!("../../limits.toml");
+    std::fs::write(&limits, text).unwrap();
+    for option in ["-o", "--rejects"] {
+        let ended = loadgate(&["replay", option]).arg(&limits).arg("--limits").args([&limits, &input]).assert().code(2);
+        ended.stderr(contains("an output would overwrite the limits file"));
+        assert_eq!(std::fs::read_to_string(&limits).unwrap(), text);
+    }
+    loadgate(&["replay", "--rejects", "-"]).arg(&input).assert().code(2).stderr(contains("--rejects takes a file"));
+}
+
+#[test]
 fn an_output_that_cannot_be_created_is_told() {
     let (folder, input) = folder();
     for option in ["-o", "--rejects"] {
@@ -115,6 +134,41 @@ fn an_output_that_cannot_be_created_is_told() {
         let ended = loadgate(&["replay", option]).args([folder.path(), &input]).assert().code(1);
         ended.stdout(is_empty()).stderr(contains("directory"));
     }
+    let (nul, long) = (folder.path().join("new/"), folder.path().join("x".repeat(300)));
+    loadgate(&["replay", "-o"])
+        .args([&nul, &input])
+        .assert()
+        .code(1)
+        .stdout(is_empty())
+        .stderr(contains("it is a directory"));
+    loadgate(&["replay", "-o"])
+        .args([&long, &input])
+        .assert()
+        .code(1)
+        .stdout(is_empty())
+        .stderr(contains("name too long"));
+}
+
+#[test]
+fn rejects_are_not_touched_when_the_output_cannot_be_created() {
+    let (folder, input) = folder();
+    let rejects = folder.path().join("rejects.jsonl");
+    std::fs::write(&rejects, "precious").unwrap();
+    loadgate(&["replay", "-o", "no/such/out", "--rejects"]).args([&rejects, &input]).assert().code(1);
+    assert_eq!(std::fs::read_to_string(rejects).unwrap(), "precious");
+}
+
+#[test]
+fn a_reject_that_the_input_breaks_off_is_still_json() {
+    let (folder, input) = folder();
+    let rejects = folder.path().join("rejects.jsonl");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    encoder.write_all(&vec![b'x'; 1_000_000]).unwrap();
+    let whole = encoder.finish().unwrap();
+    std::fs::write(&input, &whole[..600_000]).unwrap();
+    loadgate(&["replay", "--rejects"]).args([&rejects, &input]).assert().code(1).stderr(contains("after line 0"));
+    let reject: serde_json::Value = serde_json::from_slice(&std::fs::read(rejects).unwrap()).unwrap();
+    assert_eq!(reject["code"], "TOO_LONG");
 }
 
 #[test]
@@ -136,12 +190,11 @@ fn a_full_disk_is_told() {
 #[test]
 fn a_full_disk_under_an_output_file_leaves_nothing_behind() {
     let (folder, input) = folder();
-    std::fs::write(&input, attempts().repeat(20_000)).unwrap();
     std::fs::write(&input, (0..20_000).map(|n| attempts().replace("\"7\"", &format!("\"{n}\""))).collect::<String>())
         .unwrap();
     let output = folder.path().join("out");
     // A limit on the size of files stands for a disk that fills up.
-    let shell = "trap '' XFSZ; ulimit -f 100; exec \"$@\"";
+    let shell = "ulimit -f 100; exec \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", shell, "sh"]).arg(cargo_bin!("loadgate")).args(["replay", "-o"]).args([&output, &input]);
     let ended = command.output().unwrap();
@@ -150,19 +203,41 @@ fn a_full_disk_under_an_output_file_leaves_nothing_behind() {
     assert_eq!(names(folder.path()), ["attempts.jsonl"]);
 }
 
-#[test]
-fn an_interrupted_run_leaves_nothing_behind() {
-    let (folder, _) = folder();
-    let mut command = Command::new(cargo_bin!("loadgate"));
-    command.args(["replay", "-o", "out"]).current_dir(folder.path());
-    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-    while names(folder.path()).len() < 2 {
+/// A run with an output file that waits for its input, begun by a shell command.
+fn waiting_run(folder: &Path, shell: &str) -> std::process::Child {
+    let mut command = Command::new("sh");
+    command.args(["-c", shell, "sh"]).arg(cargo_bin!("loadgate")).args(["replay", "-o", "out", "--summary", "none"]);
+    let child = command.current_dir(folder).stdin(Stdio::piped()).spawn().unwrap();
+    while names(folder).len() < 2 {
         std::thread::yield_now();
     }
-    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    let ended = child.wait().unwrap();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(15));
-    assert_eq!(names(folder.path()), ["attempts.jsonl"]);
+    child
+}
+
+fn signal(child: &std::process::Child, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn an_interrupted_run_leaves_nothing_behind() {
+    for (name, number) in [("HUP", 1), ("INT", 2), ("QUIT", 3), ("TERM", 15)] {
+        let (folder, _) = folder();
+        let mut child = waiting_run(folder.path(), "ulimit -c 0; exec \"$@\"");
+        signal(&child, name);
+        let ended = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(number));
+        assert_eq!(names(folder.path()), ["attempts.jsonl"], "after {name}");
+    }
+}
+
+#[test]
+fn a_run_that_was_told_to_ignore_a_signal_does() {
+    let (folder, _) = folder();
+    let mut child = waiting_run(folder.path(), "trap '' HUP; exec \"$@\"");
+    signal(&child, "HUP");
+    child.stdin.take().unwrap().write_all(attempts().as_bytes()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(std::fs::read_to_string(folder.path().join("out")).unwrap(), DECIDED);
 }
 
 #[test]
@@ -173,12 +248,13 @@ fn a_reader_that_has_enough_ends_the_run_quietly() {
     let mut stdin = child.stdin.take().unwrap();
     let feeding = std::thread::spawn(move || {
         for n in 0.. {
-            let more = attempts().replace("\"7\"", &format!("\"{n}\"")).repeat(100);
+            let more = attempts().replace("\"7\"", &format!("\"{n}\"")).repeat(100) + "oops\n";
             if stdin.write_all(more.as_bytes()).is_err() {
                 break;
             }
         }
     });
+    // Invalid lines too: the exit code must not depend on how far the run has come.
     let mut first = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
     let mut told = String::new();

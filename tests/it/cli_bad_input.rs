@@ -66,6 +66,13 @@ fn an_input_without_attempts_is_fine() {
 }
 
 #[test]
+fn only_white_space_is_blank() {
+    for input in ["\u{b}\n", "\u{c}\n", "\u{a0}\n", "\0\n"] {
+        loadgate(&["replay"]).write_stdin(input).assert().code(3).stderr(contains("line 1: NOT_JSON"));
+    }
+}
+
+#[test]
 fn bytes_that_are_no_text_are_kept() {
     let (folder, _) = folder();
     let rejects = folder.path().join("rejects.jsonl");

@@ -80,6 +80,10 @@ fn shares_and_skew_are_as_they_were_set() {
     assert!((850..1_150).contains(&(10_000 - attempts.len())), "{} invalid", 10_000 - attempts.len());
     let ignored = oracle_ignored(&attempts);
     assert!((1_500..2_100).contains(&ignored), "{ignored} duplicates");
+    let attempts =
+        valid(&generated(&["--attempts", "2000", "--customers", "1000000", "--duplicates", "50", "--invalid", "0"]));
+    let ignored = oracle_ignored(&attempts);
+    assert!((900..1_100).contains(&ignored), "{ignored} duplicates where hardly any customer comes again");
     let busiest = |skew: &str| {
         let attempts = valid(&generated(&["--attempts", "10000", "--customers", "500", "--skew", skew]));
         let mut counts = BTreeMap::new();

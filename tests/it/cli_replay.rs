@@ -107,15 +107,38 @@ fn an_output_file_appears_and_nothing_else() {
 #[test]
 fn an_output_that_is_there_is_replaced_and_keeps_its_mode_and_its_link() {
     use std::os::unix::fs::{PermissionsExt, symlink};
+    for mode in [0o600, 0o640, 0o666, 0o755] {
+        let (folder, input) = folder();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        std::fs::write(&target, "old").unwrap();
+        std::fs::set_permissions(&target, PermissionsExt::from_mode(mode)).unwrap();
+        symlink("target", &link).unwrap();
+        loadgate(&["replay", "-o"]).args([&link, &input]).assert().code(0);
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), DECIDED);
+        assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, mode);
+        assert!(link.is_symlink());
+    }
+}
+
+#[test]
+fn an_output_that_links_to_no_file_yet_makes_that_file() {
     let (folder, input) = folder();
     let (target, link) = (folder.path().join("target"), folder.path().join("link"));
-    std::fs::write(&target, "old").unwrap();
-    std::fs::set_permissions(&target, PermissionsExt::from_mode(0o640)).unwrap();
-    symlink(&target, &link).unwrap();
+    std::os::unix::fs::symlink("target", &link).unwrap();
     loadgate(&["replay", "-o"]).args([&link, &input]).assert().code(0);
     assert_eq!(std::fs::read_to_string(&target).unwrap(), DECIDED);
-    assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o640);
     assert!(link.is_symlink());
+}
+
+#[test]
+fn an_output_that_standard_output_goes_to_is_written_as_standard_output_is() {
+    let (folder, input) = folder();
+    let log = folder.path().join("log");
+    std::fs::write(&log, "precious\n").unwrap();
+    let out = std::fs::OpenOptions::new().append(true).open(&log).unwrap();
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("loadgate"));
+    assert!(command.args(["replay", "-o", "/dev/stdout"]).arg(&input).stdout(out).status().unwrap().success());
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), format!("precious\n{DECIDED}"));
 }
 
 #[test]

@@ -67,10 +67,10 @@ fn what_is_wrong_is_told_with_its_line_and_key() {
         line 6: limit 1, max: the amount has a character that no amount has; write it like $3,318.47
         line 6: limit 1, max: the amount must have one or two digits after the point; it is never rounded
         line 5: limit 1, max: must be a whole number of loads, not a string
-        line 6: limit 1, max: must be a number of loads, 0 or more
+        line 6: limit 1, max: must be a number of loads from 0 to 18446744073709551615
         line 7: limit 1, maximum: unknown; a limit has code, measure, window and max
-        line 2: the code of limit 1 must be 1 to 64 letters, digits, '_', '-' or '.'
-        line 8: limits 1 and 2 have the same code A
+        line 6: the code of limit 1 must be 1 to 64 letters, digits, '_', '-' or '.'
+        line 12: limits 1 and 2 have the same code A
         line 7: not TOML: duplicate key
         "#);
 }

@@ -37,6 +37,7 @@ fn each_fault_has_its_code() {
         ("NOT_JSON", r#"{"id":"\ud800","customer_id":"2","load_amount":"$3","time":"2000-01-01T00:00:00Z"}"#.into()),
         ("NOT_JSON", r#"{"id":"1","customer_id":"2","load_amount":"$3","time":"2000-01-01T00:00:00Z"},"#.into()),
         ("BAD_TYPE", "[]".into()),
+        ("BAD_TYPE", r#"["1","2","$3","2000-01-01T00:00:00Z"]"#.into()),
         ("BAD_TYPE", "null".into()),
         ("BAD_TYPE", "1e999".into()),
         ("BAD_TYPE", r#""text""#.into()),
@@ -103,7 +104,7 @@ fn each_fault_is_told_in_a_plain_sentence() {
         load_amount has a comma that does not part thousands
         load_amount must have one or two digits after the point; it is never rounded
         load_amount has a character that no amount has; write it like $3,318.47
-        load_amount is more than $90071992547409.91, the largest amount of one load
+        load_amount is more than $90071992547409.91, the largest amount allowed
         time is not an RFC 3339 date and time, like 2000-01-01T00:00:00Z
         time names a date, time or offset that does not exist
         time has a second 60 elsewhere than at 23:59:60 UTC
@@ -148,6 +149,9 @@ fn nearly_attempts() -> impl Strategy<Value = String> {
             1 => fields.rotate_left(cut.index(4)),
             2 => fields.push("\"more\":{\"id\":[1,2,{}]}".to_owned()),
             _ => {}
+        }
+        if kind == 4 {
+            return format!("[{id},{customer_id},{amount},{time}]");
         }
         let line = format!("{{{}}}", fields.join(","));
         if kind == 3 { line.chars().take(cut.index(line.chars().count())).collect() } else { line }

@@ -1,7 +1,8 @@
 //! The ledger in memory: which events have been decided, and what each customer has used.
 //!
 //! It keeps every event and every day with an accepted load until the process ends, so it is what a replay's memory
-//! goes to: 17 bytes for an event and at most 33 for a customer's day, in tables that are between 7/16 and 7/8 full.
+//! goes to: 17 bytes for an event and 33 for a customer's day, in tables that are between 7/16 and 7/8 full once they
+//! have grown.
 
 mod identity;
 mod week_table;
@@ -83,9 +84,10 @@ impl Ledger {
 
     fn decide_new(&mut self, limits: &Limits, Offer { attempt, identity, .. }: &Offer<'_>) -> Decision {
         let day = Day::of(attempt.time);
-        let week = self.weeks.entry(day.week()).or_default();
-        let (decision, after) = decide(limits, &week.usage(identity.customer), attempt);
+        let usage = self.weeks.get(&day.week()).map(|week| week.usage(identity.customer));
+        let (decision, after) = decide(limits, &usage.unwrap_or_default(), attempt);
         if decision.is_accepted() {
+            let week = self.weeks.entry(day.week()).or_default();
             week.set(identity.customer, day.days_since_monday(), after.day(day));
         }
         decision

@@ -34,19 +34,20 @@ impl FileId {
         Handle::stdout().and_then(FileId::if_regular).ok().flatten()
     }
 
+    /// How large the file is.
+    pub fn bytes(&self) -> Option<u64> {
+        self.0.as_file().metadata().ok().map(|metadata| metadata.len())
+    }
+
     fn if_regular(handle: Handle) -> io::Result<Option<FileId>> {
         let is_regular = handle.as_file().metadata()?.is_file();
         Ok(is_regular.then_some(FileId(handle)))
     }
 }
 
-/// Whether two paths, of files that need not exist yet, name the same file.
-pub fn are_same(one: &Path, other: &Path) -> bool {
-    match (FileId::of_path(one), FileId::of_path(other)) {
-        (Some(one), Some(other)) => one == other,
-        (None, None) => !one.exists() && !other.exists() && resolved(one) == resolved(other),
-        _ => false,
-    }
+/// Whether two paths of files that do not exist yet will be the same file.
+pub fn are_one_new_file(one: &Path, other: &Path) -> bool {
+    !one.exists() && !other.exists() && resolved(one).is_some() && resolved(one) == resolved(other)
 }
 
 fn resolved(path: &Path) -> Option<PathBuf> {

@@ -46,7 +46,9 @@ impl Input {
         if stdin.is_terminal() {
             tell("loadgate: reading load attempts from the terminal, one a line; Ctrl-D ends");
         }
-        Input { name: "standard input".to_owned(), bytes: None, id: FileId::of_stdin(), raw: Box::new(stdin) }
+        let id = FileId::of_stdin();
+        let bytes = id.as_ref().and_then(FileId::bytes);
+        Input { name: "standard input".to_owned(), bytes, id, raw: Box::new(stdin) }
     }
 }
 

@@ -1,16 +1,17 @@
 //! Where decisions go: standard output as they come, or a file that appears whole or not at all.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use tempfile::NamedTempFile;
 
+use crate::files::FileId;
 use crate::outcome::Failure;
 
 /// What is written to.
@@ -37,22 +38,27 @@ impl Output {
     }
 
     fn open_path(path: &Path) -> anyhow::Result<Output> {
-        let existing = std::fs::metadata(path).ok();
-        if existing.as_ref().is_some_and(std::fs::Metadata::is_dir) {
+        // A link keeps its place, and what it points to is replaced.
+        let target = if path.is_symlink() { end_of_link(path)? } else { path.to_owned() };
+        let existing = match std::fs::metadata(&target) {
+            Ok(metadata) => Some(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        if existing.as_ref().is_some_and(Metadata::is_dir) || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
             anyhow::bail!("it is a directory");
         }
-        if existing.as_ref().is_some_and(|metadata| !metadata.is_file()) {
-            return Ok(Output::Special(OpenOptions::new().write(true).open(path)?));
+        if existing.is_some() {
+            // Where writing is not allowed, replacing is not either.
+            let file = OpenOptions::new().write(true).open(&target)?;
+            if existing.as_ref().is_some_and(|metadata| !metadata.is_file()) {
+                return Ok(Output::Special(file));
+            }
+            if FileId::of_file(&file)?.is_some_and(|id| Some(id) == FileId::of_stdout()) {
+                return Ok(Output::Stdout(io::stdout()));
+            }
         }
-        // A link keeps its place, and what it points to is replaced.
-        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let permissions = existing.map_or(Permissions::from_mode(0o666), |metadata| metadata.permissions());
-        let unfinished = tempfile::Builder::new()
-            .prefix(".loadgate-")
-            .suffix(".unfinished")
-            .permissions(permissions)
-            .tempfile_in(directory)?;
+        let unfinished = create_beside(&target, existing.as_ref())?;
         remove_on_signal(unfinished.path().to_owned())?;
         Ok(Output::Whole { unfinished, target })
     }
@@ -96,14 +102,49 @@ impl Write for Output {
     }
 }
 
+/// Where a link ends, though there may be no file yet.
+fn end_of_link(link: &Path) -> io::Result<PathBuf> {
+    link.canonicalize().or_else(|_| Ok(folder(link).join(link.read_link()?)))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A file that can take the target's place: in the same folder, with the same permissions.
+fn create_beside(target: &Path, existing: Option<&Metadata>) -> io::Result<NamedTempFile> {
+    let folder = folder(target);
+    std::fs::metadata(folder)?;
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix(".loadgate-").suffix(".unfinished");
+    match existing.map(Metadata::permissions) {
+        None => builder.permissions(Permissions::from_mode(0o666)).tempfile_in(folder),
+        Some(permissions) => {
+            let unfinished = builder.tempfile_in(folder)?;
+            unfinished.as_file().set_permissions(permissions)?;
+            Ok(unfinished)
+        }
+    }
+}
+
 /// A run that is interrupted leaves nothing behind. (One that is killed leaves `.loadgate-….unfinished`.)
 fn remove_on_signal(unfinished: PathBuf) -> io::Result<()> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let heeded = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
+    // Where a file may grow no more, a handler turns the signal into an error of the write.
+    let mut signals = Signals::new(heeded.chain([SIGXFSZ]))?;
     std::thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
+        if let Some(signal) = signals.forever().find(|signal| *signal != SIGXFSZ) {
             let _ = std::fs::remove_file(unfinished);
             let _ = emulate_default_handler(signal);
         }
     });
     Ok(())
+}
+
+/// Whether whoever started this process wants it to ignore the signal, as `nohup` does. Linux tells; elsewhere none is.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    ignored >> (signal - 1) & 1 == 1
 }

@@ -13,12 +13,15 @@ use loadgate::domain::Limits;
 use loadgate::entry::replay::{Outlet, Replay, ReplayError, Report};
 use loadgate::wire::Reasons;
 
-use crate::files::{FileId, are_same};
+use crate::files::{FileId, are_one_new_file};
 use crate::input::{Input, decompressed};
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
 use crate::output::Output;
 use crate::summary::{Summary, SummaryForm};
 use crate::watch::{BAR_TICK, INVALID_TOLD_MAX, Progress, Watch};
+
+/// How many threads are used where nobody says: each takes some MiB, and more than these wait for one another.
+const DEFAULT_THREADS_MAX: usize = 8;
 
 /// Decide the load attempts of a file, one JSON object a line
 ///
@@ -53,7 +56,7 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     progress: Progress,
 
-    /// How many threads to use; the output does not depend on it [default: one for each core]
+    /// How many threads to use; the output does not depend on it [default: one for each core, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
 }
@@ -67,19 +70,18 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let input = Input::open(args.input.as_deref())?;
     refuse_shared_files(args, &input)?;
-    let rejects = args.rejects.as_deref().map(create_rejects).transpose()?;
     let mut output = Output::open(args.output.as_deref())?;
+    let rejects = args.rejects.as_deref().map(create_rejects).transpose()?;
 
     let begun = Instant::now();
     let report = replay_all(args, &replay, input, rejects, &mut output)?;
-    if report.is_complete {
-        output.finish()?;
-    }
+    output.finish()?;
     tell_untold(report.tally.invalid, args.rejects.as_deref());
     if let Some(summary) = Summary::new(&report, &replay.limits, begun.elapsed()).render(args.summary) {
         tell(&summary);
     }
-    Ok(if report.tally.invalid > 0 { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
+    let some_invalid = report.is_complete && report.tally.invalid > 0;
+    Ok(if some_invalid { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
 }
 
 fn replay_all(
@@ -128,8 +130,8 @@ fn limits(path: Option<&Path>) -> Result<Limits, Failure> {
 }
 
 fn threads(wanted: Option<u16>) -> NonZeroUsize {
-    let wanted = wanted.and_then(|threads| NonZeroUsize::new(threads.into()));
-    wanted.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    let by_default = || std::thread::available_parallelism().map_or(1, |cores| cores.get().min(DEFAULT_THREADS_MAX));
+    NonZeroUsize::new(wanted.map_or_else(by_default, usize::from)).unwrap_or(NonZeroUsize::MIN)
 }
 
 fn random_key() -> Result<[u8; 16], Failure> {
@@ -149,16 +151,25 @@ fn create_rejects(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
 
 /// Nothing that is written may be what is read, or what else is written.
 fn refuse_shared_files(args: &Args, input: &Input) -> Result<(), Failure> {
-    let is_input = |id: Option<FileId>| id.is_some() && id == input.id;
+    let limits = args.limits.as_deref().and_then(FileId::of_path);
     let output = args.output.as_deref().filter(|path| *path != Path::new("-"));
-    let clash = if output.map_or_else(|| is_input(FileId::of_stdout()), |path| is_input(FileId::of_path(path))) {
-        Some("the decisions would overwrite the input: give another output")
-    } else if args.rejects.as_deref().is_some_and(|path| is_input(FileId::of_path(path))) {
-        Some("the rejects would overwrite the input: give another --rejects")
-    } else if output.zip(args.rejects.as_deref()).is_some_and(|(output, rejects)| are_same(output, rejects)) {
-        Some("the decisions and the rejects would go to one file: give two")
+    let decisions = output.map_or_else(FileId::of_stdout, FileId::of_path);
+    let rejects = args.rejects.as_deref().and_then(FileId::of_path);
+    let are_one = |one: &Option<FileId>, other: &Option<FileId>| one.is_some() && one == other;
+    let are_new_and_one =
+        || output.zip(args.rejects.as_deref()).is_some_and(|(one, other)| are_one_new_file(one, other));
+    let clash = if are_one(&decisions, &input.id) {
+        "the decisions would overwrite the input: give another output"
+    } else if are_one(&rejects, &input.id) {
+        "the rejects would overwrite the input: give another --rejects"
+    } else if are_one(&decisions, &rejects) || are_new_and_one() {
+        "the decisions and the rejects would go to one file: give two"
+    } else if are_one(&decisions, &limits) || are_one(&rejects, &limits) {
+        "an output would overwrite the limits file: give another output"
+    } else if args.rejects.as_deref() == Some(Path::new("-")) {
+        "--rejects takes a file: standard output is for decisions"
     } else {
-        None
+        return Ok(());
     };
-    clash.map_or(Ok(()), |clash| Err(Failure::Usage(anyhow!("{clash} than '{}'", input.name))))
+    Err(Failure::Usage(anyhow!(clash)))
 }

@@ -6,6 +6,7 @@
 mod fault;
 mod text;
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -29,7 +30,7 @@ pub struct Workload {
     pub start: DateTime<Utc>,
     /// Over how many days the attempts are spread evenly.
     pub days: u32,
-    /// How many of a hundred valid attempts repeat an earlier event, some of them with another amount.
+    /// How many of a hundred valid attempts repeat an earlier event, with another amount.
     pub duplicates_percent: u8,
     /// How many of a hundred lines are invalid, in every way that a line of ordinary length can be.
     pub invalid_percent: u8,
@@ -39,7 +40,7 @@ pub struct Workload {
 }
 
 /// A customer while lines are generated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Customer {
     events: u32,
     week: Option<Week>,
@@ -60,12 +61,12 @@ impl Workload {
     /// # Errors
     /// Those of the writer.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let nobody = Customer { events: 0, week: None, usage: WeekUsage::default() };
         let mut generator = Generator {
             workload: self,
             rng: Rng::with_seed(self.seed),
             limits: Limits::default(),
-            customers: vec![nobody; usize::try_from(self.customers.max(1)).unwrap_or(usize::MAX)],
+            customers: HashMap::new(),
+            known: Vec::new(),
         };
         (0..self.attempts).try_for_each(|number| generator.write_line(number, out))
     }
@@ -83,7 +84,10 @@ struct Generator<'w> {
     workload: &'w Workload,
     rng: Rng,
     limits: Limits,
-    customers: Vec<Customer>,
+    /// Those who have made an attempt, by their number.
+    customers: HashMap<u32, Customer>,
+    /// Their numbers, in the order of their first attempts.
+    known: Vec<u32>,
 }
 
 impl Generator<'_> {
@@ -111,18 +115,20 @@ impl Generator<'_> {
         if let Some(attempt) = draft.attempt() {
             usage = decide(&self.limits, &usage, &attempt).1;
         }
-        if let Some(customer) = self.customers.get_mut(place as usize) {
-            *customer = Customer { events: customer.events + 1, week: Some(day.week()), usage };
+        if customer.events == 0 {
+            self.known.push(place);
         }
+        self.customers.insert(place, Customer { events: customer.events + 1, week: Some(day.week()), usage });
         draft
     }
 
-    /// An event that has been before, if one is found: half of them with another amount.
+    /// An event that has been before, if there is any. Its amount is drawn anew: only the ids say what is the same event.
     fn duplicate(&mut self, time: DateTime<Utc>) -> Option<Draft> {
-        let mut drawn = std::iter::repeat_with(|| self.draw_customer()).take(16);
-        let (place, customer) = drawn.find(|(_, customer)| customer.events > 0)?;
-        let id = FIRST_EVENT + self.rng.u32(0..customer.events);
-        Some(Draft { id, customer: place, amount: Cents::new(self.rng.u64(0..2_500_00)), time })
+        let known = self.draw(u32::try_from(self.known.len()).unwrap_or(u32::MAX))?;
+        let customer = *self.known.get(known as usize)?;
+        let events = self.customer(customer).events;
+        let id = FIRST_EVENT + self.rng.u32(0..events.max(1));
+        Some(Draft { id, customer, amount: Cents::new(self.rng.u64(0..2_500_00)), time })
     }
 
     /// An invalid line with the id of an event that is still to come: it must not count as seen.
@@ -132,13 +138,19 @@ impl Generator<'_> {
         fault::write(&draft, &mut self.rng, out)
     }
 
+    /// One of so many, the low ones more often if few customers are to make most attempts.
+    fn draw(&mut self, end: u32) -> Option<u32> {
+        let first = (end > 0).then(|| self.rng.u32(0..end))?;
+        Some((0..self.workload.skew).fold(first, |drawn, _| self.rng.u32(0..=drawn)))
+    }
+
     fn draw_customer(&mut self) -> (u32, Customer) {
-        let mut place = self.rng.u32(0..self.workload.customers.max(1));
-        for _ in 0..self.workload.skew {
-            place = self.rng.u32(0..=place);
-        }
-        let nobody = Customer { events: 0, week: None, usage: WeekUsage::default() };
-        (place, self.customers.get(place as usize).copied().unwrap_or(nobody))
+        let place = self.draw(self.workload.customers).unwrap_or_default();
+        (place, self.customer(place))
+    }
+
+    fn customer(&self, place: u32) -> Customer {
+        self.customers.get(&place).copied().unwrap_or_default()
     }
 
     fn draw_amount(&mut self, usage: &WeekUsage, day: Day) -> Cents {

@@ -31,7 +31,7 @@ pub(super) fn read_lines<'b>(block: &'b [u8], identifier: &Identifier) -> (Vec<L
     let mut line_count = 0;
     for raw in split(block) {
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
-        if !raw.trim_ascii_start().is_empty() {
+        if !raw.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
             lines.push(read_line(raw, line_count, identifier));
         }
         line_count += 1;

@@ -85,7 +85,10 @@ impl Replay {
         let run = Run::new(self, input, outlet);
         std::thread::scope(|scope| {
             for _ in 1..self.threads.get() {
-                scope.spawn(|| run.work());
+                // Where there can be no more threads, fewer do the same.
+                if std::thread::Builder::new().spawn_scoped(scope, || run.work()).is_err() {
+                    break;
+                }
             }
             run.work();
         });

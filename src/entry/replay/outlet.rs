@@ -60,6 +60,7 @@ impl<'b> Settled<'b> {
                 }
             }
         }
+        assert_eq!(settled.tally.attempts(), lines.len() as u64, "every line of a block comes to something");
         settled
     }
 }
@@ -83,6 +84,10 @@ impl<'o> Outlet<'o> {
 
     /// Writes out a block of whole lines.
     pub(super) fn settle(&mut self, block: &Settled<'_>) -> Result<(), ReplayError> {
+        self.decisions
+            .write_all(&block.decisions)
+            .and_then(|()| self.decisions.flush())
+            .map_err(ReplayError::WriteDecisions)?;
         for invalid in &block.invalid {
             let line = self.lines + invalid.line_in_block + 1;
             self.observer.invalid(line, &invalid.error);
@@ -91,10 +96,6 @@ impl<'o> Outlet<'o> {
         if !block.invalid.is_empty() {
             self.reject(RejectWriter::flush)?;
         }
-        self.decisions
-            .write_all(&block.decisions)
-            .and_then(|()| self.decisions.flush())
-            .map_err(ReplayError::WriteDecisions)?;
         self.lines += block.line_count;
         self.tally.add(&block.tally);
         self.observer.settled(&self.tally);
@@ -111,8 +112,7 @@ impl<'o> Outlet<'o> {
         }
         self.reject(|rejects| rejects.push(part))?;
         if ends {
-            self.reject(RejectWriter::end)?;
-            self.reject(RejectWriter::flush)?;
+            self.reject(RejectWriter::end_if_begun)?;
             self.lines += 1;
             self.tally.count_invalid();
             self.observer.settled(&self.tally);
@@ -122,6 +122,7 @@ impl<'o> Outlet<'o> {
 
     /// The input cannot be read on.
     pub(super) fn fail_to_read(&mut self, source: io::Error) -> Result<(), ReplayError> {
+        self.reject(RejectWriter::end_if_begun)?;
         Err(ReplayError::Read { lines: self.lines, source })
     }
 
