@@ -1,5 +1,5 @@
 //! The rules, and nothing else: what a load attempt is, which day and week it falls in, what the limits are, what a
-//! customer has used of them, and [`decide`].
+//! customer has used of them, and [`decide()`].
 //!
 //! Pure and synchronous. No I/O, no clock, no floats, no serde, no SDK: `tests/it/layering.rs` holds that. Time is the
 //! load's own, and money is integer cents.

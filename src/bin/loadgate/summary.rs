@@ -34,12 +34,17 @@ pub struct Summary<'a> {
     invalid: u64,
     /// False when the reader of the decisions went away before the end of the input.
     complete: bool,
-    elapsed_ms: u64,
+    #[serde(rename = "elapsed_ms", serialize_with = "as_ms")]
+    elapsed: Duration,
     attempts_per_second: u64,
 }
 
 fn as_object<S: serde::Serializer>(counts: &[(&str, u64)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(counts.iter().copied())
+}
+
+fn as_ms<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u128(elapsed.as_millis())
 }
 
 impl<'a> Summary<'a> {
@@ -53,7 +58,7 @@ impl<'a> Summary<'a> {
             ignored: tally.ignored,
             invalid: tally.invalid,
             complete: report.is_complete,
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            elapsed,
             attempts_per_second: per_second(tally.attempts(), elapsed),
         }
     }
@@ -80,8 +85,7 @@ impl<'a> Summary<'a> {
         }
         count("ignored", self.ignored, "  already decided");
         count("invalid", self.invalid, "");
-        let (seconds, ms) = (self.elapsed_ms / 1_000, self.elapsed_ms % 1_000);
-        let _ = write!(text, "{seconds}.{ms:03} s, {} attempts per second", HumanCount(self.attempts_per_second));
+        let _ = write!(text, "{:.2?}, {} attempts per second", self.elapsed, HumanCount(self.attempts_per_second));
         if !self.complete {
             text.push_str("\nstopped early: the reader of the decisions went away");
         }
