@@ -4,6 +4,7 @@ use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
@@ -58,9 +59,7 @@ impl Output {
                 return Ok(Output::Stdout(io::stdout()));
             }
         }
-        let unfinished = create_beside(&target, existing.as_ref())?;
-        remove_on_signal(unfinished.path().to_owned())?;
-        Ok(Output::Whole { unfinished, target })
+        Ok(Output::Whole { unfinished: create_removable(&target, existing.as_ref())?, target })
     }
 
     /// Whether it is standard output.
@@ -127,14 +126,27 @@ fn create_beside(target: &Path, existing: Option<&Metadata>) -> io::Result<Named
     }
 }
 
-/// A run that is interrupted leaves nothing behind. (One that is killed leaves `.loadgate-….unfinished`.)
-fn remove_on_signal(unfinished: PathBuf) -> io::Result<()> {
+/// Creates the unfinished file, and sees to it that a run that is interrupted does not leave it behind. (One that is
+/// killed leaves `.loadgate-….unfinished`.)
+fn create_removable(target: &Path, existing: Option<&Metadata>) -> io::Result<NamedTempFile> {
+    let path = Arc::new(Mutex::new(None));
+    // A signal that comes before the file has its name waits for it here.
+    let mut name = path.lock().unwrap_or_else(PoisonError::into_inner);
+    remove_on_signal(Arc::clone(&path))?;
+    let unfinished = create_beside(target, existing)?;
+    *name = Some(unfinished.path().to_owned());
+    Ok(unfinished)
+}
+
+fn remove_on_signal(unfinished: Arc<Mutex<Option<PathBuf>>>) -> io::Result<()> {
     let heeded = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
     // Where a file may grow no more, a handler turns the signal into an error of the write.
     let mut signals = Signals::new(heeded.chain([SIGXFSZ]))?;
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().find(|signal| *signal != SIGXFSZ) {
-            let _ = std::fs::remove_file(unfinished);
+            if let Some(path) = unfinished.lock().unwrap_or_else(PoisonError::into_inner).as_deref() {
+                let _ = std::fs::remove_file(path);
+            }
             let _ = emulate_default_handler(signal);
         }
     });
