@@ -92,8 +92,8 @@ impl Limits {
             if !is_plain_word(&limit.code) {
                 return Err(LimitError::BadCode { number });
             }
-            let earlier = (1..).zip(&limits).take_while(|(first, _)| *first < number);
-            if let Some((first, _)) = earlier.into_iter().find(|(_, other)| other.code == limit.code) {
+            let mut with_code = (1..).zip(&limits).filter(|(_, other)| other.code == limit.code);
+            if let Some((first, _)) = with_code.next().filter(|(first, _)| *first < number) {
                 return Err(LimitError::SameCode { first, second: number, code: limit.code.clone() });
             }
         }

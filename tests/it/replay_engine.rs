@@ -223,6 +223,16 @@ fn a_line_end_that_comes_in_two_reads_is_no_part_of_the_line() {
     }
 }
 
+#[test]
+fn white_space_is_blank_up_to_the_longest_line_however_it_is_read() {
+    for (length, told) in [(262_144, &[][..]), (262_145, &[(1, "TOO_LONG")]), (700_000, &[(1, "TOO_LONG")])] {
+        for most in [1_000, 262_145, 1_000_000_000] {
+            let input = format!("{}\n", " ".repeat(length));
+            assert_eq!(replay(Trickle::new(&input, most), Settings::default()).told, told, "{length} {most}");
+        }
+    }
+}
+
 /// Fails after its bytes.
 struct Failing<'t>(&'t [u8]);
 

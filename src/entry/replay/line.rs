@@ -3,7 +3,7 @@
 use memchr::memchr_iter;
 
 use crate::app::ledger::{Identifier, Offer};
-use crate::domain::LoadError;
+use crate::domain::{ATTEMPT_BYTES_MAX, LoadError};
 use crate::wire::parse_attempt;
 
 /// A line that is not blank.
@@ -31,12 +31,18 @@ pub(super) fn read_lines<'b>(block: &'b [u8], identifier: &Identifier) -> (Vec<L
     let mut line_count = 0;
     for raw in split(block) {
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
-        if !raw.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+        if !is_blank(raw) {
             lines.push(read_line(raw, line_count, identifier));
         }
         line_count += 1;
     }
     (lines, line_count)
+}
+
+/// Whether a line is nothing but white space. One that is too long is too long all the same: those that do not fit into a
+/// block are never looked at.
+fn is_blank(raw: &[u8]) -> bool {
+    raw.len() <= ATTEMPT_BYTES_MAX && raw.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
 /// The block's lines, without their line feeds.
