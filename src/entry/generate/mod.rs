@@ -15,7 +15,7 @@ use fastrand::Rng;
 use crate::domain::{AttemptText, Cents, Day, Limits, LoadAttempt, Measure, Week, WeekUsage, decide};
 
 /// The first event's number of every customer: all customers use the same ids, which are unique for a customer only.
-const FIRST_EVENT: u32 = 10_000;
+const FIRST_EVENT: u64 = 10_000;
 
 /// What to generate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,14 +42,14 @@ pub struct Workload {
 /// A customer while lines are generated.
 #[derive(Clone, Copy, Debug, Default)]
 struct Customer {
-    events: u32,
+    events: u64,
     week: Option<Week>,
     usage: WeekUsage,
 }
 
 /// What a line is to say. Amounts are checked against nothing here: they are made valid.
 struct Draft {
-    id: u32,
+    id: u64,
     customer: u32,
     amount: Cents,
     time: DateTime<Utc>,
@@ -127,7 +127,7 @@ impl Generator<'_> {
         let known = self.draw(u32::try_from(self.known.len()).unwrap_or(u32::MAX))?;
         let customer = *self.known.get(known as usize)?;
         let events = self.customer(customer).events;
-        let id = FIRST_EVENT + self.rng.u32(0..events.max(1));
+        let id = FIRST_EVENT + self.rng.u64(0..events.max(1));
         Some(Draft { id, customer, amount: Cents::new(self.rng.u64(0..2_500_00)), time })
     }
 
