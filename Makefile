@@ -43,7 +43,7 @@ sample: build ## Write the sample and its expected decisions anew
 	$(LOADGATE) replay $(SAMPLE).jsonl -o $(SAMPLE).explained.jsonl --explain --summary none || test $$? -eq 3
 
 .PHONY: deny
-deny: ## Check the licences and sources of all dependencies (installs cargo-deny under target/tools)
+deny: ## Check bans, licences and sources of all dependencies (installs cargo-deny under target/tools)
 	$(CARGO) install --locked --root target/tools --version $(DENY_VERSION) cargo-deny
 	target/tools/bin/cargo-deny check bans licenses sources
 

@@ -81,7 +81,7 @@ pub fn parse_limits(text: &str) -> Result<Limits, LimitsTextError> {
             LimitError::None | LimitError::TooMany { .. } => tables.len(),
             LimitError::BadCode { number } | LimitError::SameCode { second: number, .. } => number,
         };
-        let code = codes.get(number.wrapping_sub(1)).cloned().unwrap_or_default();
+        let code = number.checked_sub(1).and_then(|at| codes.get(at)).cloned().unwrap_or_default();
         wrong(text, code, "", error)
     })
 }

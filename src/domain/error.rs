@@ -38,7 +38,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// Why an id is none.
+/// Why an id is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// An id has at least one byte.
@@ -68,10 +68,10 @@ pub enum LoadError {
         at: usize,
     },
     /// The text is not one JSON value, or a field stands in it twice.
-    #[error("the input is not one JSON object: {detail} (byte {column})")]
+    #[error("the input is not one JSON object: {detail} (byte {at})")]
     NotJson {
         /// Where the reader stopped, in bytes from 1.
-        column: usize,
+        at: usize,
         /// What it stopped at.
         detail: Box<str>,
     },
@@ -89,7 +89,7 @@ pub enum LoadError {
         /// What it is instead, in words.
         found: &'static str,
     },
-    /// The event's or the customer's id is none.
+    /// The event's or the customer's id is not valid.
     #[error("{field} {reason}")]
     BadId {
         /// Which id.
@@ -97,10 +97,10 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: IdError,
     },
-    /// `load_amount` is no amount.
+    /// `load_amount` is not an amount.
     #[error("load_amount {0}")]
     BadAmount(AmountError),
-    /// `time` is no instant.
+    /// `time` is not an instant.
     #[error("time {0}")]
     BadTime(TimeError),
 }

@@ -1,4 +1,5 @@
-//! The doors. Each translates what comes in into the app's calls, and their outcome into what goes out.
+//! The doors. Each translates what comes in into the app's calls, and their outcome into what goes out. `generate` makes
+//! what can be brought to them.
 
 #[cfg(feature = "cli")]
 pub mod generate;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::value::RawValue;
 
+use super::needs_escape;
 use crate::domain::{ATTEMPT_BYTES_MAX, AttemptText, Field, LoadAttempt, LoadError};
 
 /// Reads a load attempt. It borrows from `bytes` whatever is written there without escapes.
@@ -48,7 +49,7 @@ fn read_any(text: &str) -> Result<Shape<'_>, LoadError> {
 
 /// What stands before the end of a string, and behind what has to follow. None where anything needs a closer look.
 fn split_string<'a>(text: &'a str, end: &str) -> Option<(&'a str, &'a str)> {
-    let length = text.bytes().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
+    let length = text.bytes().position(needs_escape)?;
     let (string, rest) = text.split_at_checked(length)?;
     Some((string, rest.strip_prefix(end)?))
 }
@@ -93,7 +94,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 /// Finds what is wrong with a text that has not the shape of an attempt: slower than reading, and seldom needed.
 fn explain(text: &str, error: &serde_json::Error) -> LoadError {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
-        return not_json(&error);
+        return not_json(text, &error);
     }
     let found = kind_of(text);
     if found != OBJECT {
@@ -102,25 +103,29 @@ fn explain(text: &str, error: &serde_json::Error) -> LoadError {
     let fields = match serde_json::from_str::<LooseShape<'_>>(text) {
         Ok(LooseShape { id, customer_id, load_amount, time }) => [id, customer_id, load_amount, time],
         // The text is an object and takes any value: a field stands twice, and which one counts is anyone's guess.
-        Err(error) => return not_json(&error),
+        Err(error) => return not_json(text, &error),
     };
+    let present = || fields.into_iter().flatten();
+    if present().any(|value| kind_of(value.get()) == STRING && serde_json::from_str::<String>(value.get()).is_err()) {
+        // A string has an escape that stands for no character.
+        return not_json(text, error);
+    }
     let mut fields = Field::ALL.into_iter().zip(fields);
     if let Some((field, _)) = fields.clone().find(|(_, value)| value.is_none()) {
         return LoadError::MissingField { field };
     }
     fields
         .find_map(|(field, value)| value.map(|value| (field, kind_of(value.get()))).filter(|(_, kind)| *kind != STRING))
-        .map_or_else(
-            // Every field is a string, so one has an escape that stands for no character.
-            || not_json(error),
-            |(field, found)| LoadError::BadType { field: Some(field), found },
-        )
+        .map_or_else(|| not_json(text, error), |(field, found)| LoadError::BadType { field: Some(field), found })
 }
 
-fn not_json(error: &serde_json::Error) -> LoadError {
+fn not_json(text: &str, error: &serde_json::Error) -> LoadError {
     let sentence = error.to_string();
     let detail = sentence.split(" at line ").next().unwrap_or(&sentence);
-    LoadError::NotJson { column: error.column(), detail: detail.into() }
+    // serde_json counts columns anew in each line.
+    let lines_before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+    let at = lines_before.map(str::len).sum::<usize>() + error.column();
+    LoadError::NotJson { at, detail: detail.into() }
 }
 
 const OBJECT: &str = "an object";

@@ -1,5 +1,6 @@
 //! Writing a decision as a line of a file.
 
+use super::needs_escape;
 use crate::domain::{Decision, Limits, LoadAttempt};
 
 /// Whether a line names the limits that an attempt would break.
@@ -37,7 +38,7 @@ pub fn write_decision(
 
 /// Adds a JSON string. Nearly all can stand as they are.
 fn push_string(out: &mut Vec<u8>, text: &str) {
-    if text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..b' ')) {
+    if text.bytes().any(needs_escape) {
         // To memory, a string can always be written.
         let _ = serde_json::to_writer(out, text);
         return;

@@ -9,3 +9,8 @@ pub use attempt::parse_attempt;
 pub use decision::{Reasons, write_decision};
 #[cfg(feature = "cli")]
 pub use reject::RejectWriter;
+
+/// Whether a byte cannot stand for itself in a JSON string (RFC 8259, section 7).
+fn needs_escape(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | ..b' ')
+}

@@ -2,7 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-/// A layer's folder or file, and what its code must not say.
+/// What no layer but `bin` may say: whatever reaches the world outside, or holds money in floats.
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::net",
+    "std::process",
+    "std::time",
+    "Instant",
+    "SystemTime",
+    "Utc::now",
+    "Local",
+    "getrandom",
+    "clap",
+    "anyhow",
+    "indicatif",
+    "f32",
+    "f64",
+];
+
+/// A layer's folder or file, and what it must not say besides.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "domain",
@@ -18,68 +37,22 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "tokio",
             "aws_",
             "lambda_",
-            "clap",
-            "anyhow",
-            "std::fs",
             "std::io",
-            "std::net",
-            "std::env",
             "std::thread",
-            "std::process",
-            "std::time",
-            "SystemTime",
-            "Instant::now",
-            "Utc::now",
-            "Local",
-            "f32",
-            "f64",
-            "unsafe",
             "println!",
-            "rand",
         ],
     ),
-    (
-        "app",
-        &[
-            "crate::wire",
-            "crate::adapters",
-            "crate::entry",
-            "crate::config",
-            "serde",
-            "aws_",
-            "lambda_",
-            "clap",
-            "anyhow",
-            "std::fs",
-            "std::env",
-            "SystemTime",
-            "Utc::now",
-            "f32",
-            "f64",
-        ],
-    ),
-    ("wire", &["crate::app", "crate::adapters", "crate::entry", "crate::config", "aws_", "clap", "anyhow", "std::fs"]),
-    (
-        "entry",
-        &[
-            "crate::adapters",
-            "crate::config",
-            "clap",
-            "anyhow",
-            "std::fs",
-            "std::env",
-            "std::net",
-            "std::process",
-            "std::time",
-            "Instant",
-            "SystemTime",
-            "Utc::now",
-            "f32",
-            "f64",
-        ],
-    ),
-    ("config.rs", &["crate::app", "crate::wire", "crate::adapters", "crate::entry", "clap", "anyhow", "f32", "f64"]),
-    ("bin", &["env::var", "f32", "f64"]),
+    ("app", &["crate::wire", "crate::adapters", "crate::entry", "crate::config", "serde", "aws_", "lambda_"]),
+    ("wire", &["crate::app", "crate::adapters", "crate::entry", "crate::config", "aws_", "lambda_"]),
+    ("entry", &["crate::adapters", "crate::config"]),
+    ("config.rs", &["crate::app", "crate::wire", "crate::adapters", "crate::entry"]),
+    ("bin", &[]),
+];
+
+/// What `bin` may say, and `config.rs`, which reads configuration for it.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("bin", &["std::fs", "std::process", "std::time", "Instant", "getrandom", "clap", "anyhow", "indicatif"]),
+    ("config.rs", &["std::fs", "std::env"]),
 ];
 
 /// The longest source file, in lines, that still counts as short.
@@ -87,15 +60,16 @@ const FILE_LINES_MAX: usize = 300;
 
 #[test]
 fn no_layer_knows_what_it_must_not_know() {
-    let broken: Vec<String> = FORBIDDEN
-        .iter()
-        .flat_map(|(layer, words)| sources(layer).into_iter().map(move |path| (path, words)))
-        .flat_map(|(path, words)| {
-            // A path that climbs out of its module could get around the rest.
-            let words = [words, &["super::super"][..]].concat();
-            violations(&std::fs::read_to_string(&path).unwrap(), &words, &path)
-        })
-        .collect();
+    let mut broken = Vec::new();
+    for (layer, words) in FORBIDDEN {
+        let allowed = ALLOWED.iter().find(|(name, _)| name == layer).map_or(&[][..], |(_, words)| words);
+        let impure = IMPURE.iter().filter(|word| !allowed.contains(word));
+        // A path that climbs out of its module could get around the rest.
+        let words: Vec<&str> = words.iter().chain(impure).chain(&["super::super"]).copied().collect();
+        for path in sources(layer) {
+            broken.extend(violations(&std::fs::read_to_string(&path).unwrap(), &words, &path));
+        }
+    }
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 

@@ -35,6 +35,8 @@ fn each_fault_has_its_code() {
             "{\"id\":\"a\u{1}\",\"customer_id\":\"2\",\"load_amount\":\"$3\",\"time\":\"2000-01-01T00:00:00Z\"}".into(),
         ),
         ("NOT_JSON", r#"{"id":"\ud800","customer_id":"2","load_amount":"$3","time":"2000-01-01T00:00:00Z"}"#.into()),
+        ("NOT_JSON", r#"{"id":"\ud800"}"#.into()),
+        ("NOT_JSON", r#"{"id":1,"customer_id":"\udfff"}"#.into()),
         ("NOT_JSON", r#"{"id":"1","customer_id":"2","load_amount":"$3","time":"2000-01-01T00:00:00Z"},"#.into()),
         ("BAD_TYPE", "[]".into()),
         ("BAD_TYPE", r#"["1","2","$3","2000-01-01T00:00:00Z"]"#.into()),
@@ -74,6 +76,8 @@ fn each_fault_is_told_in_a_plain_sentence() {
             told("x".repeat(262_145).as_bytes()),
             told(b"{\"id\":\"\xff\"}"),
             told(b"{\"id\":"),
+            told(b"{\n  \"id\": \"1\",\n  oops}"),
+            told(b"{\"id\":\"\\ud800\"}"),
             told(b"{\"id\":\"1\",\"id\":\"1\"}"),
             told(b"{\"id\":\"1\"}"),
             told(b"[1]"),
@@ -94,6 +98,8 @@ fn each_fault_is_told_in_a_plain_sentence() {
         the input is longer than 262144 bytes, the most that an attempt may have
         the input is not UTF-8: byte 7 does not begin or continue a character
         the input is not one JSON object: EOF while parsing a value (byte 6)
+        the input is not one JSON object: key must be a string (byte 18)
+        the input is not one JSON object: unexpected end of hex escape (byte 14)
         the input is not one JSON object: duplicate field `id` (byte 14)
         the field customer_id is missing
         the input must be a JSON object, not an array

@@ -1,7 +1,8 @@
-//! The ledger in memory: which events have been decided, and what each customer has used.
+//! The ledger in memory: which events have been decided, and what each customer has used of the limits. It is no
+//! book of accounts: it knows of no balance.
 //!
 //! It keeps every event and every day with an accepted load until the process ends, so it is what a replay's memory
-//! goes to: 17 bytes for an event and 33 for a customer's day, in tables that are between 7/16 and 7/8 full once they
+//! goes to: 17 bytes for an event, and 33 for a customer's day or 129 for four days and more of a week, in tables that are between 7/16 and 7/8 full once they
 //! have grown.
 
 mod identity;
@@ -35,7 +36,7 @@ pub struct Ledger {
 
 /// A valid load attempt on its way through a ledger.
 #[derive(Clone, Debug)]
-pub struct Offer<'a> {
+pub struct PendingAttempt<'a> {
     /// The attempt.
     pub attempt: LoadAttempt<'a>,
     /// Its customer and event.
@@ -50,17 +51,17 @@ impl Ledger {
     ///
     /// Every attempt needs several places in memory that no cache is likely to hold. In three passes it needs them in
     /// loops whose rounds do not wait for one another, so that the processor fetches many places at once.
-    pub fn decide(&mut self, limits: &Limits, offers: &mut [&mut Offer<'_>]) {
-        for offer in &mut *offers {
-            if !self.remember(offer.identity.event) {
-                offer.outcome = Some(Outcome::Ignored);
+    pub fn decide(&mut self, limits: &Limits, attempts: &mut [&mut PendingAttempt<'_>]) {
+        for pending in &mut *attempts {
+            if !self.remember(pending.identity.event) {
+                pending.outcome = Some(Outcome::Ignored);
             }
         }
-        for offer in &*offers {
-            self.touch_usage(offer);
+        for pending in &*attempts {
+            self.touch_usage(pending);
         }
-        for offer in offers.iter_mut().filter(|offer| offer.outcome.is_none()) {
-            offer.outcome = Some(Outcome::Decided(self.decide_new(limits, offer)));
+        for pending in attempts.iter_mut().filter(|pending| pending.outcome.is_none()) {
+            pending.outcome = Some(Outcome::Decided(self.decide_new(limits, pending)));
         }
     }
 
@@ -76,13 +77,17 @@ impl Ledger {
     }
 
     /// Reads what deciding the attempt will read, only to have it in the cache.
-    fn touch_usage(&self, Offer { attempt, identity, .. }: &Offer<'_>) {
+    fn touch_usage(&self, PendingAttempt { attempt, identity, .. }: &PendingAttempt<'_>) {
         if let Some(week) = self.weeks.get(&Day::of(attempt.time).week()) {
             week.touch(identity.customer);
         }
     }
 
-    fn decide_new(&mut self, limits: &Limits, Offer { attempt, identity, .. }: &Offer<'_>) -> Decision {
+    fn decide_new(
+        &mut self,
+        limits: &Limits,
+        PendingAttempt { attempt, identity, .. }: &PendingAttempt<'_>,
+    ) -> Decision {
         let day = Day::of(attempt.time);
         let usage = self.weeks.get(&day.week()).map(|week| week.usage(identity.customer));
         let (decision, after) = decide(limits, &usage.unwrap_or_default(), attempt);

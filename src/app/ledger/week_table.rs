@@ -35,6 +35,8 @@ struct WeekRow {
     usage: WeekUsage,
 }
 
+const _: () = assert!(size_of::<DayRow>() == 32 && size_of::<WeekRow>() == 128, "what the module's text says");
+
 impl WeekTable {
     /// What the customer has used.
     pub(super) fn usage(&self, customer: u128) -> WeekUsage {
@@ -43,18 +45,17 @@ impl WeekTable {
 
     /// Says what the customer has used after a load on that day was accepted.
     pub(super) fn set(&mut self, customer: u128, days_since_monday: u8, day: DayUsage) {
-        let hash = hash(customer);
-        if let Some(row) = self.weeks.find_mut(hash, |row| row.customer == customer) {
+        if let Some(row) = self.weeks.find_mut(hash(customer), |row| row.customer == customer) {
             row.usage.set_day(days_since_monday, day);
             return;
         }
         let DayUsage { amount, count } = day;
         let new = DayRow { customer, amount, count, days_since_monday };
         let is_same_day = |row: &DayRow| row.customer == customer && row.days_since_monday == days_since_monday;
-        if let Some(row) = self.days.find_mut(hash, is_same_day) {
+        if let Some(row) = self.days.find_mut(hash(customer), is_same_day) {
             *row = new;
         } else {
-            self.days.insert_unique(hash, new, |row| super::hash(row.customer));
+            self.days.insert_unique(hash(customer), new, |row| hash(row.customer));
             self.put_days_together(customer);
         }
     }

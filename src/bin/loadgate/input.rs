@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use flate2::read::MultiGzDecoder;
 
-use crate::files::FileId;
+use crate::files::{FileId, named};
 use crate::outcome::{Failure, tell};
 
 /// An opened input whose bytes have not been looked at yet.
@@ -22,10 +22,7 @@ pub struct Input {
 impl Input {
     /// Opens a file; `-` or none is standard input.
     pub fn open(path: Option<&Path>) -> Result<Input, Failure> {
-        match path {
-            Some(path) if path != Path::new("-") => Input::open_file(path).map_err(Failure::Io),
-            _ => Ok(Input::stdin()),
-        }
+        named(path).map_or_else(|| Ok(Input::stdin()), |path| Input::open_file(path).map_err(Failure::Io))
     }
 
     fn open_file(path: &Path) -> anyhow::Result<Input> {

@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use tempfile::NamedTempFile;
 
-use crate::files::FileId;
+use crate::files::{FileId, folder, named};
 use crate::outcome::Failure;
 
 /// What is written to.
@@ -30,12 +30,10 @@ pub enum Output {
 impl Output {
     /// Opens an output; `-` or none is standard output.
     pub fn open(path: Option<&Path>) -> Result<Output, Failure> {
-        match path {
-            Some(path) if path != Path::new("-") => Output::open_path(path)
-                .with_context(|| format!("could not create the output '{}'", path.display()))
-                .map_err(Failure::Io),
-            _ => Ok(Output::Stdout(io::stdout())),
-        }
+        let Some(path) = named(path) else { return Ok(Output::Stdout(io::stdout())) };
+        Output::open_path(path)
+            .with_context(|| format!("could not create the output '{}'", path.display()))
+            .map_err(Failure::Io)
     }
 
     fn open_path(path: &Path) -> anyhow::Result<Output> {
@@ -104,10 +102,6 @@ impl Write for Output {
 /// Where a link ends, though there may be no file yet.
 fn end_of_link(link: &Path) -> io::Result<PathBuf> {
     link.canonicalize().or_else(|_| Ok(folder(link).join(link.read_link()?)))
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A file that can take the target's place: in the same folder, with the same permissions.

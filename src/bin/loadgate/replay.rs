@@ -13,7 +13,7 @@ use loadgate::domain::Limits;
 use loadgate::entry::replay::{Outlet, Replay, ReplayError, Report};
 use loadgate::wire::Reasons;
 
-use crate::files::{FileId, are_one_new_file};
+use crate::files::{FileId, are_one_new_file, named};
 use crate::input::{Input, decompressed};
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
 use crate::output::Output;
@@ -75,11 +75,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
 
     let begun = Instant::now();
     let report = replay_all(args, &replay, input, rejects, &mut output)?;
-    output.finish()?;
-    tell_untold(report.tally.invalid, args.rejects.as_deref());
-    if let Some(summary) = Summary::new(&report, &replay.limits, begun.elapsed()).render(args.summary) {
-        tell(&summary);
+    if report.is_complete {
+        output.finish()?;
     }
+    tell_untold(report.tally.invalid, args.rejects.as_deref());
+    Summary::new(&report, &replay.limits, begun.elapsed()).tell(args.summary)?;
     let some_invalid = report.is_complete && report.tally.invalid > 0;
     Ok(if some_invalid { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
 }
@@ -152,7 +152,7 @@ fn create_rejects(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
 /// Nothing that is written may be what is read, or what else is written.
 fn refuse_shared_files(args: &Args, input: &Input) -> Result<(), Failure> {
     let limits = args.limits.as_deref().and_then(FileId::of_path);
-    let output = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    let output = named(args.output.as_deref());
     let decisions = output.map_or_else(FileId::of_stdout, FileId::of_path);
     let rejects = args.rejects.as_deref().and_then(FileId::of_path);
     let are_one = |one: &Option<FileId>, other: &Option<FileId>| one.is_some() && one == other;
@@ -166,7 +166,7 @@ fn refuse_shared_files(args: &Args, input: &Input) -> Result<(), Failure> {
         "the decisions and the rejects would go to one file: give two"
     } else if are_one(&decisions, &limits) || are_one(&rejects, &limits) {
         "an output would overwrite the limits file: give another output"
-    } else if args.rejects.as_deref() == Some(Path::new("-")) {
+    } else if args.rejects.is_some() && named(args.rejects.as_deref()).is_none() {
         "--rejects takes a file: standard output is for decisions"
     } else {
         return Ok(());

@@ -3,12 +3,14 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::ValueEnum;
 use indicatif::HumanCount;
 use loadgate::domain::Limits;
 use loadgate::entry::replay::Report;
 use serde::Serialize;
 
+use crate::outcome::{Failure, tell};
 use crate::watch::per_second;
 
 /// In which form the summary is told.
@@ -63,13 +65,17 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// The summary in this form, without a last line end. None where none is wanted.
-    pub fn render(&self, form: SummaryForm) -> Option<String> {
+    /// Tells the summary on standard error.
+    pub fn tell(&self, form: SummaryForm) -> Result<(), Failure> {
         match form {
-            SummaryForm::Text => Some(self.text()),
-            SummaryForm::Json => serde_json::to_string(self).ok(),
-            SummaryForm::None => None,
+            SummaryForm::Text => tell(&self.text()),
+            SummaryForm::Json => {
+                let json = serde_json::to_string(self).context("could not write the summary as JSON");
+                tell(&json.map_err(Failure::Io)?);
+            }
+            SummaryForm::None => {}
         }
+        Ok(())
     }
 
     fn text(&self) -> String {

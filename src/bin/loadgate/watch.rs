@@ -18,6 +18,9 @@ pub const INVALID_TOLD_MAX: u64 = 10;
 /// How often the bar is drawn at the most, in times a second.
 const DRAWS_PER_S_MAX: u8 = 10;
 
+/// How often a bar without news is drawn again, for its clock.
+pub const BAR_TICK: Duration = Duration::from_millis(500);
+
 /// Whether to show progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Progress {
@@ -130,6 +133,3 @@ impl TermLike for PlainTerminal {
         io::stderr().flush()
     }
 }
-
-/// So long a bar without news is drawn again, for its clock.
-pub const BAR_TICK: Duration = Duration::from_millis(500);

@@ -2,7 +2,7 @@
 
 use memchr::memchr_iter;
 
-use crate::app::ledger::{Identifier, Offer};
+use crate::app::ledger::{Identifier, PendingAttempt};
 use crate::domain::{ATTEMPT_BYTES_MAX, LoadError};
 use crate::wire::parse_attempt;
 
@@ -10,7 +10,7 @@ use crate::wire::parse_attempt;
 #[derive(Debug)]
 pub(super) enum Line<'b> {
     /// A valid load attempt.
-    Valid(Offer<'b>),
+    Valid(PendingAttempt<'b>),
     /// Anything else.
     Invalid(Invalid<'b>),
 }
@@ -55,7 +55,7 @@ fn split(block: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 fn read_line<'b>(raw: &'b [u8], line_in_block: u64, identifier: &Identifier) -> Line<'b> {
     match parse_attempt(raw) {
-        Ok(attempt) => Line::Valid(Offer { identity: identifier.identify(&attempt), attempt, outcome: None }),
+        Ok(attempt) => Line::Valid(PendingAttempt { identity: identifier.identify(&attempt), attempt, outcome: None }),
         Err(error) => Line::Invalid(Invalid { line_in_block, error, raw }),
     }
 }

@@ -6,13 +6,13 @@ use std::io::{self, Write};
 use super::line::{Invalid, Line};
 use super::{ReplayError, Report};
 use crate::app::Tally;
-use crate::app::ledger::{Offer, Outcome};
+use crate::app::ledger::{Outcome, PendingAttempt};
 use crate::domain::{Limits, LoadError};
 use crate::wire::{Reasons, RejectWriter, write_decision};
 
 /// What a replay writes to and whom it tells.
 pub struct Outlet<'o> {
-    /// Takes the decisions, some hundred lines at a time.
+    /// Takes the decisions, a block at a time.
     decisions: Box<dyn Write + Send + 'o>,
     rejects: Option<RejectWriter<Box<dyn Write + Send + 'o>>>,
     observer: Box<dyn Observer + Send + 'o>,
@@ -47,7 +47,7 @@ impl<'b> Settled<'b> {
         let mut settled = Settled { decisions: Vec::new(), invalid: Vec::new(), line_count, tally: Tally::default() };
         for line in lines {
             match line {
-                Line::Valid(Offer { attempt, outcome, .. }) => {
+                Line::Valid(PendingAttempt { attempt, outcome, .. }) => {
                     let Some(outcome) = *outcome else { continue };
                     settled.tally.count(outcome);
                     if let Outcome::Decided(decision) = outcome {

@@ -4,7 +4,7 @@ use std::iter::repeat_n;
 
 use super::line::Line;
 use super::turnstile::Turnstile;
-use crate::app::ledger::{Identity, Ledger, Offer};
+use crate::app::ledger::{Identity, Ledger, PendingAttempt};
 use crate::domain::Limits;
 
 /// How many stripes there are: so many that threads seldom meet in one, and that one stripe's tables are a small part
@@ -35,16 +35,16 @@ impl Stripes {
     /// Passes through every stripe in the ticket's turn, and decides there the attempts of the stripe's customers.
     /// None when the stripes have been closed.
     pub(super) fn decide(&self, ticket: u64, lines: &mut [Line<'_>], limits: &Limits) -> Option<()> {
-        let mut hands: Vec<Vec<&mut Offer<'_>>> = self.ledgers.iter().map(|_| Vec::new()).collect();
+        let mut by_stripe: Vec<Vec<&mut PendingAttempt<'_>>> = self.ledgers.iter().map(|_| Vec::new()).collect();
         for line in lines {
-            if let Line::Valid(offer) = line
-                && let Some(hand) = self.stripe(offer.identity).and_then(|stripe| hands.get_mut(stripe))
+            if let Line::Valid(pending) = line
+                && let Some(attempts) = self.stripe(pending.identity).and_then(|stripe| by_stripe.get_mut(stripe))
             {
-                hand.push(offer);
+                attempts.push(pending);
             }
         }
-        for (ledger, mut hand) in self.ledgers.iter().zip(hands) {
-            ledger.enter(ticket)?.decide(limits, &mut hand);
+        for (ledger, mut attempts) in self.ledgers.iter().zip(by_stripe) {
+            ledger.enter(ticket)?.decide(limits, &mut attempts);
         }
         Some(())
     }
