@@ -34,7 +34,8 @@ pub struct Summary<'a> {
     declined_by_reason: Vec<(&'a str, u64)>,
     ignored: u64,
     invalid: u64,
-    /// False when the reader of the decisions went away before the end of the input.
+    /// False when the reader of the decisions went away before the end of the input. Then the counts are those of the
+    /// blocks that had been written whole.
     complete: bool,
     #[serde(rename = "elapsed_ms", serialize_with = "as_ms")]
     elapsed: Duration,
@@ -79,6 +80,9 @@ impl<'a> Summary<'a> {
     }
 
     fn text(&self) -> String {
+        if !self.complete {
+            return "stopped early: the reader of the decisions went away".to_owned();
+        }
         let mut text = String::new();
         let mut count = |name: &str, count: u64, remark: &str| {
             let _ = writeln!(text, "{name:<16}{:>14}{remark}", HumanCount(count).to_string());
@@ -92,9 +96,6 @@ impl<'a> Summary<'a> {
         count("ignored", self.ignored, "  already decided");
         count("invalid", self.invalid, "");
         let _ = write!(text, "{:.2?}, {} attempts per second", self.elapsed, HumanCount(self.attempts_per_second));
-        if !self.complete {
-            text.push_str("\nstopped early: the reader of the decisions went away");
-        }
         text
     }
 }
