@@ -136,15 +136,15 @@ fn remove_on_signal(unfinished: Arc<Mutex<Option<PathBuf>>>) -> io::Result<()> {
     let heeded = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
     // Where a file may grow no more, a handler turns the signal into an error of the write.
     let mut signals = Signals::new(heeded.chain([SIGXFSZ]))?;
-    std::thread::spawn(move || {
+    let wait = move || {
         if let Some(signal) = signals.forever().find(|signal| *signal != SIGXFSZ) {
             if let Some(path) = unfinished.lock().unwrap_or_else(PoisonError::into_inner).as_deref() {
                 let _ = std::fs::remove_file(path);
             }
             let _ = emulate_default_handler(signal);
         }
-    });
-    Ok(())
+    };
+    std::thread::Builder::new().spawn(wait).map(drop)
 }
 
 /// Whether whoever started this process wants it to ignore the signal, as `nohup` does. Linux tells; elsewhere none is.
