@@ -2,8 +2,8 @@
 //! book of accounts: it knows of no balance.
 //!
 //! It keeps every event and every day with an accepted load until the process ends, so it is what a replay's memory
-//! goes to: 17 bytes for an event, and 33 for a customer's day or 129 for four days and more of a week, in tables that are between 7/16 and 7/8 full once they
-//! have grown.
+//! goes to: 17 bytes for an event, and 30 for a customer's day or 129 for four days and more of a week, in tables that
+//! are between 7/16 and 7/8 full once they have grown.
 
 mod identity;
 mod week_table;
