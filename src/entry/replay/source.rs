@@ -8,11 +8,11 @@ use crate::domain::ATTEMPT_BYTES_MAX;
 
 /// How much is asked of the input at once, in bytes. A pipe that has less gives what it has: decisions do not wait for
 /// lines that have not come yet.
-const READ_BYTES: usize = 256 * 1024;
+const READ_BYTES: usize = 1024 * 1024;
 
 /// The most lines of a block. Lines of ordinary length never come to so many; but a block of single letters would take a
 /// hundred times its size in memory.
-const BLOCK_LINES_MAX: usize = 8 * 1024;
+const BLOCK_LINES_MAX: usize = 16 * 1024;
 
 /// The longest line that is taken whole, in bytes: an attempt with a byte-order mark before it and `\r\n` behind it.
 const WHOLE_LINE_BYTES_MAX: usize = BYTE_ORDER_MARK.len() + ATTEMPT_BYTES_MAX + 2;

@@ -9,7 +9,7 @@ use crate::domain::Limits;
 
 /// How many stripes there are: so many that threads seldom meet in one, and that one stripe's tables are a small part
 /// of the memory.
-const STRIPES: u32 = 32;
+const STRIPES: u32 = 64;
 
 /// The ledgers.
 #[derive(Debug)]
