@@ -223,8 +223,11 @@ fn an_interrupted_run_leaves_nothing_behind() {
     for (name, number) in [("HUP", 1), ("INT", 2), ("QUIT", 3), ("TERM", 15)] {
         let (folder, _) = folder();
         let mut child = waiting_run(folder.path(), "ulimit -c 0; exec \"$@\"");
+        // Waiting for a child closes its input, and the end of its input would end the run as well.
+        let input = child.stdin.take();
         signal(&child, name);
         let ended = child.wait().unwrap();
+        drop(input);
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(number));
         assert_eq!(names(folder.path()), ["attempts.jsonl"], "after {name}");
     }
