@@ -99,3 +99,22 @@ impl WeekTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_week_that_has_its_own_row_has_no_days_beside_it() {
+        let mut table = WeekTable::default();
+        let day = DayUsage { amount: Cents::new(7), count: 1 };
+        let mut expected = WeekUsage::default();
+        for (days_since_monday, rows) in [(0, (1, 0)), (3, (2, 0)), (3, (2, 0)), (6, (3, 0)), (1, (0, 1)), (2, (0, 1))]
+        {
+            table.set(1 << 64, days_since_monday, day);
+            expected.set_day(days_since_monday, day);
+            assert_eq!(table.usage(1 << 64), expected);
+            assert_eq!((table.days.len(), table.weeks.len()), rows);
+        }
+    }
+}

@@ -151,3 +151,20 @@ impl<R: Read> Source<R> {
         read
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_has_a_bounded_number_of_lines() {
+        let input = b"x\n".repeat(3 * BLOCK_LINES_MAX);
+        let mut source = Source::new(input.as_slice());
+        let (mut block, mut whole) = (Vec::new(), Vec::new());
+        while source.take(&mut block).is_some() {
+            assert!(memchr_iter(b'\n', &block).count() <= BLOCK_LINES_MAX);
+            whole.extend_from_slice(&block);
+        }
+        assert!(whole == input);
+    }
+}
