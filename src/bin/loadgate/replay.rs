@@ -20,7 +20,7 @@ use crate::output::Output;
 use crate::summary::{Summary, SummaryForm};
 use crate::watch::{BAR_TICK, INVALID_TOLD_MAX, Progress, Watch};
 
-/// How many threads are used where nobody says: each takes some MiB, and more than these wait for one another.
+/// How many threads are used at most where nobody says: each takes about 3 MiB, whatever the input.
 const DEFAULT_THREADS_MAX: usize = 8;
 
 /// Decide the load attempts of a file, one JSON object a line
