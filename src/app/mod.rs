@@ -1,9 +1,23 @@
-//! The use cases over the rules.
+//! The use cases over the rules, and the ports through which they reach the world.
+//!
+//! - [`consumer`]: a batch of messages from a queue: decided, committed, published.
+//! - [`deciding`]: read first, decide purely, commit once.
+//! - [`ledger`]: the same decisions in memory, for files.
 
+pub mod consumer;
+pub mod deciding;
+mod digest;
 #[cfg(feature = "cli")]
 pub mod ledger;
+mod ports;
+mod records;
 #[cfg(feature = "cli")]
 mod tally;
 
+pub use digest::digest_hex;
+pub use ports::{
+    Cause, Clock, Consistency, DeadLetter, Lookup, QueueError, Queues, Snapshot, Store, StoreError, Units, with_sources,
+};
+pub use records::{Commit, CorrelationRecord, UsageChange, UsageKey, UsageRow, WRITTEN_BYTES_MAX};
 #[cfg(feature = "cli")]
 pub use tally::Tally;

@@ -59,6 +59,38 @@ impl<'a> LoadAttempt<'a> {
             time: parse_time(&text.time).map_err(LoadError::BadTime)?,
         })
     }
+
+    /// Checks the texts of an attempt that came in a message group, which has to be its customer.
+    ///
+    /// # Errors
+    /// The first [`LoadError`] found: `BAD_ID`, also for a customer that can be no message group; `BAD_AMOUNT`,
+    /// `BAD_TIME` or `GROUP_MISMATCH`.
+    pub fn check_grouped(text: AttemptText<'a>, group_id: &str) -> Result<LoadAttempt<'a>, LoadError> {
+        let can_be_group = can_be_group(&text.customer_id);
+        match LoadAttempt::check(text) {
+            Err(error @ LoadError::BadId { .. }) => Err(error),
+            _ if !can_be_group => Err(LoadError::BadId { field: Field::CustomerId, reason: IdError::Character }),
+            Ok(attempt) if attempt.customer_id.as_str() != group_id => Err(LoadError::GroupMismatch),
+            checked => checked,
+        }
+    }
+
+    /// The same attempt with ids of its own.
+    #[must_use]
+    pub fn into_owned(self) -> LoadAttempt<'static> {
+        LoadAttempt {
+            id: EventId(self.id.0.into_owned().into()),
+            customer_id: CustomerId(self.customer_id.0.into_owned().into()),
+            amount: self.amount,
+            time: self.time,
+        }
+    }
+}
+
+/// Whether a queue takes the text for a message group: 1 to 128 ASCII letters, digits and punctuation characters (the
+/// SQS API reference, `SendMessage`, `MessageGroupId`).
+pub fn can_be_group(text: &str) -> bool {
+    (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn checked_id(id: Cow<'_, str>, field: Field) -> Result<Cow<'_, str>, LoadError> {

@@ -50,6 +50,9 @@ pub enum IdError {
         /// How many it has.
         bytes: usize,
     },
+    /// On a queue the customer is the message group, which takes ASCII letters, digits and punctuation only.
+    #[error("has a character that no message group takes: only ASCII letters, digits and punctuation are allowed")]
+    Character,
 }
 
 /// Why an input is not a valid load attempt: one code for machines, one plain sentence for people.
@@ -103,6 +106,9 @@ pub enum LoadError {
     /// `time` is not an instant.
     #[error("time {0}")]
     BadTime(TimeError),
+    /// The message came in the group of another customer, so that its order among the customer's own is not known.
+    #[error("customer_id is not the message group in which the message came")]
+    GroupMismatch,
 }
 
 impl LoadError {
@@ -117,6 +123,7 @@ impl LoadError {
             LoadError::BadId { .. } => "BAD_ID",
             LoadError::BadAmount(_) => "BAD_AMOUNT",
             LoadError::BadTime(_) => "BAD_TIME",
+            LoadError::GroupMismatch => "GROUP_MISMATCH",
         }
     }
 }

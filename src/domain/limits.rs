@@ -105,11 +105,17 @@ impl Limits {
         self.0.iter()
     }
 
+    /// The limits with these codes. A code of no limit adds nothing.
+    pub fn with_codes(&self, codes: &[String]) -> LimitSet {
+        let bits = (0_u32..).zip(&self.0).filter(|(_, limit)| codes.contains(&limit.code));
+        LimitSet::of(bits.map(|(place, _)| place))
+    }
+
     /// Every limit that this usage of the day's week is over.
     pub fn exceeded_by(&self, usage: &WeekUsage, day: Day) -> LimitSet {
         let over = |limit: &Limit| usage.used(limit.measure, limit.window, day) > limit.max;
         let bits = (0_u32..).zip(&self.0).filter(|(_, limit)| over(limit));
-        LimitSet(bits.fold(0, |set, (place, _)| set | 1_u32.checked_shl(place).unwrap_or_default()))
+        LimitSet::of(bits.map(|(place, _)| place))
     }
 }
 
@@ -126,6 +132,10 @@ impl Default for Limits {
 }
 
 impl LimitSet {
+    fn of(places: impl Iterator<Item = u32>) -> LimitSet {
+        LimitSet(places.fold(0, |set, place| set | 1_u32.checked_shl(place).unwrap_or_default()))
+    }
+
     /// Whether no limit is in the set.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

@@ -11,12 +11,14 @@ mod decide;
 mod error;
 mod limits;
 mod money;
+mod stored;
 mod usage;
 
-pub use attempt::{ATTEMPT_BYTES_MAX, AttemptText, CustomerId, EventId, ID_BYTES_MAX, LoadAttempt};
+pub use attempt::{ATTEMPT_BYTES_MAX, AttemptText, CustomerId, EventId, ID_BYTES_MAX, LoadAttempt, can_be_group};
 pub use calendar::{Day, TimeError, Week, parse_time};
 pub use decide::{Decision, decide};
 pub use error::{Field, IdError, LoadError};
 pub use limits::{LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, LimitSet, Limits, Measure, Window};
 pub use money::{AmountError, Cents};
+pub use stored::{EventKey, LimitUsage, StoredDecision};
 pub use usage::{DayUsage, WeekUsage};

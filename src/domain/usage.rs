@@ -25,6 +25,11 @@ impl DayUsage {
 }
 
 impl WeekUsage {
+    /// Every day's usage, Monday first.
+    pub const fn days(&self) -> &[DayUsage; 7] {
+        &self.days
+    }
+
     /// The usage of that day of the week.
     pub fn day(&self, day: Day) -> DayUsage {
         self.days.get(usize::from(day.days_since_monday())).copied().unwrap_or_default()

@@ -3,5 +3,9 @@
 
 #[cfg(feature = "cli")]
 pub mod generate;
+#[cfg(feature = "lambda")]
+pub mod init_error;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 #[cfg(feature = "cli")]
 pub mod replay;

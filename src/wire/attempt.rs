@@ -13,6 +13,14 @@ use crate::domain::{ATTEMPT_BYTES_MAX, AttemptText, Field, LoadAttempt, LoadErro
 /// # Errors
 /// What is wrong, the first in the order of [`LoadError`]'s variants.
 pub fn parse_attempt(bytes: &[u8]) -> Result<LoadAttempt<'_>, LoadError> {
+    LoadAttempt::check(read_attempt(bytes)?)
+}
+
+/// Reads the four texts of an attempt, and checks none of them.
+///
+/// # Errors
+/// What is wrong with the whole or with a field's type, the first in the order of [`LoadError`]'s variants.
+pub fn read_attempt(bytes: &[u8]) -> Result<AttemptText<'_>, LoadError> {
     if bytes.len() > ATTEMPT_BYTES_MAX {
         return Err(LoadError::TooLong);
     }
@@ -21,7 +29,7 @@ pub fn parse_attempt(bytes: &[u8]) -> Result<LoadAttempt<'_>, LoadError> {
         Some(shape) => shape,
         None => read_any(text)?,
     };
-    LoadAttempt::check(AttemptText::from(shape))
+    Ok(AttemptText::from(shape))
 }
 
 /// Reads the plain form that nearly every line has: the four fields in order, without white space or escapes. It takes

@@ -2,11 +2,13 @@
 
 mod attempt;
 mod decision;
+mod message;
 #[cfg(feature = "cli")]
 mod reject;
 
-pub use attempt::parse_attempt;
+pub use attempt::{parse_attempt, read_attempt};
 pub use decision::{Reasons, write_decision};
+pub use message::decision_message;
 #[cfg(feature = "cli")]
 pub use reject::RejectWriter;
 

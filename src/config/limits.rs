@@ -1,4 +1,4 @@
-//! The only reader of configuration: the limits file.
+//! The limits file.
 
 use std::fmt;
 use std::fs::File;

@@ -1,0 +1,81 @@
+//! Clients of AWS: one configuration, with time-outs and repetitions set on purpose.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long one try of a request may take. DynamoDB and SQS answer within tens of milliseconds: later, the answer is
+/// lost.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// How long a request may take with all its tries. Half the time that a batch keeps in reserve for what it has begun
+/// (10 s): one commit and one publishing.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a request is tried.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// How long receiving may wait for messages, and a little more: the longest poll is 20 s.
+const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// The region for endpoints on this machine, where none is set: stand-ins want one, whichever it is.
+const LOCAL_REGION: &str = "us-east-1";
+
+/// Reads the SDK's own configuration from the environment (`AWS_*`), and sets time-outs and repetitions.
+///
+/// `endpoint_url` overrides the SDK's own endpoints. One on this machine needs neither region nor credentials.
+pub async fn load(endpoint_url: Option<&str>) -> SdkConfig {
+    let tls = Provider::Rustls(CryptoMode::Ring);
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+        .timeout_config(timeouts(ATTEMPT_TIMEOUT, OPERATION_TIMEOUT));
+    if let Some(url) = endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    if endpoint_url.is_some_and(is_local) {
+        return localised(loader.load().await);
+    }
+    loader.load().await
+}
+
+/// The time-outs of a client that waits for messages.
+pub fn long_poll_timeouts() -> TimeoutConfig {
+    timeouts(LONG_POLL_TIMEOUT, LONG_POLL_TIMEOUT * ATTEMPTS_MAX)
+}
+
+/// Whether a URL leads to this machine.
+pub fn is_local(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    ["localhost", "127.0.0.1", "[::1]"]
+        .iter()
+        .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])))
+}
+
+fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build()
+}
+
+/// Fills in what a stand-in on this machine asks for and does not look at.
+fn localised(config: SdkConfig) -> SdkConfig {
+    let mut builder = config.to_builder();
+    if config.region().is_none() {
+        builder.set_region(Some(Region::from_static(LOCAL_REGION)));
+    }
+    if !crate::config::has_credentials() {
+        let local = Credentials::new("local", "local", None, None, "local endpoint");
+        builder.set_credentials_provider(Some(SharedCredentialsProvider::new(local)));
+    }
+    builder.build()
+}

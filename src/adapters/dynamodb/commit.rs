@@ -1,0 +1,116 @@
+//! Writing with conditions.
+//!
+//! ```text
+//!             decided_at                 EXPIRES_AT               deleted by TTL, up to days later
+//! event  ---------|---------------------------|------------------------------|------------------>
+//!  new put:   allowed        refused          |  allowed: expired is absent  |     allowed
+//! ```
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::AttributeValue::{Bool, N, S};
+use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+
+use super::error::{of_kind, store_error};
+use super::item::{event_key, from_days, from_record, usage_key};
+use super::{DynamoDb, halves};
+use crate::app::{Cause, Commit, CorrelationRecord, StoreError, Units, UsageChange, UsageKey};
+
+/// The event has no record that is still in force.
+const EVENT_IS_NEW: &str = "attribute_not_exists(EVENT_ID) OR EXPIRES_AT <= :now";
+
+/// The week has no row yet.
+const ROW_IS_NEW: &str = "attribute_not_exists(VERSION)";
+
+/// Nobody has changed the row since it was read.
+const ROW_STANDS: &str = "VERSION = :read";
+
+/// The row after the change. Attributes that loadgate does not know stay.
+const SET_USAGE: &str = "SET VERSION = :next, DAYS = :days";
+
+/// The record is still that of the same message: not a later one, written after it expired.
+const RECORD_STANDS: &str = "MESSAGE_ID = :message_id";
+
+const MARK: &str = "SET EXPIRES_AT = :expires_at, UNPUBLISHED = :unpublished";
+const UNMARK: &str = "SET EXPIRES_AT = :expires_at REMOVE UNPUBLISHED";
+
+pub async fn commit(store: &DynamoDb, commit: &Commit) -> Result<Units, StoreError> {
+    let puts = commit.records.iter().map(|record| store.put(record, commit));
+    let updates = commit.usage.iter().map(|change| store.update(change, commit));
+    let actions = puts.chain(updates).collect::<Result<Vec<_>, _>>()?;
+    let request = store.client.transact_write_items().set_transact_items(Some(actions));
+    let request = request.client_request_token(commit.token()).return_consumed_capacity(ReturnConsumedCapacity::Total);
+    match request.send().await {
+        Ok(answer) => Ok(Units { write_halves: halves(answer.consumed_capacity()), read_halves: 0 }),
+        Err(error) => Err(match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                of_reasons(cancelled.cancellation_reasons(), &store.both())
+            }
+            _ => store_error("TransactWriteItems", &store.both(), error),
+        }),
+    }
+}
+
+pub async fn remark(store: &DynamoDb, record: &CorrelationRecord) -> Result<Units, StoreError> {
+    let mut request = store
+        .client
+        .update_item()
+        .table_name(&store.tables.correlation)
+        .set_key(Some(event_key(&record.decision.key)))
+        .condition_expression(RECORD_STANDS)
+        .update_expression(if record.is_unpublished { MARK } else { UNMARK })
+        .expression_attribute_values(":message_id", S(record.message_id.clone()))
+        .expression_attribute_values(":expires_at", N(record.expires_at.timestamp().to_string()))
+        .return_consumed_capacity(ReturnConsumedCapacity::Total);
+    if record.is_unpublished {
+        request = request.expression_attribute_values(":unpublished", Bool(true));
+    }
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| store_error("UpdateItem", &store.tables.correlation, error))?;
+    Ok(Units { write_halves: halves(answer.consumed_capacity()), read_halves: 0 })
+}
+
+impl DynamoDb {
+    fn put(&self, record: &CorrelationRecord, commit: &Commit) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.tables.correlation)
+            .set_item(Some(from_record(record)))
+            .condition_expression(EVENT_IS_NEW)
+            .expression_attribute_values(":now", N(commit.now.timestamp().to_string()));
+        Ok(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build())
+    }
+
+    fn update(&self, change: &UsageChange, commit: &Commit) -> Result<TransactWriteItem, StoreError> {
+        let key = UsageKey { customer_id: commit.customer_id.clone(), week: change.week };
+        let read = change.before.version;
+        let update = Update::builder()
+            .table_name(&self.tables.load)
+            .set_key(Some(usage_key(&key)))
+            .update_expression(SET_USAGE)
+            .expression_attribute_values(":next", N((read + 1).to_string()))
+            .expression_attribute_values(":days", from_days(&change.after));
+        let update = match read {
+            0 => update.condition_expression(ROW_IS_NEW),
+            _ => update.condition_expression(ROW_STANDS).expression_attribute_values(":read", N(read.to_string())),
+        };
+        Ok(TransactWriteItem::builder().update(update.build().map_err(incomplete)?).build())
+    }
+}
+
+/// The worst of the reasons why a transaction was cancelled: what may pass by itself counts only if nothing else does.
+fn of_reasons(reasons: &[CancellationReason], tables: &str) -> StoreError {
+    let code = |reason: &&CancellationReason| reason.code().is_some_and(|code| code != "None");
+    let mut codes: Vec<&str> = reasons.iter().filter(code).filter_map(CancellationReason::code).collect();
+    codes.dedup();
+    let cause = || Cause::new(format!("TransactWriteItems on {tables} was cancelled: {}", codes.join(", ")));
+    let kinds: Vec<StoreError> = codes.iter().map(|code| of_kind(code, cause())).collect();
+    let first = |is_kind: fn(&StoreError) -> bool| kinds.iter().find(|error| is_kind(error)).cloned();
+    first(|error| matches!(error, StoreError::Unavailable(_)))
+        .or_else(|| first(|error| matches!(error, StoreError::Throttled(_))))
+        .or_else(|| first(|error| matches!(error, StoreError::Conflict(_))))
+        .unwrap_or_else(|| StoreError::Conflict(cause()))
+}
+
+/// The SDK wants a field that is always set here.
+fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
+    StoreError::Unavailable(Cause::with("the request could not be built", error))
+}

@@ -1,0 +1,64 @@
+//! What an error of DynamoDB's client means.
+
+use std::error::Error;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+use crate::app::{Cause, StoreError};
+
+/// The error of a request that is no transaction.
+pub fn store_error<E>(operation: &str, tables: &str, error: SdkError<E>) -> StoreError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let code = error.code().unwrap_or_default().to_owned();
+    let what = match error.message() {
+        Some(message) => format!("{operation} on {tables}: {code}: {message}{}", advice(&code)),
+        None if !code.is_empty() => format!("{operation} on {tables}: {code}{}", advice(&code)),
+        None => format!("{operation} on {tables}: DynamoDB did not answer"),
+    };
+    let cause = match error {
+        // The service has said it all.
+        SdkError::ServiceError(_) => Cause::new(what),
+        error => Cause::with(what, error),
+    };
+    of_kind(&code, cause)
+}
+
+/// Sorts an error, or a reason for a cancelled transaction, by its code.
+pub fn of_kind(code: &str, cause: Cause) -> StoreError {
+    match code {
+        "ConditionalCheckFailed"
+        | "ConditionalCheckFailedException"
+        | "TransactionConflict"
+        | "TransactionConflictException"
+        | "IdempotentParameterMismatchException" => StoreError::Conflict(cause),
+        "ProvisionedThroughputExceeded"
+        | "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded"
+        | "ThrottlingError"
+        | "ThrottlingException" => StoreError::Throttled(cause),
+        "AccessDeniedException"
+        | "IncompleteSignatureException"
+        | "InvalidSignatureException"
+        | "ResourceNotFoundException"
+        | "UnrecognizedClientException"
+        | "ValidationException" => StoreError::Misconfigured(cause),
+        // Among others TransactionInProgressException: the same commit is still under way.
+        _ => StoreError::Unavailable(cause),
+    }
+}
+
+fn advice(code: &str) -> &'static str {
+    match code {
+        "ResourceNotFoundException" => {
+            "; create the tables with `loadgate tables create`, or check their names and region"
+        }
+        "AccessDeniedException" => "; allow the action in the policy of whoever runs this",
+        "UnrecognizedClientException" | "InvalidSignatureException" | "ExpiredTokenException" => {
+            "; check the credentials"
+        }
+        "ValidationException" => "; check that the tables have the keys that `loadgate tables create` gives them",
+        _ => "",
+    }
+}

@@ -1,0 +1,164 @@
+//! Records and rows as DynamoDB items.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, M, N, S};
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::app::{Cause, CorrelationRecord, StoreError, UsageKey, UsageRow};
+use crate::domain::{Cents, DayUsage, EventKey, LimitUsage, StoredDecision, WeekUsage};
+
+/// An item.
+pub type Item = HashMap<String, AttributeValue>;
+
+pub const CUSTOMER_ID: &str = "CUSTOMER_ID";
+pub const EVENT_ID: &str = "EVENT_ID";
+pub const DATE: &str = "DATE";
+pub const VERSION: &str = "VERSION";
+pub const DAYS: &str = "DAYS";
+pub const MESSAGE_ID: &str = "MESSAGE_ID";
+pub const UNPUBLISHED: &str = "UNPUBLISHED";
+/// The table's TTL attribute: epoch seconds.
+pub const EXPIRES_AT: &str = "EXPIRES_AT";
+const ACCEPTED: &str = "ACCEPTED";
+const REASONS: &str = "REASONS";
+const LOAD_AMOUNT: &str = "LOAD_AMOUNT";
+const TIME: &str = "TIME";
+const DECIDED_AT: &str = "DECIDED_AT";
+const USAGE: &str = "USAGE";
+const FINGERPRINT: &str = "FINGERPRINT";
+const AMOUNT: &str = "AMOUNT";
+const COUNT: &str = "COUNT";
+const CODE: &str = "CODE";
+const USED: &str = "USED";
+const LIMIT: &str = "LIMIT";
+
+/// The days of a week row, Monday first.
+const WEEKDAYS: [&str; 7] = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
+
+pub fn event_key(key: &EventKey) -> Item {
+    item([(CUSTOMER_ID, S(key.customer_id.clone())), (EVENT_ID, S(key.event_id.clone()))])
+}
+
+pub fn usage_key(key: &UsageKey) -> Item {
+    item([(CUSTOMER_ID, S(key.customer_id.clone())), (DATE, S(key.week.monday().to_string()))])
+}
+
+pub fn from_record(record: &CorrelationRecord) -> Item {
+    let decision = &record.decision;
+    let mut attributes = event_key(&decision.key);
+    attributes.extend(item([
+        (ACCEPTED, Bool(decision.accepted)),
+        (REASONS, L(decision.reasons.iter().cloned().map(S).collect())),
+        (LOAD_AMOUNT, S(decision.load_amount.clone())),
+        (TIME, S(decision.time.clone())),
+        (DECIDED_AT, S(decision.decided_at.to_rfc3339_opts(SecondsFormat::Millis, true))),
+        (USAGE, L(decision.usage.iter().map(from_usage).collect())),
+        (MESSAGE_ID, S(record.message_id.clone())),
+        (FINGERPRINT, S(record.fingerprint.clone())),
+        (EXPIRES_AT, N(record.expires_at.timestamp().to_string())),
+    ]));
+    if record.is_unpublished {
+        attributes.insert(UNPUBLISHED.to_owned(), Bool(true));
+    }
+    attributes
+}
+
+fn from_usage(usage: &LimitUsage) -> AttributeValue {
+    let number = |number: u64| N(number.to_string());
+    M(item([(CODE, S(usage.code.clone())), (USED, number(usage.used)), (LIMIT, number(usage.limit))]))
+}
+
+/// The days with accepted loads.
+pub fn from_days(usage: &WeekUsage) -> AttributeValue {
+    let day = |day: &DayUsage| M(item([(AMOUNT, N(day.amount.get().to_string())), (COUNT, N(day.count.to_string()))]));
+    let days = WEEKDAYS.into_iter().zip(usage.days()).filter(|(_, day)| **day != DayUsage::default());
+    M(days.map(|(name, usage)| (name.to_owned(), day(usage))).collect())
+}
+
+pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreError> {
+    let reader = Reader { item, table, range: EVENT_ID };
+    let strings = |values: &[AttributeValue]| values.iter().map(|value| value.as_s().ok().cloned()).collect();
+    let decision = StoredDecision {
+        key: EventKey { customer_id: reader.string(CUSTOMER_ID)?, event_id: reader.string(EVENT_ID)? },
+        accepted: reader.get(ACCEPTED, |value| value.as_bool().ok().copied())?,
+        reasons: reader.get(REASONS, |value| strings(value.as_l().ok()?))?,
+        load_amount: reader.string(LOAD_AMOUNT)?,
+        time: reader.string(TIME)?,
+        decided_at: reader.get(DECIDED_AT, |value| value.as_s().ok()?.parse::<DateTime<Utc>>().ok())?,
+        usage: reader.get(USAGE, |value| value.as_l().ok()?.iter().map(to_usage).collect())?,
+    };
+    let expires_at_s = reader.get(EXPIRES_AT, |value| number::<i64>(value))?;
+    Ok(CorrelationRecord {
+        decision,
+        message_id: reader.string(MESSAGE_ID)?,
+        fingerprint: reader.string(FINGERPRINT)?,
+        is_unpublished: item.get(UNPUBLISHED).is_some_and(|value| value.as_bool() == Ok(&true)),
+        // An instant beyond all calendars never comes.
+        expires_at: DateTime::from_timestamp(expires_at_s, 0).unwrap_or(DateTime::<Utc>::MAX_UTC),
+    })
+}
+
+fn to_usage(value: &AttributeValue) -> Option<LimitUsage> {
+    let usage = value.as_m().ok()?;
+    Some(LimitUsage {
+        code: usage.get(CODE)?.as_s().ok()?.clone(),
+        used: number(usage.get(USED)?)?,
+        limit: number(usage.get(LIMIT)?)?,
+    })
+}
+
+pub fn to_row(item: &Item, table: &str) -> Result<UsageRow, StoreError> {
+    let reader = Reader { item, table, range: DATE };
+    let version = reader.get(VERSION, |value| number(value).filter(|version| *version > 0))?;
+    Ok(UsageRow { usage: reader.get(DAYS, to_days)?, version })
+}
+
+fn to_days(value: &AttributeValue) -> Option<WeekUsage> {
+    let days = value.as_m().ok()?;
+    let mut usage = WeekUsage::default();
+    for (name, day) in days {
+        let place = WEEKDAYS.iter().position(|weekday| weekday == name)?;
+        let day = day.as_m().ok()?;
+        let (amount, count) = (number(day.get(AMOUNT)?)?, number(day.get(COUNT)?)?);
+        usage.set_day(u8::try_from(place).ok()?, DayUsage { amount: Cents::new(amount), count });
+    }
+    Some(usage)
+}
+
+/// Reads the attributes of one item, and says which one cannot be understood.
+struct Reader<'i> {
+    item: &'i Item,
+    table: &'i str,
+    /// The name of the range key.
+    range: &'static str,
+}
+
+impl Reader<'_> {
+    fn string(&self, name: &str) -> Result<String, StoreError> {
+        self.get(name, |value| value.as_s().ok().cloned())
+    }
+
+    fn get<T>(&self, name: &str, read: impl FnOnce(&AttributeValue) -> Option<T>) -> Result<T, StoreError> {
+        let value = self.item.get(name);
+        value.and_then(read).ok_or_else(|| {
+            let key = |name| self.item.get(name).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
+            let problem = if value.is_some() { "cannot be understood" } else { "is missing" };
+            StoreError::Corrupt(Cause::new(format!(
+                "{name} of the item {CUSTOMER_ID} '{}', {} '{}' in table {} {problem}: correct the item by hand",
+                key(CUSTOMER_ID),
+                self.range,
+                key(self.range),
+                self.table
+            )))
+        })
+    }
+}
+
+fn number<T: std::str::FromStr>(value: &AttributeValue) -> Option<T> {
+    value.as_n().ok()?.parse().ok()
+}
+
+fn item<const COUNT: usize>(attributes: [(&str, AttributeValue); COUNT]) -> Item {
+    attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

@@ -1,0 +1,70 @@
+//! The store in DynamoDB: two tables, one read and one conditional transaction.
+
+mod commit;
+mod error;
+mod item;
+mod read;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::ConsumedCapacity;
+use chrono::DateTime;
+
+use crate::app::{Commit, Consistency, CorrelationRecord, Lookup, Snapshot, Store, StoreError, Units, UsageKey};
+use crate::config::TableNames;
+use crate::domain::{Day, EventKey};
+
+/// A store in DynamoDB.
+#[derive(Clone, Debug)]
+pub struct DynamoDb {
+    client: Client,
+    tables: TableNames,
+}
+
+impl DynamoDb {
+    /// A store in these tables.
+    pub fn new(config: &SdkConfig, tables: TableNames) -> DynamoDb {
+        DynamoDb { client: Client::new(config), tables }
+    }
+
+    /// Opens the connection, and finds out whether both tables can be read: by reading a key that no event has.
+    ///
+    /// # Errors
+    /// [`StoreError::Misconfigured`] when a table is missing or may not be read; another one when that is not known.
+    pub async fn connect(&self) -> Result<(), StoreError> {
+        let customer_id = "\u{1}".to_owned();
+        let event = EventKey { customer_id: customer_id.clone(), event_id: customer_id.clone() };
+        let week = UsageKey { customer_id, week: Day::of(DateTime::UNIX_EPOCH).week() };
+        let lookup = Lookup { events: [event].into(), weeks: [week].into() };
+        self.read(&lookup, Consistency::Eventual).await.map(drop)
+    }
+
+    /// Both tables, for messages.
+    fn both(&self) -> String {
+        format!("{} and {}", self.tables.correlation, self.tables.load)
+    }
+}
+
+impl Store for DynamoDb {
+    async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
+        read::read(self, lookup, records).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
+        commit::commit(self, commit).await
+    }
+
+    async fn remark(&self, record: &CorrelationRecord) -> Result<Units, StoreError> {
+        commit::remark(self, record).await
+    }
+}
+
+/// Units as DynamoDB counts them: floats, but always halves or wholes.
+#[allow(clippy::float_arithmetic, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn halves<'c>(capacities: impl IntoIterator<Item = &'c ConsumedCapacity>) -> u64 {
+    capacities
+        .into_iter()
+        .filter_map(|capacity| capacity.capacity_units)
+        .map(|units| (units * 2.0).round() as u64)
+        .sum()
+}

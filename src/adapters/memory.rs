@@ -1,0 +1,70 @@
+//! The plain reference: a store in memory that keeps every condition. What it does, the others have to do.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::app::{
+    Cause, Commit, Consistency, CorrelationRecord, Lookup, Snapshot, Store, StoreError, Units, UsageKey, UsageRow,
+};
+use crate::domain::EventKey;
+
+/// A store that lives as long as its process. It charges nothing.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<Tables>);
+
+#[derive(Debug, Default)]
+struct Tables {
+    records: BTreeMap<EventKey, CorrelationRecord>,
+    usage: BTreeMap<UsageKey, UsageRow>,
+}
+
+impl MemoryStore {
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    async fn read(&self, lookup: &Lookup, _records: Consistency) -> Result<Snapshot, StoreError> {
+        let tables = self.tables();
+        let record = |key: &EventKey| Some((key.clone(), Ok(tables.records.get(key)?.clone())));
+        let row = |key: &UsageKey| Some((key.clone(), Ok(*tables.usage.get(key)?)));
+        Ok(Snapshot {
+            records: lookup.events.iter().filter_map(record).collect(),
+            usage: lookup.weeks.iter().filter_map(row).collect(),
+            units: Units::default(),
+        })
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
+        let mut tables = self.tables();
+        let key = |week| UsageKey { customer_id: commit.customer_id.clone(), week };
+        let in_force = |record: &&CorrelationRecord| !record.is_expired(commit.now);
+        let is_seen = |record: &CorrelationRecord| tables.records.get(&record.decision.key).filter(in_force).is_some();
+        if commit.records.iter().any(is_seen) {
+            return Err(StoreError::Conflict(Cause::new("an event has been decided by another writer")));
+        }
+        let version = |week| tables.usage.get(&key(week)).map_or(0, |row| row.version);
+        if commit.usage.iter().any(|change| version(change.week) != change.before.version) {
+            return Err(StoreError::Conflict(Cause::new("the customer's usage has been changed by another writer")));
+        }
+        for record in &commit.records {
+            tables.records.insert(record.decision.key.clone(), record.clone());
+        }
+        for change in &commit.usage {
+            let row = UsageRow { usage: change.after, version: change.before.version + 1 };
+            tables.usage.insert(key(change.week), row);
+        }
+        Ok(Units::default())
+    }
+
+    async fn remark(&self, record: &CorrelationRecord) -> Result<Units, StoreError> {
+        match self.tables().records.get_mut(&record.decision.key) {
+            Some(stored) if stored.message_id == record.message_id => {
+                (stored.is_unpublished, stored.expires_at) = (record.is_unpublished, record.expires_at);
+                Ok(Units::default())
+            }
+            _ => Err(StoreError::Conflict(Cause::new("the record is no longer this message's"))),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What stands behind the ports of [`app`](crate::app): DynamoDB, SQS, the system's clock, and a store in memory.
+
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "aws")]
+mod clock;
+#[cfg(feature = "aws")]
+pub mod dynamodb;
+mod memory;
+#[cfg(feature = "aws")]
+pub mod sqs;
+
+#[cfg(feature = "aws")]
+pub use clock::SystemClock;
+pub use memory::MemoryStore;

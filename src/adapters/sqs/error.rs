@@ -1,0 +1,42 @@
+//! What an error of SQS's client means.
+
+use std::error::Error;
+
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::BatchResultErrorEntry;
+
+use crate::app::{Cause, QueueError};
+
+/// The error of a whole request. The client has repeated it where that may help.
+pub fn queue_error<E>(operation: &str, url: &str, error: SdkError<E>) -> QueueError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let code = error.code().unwrap_or_default();
+    let what = match error.message() {
+        Some(message) => format!("{operation} on {url}: {code}: {message}{}", advice(code)),
+        None if !code.is_empty() => format!("{operation} on {url}: {code}{}", advice(code)),
+        None => format!("{operation} on {url}: SQS did not answer"),
+    };
+    match error {
+        SdkError::ServiceError(_) => QueueError { cause: Cause::new(what), is_retryable: false },
+        // The client has tried that as often, and waited as long, as it may.
+        error => QueueError { cause: Cause::with(what, error), is_retryable: false },
+    }
+}
+
+/// One message of a request that was refused while others may have been taken.
+pub fn refused(url: &str, entry: &BatchResultErrorEntry) -> QueueError {
+    let message = entry.message().unwrap_or("no reason given");
+    let cause = Cause::new(format!("SendMessageBatch on {url}: {}: {message}{}", entry.code(), advice(entry.code())));
+    QueueError { cause, is_retryable: !entry.sender_fault() }
+}
+
+fn advice(code: &str) -> &'static str {
+    match code {
+        "QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue" => "; check the queue's URL and region",
+        "AccessDenied" | "AccessDeniedException" => "; allow the action in the policy of whoever runs this",
+        "UnrecognizedClientException" | "InvalidClientTokenId" | "ExpiredToken" => "; check the credentials",
+        _ => "",
+    }
+}

@@ -1,0 +1,116 @@
+//! The queues in SQS.
+
+mod error;
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+
+use crate::app::{Cause, DeadLetter, QueueError, Queues, digest_hex};
+use crate::domain::{EventKey, StoredDecision};
+use crate::wire::decision_message;
+use error::queue_error;
+
+/// The message attribute of a dead letter that says what is wrong, for machines.
+pub const CODE_ATTRIBUTE: &str = "code";
+/// The message attribute of a dead letter that says what is wrong, in one sentence.
+pub const REASON_ATTRIBUTE: &str = "reason";
+/// The message attribute of a dead letter with the id of the message in which it came.
+pub const MESSAGE_ID_ATTRIBUTE: &str = "message_id";
+
+/// The decisions queue and the dead-letter queue.
+#[derive(Clone, Debug)]
+pub struct SqsQueues {
+    client: Client,
+    decisions_url: String,
+    dead_letters_url: String,
+}
+
+/// One entry of a batch request, of which the id is its place.
+pub(crate) struct Entry {
+    pub group_id: String,
+    pub deduplication_id: String,
+    pub body: String,
+}
+
+impl SqsQueues {
+    /// These queues.
+    pub fn new(config: &SdkConfig, decisions_url: String, dead_letters_url: String) -> SqsQueues {
+        SqsQueues { client: Client::new(config), decisions_url, dead_letters_url }
+    }
+}
+
+/// The deduplication id under which an event's decision is published, whenever it is.
+pub fn deduplication_id(key: &EventKey) -> String {
+    digest_hex(&[key.customer_id.as_bytes(), key.event_id.as_bytes()])
+}
+
+impl Queues for SqsQueues {
+    async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
+        let entry = |decision: &&StoredDecision| Entry {
+            group_id: decision.key.customer_id.clone(),
+            deduplication_id: deduplication_id(&decision.key),
+            body: decision_message(decision),
+        };
+        send_batch(&self.client, &self.decisions_url, decisions.iter().map(entry).collect()).await
+    }
+
+    async fn dead_letter(&self, letter: &DeadLetter) -> Result<(), QueueError> {
+        let request = self
+            .client
+            .send_message()
+            .queue_url(&self.dead_letters_url)
+            .message_group_id(&letter.group_id)
+            // As SQS itself does when it moves a message to a FIFO dead-letter queue.
+            .message_deduplication_id(&letter.message_id)
+            .message_body(&letter.body)
+            .message_attributes(CODE_ATTRIBUTE, text(letter.error.code())?)
+            .message_attributes(REASON_ATTRIBUTE, text(&letter.error.to_string())?)
+            .message_attributes(MESSAGE_ID_ATTRIBUTE, text(&letter.message_id)?);
+        let answer = request.send().await;
+        answer.map(drop).map_err(|error| queue_error("SendMessage", &self.dead_letters_url, error))
+    }
+}
+
+/// Sends up to ten messages in one request. The answers are in their order.
+pub(crate) async fn send_batch(client: &Client, url: &str, entries: Vec<Entry>) -> Vec<Result<(), QueueError>> {
+    let count = entries.len();
+    let entries: Result<Vec<_>, _> = entries.into_iter().enumerate().map(|(place, entry)| entry.build(place)).collect();
+    let entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => return vec![Err(error); count],
+    };
+    let answer = match client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await {
+        Ok(answer) => answer,
+        Err(error) => return vec![Err(queue_error("SendMessageBatch", url, error)); count],
+    };
+    let mut answers: BTreeMap<&str, Result<(), QueueError>> = BTreeMap::new();
+    answers.extend(answer.successful().iter().map(|entry| (entry.id(), Ok(()))));
+    answers.extend(answer.failed().iter().map(|entry| (entry.id(), Err(error::refused(url, entry)))));
+    (0..count)
+        .map(|place| answers.remove(place.to_string().as_str()).unwrap_or_else(|| Err(QueueError::no_answer())))
+        .collect()
+}
+
+impl Entry {
+    fn build(self, place: usize) -> Result<SendMessageBatchRequestEntry, QueueError> {
+        SendMessageBatchRequestEntry::builder()
+            .id(place.to_string())
+            .message_group_id(self.group_id)
+            .message_deduplication_id(self.deduplication_id)
+            .message_body(self.body)
+            .build()
+            .map_err(incomplete)
+    }
+}
+
+fn text(value: &str) -> Result<MessageAttributeValue, QueueError> {
+    MessageAttributeValue::builder().data_type("String").string_value(value).build().map_err(incomplete)
+}
+
+/// The SDK wants a field that is always set here.
+fn incomplete(error: aws_sdk_sqs::error::BuildError) -> QueueError {
+    QueueError { cause: Cause::with("the request could not be built", error), is_retryable: false }
+}

@@ -1,0 +1,118 @@
+//! Read first, decide purely, commit once: what every door with a store goes through.
+//!
+//! # One round
+//! 1. **Read** the correlation records of all deliveries and the usage rows of their customers' weeks, in one go.
+//! 2. **Decide** each customer's deliveries in order, purely: [`plan()`].
+//! 3. **Commit** each customer's new records and changed rows, all or nothing, conditionally.
+//!
+//! A conflict, a throttled request or one with an unknown outcome leads to another round for that customer alone, which
+//! reads strongly consistent. So an outcome is found out, never assumed: what was committed after all is found in the
+//! store under the message's own id, and is told as stored.
+
+mod delivery;
+mod plan;
+mod round;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+use super::{CorrelationRecord, StoreError};
+use crate::domain::Limits;
+pub use delivery::{Carrier, Delivery};
+pub use plan::{COMMIT_ACTIONS_MAX, Plan, plan};
+pub(super) use round::since;
+pub use round::{Group, Round, Troubled};
+
+/// How often a customer's deliveries are tried in one invocation before they are left to a later delivery.
+pub const ROUNDS_MAX: u32 = 6;
+
+/// How long an unpublished decision is kept at least: longer than the fortnight for which a dead-letter queue keeps its
+/// message, so that the message finds it whenever it is redriven.
+pub const UNPUBLISHED_TTL: TimeDelta = TimeDelta::days(16);
+
+/// What became of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its event has been decided now.
+    Decided(CorrelationRecord),
+    /// Its event had been decided before, and the decision has to be published again.
+    Redelivered {
+        /// The stored record.
+        record: CorrelationRecord,
+        /// Whether this very message had brought the event. If not, the decision is not known to be published.
+        is_same_message: bool,
+    },
+    /// Its event had been decided before, for another message: a duplicate.
+    Ignored,
+}
+
+impl Outcome {
+    /// The record whose decision is to be published. None for a duplicate.
+    pub const fn record(&self) -> Option<&CorrelationRecord> {
+        match self {
+            Outcome::Decided(record) | Outcome::Redelivered { record, .. } => Some(record),
+            Outcome::Ignored => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn record_mut(&mut self) -> Option<&mut CorrelationRecord> {
+        match self {
+            Outcome::Decided(record) | Outcome::Redelivered { record, .. } => Some(record),
+            Outcome::Ignored => None,
+        }
+    }
+}
+
+/// Decides over a store.
+#[derive(Clone, Debug)]
+pub struct Decider<S, C> {
+    /// Where records and rows are kept.
+    pub store: S,
+    /// What dates decisions.
+    pub clock: C,
+    /// The limits in force.
+    pub limits: Limits,
+    /// How long an event is remembered after its decision.
+    pub correlation_ttl: TimeDelta,
+}
+
+/// What to do about a customer whose round failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Read strongly consistent and decide again.
+    AnotherRound,
+    /// Leave the messages to a later delivery, or to a person.
+    GiveUp,
+}
+
+/// The one place that says what an error of the store means for a customer's deliveries.
+pub const fn remedy(error: &StoreError) -> Remedy {
+    match error {
+        StoreError::Conflict(_) | StoreError::Throttled(_) | StoreError::Unavailable(_) => Remedy::AnotherRound,
+        StoreError::Corrupt(_) | StoreError::Misconfigured(_) => Remedy::GiveUp,
+    }
+}
+
+/// When a record expires, in whole seconds.
+fn expiry(decided_at: DateTime<Utc>, ttl: TimeDelta) -> DateTime<Utc> {
+    decided_at.checked_add_signed(ttl).unwrap_or(DateTime::<Utc>::MAX_UTC).trunc_subsecs(0)
+}
+
+/// Until when a record is kept whose decision may not have been published.
+fn unpublished_until(now: DateTime<Utc>) -> DateTime<Utc> {
+    expiry(now, UNPUBLISHED_TTL)
+}
+
+impl<S, C> Decider<S, C> {
+    /// The record, marked as not yet published: it outlives the message in any dead-letter queue.
+    pub fn marked(&self, record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
+        let expires_at = record.expires_at.max(unpublished_until(now));
+        CorrelationRecord { is_unpublished: true, expires_at, ..record.clone() }
+    }
+
+    /// The record, known to be published.
+    pub fn unmarked(&self, record: &CorrelationRecord) -> CorrelationRecord {
+        let expires_at = expiry(record.decision.decided_at, self.correlation_ttl);
+        CorrelationRecord { is_unpublished: false, expires_at, ..record.clone() }
+    }
+}

@@ -1,0 +1,146 @@
+//! What is to become of a customer's deliveries: decided purely, from what was read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+use super::{Carrier, Delivery, Outcome, expiry, unpublished_until};
+use crate::app::{Commit, CorrelationRecord, Snapshot, StoreError, UsageChange, UsageKey, UsageRow};
+use crate::domain::{Day, Decision, EventKey, LimitUsage, Limits, StoredDecision, Week, WeekUsage, decide};
+
+/// The most actions in one commit: records and rows together (DynamoDB's limit for `TransactWriteItems`).
+pub const COMMIT_ACTIONS_MAX: usize = 100;
+
+/// What becomes of the first deliveries, as many as one commit takes, and what has to be committed first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order of the deliveries. Those beyond it need another plan, from another read.
+    pub outcomes: Vec<Outcome>,
+    /// None when nothing changes.
+    pub commit: Option<Commit>,
+}
+
+/// Plans one customer's deliveries, in order.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when something that was read of this customer cannot be understood.
+pub fn plan(
+    limits: &Limits,
+    correlation_ttl: TimeDelta,
+    deliveries: &[Delivery],
+    snapshot: &Snapshot,
+    now: DateTime<Utc>,
+) -> Result<Plan, StoreError> {
+    // DynamoDB's condition and this plan compare whole seconds; decisions are dated in milliseconds.
+    let now = now.trunc_subsecs(3);
+    let mut planner = Planner {
+        limits,
+        correlation_ttl,
+        snapshot,
+        now,
+        seen: BTreeSet::new(),
+        rows: BTreeMap::new(),
+        records: vec![],
+    };
+    let mut outcomes = Vec::with_capacity(deliveries.len());
+    for delivery in deliveries {
+        if planner.is_full() {
+            break;
+        }
+        outcomes.push(planner.settle(delivery)?);
+    }
+    Ok(Plan { outcomes, commit: planner.commit(deliveries) })
+}
+
+struct Planner<'a> {
+    limits: &'a Limits,
+    correlation_ttl: TimeDelta,
+    snapshot: &'a Snapshot,
+    now: DateTime<Utc>,
+    /// Events that an earlier delivery of this plan decides.
+    seen: BTreeSet<EventKey>,
+    /// The weeks as read, and as they stand after the deliveries so far.
+    rows: BTreeMap<Week, (UsageRow, WeekUsage)>,
+    records: Vec<CorrelationRecord>,
+}
+
+impl Planner<'_> {
+    /// Whether the next delivery, which may need a record and a row, could be one too many.
+    fn is_full(&self) -> bool {
+        self.records.len() + self.rows.len() + 2 > COMMIT_ACTIONS_MAX
+    }
+
+    fn settle(&mut self, delivery: &Delivery) -> Result<Outcome, StoreError> {
+        let event = delivery.event();
+        if self.seen.contains(&event) {
+            return Ok(Outcome::Ignored);
+        }
+        let stored = self.snapshot.records.get(&event).map(Result::as_ref).transpose().map_err(StoreError::clone)?;
+        match stored.filter(|record| !record.is_expired(self.now)) {
+            Some(record) => Ok(judge_seen(delivery, record)),
+            None => self.decide(delivery, event),
+        }
+    }
+
+    fn decide(&mut self, delivery: &Delivery, event: EventKey) -> Result<Outcome, StoreError> {
+        let key = delivery.week();
+        let (before, usage) = self.row(&key)?;
+        let (decision, after) = decide(self.limits, &usage, &delivery.attempt);
+        self.rows.insert(key.week, (before, after));
+        let record = self.record(delivery, event, decision, &after);
+        self.seen.insert(record.decision.key.clone());
+        self.records.push(record.clone());
+        Ok(Outcome::Decided(record))
+    }
+
+    fn row(&self, key: &UsageKey) -> Result<(UsageRow, WeekUsage), StoreError> {
+        if let Some(row) = self.rows.get(&key.week) {
+            return Ok(*row);
+        }
+        let row = self.snapshot.usage.get(key).cloned().transpose()?.unwrap_or_default();
+        Ok((row, row.usage))
+    }
+
+    fn record(&self, delivery: &Delivery, event: EventKey, decision: Decision, usage: &WeekUsage) -> CorrelationRecord {
+        let day = Day::of(delivery.attempt.time);
+        let decision = StoredDecision {
+            key: event,
+            accepted: decision.is_accepted(),
+            reasons: decision.reasons().codes(self.limits).map(str::to_owned).collect(),
+            load_amount: delivery.load_amount.clone(),
+            time: delivery.time.clone(),
+            decided_at: self.now,
+            usage: LimitUsage::of(self.limits, usage, day),
+        };
+        // A message that was received before may be on its way to the dead-letter queue: it is marked from the start.
+        let is_unpublished = delivery.carrier.is_redelivery;
+        let expires_at =
+            if is_unpublished { unpublished_until(self.now) } else { expiry(self.now, self.correlation_ttl) };
+        CorrelationRecord {
+            decision,
+            message_id: delivery.carrier.message_id.clone(),
+            fingerprint: delivery.fingerprint(),
+            is_unpublished,
+            expires_at,
+        }
+    }
+
+    fn commit(self, deliveries: &[Delivery]) -> Option<Commit> {
+        let customer_id = deliveries.first()?.customer_id().to_owned();
+        let changes = self.rows.into_iter().filter(|(_, (before, after))| before.usage != *after);
+        let usage = changes.map(|(week, (before, after))| UsageChange { week, before, after }).collect();
+        let (records, now) = (self.records, self.now);
+        (!records.is_empty()).then_some(Commit { customer_id, records, usage, now })
+    }
+}
+
+/// A delivery of an event that has been decided.
+fn judge_seen(delivery: &Delivery, record: &CorrelationRecord) -> Outcome {
+    let Carrier { message_id, moved_from, .. } = &delivery.carrier;
+    let is_same_message = record.message_id == *message_id || Some(&record.message_id) == moved_from.as_ref();
+    if is_same_message || record.is_unpublished {
+        Outcome::Redelivered { record: record.clone(), is_same_message }
+    } else {
+        Outcome::Ignored
+    }
+}

@@ -1,0 +1,92 @@
+//! The Lambda: built once, asked for every batch.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use chrono::{DateTime, Utc};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::adapters::sqs::SqsQueues;
+use loadgate::adapters::{SystemClock, aws};
+use loadgate::app::consumer::Consumer;
+use loadgate::app::deciding::Decider;
+use loadgate::app::{Clock, StoreError, with_sources};
+use loadgate::config::{LambdaConfig, LambdaEnvironment};
+use loadgate::entry::lambda::handle;
+use loadgate::telemetry::{Metrics, init_logs};
+use tracing::Instrument;
+
+type Loadgate = Consumer<DynamoDb, SqsQueues, SystemClock>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let environment = LambdaEnvironment::read();
+    init_logs(environment.log_level.as_deref());
+    let Some(function_name) = environment.function_name else {
+        tracing::error!(
+            "this program is started by AWS Lambda; try it with `make invoke EVENT=events/one-customer.json`"
+        );
+        return ExitCode::FAILURE;
+    };
+    match init(function_name).await {
+        Ok((consumer, metrics)) => serve(Arc::new(consumer), metrics).await,
+        Err(error) => {
+            let error = with_sources(error.as_ref());
+            tracing::error!(error, "not started");
+            loadgate::entry::init_error::report(&error).await;
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Everything that is needed for every batch, and the connection to DynamoDB: a function that starts has more processor
+/// time than one that runs.
+async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runtime::Error> {
+    let config = LambdaConfig::from_environment()?;
+    let metrics = Metrics::new(function_name)?;
+    let sdk = aws::load(None).await;
+    let store = DynamoDb::new(&sdk, config.tables);
+    match store.connect().await {
+        Ok(()) => {}
+        Err(error @ StoreError::Misconfigured(_)) => return Err(error.into()),
+        // It may be back by the time of the first batch; if not, its messages are left for redelivery.
+        Err(error) => tracing::warn!(error = with_sources(&error), "DynamoDB could not be reached at start"),
+    }
+    let queues = SqsQueues::new(&sdk, config.decisions_queue_url, config.dead_letter_queue_url);
+    let decider = Decider { store, clock: SystemClock, limits: config.limits, correlation_ttl: config.correlation_ttl };
+    Ok((Consumer { decider, queues }, metrics))
+}
+
+async fn serve(consumer: Arc<Loadgate>, metrics: Metrics) -> ExitCode {
+    let invoke = |event: LambdaEvent<SqsEvent>| {
+        let span = tracing::info_span!("invocation", request_id = event.context.request_id);
+        let consumer = Arc::clone(&consumer);
+        async move { invoke(&consumer, metrics, event).await }.instrument(span)
+    };
+    match lambda_runtime::run(service_fn(invoke)).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = with_sources(error.as_ref()), "the runtime has stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn invoke(
+    consumer: &Loadgate,
+    metrics: Metrics,
+    LambdaEvent { payload, context }: LambdaEvent<SqsEvent>,
+) -> Result<SqsBatchResponse, Diagnostic> {
+    let begun = consumer.decider.clock.now();
+    let handled = handle(consumer, payload, DateTime::<Utc>::from(context.deadline())).await;
+    let (response, report) = handled.map_err(|error| {
+        tracing::error!(error = error.to_string(), "the event cannot be answered");
+        Diagnostic { error_type: "EventError".to_owned(), error_message: error.to_string() }
+    })?;
+    let handle_time = (consumer.decider.clock.now() - begun).to_std().unwrap_or_default();
+    if let Err(error) = metrics.write(&report, &context.request_id, handle_time) {
+        tracing::warn!(error = error.to_string(), "the metrics could not be written");
+    }
+    Ok(response)
+}
