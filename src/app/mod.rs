@@ -9,12 +9,14 @@ pub mod deciding;
 mod digest;
 #[cfg(feature = "cli")]
 pub mod ledger;
+mod outgoing;
 mod ports;
 mod records;
 #[cfg(feature = "cli")]
 mod tally;
 
 pub use digest::digest_hex;
+pub use outgoing::{Outgoing, can_be_body};
 pub use ports::{
     Cause, Clock, Consistency, DeadLetter, Lookup, QueueError, Queues, Snapshot, Store, StoreError, Units, with_sources,
 };

@@ -9,3 +9,5 @@ pub mod init_error;
 pub mod lambda;
 #[cfg(feature = "cli")]
 pub mod replay;
+#[cfg(feature = "cli")]
+pub mod send;

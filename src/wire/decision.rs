@@ -1,7 +1,6 @@
 //! Writing a decision as a line of a file.
 
 use super::needs_escape;
-use crate::domain::{Decision, Limits, LoadAttempt};
 
 /// Whether a line names the limits that an attempt would break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,22 +11,29 @@ pub enum Reasons {
     Named,
 }
 
-/// Adds the line of a decision, with its line feed, to `out`.
-pub fn write_decision(
+impl Reasons {
+    /// The reasons as far as they are to be named.
+    pub fn named<T>(self, reasons: T) -> Option<T> {
+        (self == Reasons::Named).then_some(reasons)
+    }
+}
+
+/// Adds the line of a decision, with its line feed, to `out`. `reasons` are named if given.
+pub fn write_decision<'r>(
     out: &mut Vec<u8>,
-    attempt: &LoadAttempt<'_>,
-    decision: Decision,
-    limits: &Limits,
-    reasons: Reasons,
+    id: &str,
+    customer_id: &str,
+    accepted: bool,
+    reasons: Option<impl Iterator<Item = &'r str>>,
 ) {
     out.extend_from_slice(br#"{"id":"#);
-    push_string(out, attempt.id.as_str());
+    push_string(out, id);
     out.extend_from_slice(br#","customer_id":"#);
-    push_string(out, attempt.customer_id.as_str());
-    out.extend_from_slice(if decision.is_accepted() { br#","accepted":true"# } else { br#","accepted":false"# });
-    if reasons == Reasons::Named {
+    push_string(out, customer_id);
+    out.extend_from_slice(if accepted { br#","accepted":true"# } else { br#","accepted":false"# });
+    if let Some(reasons) = reasons {
         out.extend_from_slice(br#","reasons":["#);
-        for (place, code) in decision.reasons().codes(limits).enumerate() {
+        for (place, code) in reasons.enumerate() {
             out.extend_from_slice(if place > 0 { b"," } else { b"" });
             push_string(out, code);
         }

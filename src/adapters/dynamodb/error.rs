@@ -15,7 +15,7 @@ where
     let what = match error.message() {
         Some(message) => format!("{operation} on {tables}: {code}: {message}{}", advice(&code)),
         None if !code.is_empty() => format!("{operation} on {tables}: {code}{}", advice(&code)),
-        None => format!("{operation} on {tables}: DynamoDB did not answer"),
+        None => format!("{operation} on {tables}: no answer from DynamoDB; check that it can be reached"),
     };
     let cause = match error {
         // The service has said it all.

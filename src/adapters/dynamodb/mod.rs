@@ -4,6 +4,8 @@ mod commit;
 mod error;
 mod item;
 mod read;
+#[cfg(feature = "cli")]
+pub mod tables;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;

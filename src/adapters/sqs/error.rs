@@ -16,7 +16,7 @@ where
     let what = match error.message() {
         Some(message) => format!("{operation} on {url}: {code}: {message}{}", advice(code)),
         None if !code.is_empty() => format!("{operation} on {url}: {code}{}", advice(code)),
-        None => format!("{operation} on {url}: SQS did not answer"),
+        None => format!("{operation} on {url}: no answer from SQS; check that it can be reached"),
     };
     match error {
         SdkError::ServiceError(_) => QueueError { cause: Cause::new(what), is_retryable: false },
@@ -26,9 +26,9 @@ where
 }
 
 /// One message of a request that was refused while others may have been taken.
-pub fn refused(url: &str, entry: &BatchResultErrorEntry) -> QueueError {
+pub fn refused(operation: &str, url: &str, entry: &BatchResultErrorEntry) -> QueueError {
     let message = entry.message().unwrap_or("no reason given");
-    let cause = Cause::new(format!("SendMessageBatch on {url}: {}: {message}{}", entry.code(), advice(entry.code())));
+    let cause = Cause::new(format!("{operation} on {url}: {}: {message}{}", entry.code(), advice(entry.code())));
     QueueError { cause, is_retryable: !entry.sender_fault() }
 }
 

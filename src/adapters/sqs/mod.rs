@@ -1,6 +1,10 @@
 //! The queues in SQS.
 
 mod error;
+#[cfg(feature = "cli")]
+mod inbox;
+#[cfg(feature = "cli")]
+mod outbox;
 
 use std::collections::BTreeMap;
 
@@ -8,10 +12,14 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
-use crate::app::{Cause, DeadLetter, QueueError, Queues, digest_hex};
+use crate::app::{Cause, DeadLetter, Outgoing, QueueError, Queues, digest_hex};
 use crate::domain::{EventKey, StoredDecision};
 use crate::wire::decision_message;
 use error::queue_error;
+#[cfg(feature = "cli")]
+pub use inbox::{Inbox, Received};
+#[cfg(feature = "cli")]
+pub use outbox::{Outbox, SEND_MAX};
 
 /// The message attribute of a dead letter that says what is wrong, for machines.
 pub const CODE_ATTRIBUTE: &str = "code";
@@ -28,13 +36,6 @@ pub struct SqsQueues {
     dead_letters_url: String,
 }
 
-/// One entry of a batch request, of which the id is its place.
-pub(crate) struct Entry {
-    pub group_id: String,
-    pub deduplication_id: String,
-    pub body: String,
-}
-
 impl SqsQueues {
     /// These queues.
     pub fn new(config: &SdkConfig, decisions_url: String, dead_letters_url: String) -> SqsQueues {
@@ -49,7 +50,7 @@ pub fn deduplication_id(key: &EventKey) -> String {
 
 impl Queues for SqsQueues {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
-        let entry = |decision: &&StoredDecision| Entry {
+        let entry = |decision: &&StoredDecision| Outgoing {
             group_id: decision.key.customer_id.clone(),
             deduplication_id: deduplication_id(&decision.key),
             body: decision_message(decision),
@@ -75,9 +76,9 @@ impl Queues for SqsQueues {
 }
 
 /// Sends up to ten messages in one request. The answers are in their order.
-pub(crate) async fn send_batch(client: &Client, url: &str, entries: Vec<Entry>) -> Vec<Result<(), QueueError>> {
-    let count = entries.len();
-    let entries: Result<Vec<_>, _> = entries.into_iter().enumerate().map(|(place, entry)| entry.build(place)).collect();
+async fn send_batch(client: &Client, url: &str, messages: Vec<Outgoing>) -> Vec<Result<(), QueueError>> {
+    let count = messages.len();
+    let entries: Result<Vec<_>, _> = messages.into_iter().enumerate().map(entry).collect();
     let entries = match entries {
         Ok(entries) => entries,
         Err(error) => return vec![Err(error); count],
@@ -88,22 +89,22 @@ pub(crate) async fn send_batch(client: &Client, url: &str, entries: Vec<Entry>) 
     };
     let mut answers: BTreeMap<&str, Result<(), QueueError>> = BTreeMap::new();
     answers.extend(answer.successful().iter().map(|entry| (entry.id(), Ok(()))));
-    answers.extend(answer.failed().iter().map(|entry| (entry.id(), Err(error::refused(url, entry)))));
+    answers
+        .extend(answer.failed().iter().map(|entry| (entry.id(), Err(error::refused("SendMessageBatch", url, entry)))));
     (0..count)
         .map(|place| answers.remove(place.to_string().as_str()).unwrap_or_else(|| Err(QueueError::no_answer())))
         .collect()
 }
 
-impl Entry {
-    fn build(self, place: usize) -> Result<SendMessageBatchRequestEntry, QueueError> {
-        SendMessageBatchRequestEntry::builder()
-            .id(place.to_string())
-            .message_group_id(self.group_id)
-            .message_deduplication_id(self.deduplication_id)
-            .message_body(self.body)
-            .build()
-            .map_err(incomplete)
-    }
+/// A message as an entry of a batch request, of which the id is its place.
+fn entry((place, message): (usize, Outgoing)) -> Result<SendMessageBatchRequestEntry, QueueError> {
+    SendMessageBatchRequestEntry::builder()
+        .id(place.to_string())
+        .message_group_id(message.group_id)
+        .message_deduplication_id(message.deduplication_id)
+        .message_body(message.body)
+        .build()
+        .map_err(incomplete)
 }
 
 fn text(value: &str) -> Result<MessageAttributeValue, QueueError> {

@@ -10,6 +10,7 @@
 //! store under the message's own id, and is told as stored.
 
 mod delivery;
+mod persist;
 mod plan;
 mod round;
 

@@ -1,12 +1,19 @@
 //! The `loadgate` command. One file for each subcommand.
 
+mod cloud;
+#[cfg(feature = "sqlite")]
+mod embedded;
 mod files;
 mod generate;
 mod input;
 mod outcome;
 mod output;
+mod receive;
 mod replay;
+mod send;
+mod store;
 mod summary;
+mod tables;
 mod watch;
 
 use std::process::ExitCode;
@@ -26,12 +33,18 @@ struct Cli {
 enum Command {
     Replay(replay::Args),
     Generate(generate::Args),
+    Tables(tables::Args),
+    Send(send::Args),
+    Receive(receive::Args),
 }
 
 fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Replay(args) => replay::run(&args),
         Command::Generate(args) => generate::run(&args),
+        Command::Tables(args) => tables::run(&args),
+        Command::Send(args) => send::run(&args),
+        Command::Receive(args) => receive::run(&args),
     };
     ended.unwrap_or_else(|failure| {
         tell(&format!("loadgate: {failure}"));

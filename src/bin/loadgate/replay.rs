@@ -1,7 +1,7 @@
 //! `loadgate replay`: decides the load attempts of a file.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +17,7 @@ use crate::files::{FileId, are_one_new_file, named};
 use crate::input::{Input, decompressed};
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
 use crate::output::Output;
+use crate::store::{StoreArgs, StoreEngine};
 use crate::summary::{Summary, SummaryForm};
 use crate::watch::{BAR_TICK, INVALID_TOLD_MAX, Progress, Watch};
 
@@ -59,34 +60,56 @@ pub struct Args {
     /// How many threads to use; the output does not depend on it [default: one for each core, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let replay = Replay {
-        limits: limits(args.limits.as_deref())?,
-        reasons: if args.explain { Reasons::Named } else { Reasons::Omitted },
-        threads: threads(args.threads),
-        identity_key: random_key()?,
-    };
+    let limits = limits(args.limits.as_deref())?;
+    let reasons = if args.explain { Reasons::Named } else { Reasons::Omitted };
+    let run_name = args.store.run_name(args.input.as_deref())?;
     let input = Input::open(args.input.as_deref())?;
     refuse_shared_files(args, &input)?;
+    let threads = threads(args.threads);
+    let engine = match run_name {
+        Some(run) => Engine::Store(args.store.open(run, limits.clone(), reasons, threads)?),
+        None => Engine::Memory(Replay { limits: limits.clone(), reasons, threads, identity_key: random_key()? }),
+    };
     let mut output = Output::open(args.output.as_deref())?;
     let rejects = args.rejects.as_deref().map(create_rejects).transpose()?;
 
     let begun = Instant::now();
-    let report = replay_all(args, &replay, input, rejects, &mut output)?;
+    let report = replay_all(args, engine, input, rejects, &mut output)?;
     if report.is_complete {
         output.finish()?;
     }
     tell_untold(report.tally.invalid, args.rejects.as_deref());
-    Summary::new(&report, &replay.limits, begun.elapsed()).tell(args.summary)?;
+    Summary::new(&report, &limits, begun.elapsed()).tell(args.summary)?;
     let some_invalid = report.is_complete && report.tally.invalid > 0;
     Ok(if some_invalid { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
 }
 
+/// What decides.
+enum Engine {
+    /// In memory, for this run only.
+    Memory(Replay),
+    /// In a store that is there before and after.
+    Store(StoreEngine),
+}
+
+impl Engine {
+    fn run(self, input: impl Read + Send, outlet: Outlet<'_>) -> Result<Report, ReplayError> {
+        match self {
+            Engine::Memory(replay) => replay.run(input, outlet),
+            Engine::Store(engine) => engine.run(input, outlet),
+        }
+    }
+}
+
 fn replay_all(
     args: &Args,
-    replay: &Replay,
+    engine: Engine,
     input: Input,
     rejects: Option<Box<dyn Write + Send>>,
     output: &mut Output,
@@ -98,7 +121,7 @@ fn replay_all(
     }
     let ended = decompressed(bar.wrap_read(input.raw))
         .map_err(|source| ReplayError::Read { lines: 0, source })
-        .and_then(|bytes| replay.run(bytes, Outlet::new(output, rejects, watch)));
+        .and_then(|bytes| engine.run(bytes, Outlet::new(output, rejects, watch)));
     bar.finish_and_clear();
     ended.with_context(|| whereabouts(args, &input.name)).map_err(Failure::Io)
 }

@@ -9,12 +9,15 @@
 //!    whichever thread does it, while blocks follow one another through the stripes;
 //! 4. **settle**: in its ticket's turn the block's decisions and rejects are written, and it is counted.
 //!
+//! [`StoreReplay`] goes the same way with a store in the place of the stripes.
+//!
 //! Steps 3 and 4 wait at [turnstiles](turnstile::Turnstile): nothing is queued, nothing is reordered, and at most one
 //! block for each thread is in memory.
 
-mod line;
+pub(super) mod line;
 mod outlet;
-mod source;
+pub(super) mod source;
+mod store;
 mod stripes;
 mod turnstile;
 
@@ -22,14 +25,15 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-use crate::app::Tally;
 use crate::app::ledger::Identifier;
+use crate::app::{StoreError, Tally};
 use crate::domain::Limits;
 use crate::wire::Reasons;
-use line::read_lines;
+use line::{read_lines, read_pending};
 use outlet::Settled;
 pub use outlet::{Observer, Outlet};
 use source::{Piece, Source};
+pub use store::StoreReplay;
 use stripes::Stripes;
 use turnstile::Turnstile;
 
@@ -65,6 +69,20 @@ pub enum ReplayError {
         lines: u64,
         /// Why.
         source: io::Error,
+    },
+    /// The store did not decide. Every decision before it has been written.
+    #[error("line {line} could not be decided; the same command again goes on where this one stopped")]
+    Store {
+        /// Which line.
+        line: u64,
+        /// Why.
+        source: StoreError,
+    },
+    /// The run's name has been used for other lines.
+    #[error("line {line} was another attempt when this run began: the input has changed; give another name with --run")]
+    InputChanged {
+        /// Which line.
+        line: u64,
     },
     /// The decisions could not be written.
     #[error("could not write the decisions")]
@@ -134,7 +152,8 @@ impl<'a, 'o, R: Read> Run<'a, 'o, R> {
     /// Takes a block through its steps. None when the replay is over before its end.
     fn pass(&self, ticket: u64, piece: Piece, block: &[u8]) -> Option<()> {
         let is_lines = matches!(piece, Piece::Lines);
-        let (mut lines, line_count) = if is_lines { read_lines(block, &self.identifier) } else { (Vec::new(), 0) };
+        let read = |raw, _| read_pending(raw, &self.identifier);
+        let (mut lines, line_count) = if is_lines { read_lines(block, read) } else { (Vec::new(), 0) };
         self.stripes.decide(ticket, &mut lines, &self.replay.limits)?;
         let settled = Settled::new(&lines, line_count, &self.replay.limits, self.replay.reasons);
         let mut outlet = self.outlet.enter(ticket).filter(|outlet| !outlet.is_stopped())?;

@@ -7,7 +7,7 @@ use super::line::{Invalid, Line};
 use super::{ReplayError, Report};
 use crate::app::Tally;
 use crate::app::ledger::{Outcome, PendingAttempt};
-use crate::domain::{Limits, LoadError};
+use crate::domain::{Decision, Limits, LoadAttempt, LoadError};
 use crate::wire::{Reasons, RejectWriter, write_decision};
 
 /// What a replay writes to and whom it tells.
@@ -33,25 +33,26 @@ pub trait Observer {
 }
 
 /// A block that has been decided, rendered outside of its turn.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Settled<'b> {
-    decisions: Vec<u8>,
-    invalid: Vec<&'b Invalid<'b>>,
-    line_count: u64,
-    tally: Tally,
+    pub(super) decisions: Vec<u8>,
+    pub(super) invalid: Vec<&'b Invalid<'b>>,
+    /// Blank lines too.
+    pub(super) line_count: u64,
+    pub(super) tally: Tally,
 }
 
 impl<'b> Settled<'b> {
     /// Renders the decisions of a block of so many lines, and counts them.
     pub(super) fn new(lines: &'b [Line<'b>], line_count: u64, limits: &Limits, reasons: Reasons) -> Settled<'b> {
-        let mut settled = Settled { decisions: Vec::new(), invalid: Vec::new(), line_count, tally: Tally::default() };
+        let mut settled = Settled { line_count, ..Settled::default() };
         for line in lines {
             match line {
                 Line::Valid(PendingAttempt { attempt, outcome, .. }) => {
                     let Some(outcome) = *outcome else { continue };
                     settled.tally.count(outcome);
                     if let Outcome::Decided(decision) = outcome {
-                        write_decision(&mut settled.decisions, attempt, decision, limits, reasons);
+                        settled.write(attempt, decision, limits, reasons);
                     }
                 }
                 Line::Invalid(invalid) => {
@@ -62,6 +63,12 @@ impl<'b> Settled<'b> {
         }
         assert_eq!(settled.tally.attempts(), lines.len() as u64, "every line of a block comes to something");
         settled
+    }
+
+    fn write(&mut self, attempt: &LoadAttempt<'_>, decision: Decision, limits: &Limits, reasons: Reasons) {
+        let (id, customer_id) = (attempt.id.as_str(), attempt.customer_id.as_str());
+        let reasons = reasons.named(decision.reasons().codes(limits));
+        write_decision(&mut self.decisions, id, customer_id, decision.is_accepted(), reasons);
     }
 }
 

@@ -21,7 +21,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What a block is.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(in crate::entry) enum Piece {
     /// Whole lines, with their ends; the input's last line may have none.
     Lines,
     /// A part of a line that is too long to be taken whole, without the line's end.
@@ -37,7 +37,7 @@ pub(super) enum Piece {
 
 /// Where blocks come from.
 #[derive(Debug)]
-pub(super) struct Source<R> {
+pub(in crate::entry) struct Source<R> {
     input: R,
     /// What has been read beyond the last block.
     carried: Vec<u8>,
@@ -47,12 +47,12 @@ pub(super) struct Source<R> {
 }
 
 impl<R: Read> Source<R> {
-    pub(super) fn new(input: R) -> Source<R> {
+    pub(in crate::entry) fn new(input: R) -> Source<R> {
         Source { input, carried: Vec::new(), tickets: 0, is_in_overlong_line: false, is_at_end: false }
     }
 
     /// Fills `block` with the next piece and says its ticket: 0, 1, 2 and so on. None after the last.
-    pub(super) fn take(&mut self, block: &mut Vec<u8>) -> Option<(u64, Piece)> {
+    pub(in crate::entry) fn take(&mut self, block: &mut Vec<u8>) -> Option<(u64, Piece)> {
         block.clear();
         block.append(&mut self.carried);
         let piece = self.next_piece(block)?;

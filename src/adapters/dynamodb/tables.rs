@@ -1,0 +1,270 @@
+//! Creating, looking at and deleting the tables.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription, TableStatus,
+    TimeToLiveSpecification, TimeToLiveStatus,
+};
+
+use super::error::store_error;
+use super::item::{CUSTOMER_ID, DATE, EVENT_ID, EXPIRES_AT};
+use crate::app::{Cause, StoreError};
+use crate::config::TableNames;
+
+/// How often a table's state is asked for while it is being created or deleted.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How long a table may take to be created or deleted.
+const WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// The two tables.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    client: Client,
+    names: TableNames,
+}
+
+/// What one of the tables has to be.
+struct Wanted<'t> {
+    name: &'t str,
+    range: &'static str,
+    has_ttl: bool,
+}
+
+/// What a table is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableState {
+    /// Its name.
+    pub name: String,
+    /// Its state, or what is wrong with it.
+    pub state: State,
+}
+
+/// A table's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// There is none.
+    Missing,
+    /// It can be used.
+    Ready {
+        /// About how many items it holds; DynamoDB counts every six hours.
+        items: i64,
+    },
+    /// It cannot be used as it is; this says why.
+    Unusable(String),
+}
+
+/// What has been done to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Nothing had to be done.
+    Nothing,
+    /// It was created.
+    Created,
+    /// It was there; its time to live was turned on.
+    TtlTurnedOn,
+    /// It was deleted.
+    Deleted,
+}
+
+impl Tables {
+    /// These tables.
+    pub fn new(config: &SdkConfig, names: TableNames) -> Tables {
+        Tables { client: Client::new(config), names }
+    }
+
+    fn wanted(&self) -> [Wanted<'_>; 2] {
+        [
+            Wanted { name: &self.names.correlation, range: EVENT_ID, has_ttl: true },
+            Wanted { name: &self.names.load, range: DATE, has_ttl: false },
+        ]
+    }
+
+    /// Creates what is missing, and waits until both tables can be used. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`StoreError`], also when a table is there but has another shape.
+    pub async fn create(&self) -> Result<Vec<(String, Done)>, StoreError> {
+        let mut done = Vec::new();
+        for wanted in self.wanted() {
+            let is_new = match self.describe(wanted.name).await? {
+                None => self.create_one(&wanted).await?,
+                Some(_) => false,
+            };
+            let table = self.wait_until_active(wanted.name).await?;
+            if let Some(problem) = wanted.problem(&table) {
+                return Err(StoreError::Misconfigured(Cause::new(format!("table {}: {problem}", wanted.name))));
+            }
+            let ttl_turned_on = wanted.has_ttl && self.turn_ttl_on(wanted.name).await?;
+            let what = match (is_new, ttl_turned_on) {
+                (true, _) => Done::Created,
+                (false, true) => Done::TtlTurnedOn,
+                (false, false) => Done::Nothing,
+            };
+            done.push((wanted.name.to_owned(), what));
+        }
+        Ok(done)
+    }
+
+    /// What both tables are.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that cannot be found out.
+    pub async fn status(&self) -> Result<Vec<TableState>, StoreError> {
+        let mut states = Vec::new();
+        for wanted in self.wanted() {
+            let state = match self.describe(wanted.name).await? {
+                None => State::Missing,
+                Some(table) => self.state(&wanted, &table).await?,
+            };
+            states.push(TableState { name: wanted.name.to_owned(), state });
+        }
+        Ok(states)
+    }
+
+    async fn state(&self, wanted: &Wanted<'_>, table: &TableDescription) -> Result<State, StoreError> {
+        if let Some(problem) = wanted.problem(table) {
+            return Ok(State::Unusable(problem));
+        }
+        if wanted.has_ttl && !self.has_ttl(wanted.name).await? {
+            let problem = format!("no time to live on {EXPIRES_AT}; `loadgate tables create` turns it on");
+            return Ok(State::Unusable(problem));
+        }
+        match table.table_status() {
+            Some(TableStatus::Active | TableStatus::Updating) => {
+                Ok(State::Ready { items: table.item_count().unwrap_or_default() })
+            }
+            status => Ok(State::Unusable(status.map_or("in no known state", TableStatus::as_str).to_owned())),
+        }
+    }
+
+    /// Deletes both tables with all that is in them, and waits until they are gone. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`StoreError`], also for a table that is protected from deletion.
+    pub async fn delete(&self) -> Result<Vec<(String, Done)>, StoreError> {
+        let mut done = Vec::new();
+        for wanted in self.wanted() {
+            let what = match self.describe(wanted.name).await? {
+                None => Done::Nothing,
+                Some(_) => self.delete_one(wanted.name).await?,
+            };
+            done.push((wanted.name.to_owned(), what));
+        }
+        Ok(done)
+    }
+
+    /// Whether it was created here: somebody else may have been first.
+    async fn create_one(&self, wanted: &Wanted<'_>) -> Result<bool, StoreError> {
+        let mut request = self.client.create_table().table_name(wanted.name).billing_mode(BillingMode::PayPerRequest);
+        for (name, kind) in [(CUSTOMER_ID, KeyType::Hash), (wanted.range, KeyType::Range)] {
+            let key = KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+            let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
+            request = request
+                .key_schema(key.map_err(incomplete)?)
+                .attribute_definitions(attribute.build().map_err(incomplete)?);
+        }
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => {
+                Ok(false)
+            }
+            Err(error) => Err(store_error("CreateTable", wanted.name, error)),
+        }
+    }
+
+    async fn delete_one(&self, name: &str) -> Result<Done, StoreError> {
+        match self.client.delete_table().table_name(name).send().await {
+            Ok(_) => {}
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {}
+            Err(error) => return Err(store_error("DeleteTable", name, error)),
+        }
+        let deadline = tokio::time::Instant::now() + WAIT_MAX;
+        while self.describe(name).await?.is_some() {
+            self.wait(name, "deleted", deadline).await?;
+        }
+        Ok(Done::Deleted)
+    }
+
+    async fn wait_until_active(&self, name: &str) -> Result<TableDescription, StoreError> {
+        let deadline = tokio::time::Instant::now() + WAIT_MAX;
+        loop {
+            match self.describe(name).await? {
+                Some(table) if matches!(table.table_status(), Some(TableStatus::Active | TableStatus::Updating)) => {
+                    return Ok(table);
+                }
+                _ => self.wait(name, "active", deadline).await?,
+            }
+        }
+    }
+
+    async fn wait(&self, name: &str, what: &str, deadline: tokio::time::Instant) -> Result<(), StoreError> {
+        if tokio::time::Instant::now() > deadline {
+            let what = format!("table {name} was not {what} within {} s; try again", WAIT_MAX.as_secs());
+            return Err(StoreError::Unavailable(Cause::new(what)));
+        }
+        tokio::time::sleep(POLL).await;
+        Ok(())
+    }
+
+    async fn describe(&self, name: &str) -> Result<Option<TableDescription>, StoreError> {
+        match self.client.describe_table().table_name(name).send().await {
+            Ok(answer) => Ok(answer.table),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+                Ok(None)
+            }
+            Err(error) => Err(store_error("DescribeTable", name, error)),
+        }
+    }
+
+    async fn has_ttl(&self, name: &str) -> Result<bool, StoreError> {
+        let answer = self.client.describe_time_to_live().table_name(name).send().await;
+        let answer = answer.map_err(|error| store_error("DescribeTimeToLive", name, error))?;
+        let ttl = answer.time_to_live_description();
+        Ok(ttl.is_some_and(|ttl| {
+            let is_on =
+                matches!(ttl.time_to_live_status(), Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling));
+            is_on && ttl.attribute_name() == Some(EXPIRES_AT)
+        }))
+    }
+
+    /// Whether it was off.
+    async fn turn_ttl_on(&self, name: &str) -> Result<bool, StoreError> {
+        if self.has_ttl(name).await? {
+            return Ok(false);
+        }
+        let ttl = TimeToLiveSpecification::builder().attribute_name(EXPIRES_AT).enabled(true).build();
+        let request = self.client.update_time_to_live().table_name(name);
+        let answer = request.time_to_live_specification(ttl.map_err(incomplete)?).send().await;
+        answer.map(|_| true).map_err(|error| store_error("UpdateTimeToLive", name, error))
+    }
+}
+
+impl Wanted<'_> {
+    /// Why an existing table is not what it has to be.
+    fn problem(&self, table: &TableDescription) -> Option<String> {
+        let is_key = |name, kind: &KeyType| {
+            table.key_schema().iter().any(|key| key.attribute_name() == name && key.key_type() == kind)
+        };
+        let is_string = |name| {
+            let is = |kind: &AttributeDefinition| {
+                kind.attribute_name() == name && *kind.attribute_type() == ScalarAttributeType::S
+            };
+            table.attribute_definitions().iter().any(is)
+        };
+        let is_right = is_key(CUSTOMER_ID, &KeyType::Hash)
+            && is_key(self.range, &KeyType::Range)
+            && is_string(CUSTOMER_ID)
+            && is_string(self.range);
+        let wanted = || format!("it has other keys than {CUSTOMER_ID} (S, hash) and {} (S, range)", self.range);
+        (!is_right).then(wanted)
+    }
+}
+
+/// The SDK wants a field that is always set here.
+fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
+    StoreError::Misconfigured(Cause::with("the request could not be built", error))
+}

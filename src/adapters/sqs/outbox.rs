@@ -1,0 +1,127 @@
+//! Putting messages on a FIFO queue, each group in its order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use futures_util::{StreamExt, stream};
+
+use super::send_batch;
+use crate::app::{Outgoing, QueueError};
+
+/// The most messages in one request (the SQS API reference, `SendMessageBatch`).
+pub const SEND_MAX: usize = 10;
+
+/// The most bytes of messages in one request. SQS takes more by now; many a stand-in does not.
+const REQUEST_BYTES_MAX: usize = 256 * 1024;
+
+/// How many requests are under way at once. They are of distinct groups.
+const REQUESTS_MAX: usize = 8;
+
+/// How often a message is offered that the queue refuses.
+const OFFERS_MAX: u32 = 5;
+
+/// How long to wait before the second offer; before each further one twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// A FIFO queue to which messages are sent.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    client: Client,
+    url: String,
+}
+
+impl Outbox {
+    /// A queue.
+    pub fn new(config: &SdkConfig, url: String) -> Outbox {
+        Outbox { client: Client::new(config), url }
+    }
+
+    /// Sends messages, each group in its order: two of one group never share a request, because a queue may refuse one
+    /// message of a request and take the others.
+    ///
+    /// # Errors
+    /// [`QueueError`] of the first message that the queue does not take. Of its group, none after it has been sent.
+    pub async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+        let mut groups = in_groups(messages);
+        let mut offers = 1;
+        while !groups.is_empty() {
+            let first: Vec<&Outgoing> = groups.iter().filter_map(VecDeque::front).collect();
+            let requests = stream::iter(requests(&first)).map(|request| self.request(request));
+            let answers: Vec<_> =
+                requests.buffered(REQUESTS_MAX).collect::<Vec<_>>().await.into_iter().flatten().collect();
+            let mut refused = None;
+            for (group, answer) in groups.iter_mut().zip(answers) {
+                match answer {
+                    Ok(()) => drop(group.pop_front()),
+                    Err(error) if error.is_retryable && offers < OFFERS_MAX => refused = Some(error),
+                    Err(error) => return Err(error),
+                }
+            }
+            groups.retain(|group| !group.is_empty());
+            offers = if refused.is_some() { offers + 1 } else { 1 };
+            if refused.is_some() {
+                tokio::time::sleep(FIRST_WAIT.saturating_mul(1 << offers)).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn request(&self, messages: Vec<&Outgoing>) -> Vec<Result<(), QueueError>> {
+        send_batch(&self.client, &self.url, messages.into_iter().cloned().collect()).await
+    }
+}
+
+/// Each group's messages, the groups in the order of their first messages.
+fn in_groups(messages: Vec<Outgoing>) -> Vec<VecDeque<Outgoing>> {
+    let (mut places, mut groups) = (BTreeMap::new(), Vec::<VecDeque<Outgoing>>::new());
+    for message in messages {
+        let place = *places.entry(message.group_id.clone()).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push_back(message),
+            None => groups.push([message].into()),
+        }
+    }
+    groups
+}
+
+/// Deals messages out to requests, in order.
+fn requests<'m>(messages: &[&'m Outgoing]) -> Vec<Vec<&'m Outgoing>> {
+    let mut requests: Vec<Vec<&Outgoing>> = Vec::new();
+    let mut bytes = 0;
+    for message in messages {
+        bytes += message.body.len();
+        match requests.last_mut() {
+            Some(request) if request.len() < SEND_MAX && bytes <= REQUEST_BYTES_MAX => request.push(message),
+            _ => {
+                bytes = message.body.len();
+                requests.push(vec![message]);
+            }
+        }
+    }
+    requests
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(group: &str, body: &str) -> Outgoing {
+        Outgoing { group_id: group.to_owned(), deduplication_id: body.to_owned(), body: body.to_owned() }
+    }
+
+    #[test]
+    fn groups_keep_their_order_and_requests_their_bounds() {
+        let groups = in_groups(vec![message("b", "1"), message("a", "2"), message("b", "3")]);
+        let bodies: Vec<Vec<&str>> =
+            groups.iter().map(|group| group.iter().map(|m| m.body.as_str()).collect()).collect();
+        assert_eq!(bodies, [vec!["1", "3"], vec!["2"]]);
+
+        let many: Vec<Outgoing> = (0..25).map(|n| message(&n.to_string(), "x")).collect();
+        let sizes: Vec<usize> = requests(&many.iter().collect::<Vec<_>>()).iter().map(Vec::len).collect();
+        assert_eq!(sizes, [10, 10, 5]);
+        let large = message("a", &"x".repeat(REQUEST_BYTES_MAX));
+        assert_eq!(requests(&[&large, &many[0], &many[1], &large]).len(), 3);
+    }
+}

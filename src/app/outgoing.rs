@@ -1,0 +1,18 @@
+//! A message for a FIFO queue.
+
+/// A message to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its group: messages of one group keep their order.
+    pub group_id: String,
+    /// A second message with the same within five minutes is dropped by the queue.
+    pub deduplication_id: String,
+    /// Its body.
+    pub body: String,
+}
+
+/// Whether SQS takes every character of a body (the SQS API reference, `SendMessage`, `MessageBody`).
+pub fn can_be_body(text: &str) -> bool {
+    let is_taken = |character| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    !text.is_empty() && text.chars().all(is_taken)
+}

@@ -1,0 +1,71 @@
+//! What the commands that talk to AWS have in common.
+
+use std::future::Future;
+use std::num::NonZeroUsize;
+
+use anyhow::Context;
+use aws_config::SdkConfig;
+use loadgate::adapters::aws;
+use loadgate::config::{CORRELATION_TABLE, LOAD_TABLE, TableNames};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::outcome::Failure;
+
+/// Which tables.
+#[derive(clap::Args)]
+pub struct TableArgs {
+    /// The table of correlation records
+    #[arg(long, global = true, value_name = "NAME", env = CORRELATION_TABLE, default_value_t = TableNames::default().correlation)]
+    correlation_table: String,
+
+    /// The table of customers' usage
+    #[arg(long, global = true, value_name = "NAME", env = LOAD_TABLE, default_value_t = TableNames::default().load)]
+    load_table: String,
+}
+
+impl TableArgs {
+    pub fn names(&self) -> TableNames {
+        TableNames { correlation: self.correlation_table.clone(), load: self.load_table.clone() }
+    }
+}
+
+/// Which queue.
+#[derive(clap::Args)]
+pub struct QueueArgs {
+    /// The queue's URL
+    #[arg(long, value_name = "URL")]
+    pub queue_url: String,
+
+    /// Where SQS is [default: AWS's own, or the queue's host if that is this machine]
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<String>,
+}
+
+impl QueueArgs {
+    /// The configuration to reach the queue with.
+    pub async fn sdk(&self) -> SdkConfig {
+        let own_host = || origin(&self.queue_url).filter(|origin| aws::is_local(origin));
+        aws::load(self.endpoint_url.as_deref().or_else(own_host)).await
+    }
+}
+
+/// `http://host:port` of a URL.
+fn origin(url: &str) -> Option<&str> {
+    let begin = url.find("://")? + 3;
+    let end = url.get(begin..)?.find('/').map_or(url.len(), |slash| begin + slash);
+    url.get(..end)
+}
+
+/// What runs everything that waits for an answer.
+pub fn runtime(threads: Option<NonZeroUsize>) -> Result<Runtime, Failure> {
+    let mut builder = Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(threads.get());
+    }
+    builder.enable_all().build().context("could not start threads").map_err(Failure::Io)
+}
+
+/// Runs one command to its end.
+pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    runtime(None)?.block_on(work)
+}

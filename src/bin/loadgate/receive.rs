@@ -1,0 +1,91 @@
+//! `loadgate receive`: prints the messages of a queue as lines.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::value_parser;
+use loadgate::adapters::sqs::{Inbox, Received};
+use serde::Serialize;
+
+use crate::cloud::{QueueArgs, block_on};
+use crate::outcome::{EXIT_CODES, Failure};
+
+/// Print the messages of a queue as lines, and delete them from it
+///
+/// A message is deleted once it has been printed. Works for the decisions queue as well as for the dead-letter queue.
+#[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Args {
+    #[command(flatten)]
+    queue: QueueArgs,
+
+    /// Stop after so many messages
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    max: Option<u64>,
+
+    /// Stop when no message has come for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = value_parser!(u64).range(0..=20))]
+    wait: u64,
+
+    /// Do not stop when no message comes
+    #[arg(long)]
+    follow: bool,
+
+    /// Leave the messages in the queue: they can be received again after the visibility time-out
+    #[arg(long)]
+    keep: bool,
+
+    /// Print each message as a JSON object with its id, group, attributes and body
+    #[arg(long)]
+    attributes: bool,
+}
+
+#[derive(Serialize)]
+struct Line<'m> {
+    message_id: &'m str,
+    group_id: &'m str,
+    attributes: &'m std::collections::BTreeMap<String, String>,
+    body: &'m str,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    block_on(async {
+        let inbox = Inbox::new(&args.queue.sdk().await, args.queue.queue_url.clone());
+        let mut left = args.max.unwrap_or(u64::MAX);
+        while left > 0 {
+            let received = inbox.receive(left, args.wait).await.context("could not receive").map_err(Failure::Io)?;
+            if received.is_empty() && !args.follow {
+                break;
+            }
+            left = left.saturating_sub(received.len() as u64);
+            match print(&received, args.attributes) {
+                Ok(()) => {}
+                // The reader has enough. What it has not got stays in the queue.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+                Err(error) => return Err(error).context("could not write to standard output").map_err(Failure::Io),
+            }
+            if !args.keep && !received.is_empty() {
+                inbox
+                    .delete(&received)
+                    .await
+                    .context("printed, but not deleted: it will come again")
+                    .map_err(Failure::Io)?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn print(messages: &[Received], with_attributes: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for Received { message_id, group_id, attributes, body, .. } in messages {
+        if with_attributes {
+            serde_json::to_writer(&mut out, &Line { message_id, group_id, attributes, body })?;
+            writeln!(out)?;
+        } else {
+            writeln!(out, "{body}")?;
+        }
+    }
+    out.flush()
+}

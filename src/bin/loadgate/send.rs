@@ -1,0 +1,81 @@
+//! `loadgate send`: puts a file's attempts on the input queue.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use loadgate::adapters::sqs::Outbox;
+use loadgate::entry::send::Messages;
+
+use crate::cloud::{QueueArgs, block_on};
+use crate::input::{Input, decompressed};
+use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
+use crate::store::run_name;
+use crate::watch::INVALID_TOLD_MAX;
+
+/// Put a file's load attempts on the input queue, each customer's in their order
+///
+/// Invalid lines are sent too, as far as a queue takes them: whoever consumes them tells what is wrong. The same file
+/// sent again within five minutes is dropped by the queue.
+#[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Args {
+    /// A file of load attempts: plain, gzip or Zstandard. `-` or none is standard input
+    input: Option<PathBuf>,
+
+    #[command(flatten)]
+    queue: QueueArgs,
+
+    /// The run's name: with the line number it makes the deduplication id [default: the input's file name]
+    #[arg(long, value_name = "NAME")]
+    run: Option<String>,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    if !args.queue.queue_url.ends_with(".fifo") {
+        return Err(Failure::Usage(anyhow!(
+            "'{}' is no FIFO queue: its URL would end with .fifo",
+            args.queue.queue_url
+        )));
+    }
+    let run = run_name(args.run.as_deref(), args.input.as_deref())?;
+    let input = Input::open(args.input.as_deref())?;
+    let name = input.name;
+    let bytes = decompressed(input.raw).with_context(|| format!("could not read '{name}'")).map_err(Failure::Io)?;
+    let sent = block_on(send(args, run, bytes))?;
+    tell(&format!("{} messages sent", sent.messages));
+    if sent.unsendable == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    tell(&format!("{} lines could not be sent: no queue takes them", sent.unsendable));
+    Ok(ExitCode::from(SOME_INVALID))
+}
+
+/// What has been sent.
+#[derive(Default)]
+struct Sent {
+    messages: u64,
+    unsendable: u64,
+}
+
+async fn send(args: &Args, run: String, bytes: impl Read) -> Result<Sent, Failure> {
+    let outbox = Outbox::new(&args.queue.sdk().await, args.queue.queue_url.clone());
+    let mut sent = Sent::default();
+    for block in Messages::new(bytes, run) {
+        let block = block.context("could not read the input").map_err(Failure::Io)?;
+        for (line, problem) in block.unsendable {
+            sent.unsendable += 1;
+            if sent.unsendable <= INVALID_TOLD_MAX {
+                tell(&format!("line {line}: not sent: {problem}"));
+            }
+        }
+        sent.messages += block.messages.len() as u64;
+        outbox
+            .send(block.messages)
+            .await
+            .context("could not send; the same command again goes on")
+            .map_err(Failure::Io)?;
+    }
+    Ok(sent)
+}

@@ -1,0 +1,147 @@
+//! Replaying through a store: DynamoDB, or an embedded one that keeps a file.
+
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use chrono::TimeDelta;
+use clap::value_parser;
+use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::adapters::{SystemClock, aws};
+use loadgate::app::deciding::Decider;
+use loadgate::config::TTL_HOURS_MAX;
+use loadgate::domain::Limits;
+use loadgate::entry::replay::{Outlet, ReplayError, Report, StoreReplay};
+use loadgate::wire::Reasons;
+use tokio::runtime::Runtime;
+
+use crate::cloud::{TableArgs, runtime};
+use crate::files::named;
+use crate::outcome::Failure;
+
+/// Where events and usage are kept, and under which name.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Through a store")]
+pub struct StoreArgs {
+    /// Keep events and usage in a store: `dynamodb`, or `sqlite:PATH` for a file [default: in memory]
+    ///
+    /// The same run again, whole or after it was interrupted, writes the same decisions as if it had run once.
+    #[arg(long, value_name = "STORE", value_parser = StoreKind::parse)]
+    store: Option<StoreKind>,
+
+    /// Where DynamoDB is [default: AWS's own]
+    #[arg(long, value_name = "URL", requires = "store")]
+    endpoint_url: Option<String>,
+
+    /// The run's name: with the line number it tells a repetition from a duplicate [default: the input's file name]
+    #[arg(long, value_name = "NAME", requires = "store")]
+    run: Option<String>,
+
+    /// How long a decided event is remembered: repeat a run within that time
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = value_parser!(i64).range(1..=TTL_HOURS_MAX))]
+    correlation_ttl_hours: i64,
+
+    /// How many customers are decided at once
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(32).unwrap_or(NonZeroUsize::MIN))]
+    customers_in_parallel: NonZeroUsize,
+
+    #[command(flatten)]
+    tables: TableArgs,
+}
+
+/// A kind of store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum StoreKind {
+    DynamoDb,
+    #[cfg(feature = "sqlite")]
+    Sqlite(std::path::PathBuf),
+}
+
+impl StoreKind {
+    fn parse(text: &str) -> Result<StoreKind, String> {
+        match text.split_once(':') {
+            None if text == "dynamodb" => Ok(StoreKind::DynamoDb),
+            #[cfg(feature = "sqlite")]
+            Some(("sqlite", path)) if !path.is_empty() => Ok(StoreKind::Sqlite(path.into())),
+            #[cfg(not(feature = "sqlite"))]
+            Some(("sqlite", _)) => Err("this loadgate has no sqlite; build it with `--features sqlite`".to_owned()),
+            _ => Err("neither `dynamodb` nor `sqlite:PATH`".to_owned()),
+        }
+    }
+}
+
+/// A replay through an opened store, and what keeps the store open.
+pub struct StoreEngine {
+    replay: StoreReplay<DynamoDb, SystemClock>,
+    runtime: Runtime,
+    #[cfg(feature = "sqlite")]
+    embedded: Option<crate::embedded::Embedded>,
+}
+
+impl StoreArgs {
+    /// The run's name, if there is a store.
+    pub fn run_name(&self, input: Option<&Path>) -> Result<Option<String>, Failure> {
+        self.store.as_ref().map(|_| run_name(self.run.as_deref(), input)).transpose()
+    }
+
+    /// Opens the store, and makes sure that it can be used.
+    pub fn open(
+        &self,
+        run: String,
+        limits: Limits,
+        reasons: Reasons,
+        threads: NonZeroUsize,
+    ) -> Result<StoreEngine, Failure> {
+        let runtime = runtime(Some(threads))?;
+        let names = self.tables.names();
+        #[cfg(feature = "sqlite")]
+        let embedded = match &self.store {
+            Some(StoreKind::Sqlite(path)) => {
+                let opened = runtime.block_on(crate::embedded::Embedded::open(path, &names));
+                let named = opened.with_context(|| format!("could not open the store '{}'", path.display()));
+                Some(named.map_err(Failure::Io)?)
+            }
+            Some(StoreKind::DynamoDb) | None => None,
+        };
+        #[cfg(feature = "sqlite")]
+        let endpoint_url = embedded.as_ref().map(|embedded| embedded.url.as_str()).or(self.endpoint_url.as_deref());
+        #[cfg(not(feature = "sqlite"))]
+        let endpoint_url = self.endpoint_url.as_deref();
+
+        let store = DynamoDb::new(&runtime.block_on(aws::load(endpoint_url)), names);
+        runtime.block_on(store.connect()).context("could not use the store").map_err(Failure::Io)?;
+        let correlation_ttl = TimeDelta::hours(self.correlation_ttl_hours);
+        let decider = Arc::new(Decider { store, clock: SystemClock, limits, correlation_ttl });
+        let replay = StoreReplay { decider, run, reasons, customers_max: self.customers_in_parallel };
+        Ok(StoreEngine {
+            replay,
+            runtime,
+            #[cfg(feature = "sqlite")]
+            embedded,
+        })
+    }
+}
+
+impl StoreEngine {
+    pub fn run(self, input: impl Read, outlet: Outlet<'_>) -> Result<Report, ReplayError> {
+        let report = self.runtime.block_on(self.replay.run(input, outlet));
+        #[cfg(feature = "sqlite")]
+        if let Some(embedded) = self.embedded {
+            drop(self.replay);
+            self.runtime.block_on(embedded.close());
+        }
+        report
+    }
+}
+
+/// The name of a run: what was given, or the name of the file.
+pub fn run_name(given: Option<&str>, input: Option<&Path>) -> Result<String, Failure> {
+    let by_file = || named(input).and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    match given.map(str::to_owned).or_else(by_file) {
+        Some(name) if !name.is_empty() && name.len() <= 256 => Ok(name),
+        Some(_) => Err(Failure::Usage(anyhow!("the run's name must have 1 to 256 bytes"))),
+        None => Err(Failure::Usage(anyhow!("standard input has no name: give the run one with --run NAME"))),
+    }
+}

@@ -1,0 +1,110 @@
+//! `loadgate tables`: creates, shows and deletes the tables.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use clap::Subcommand;
+use loadgate::adapters::aws;
+use loadgate::adapters::dynamodb::tables::{Done, State, Tables};
+
+use crate::cloud::{TableArgs, block_on};
+use crate::outcome::{EXIT_CODES, Failure, tell};
+
+/// Create, show or delete the tables in DynamoDB
+#[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+
+    /// Where DynamoDB is [default: AWS's own]
+    #[arg(long, global = true, value_name = "URL")]
+    endpoint_url: Option<String>,
+
+    #[command(flatten)]
+    tables: TableArgs,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Create what is missing (on demand, with time to live) and wait until it can be used; safe to repeat
+    Create,
+    /// Show what there is; exits with 1 unless both tables can be used
+    Status,
+    /// Delete both tables with all that is in them; asks first on a terminal
+    Delete {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    block_on(async {
+        let sdk = aws::load(args.endpoint_url.as_deref()).await;
+        let tables = Tables::new(&sdk, args.tables.names());
+        match args.action {
+            Action::Create => create(&tables).await,
+            Action::Status => status(&tables).await,
+            Action::Delete { yes } => delete(&tables, args, yes).await,
+        }
+    })
+}
+
+async fn create(tables: &Tables) -> Result<ExitCode, Failure> {
+    let done = tables.create().await.context("could not create the tables").map_err(Failure::Io)?;
+    for (name, done) in done {
+        say(&name, describe(done, "was there already"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn status(tables: &Tables) -> Result<ExitCode, Failure> {
+    let states = tables.status().await.context("could not look at the tables").map_err(Failure::Io)?;
+    let mut is_ready = true;
+    for table in states {
+        is_ready &= matches!(table.state, State::Ready { .. });
+        let state = match table.state {
+            State::Ready { items } => format!("ready, about {items} items"),
+            State::Missing => "missing; `loadgate tables create` creates it".to_owned(),
+            State::Unusable(problem) => format!("not usable: {problem}"),
+        };
+        say(&table.name, &state)?;
+    }
+    Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn delete(tables: &Tables, args: &Args, yes: bool) -> Result<ExitCode, Failure> {
+    if !yes && io::stdin().is_terminal() && !is_confirmed(args).map_err(Failure::Io)? {
+        return Err(Failure::Usage(anyhow!("nothing was deleted")));
+    }
+    let done = tables.delete().await.context("could not delete the tables").map_err(Failure::Io)?;
+    for (name, done) in done {
+        say(&name, describe(done, "was not there"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_confirmed(args: &Args) -> anyhow::Result<bool> {
+    let names = args.tables.names();
+    let place = args.endpoint_url.as_deref().unwrap_or("AWS");
+    tell(&format!("{} and {} in {place} will be deleted with every decision in them.", names.correlation, names.load));
+    tell("Type yes to go on:");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).context("could not read the answer")?;
+    Ok(answer.trim() == "yes")
+}
+
+fn describe(done: Done, nothing: &'static str) -> &'static str {
+    match done {
+        Done::Nothing => nothing,
+        Done::Created => "created",
+        Done::TtlTurnedOn => "was there already; time to live turned on",
+        Done::Deleted => "deleted",
+    }
+}
+
+fn say(table: &str, what: &str) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{table}: {what}").context("could not write to standard output").map_err(Failure::Io)
+}
