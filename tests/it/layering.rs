@@ -55,7 +55,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "lambda_",
         ],
     ),
-    ("wire", &["crate::app", "crate::adapters", "crate::entry", "crate::config", "crate::telemetry", "aws_", "lambda_"]),
+    (
+        "wire",
+        &["crate::app", "crate::adapters", "crate::entry", "crate::config", "crate::telemetry", "aws_", "lambda_"],
+    ),
     ("adapters", &["crate::entry", "crate::telemetry", "lambda_"]),
     ("entry", &["crate::adapters", "crate::config", "crate::telemetry", "aws_sdk_"]),
     ("config", &["crate::app", "crate::wire", "crate::adapters", "crate::entry", "crate::telemetry"]),

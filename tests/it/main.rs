@@ -1,6 +1,8 @@
 //! Everything that loadgate promises, seen from outside: through the library's public items and the command line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod cloud;
+mod consumer;
 mod support;
 
 mod cli_bad_files;
@@ -16,4 +18,6 @@ mod oracle;
 mod parse_attempt;
 mod reject;
 mod replay_engine;
+mod store_capacity;
+mod store_contract;
 mod time;

@@ -1,0 +1,82 @@
+//! Servers as processes of their own.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use super::free_port;
+
+/// How long a server may take to answer: a Java virtual machine on a busy machine.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// Runs a program until its own standard input ends. That is when this test process drops it, or dies in whatever way.
+const GUARD: &str = r#""$@" </dev/null & pid=$!; cat >/dev/null; kill "$pid" 2>/dev/null; wait "$pid""#;
+
+/// A process that ends with this one.
+pub struct Guarded {
+    child: Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Guarded {
+    /// Starts a program, with `prepare` to add to its arguments and environment.
+    pub fn start(program: &Path, prepare: impl FnOnce(&mut Command)) -> Guarded {
+        let mut command = Command::new("sh");
+        command.args(["-c", GUARD, "guard"]).arg(program);
+        prepare(&mut command);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let stdin = child.stdin.take();
+        Guarded { child, stdin }
+    }
+
+    /// The first line that the program writes to standard output, if that is piped.
+    pub fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        line
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Something that `make tools` installs.
+pub fn tool(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".local/tools").join(name);
+    assert!(path.exists(), "{} is not there: run `make tools` first", path.display());
+    path
+}
+
+/// Waits until something listens on the port.
+pub fn wait_for_port(port: u16) {
+    let begun = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed() < START_MAX, "nothing listens on port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Amazon's DynamoDB Local, one for all tests of this process.
+pub fn dynamodb_local() -> &'static str {
+    static SERVER: OnceLock<(String, Guarded)> = OnceLock::new();
+    let (url, _) = SERVER.get_or_init(|| {
+        let port = free_port();
+        let folder = tool("dynamodb-local");
+        let server = Guarded::start(Path::new("java"), |java| {
+            java.current_dir(&folder).args(["-Djava.library.path=./DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar"]);
+            java.args(["-inMemory", "-sharedDb", "-port", &port.to_string()])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+        });
+        wait_for_port(port);
+        (format!("http://127.0.0.1:{port}"), server)
+    });
+    url
+}

@@ -1,0 +1,69 @@
+//! The parts of AWS that run on one machine, started for a test and ended with it.
+
+mod local;
+mod proxy;
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_config::SdkConfig;
+use loadgate::adapters::aws;
+use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::adapters::dynamodb::tables::Tables;
+use loadgate::config::TableNames;
+use tokio::sync::oneshot;
+
+pub use local::{Guarded, dynamodb_local, tool};
+pub use proxy::{Fault, Proxy};
+
+/// A port on this machine that nobody uses.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Names that no other test uses.
+pub fn fresh_names() -> TableNames {
+    static TESTS: AtomicU64 = AtomicU64::new(0);
+    let test = format!("{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
+    TableNames { correlation: format!("correlation-{test}"), load: format!("load-{test}") }
+}
+
+/// A store in fresh tables, and how to reach it.
+pub struct Fresh {
+    pub store: DynamoDb,
+    pub sdk: SdkConfig,
+    pub url: String,
+    pub names: TableNames,
+    /// What stops an embedded server when it is dropped.
+    _stop: Option<oneshot::Sender<()>>,
+}
+
+impl Fresh {
+    async fn at(url: String, stop: Option<oneshot::Sender<()>>) -> Fresh {
+        let (sdk, names) = (aws::load(Some(&url)).await, fresh_names());
+        Tables::new(&sdk, names.clone()).create().await.unwrap();
+        Fresh { store: DynamoDb::new(&sdk, names.clone()), sdk, url, names, _stop: stop }
+    }
+
+    /// In Amazon's DynamoDB Local.
+    pub async fn in_dynamodb_local() -> Fresh {
+        Fresh::at(dynamodb_local().to_owned(), None).await
+    }
+
+    /// In a DynamoDB inside this process.
+    pub async fn embedded() -> Fresh {
+        let database = dynoxide::Database::memory().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, async {
+            let _ = stopped.await;
+        }));
+        Fresh::at(url, Some(stop)).await
+    }
+
+    /// The same tables seen through another address.
+    pub async fn through(&self, url: &str) -> DynamoDb {
+        DynamoDb::new(&aws::load(Some(url)).await, self.names.clone())
+    }
+}

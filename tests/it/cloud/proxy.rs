@@ -1,0 +1,138 @@
+//! What stands between a program and DynamoDB: it counts requests, and can lose them or their answers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What goes wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection breaks before the request is passed on.
+    LoseRequest,
+    /// The request is passed on, the connection breaks before the answer is passed back.
+    LoseAnswer,
+    /// The answer comes late.
+    Delay(Duration),
+    /// DynamoDB says that it has no capacity.
+    Throttle,
+}
+
+/// A proxy before a server of this machine.
+#[derive(Clone)]
+pub struct Proxy {
+    pub url: String,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// How many requests there were, by their operation.
+    counts: BTreeMap<String, u64>,
+    /// What is to go wrong with the next requests of an operation.
+    faults: Vec<(&'static str, Fault)>,
+}
+
+impl Proxy {
+    pub async fn before(url: &str) -> Proxy {
+        let target = url.strip_prefix("http://").unwrap().to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Proxy { url: format!("http://{}", listener.local_addr().unwrap()), state: Arc::default() };
+        let shared = proxy.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (target, proxy) = (target.clone(), shared.clone());
+                tokio::spawn(async move { proxy.serve(client, &target).await });
+            }
+        });
+        proxy
+    }
+
+    /// Lets the next request of an operation, and with repetition the ones after it, go wrong.
+    pub fn fail(&self, operation: &'static str, fault: Fault, times: usize) {
+        self.state.lock().unwrap().faults.extend(vec![(operation, fault); times]);
+    }
+
+    /// How many requests there were, by operation, since the last time this was asked.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.state.lock().unwrap().counts)
+    }
+
+    async fn serve(&self, mut client: TcpStream, target: &str) -> Option<()> {
+        let mut server = TcpStream::connect(target).await.ok()?;
+        loop {
+            let request = read_message(&mut client).await?;
+            let fault = self.note(&operation(&request)?);
+            match fault {
+                Some(Fault::LoseRequest) => return None,
+                Some(Fault::Throttle) => {
+                    client.write_all(THROTTLED.as_bytes()).await.ok()?;
+                    continue;
+                }
+                _ => server.write_all(&request).await.ok()?,
+            }
+            let answer = read_message(&mut server).await?;
+            match fault {
+                Some(Fault::LoseAnswer) => return None,
+                Some(Fault::Delay(duration)) => tokio::time::sleep(duration).await,
+                _ => {}
+            }
+            client.write_all(&answer).await.ok()?;
+        }
+    }
+
+    fn note(&self, operation: &str) -> Option<Fault> {
+        let mut state = self.state.lock().unwrap();
+        *state.counts.entry(operation.to_owned()).or_default() += 1;
+        let place = state.faults.iter().position(|(name, _)| *name == operation)?;
+        Some(state.faults.remove(place).1)
+    }
+}
+
+const THROTTLED: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 109\r\n\r\n\
+{\"__type\":\"com.amazonaws.dynamodb.v20120810#ThrottlingException\",\"message\":\"Rate of requests exceeds limits\"}";
+
+/// One HTTP message with a length, or in chunks.
+async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(at) = find(&bytes, b"\r\n\r\n") {
+            break at + 4;
+        }
+        read_some(stream, &mut bytes).await?;
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .map(|text| text.trim().parse::<usize>().unwrap());
+    loop {
+        let is_whole = match length {
+            Some(length) => bytes.len() >= end + length,
+            None if head.contains("transfer-encoding: chunked") => bytes.ends_with(b"0\r\n\r\n"),
+            None => true,
+        };
+        if is_whole {
+            return Some(bytes);
+        }
+        read_some(stream, &mut bytes).await?;
+    }
+}
+
+async fn read_some(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<()> {
+    let read = stream.read_buf(bytes).await.ok()?;
+    (read > 0).then_some(())
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// `TransactWriteItems` of `x-amz-target: DynamoDB_20120810.TransactWriteItems`.
+fn operation(request: &[u8]) -> Option<String> {
+    let head = String::from_utf8_lossy(request);
+    let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with("x-amz-target:"))?;
+    Some(line.rsplit('.').next()?.trim().to_owned())
+}

@@ -1,0 +1,277 @@
+//! What one invocation promises, with everything around it failing on demand.
+
+pub mod world;
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use loadgate::app::Consistency;
+use loadgate::entry::lambda::EventError;
+use world::{Fault, World, message, raw, received};
+
+#[tokio::test(start_paused = true)]
+async fn customers_keep_their_order_and_share_requests() {
+    let world = World::new();
+    let batch = [("1", "a"), ("2", "b"), ("3", "a"), ("4", "c"), ("5", "a"), ("6", "b")];
+    let batch = batch.map(|(id, customer)| message(&format!("m{id}"), customer, id, "$2000.00"));
+    let (failed, report) = world.handle(batch.to_vec()).await;
+    assert!(failed.is_empty());
+    assert_eq!((report.accepted, report.declined, report.declined_by_reason["DAILY_AMOUNT"]), (5, 1, 1));
+    let requests = std::mem::take(&mut *world.queues().requests.lock().unwrap());
+    let requests: Vec<Vec<&str>> =
+        requests.iter().map(|keys| keys.iter().map(|key| key.event_id.as_str()).collect()).collect();
+    assert_eq!(requests, [vec!["1", "2", "4"], vec!["3", "6"], vec!["5"]]);
+    assert_eq!(world.published(), ["a/1+", "b/2+", "c/4+", "a/3+", "b/6+", "a/5-"]);
+    assert_eq!(*world.store().reads.lock().unwrap(), [Consistency::Eventual], "one read for the whole batch");
+    assert_eq!(world.store().commits.lock().unwrap().len(), 3, "one commit a customer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_customers_than_a_request_takes_are_published_in_several() {
+    let world = World::new();
+    let batch = (0..25).map(|n| message(&format!("m{n}"), &format!("c{n:02}"), "1", "$1")).collect();
+    assert_eq!(world.handle(batch).await.0, [""; 0]);
+    let sizes: Vec<usize> = world.queues().requests.lock().unwrap().iter().map(Vec::len).collect();
+    assert_eq!(sizes, [10, 10, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_one_commit_takes_is_decided_in_several_in_order() {
+    let world = World::new();
+    let batch = (0..150).map(|n| message(&format!("m{n}"), "a", &n.to_string(), "$0.00")).collect();
+    let (failed, report) = world.handle(batch).await;
+    assert_eq!((failed.len(), report.accepted, report.declined), (0, 3, 147));
+    let ids: Vec<String> = (0..150).map(|n| format!("a/{n}{}", if n < 3 { "+" } else { "-" })).collect();
+    assert_eq!(world.published(), ids);
+    assert_eq!(world.store().commits.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redelivery_gets_its_stored_decision_byte_for_byte_and_changes_nothing() {
+    let mut world = World::new();
+    let first = message("m1", "a", "1", "USD$5,000.00");
+    world.handle(vec![first.clone()]).await;
+    let body = world.queues().published.lock().unwrap().pop().unwrap();
+    assert!(body.contains(
+        r#""load_amount":"USD$5,000.00","time":"2000-01-03T00:00:00Z","decided_at":"2026-01-05T10:00:00.123Z""#
+    ));
+
+    world.pass(TimeDelta::hours(1));
+    let text = "[[limit]]\ncode='OTHER'\nmeasure='count'\nwindow='day'\nmax=0\n";
+    world.consumer.decider.limits = loadgate::config::parse_limits(text).unwrap();
+    let (failed, report) = world.handle(vec![received(first, 2)]).await;
+    assert_eq!((failed.len(), report.redelivered, report.accepted), (0, 1, 0));
+    assert_eq!(*world.queues().published.lock().unwrap(), [body]);
+    assert_eq!(world.store().commits.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_is_ignored_in_the_same_batch_and_in_a_later_one() {
+    let world = World::new();
+    let batch = vec![message("m1", "a", "1", "$1"), message("m2", "a", "1", "$2"), message("m3", "b", "1", "$3")];
+    let (failed, report) = world.handle(batch).await;
+    assert_eq!((failed.len(), report.accepted, report.ignored), (0, 2, 1));
+    assert_eq!(world.published(), ["a/1+", "b/1+"]);
+    let (failed, report) =
+        world.handle(vec![message("m4", "a", "1", "$1"), received(message("m5", "b", "1", "$1"), 3)]).await;
+    assert_eq!((failed.len(), report.ignored), (0, 2));
+    assert!(world.published().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_comes_back_from_the_dead_letter_queue_is_no_duplicate_of_itself() {
+    let world = World::new();
+    world.handle(vec![message("m1", "a", "1", "$1")]).await;
+    world.published();
+    let mut redriven = message("new id", "a", "1", "$1");
+    redriven.attributes.insert("MessageDeduplicationId".to_owned(), "m1".to_owned());
+    let (_, report) = world.handle(vec![redriven]).await;
+    assert_eq!((report.redelivered, report.ignored), (1, 0));
+    assert_eq!(world.published(), ["a/1+"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_record_counts_as_absent_though_it_is_still_there() {
+    let world = World::new();
+    world.handle(vec![message("m1", "a", "1", "$1")]).await;
+    world.pass(TimeDelta::hours(24) - TimeDelta::seconds(2));
+    assert_eq!(world.handle(vec![message("m2", "a", "1", "$1")]).await.1.ignored, 1);
+    world.pass(TimeDelta::seconds(2));
+    assert_eq!(world.handle(vec![message("m3", "a", "1", "$1")]).await.1.accepted, 1);
+    assert_eq!(world.published(), ["a/1+", "a/1+"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_decision_stops_its_customer_and_no_other_and_is_published_whatever_asks_for_it() {
+    let world = World::new();
+    world.queues().refused.lock().unwrap().insert("2".to_owned(), 99);
+    let batch = [("1", "a"), ("2", "a"), ("3", "a"), ("4", "b")];
+    let batch = batch.map(|(id, customer)| message(&format!("m{id}"), customer, id, "$1"));
+    let (failed, report) = world.handle(batch.to_vec()).await;
+    assert_eq!((failed, report.publish_failures, report.failed), (vec!["m2".to_owned(), "m3".to_owned()], 3, 2));
+    assert_eq!(world.published(), ["a/1+", "b/4+"], "nothing overtakes what was refused");
+    for (id, is_unpublished) in [("1", false), ("2", true), ("3", true)] {
+        let record = world.store().record("a", id).await.unwrap();
+        assert_eq!(record.is_unpublished, is_unpublished, "{id}");
+        // The dead-letter queue keeps a message for fourteen days.
+        let kept_days = (record.expires_at - record.decision.decided_at).num_days();
+        assert_eq!(kept_days >= 15, is_unpublished, "{id} is kept for {kept_days} days");
+    }
+
+    world.queues().refused.lock().unwrap().clear();
+    world.pass(TimeDelta::days(13));
+    let (failed, report) =
+        world.handle(vec![message("new id", "a", "2", "$1"), message("other", "a", "3", "$1")]).await;
+    assert_eq!((failed.len(), report.redelivered), (0, 2));
+    assert_eq!(world.published(), ["a/2+", "a/3+"]);
+    assert!(!world.store().record("a", "2").await.unwrap().is_unpublished, "the mark is cleared");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_the_queue_refuses_for_a_moment_is_published() {
+    let world = World::new();
+    world.queues().refused.lock().unwrap().insert("1".to_owned(), 2);
+    let (failed, report) = world.handle(vec![message("m1", "a", "1", "$1"), message("m2", "a", "2", "$1")]).await;
+    assert_eq!((failed.len(), report.publish_failures), (0, 2));
+    assert_eq!(world.published(), ["a/1+", "a/2+"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_received_again_is_marked_until_it_is_published() {
+    let world = World::new();
+    // Not decided yet: the record is born with its mark.
+    world.handle(vec![received(message("m1", "a", "1", "$1"), 2)]).await;
+    assert!(world.store().commits.lock().unwrap()[0].records[0].is_unpublished);
+    assert_eq!(*world.store().remarks.lock().unwrap(), [("1".to_owned(), false)]);
+    let record = world.store().record("a", "1").await.unwrap();
+    assert_eq!((record.is_unpublished, (record.expires_at - record.decision.decided_at).num_hours()), (false, 23));
+
+    // Decided before: the mark is set before the decision is published.
+    world.store().remarks.lock().unwrap().clear();
+    world.handle(vec![received(message("m1", "a", "1", "$1"), 3)]).await;
+    assert_eq!(*world.store().remarks.lock().unwrap(), [("1".to_owned(), true), ("1".to_owned(), false)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn invalid_input_goes_to_the_dead_letter_queue_whole_and_holds_nobody_up() {
+    let world = World::new();
+    let mismatch = message("m3", "b", "3", "$1").body.unwrap();
+    let odd = message("m4", "a b", "4", "$1").body.unwrap();
+    let batch = vec![
+        message("m1", "a", "1", "$1"),
+        raw("m2", "a", "no JSON"),
+        raw("m3", "a", &mismatch),
+        raw("m4", "a", &odd),
+        message("m5", "a", "5", "$1.234"),
+        raw("m6", "a", ""),
+        raw("m7", "a", &"x".repeat(262_145)),
+        message("m8", "a", "8", "$1"),
+    ];
+    let bodies: Vec<String> = batch.iter().map(|message| message.body.clone().unwrap()).collect();
+    let (failed, report) = world.handle(batch).await;
+    assert_eq!((failed.len(), report.invalid, report.accepted), (0, 6, 2));
+    assert_eq!(world.published(), ["a/1+", "a/8+"]);
+    let letters = world.queues().letters.lock().unwrap();
+    let codes: Vec<_> = letters.iter().map(|letter| (letter.message_id.as_str(), letter.error.code())).collect();
+    let expected = ["NOT_JSON", "GROUP_MISMATCH", "BAD_ID", "BAD_AMOUNT", "NOT_JSON", "TOO_LONG"];
+    assert_eq!(codes, ["m2", "m3", "m4", "m5", "m6", "m7"].into_iter().zip(expected).collect::<Vec<_>>());
+    assert!(letters.iter().zip(&bodies[1..7]).all(|(letter, body)| letter.body == *body && letter.group_id == "a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn invalid_input_that_cannot_be_put_away_fails_alone() {
+    let world = World::new();
+    *world.queues().refuse_letters.lock().unwrap() = true;
+    let (failed, report) = world.handle(vec![raw("m1", "a", "{"), message("m2", "a", "2", "$1")]).await;
+    assert_eq!((failed, report.invalid, report.accepted), (vec!["m1".to_owned()], 0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_without_a_group_is_left_and_the_others_are_decided() {
+    let world = World::new();
+    let mut ungrouped = message("m1", "a", "1", "$1");
+    ungrouped.attributes.remove("MessageGroupId");
+    let (failed, report) = world.handle(vec![ungrouped, message("m2", "b", "2", "$1")]).await;
+    assert_eq!((failed, report.failed), (vec!["m1".to_owned()], 1));
+    assert_eq!(world.published(), ["b/2+"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_cannot_be_answered_is_refused_whole() {
+    let world = World::new();
+    for id in [None, Some(String::new())] {
+        let mut nameless = message("", "a", "2", "$1");
+        nameless.message_id = id;
+        let refused = world.try_handle(vec![message("m1", "a", "1", "$1"), nameless]).await;
+        assert_eq!(refused.unwrap_err(), EventError::NoMessageId { number: 2 });
+    }
+    assert!(world.published().is_empty() && world.store().commits.lock().unwrap().is_empty());
+    assert_eq!(world.handle(vec![]).await.0, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_outcome_is_found_out_by_reading() {
+    for fault in [Fault::LostAfter, Fault::LostBefore] {
+        let world = World::new();
+        world.store().fail("a", fault, 1);
+        let (failed, _) = world.handle(vec![message("m1", "a", "1", "$3000"), message("m2", "a", "2", "$3000")]).await;
+        assert!(failed.is_empty(), "{fault:?}");
+        assert_eq!(world.published(), ["a/1+", "a/2-"], "{fault:?}");
+        assert_eq!(*world.store().reads.lock().unwrap(), [Consistency::Eventual, Consistency::Strong]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_is_decided_again_and_not_for_ever() {
+    let world = World::new();
+    world.store().fail("a", Fault::Conflict, 3);
+    world.store().fail("b", Fault::Conflict, 99);
+    world.store().fail("c", Fault::Throttled, 99);
+    let batch = ["a", "b", "c", "d"].map(|customer| message(customer, customer, "1", "$1"));
+    let (failed, report) = world.handle(batch.to_vec()).await;
+    assert_eq!(failed, ["b", "c"]);
+    assert_eq!(report.conflicts, 3 + 6);
+    assert_eq!(world.published(), ["d/1+", "a/1+"], "nobody waits for another's conflict");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_understood_fails_its_customer_only() {
+    let world = World::new();
+    *world.store().corrupt.lock().unwrap() = Some("a".to_owned());
+    let batch = vec![message("m1", "a", "1", "$1"), message("m2", "b", "1", "$1"), message("m3", "a", "2", "$1")];
+    assert_eq!(world.handle(batch).await.0, ["m1", "m3"]);
+    assert_eq!(world.published(), ["b/1+"]);
+    assert_eq!(world.store().reads.lock().unwrap().len(), 1, "another round would not help");
+}
+
+#[tokio::test(start_paused = true)]
+async fn near_the_deadline_no_customer_is_begun_and_the_rest_is_reported() {
+    let world = World::new();
+    // The first round ends after 21 of 30 s; then there is less left than the reserve of 10 s.
+    world.store().fail("a", Fault::Slow(Duration::from_secs(21)), 1);
+    world.store().fail("b", Fault::Conflict, 1);
+    let (failed, _) = world.handle(vec![message("m1", "a", "1", "$1"), message("m2", "b", "1", "$1")]).await;
+    assert_eq!(failed, ["m2"], "what was begun is finished, and no round is begun");
+    assert_eq!(world.published(), ["a/1+"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_is_given_in_time_whatever_hangs() {
+    let world = World::new();
+    world.store().fail("a", Fault::Slow(Duration::from_secs(3600)), 1);
+    let begun = tokio::time::Instant::now();
+    let (failed, _) = world.handle(vec![message("m1", "a", "1", "$1"), raw("m2", "b", "{")]).await;
+    assert_eq!(failed, ["m1"]);
+    assert_eq!(begun.elapsed().as_millis(), 29_500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_decision_repeats_of_its_attempt_is_bounded() {
+    let world = World::new();
+    let amount = format!("{}1.5", "0".repeat(100_000));
+    let time = format!("2000-01-03T00:00:00.25{}+02:00", "0".repeat(1_000));
+    let body = crate::support::line("1", "a", &amount, &time);
+    assert!(world.handle(vec![raw("m1", "a", body.trim_end())]).await.0.is_empty());
+    let body = world.queues().published.lock().unwrap().pop().unwrap();
+    assert!(body.contains(r#""load_amount":"$1.50","time":"2000-01-02T22:00:00.250Z""#), "{body}");
+}

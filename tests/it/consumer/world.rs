@@ -1,0 +1,226 @@
+//! A world for the consumer in which anything can fail on demand, and time stands still unless somebody waits.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use chrono::{DateTime, TimeDelta, Utc};
+use loadgate::adapters::MemoryStore;
+use loadgate::app::consumer::{Consumer, Report};
+use loadgate::app::deciding::Decider;
+use loadgate::app::{
+    Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Lookup, QueueError, Queues, Snapshot, Store,
+    StoreError, Units,
+};
+use loadgate::domain::{EventKey, Limits, StoredDecision, parse_time};
+use loadgate::entry::lambda::{EventError, handle};
+use loadgate::wire::decision_message;
+
+/// How long an invocation has.
+pub const TIMEOUT: TimeDelta = TimeDelta::seconds(30);
+
+/// What goes wrong with a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is written, and nobody says so.
+    LostBefore,
+    /// Everything is written, and nobody says so.
+    LostAfter,
+    Throttled,
+    Conflict,
+    /// It is done late.
+    Slow(Duration),
+}
+
+/// A clock that runs only while somebody waits.
+pub struct TestClock(Mutex<DateTime<Utc>>, tokio::time::Instant);
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock().unwrap() + self.1.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+#[derive(Default)]
+pub struct FlakyStore {
+    inner: MemoryStore,
+    /// What goes wrong next with a customer's commits.
+    faults: Mutex<BTreeMap<String, Vec<Fault>>>,
+    /// The customer whose items cannot be understood.
+    pub corrupt: Mutex<Option<String>>,
+    /// What every read has asked for.
+    pub reads: Mutex<Vec<Consistency>>,
+    pub commits: Mutex<Vec<Commit>>,
+    pub remarks: Mutex<Vec<(String, bool)>>,
+}
+
+impl FlakyStore {
+    pub fn fail(&self, customer: &str, fault: Fault, times: usize) {
+        self.faults.lock().unwrap().entry(customer.to_owned()).or_default().extend(vec![fault; times]);
+    }
+
+    pub async fn record(&self, customer: &str, id: &str) -> Option<CorrelationRecord> {
+        let key = EventKey { customer_id: customer.to_owned(), event_id: id.to_owned() };
+        let lookup = Lookup { events: [key.clone()].into(), ..Lookup::default() };
+        let mut snapshot = self.inner.read(&lookup, Consistency::Strong).await.unwrap();
+        snapshot.records.remove(&key).map(Result::unwrap)
+    }
+}
+
+impl Store for FlakyStore {
+    async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
+        self.reads.lock().unwrap().push(records);
+        let mut snapshot = self.inner.read(lookup, records).await?;
+        let corrupt = self.corrupt.lock().unwrap().clone();
+        for key in lookup.weeks.iter().filter(|key| corrupt.as_ref() == Some(&key.customer_id)) {
+            snapshot.usage.insert(key.clone(), Err(StoreError::Corrupt(Cause::new("DAYS cannot be understood"))));
+        }
+        Ok(snapshot)
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
+        self.commits.lock().unwrap().push(commit.clone());
+        let fault = {
+            let mut faults = self.faults.lock().unwrap();
+            faults.get_mut(&commit.customer_id).filter(|faults| !faults.is_empty()).map(|faults| faults.remove(0))
+        };
+        match fault {
+            None => self.inner.commit(commit).await,
+            Some(Fault::LostBefore) => Err(StoreError::Unavailable(Cause::new("no answer"))),
+            Some(Fault::LostAfter) => {
+                self.inner.commit(commit).await?;
+                Err(StoreError::Unavailable(Cause::new("no answer")))
+            }
+            Some(Fault::Throttled) => Err(StoreError::Throttled(Cause::new("too fast"))),
+            Some(Fault::Conflict) => Err(StoreError::Conflict(Cause::new("another writer"))),
+            Some(Fault::Slow(duration)) => {
+                tokio::time::sleep(duration).await;
+                self.inner.commit(commit).await
+            }
+        }
+    }
+
+    async fn remark(&self, record: &CorrelationRecord) -> Result<Units, StoreError> {
+        self.remarks.lock().unwrap().push((record.decision.key.event_id.clone(), record.is_unpublished));
+        self.inner.remark(record).await
+    }
+}
+
+#[derive(Default)]
+pub struct FakeQueues {
+    /// Every request to the decisions queue: which events shared it.
+    pub requests: Mutex<Vec<Vec<EventKey>>>,
+    /// The bodies that the queue has taken, in its order.
+    pub published: Mutex<Vec<String>>,
+    pub letters: Mutex<Vec<DeadLetter>>,
+    /// How often an event's decision is still refused.
+    pub refused: Mutex<BTreeMap<String, u32>>,
+    pub refuse_letters: Mutex<bool>,
+}
+
+impl Queues for FakeQueues {
+    async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
+        self.requests.lock().unwrap().push(decisions.iter().map(|decision| decision.key.clone()).collect());
+        let answer = |decision: &&StoredDecision| {
+            match self.refused.lock().unwrap().get_mut(&decision.key.event_id).filter(|left| **left > 0) {
+                Some(left) => {
+                    *left -= 1;
+                    return Err(refusal());
+                }
+                None => self.published.lock().unwrap().push(decision_message(decision)),
+            }
+            Ok(())
+        };
+        decisions.iter().map(answer).collect()
+    }
+
+    async fn dead_letter(&self, letter: &DeadLetter) -> Result<(), QueueError> {
+        if *self.refuse_letters.lock().unwrap() {
+            return Err(refusal());
+        }
+        self.letters.lock().unwrap().push(letter.clone());
+        Ok(())
+    }
+}
+
+fn refusal() -> QueueError {
+    QueueError { cause: Cause::new("InternalError"), is_retryable: true }
+}
+
+pub struct World {
+    pub consumer: Consumer<FlakyStore, FakeQueues, TestClock>,
+}
+
+impl World {
+    pub fn new() -> World {
+        let clock = TestClock(Mutex::new(parse_time("2026-01-05T10:00:00.123Z").unwrap()), tokio::time::Instant::now());
+        let store = FlakyStore::default();
+        let decider = Decider { store, clock, limits: Limits::default(), correlation_ttl: TimeDelta::hours(24) };
+        World { consumer: Consumer { decider, queues: FakeQueues::default() } }
+    }
+
+    pub fn store(&self) -> &FlakyStore {
+        &self.consumer.decider.store
+    }
+
+    pub fn queues(&self) -> &FakeQueues {
+        &self.consumer.queues
+    }
+
+    /// Lets the calendar jump.
+    pub fn pass(&self, time: TimeDelta) {
+        *self.consumer.decider.clock.0.lock().unwrap() += time;
+    }
+
+    /// Handles a batch; says which messages have failed, and what it came to.
+    pub async fn handle(&self, records: Vec<SqsMessage>) -> (Vec<String>, Report) {
+        self.try_handle(records).await.unwrap()
+    }
+
+    pub async fn try_handle(&self, records: Vec<SqsMessage>) -> Result<(Vec<String>, Report), EventError> {
+        let mut event = SqsEvent::default();
+        event.records = records;
+        let end = self.consumer.decider.clock.now() + TIMEOUT;
+        let (response, report) = handle(&self.consumer, event, end).await?;
+        let failed = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier);
+        Ok((failed.collect(), report))
+    }
+
+    /// The ids of the events whose decisions were published since the last time this was asked, with the customer.
+    pub fn published(&self) -> Vec<String> {
+        let bodies = std::mem::take(&mut *self.queues().published.lock().unwrap());
+        let id = |body: &String| {
+            let decision: serde_json::Value = serde_json::from_str(body).unwrap();
+            let verdict = if decision["accepted"] == true { "+" } else { "-" };
+            format!("{}/{}{verdict}", decision["customer_id"].as_str().unwrap(), decision["id"].as_str().unwrap())
+        };
+        bodies.iter().map(id).collect()
+    }
+}
+
+/// A message with an attempt, received for the first time.
+pub fn message(message_id: &str, customer: &str, id: &str, amount: &str) -> SqsMessage {
+    let body = crate::support::line(id, customer, amount, "2000-01-03T00:00:00Z");
+    raw(message_id, customer, body.trim_end())
+}
+
+/// A message with any body.
+pub fn raw(message_id: &str, group: &str, body: &str) -> SqsMessage {
+    let mut message = SqsMessage::default();
+    message.message_id = Some(message_id.to_owned());
+    message.body = Some(body.to_owned());
+    message.attributes.insert("MessageGroupId".to_owned(), group.to_owned());
+    message.attributes.insert("ApproximateReceiveCount".to_owned(), "1".to_owned());
+    message
+}
+
+/// The message, received for the nth time.
+pub fn received(mut message: SqsMessage, times: u32) -> SqsMessage {
+    message.attributes.insert("ApproximateReceiveCount".to_owned(), times.to_string());
+    message
+}

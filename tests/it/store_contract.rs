@@ -1,0 +1,225 @@
+//! What every store keeps to: the one in memory, Amazon's DynamoDB Local, and the embedded one.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use loadgate::adapters::MemoryStore;
+use loadgate::app::{
+    Commit, Consistency, CorrelationRecord, Lookup, Store, StoreError, UsageChange, UsageKey, UsageRow,
+};
+use loadgate::domain::{Cents, Day, DayUsage, EventKey, LimitUsage, StoredDecision, Week, WeekUsage, parse_time};
+
+use crate::cloud::Fresh;
+
+macro_rules! on_every_store {
+    ($($case:ident),* $(,)?) => {
+        mod memory {
+            use super::*;
+            $(#[tokio::test] async fn $case() { super::$case(&MemoryStore::default()).await; })*
+        }
+        mod dynamodb_local {
+            use super::*;
+            $(#[tokio::test] async fn $case() { super::$case(&Fresh::in_dynamodb_local().await.store).await; })*
+        }
+        mod embedded {
+            use super::*;
+            $(#[tokio::test] async fn $case() { super::$case(&Fresh::embedded().await.store).await; })*
+        }
+    };
+}
+
+on_every_store![
+    nothing_is_found_where_nothing_is,
+    what_was_committed_is_read,
+    a_second_record_of_an_event_is_refused_with_everything_else_of_its_commit,
+    a_row_that_was_changed_since_is_not_overwritten,
+    an_expired_record_counts_as_absent_to_the_second,
+    a_commit_made_twice_counts_once,
+    a_mark_is_set_and_cleared_and_nothing_else_changes,
+    a_record_that_another_message_wrote_later_is_not_marked,
+    any_number_of_keys_is_read,
+    of_many_writers_one_wins,
+];
+
+fn at(time: &str) -> DateTime<Utc> {
+    parse_time(time).unwrap()
+}
+
+/// Far ahead: DynamoDB Local deletes expired records within seconds.
+fn now() -> DateTime<Utc> {
+    at("2126-01-05T10:00:00.123Z")
+}
+
+fn week() -> Week {
+    Day::of(at("2018-12-31T00:00:00Z")).week()
+}
+
+fn event(id: &str) -> EventKey {
+    EventKey { customer_id: "528".to_owned(), event_id: id.to_owned() }
+}
+
+fn record(id: &str) -> CorrelationRecord {
+    CorrelationRecord {
+        decision: StoredDecision {
+            key: event(id),
+            accepted: false,
+            reasons: vec!["DAILY_AMOUNT".to_owned(), "DAILY_COUNT".to_owned()],
+            load_amount: "USD$3,318.47".to_owned(),
+            time: "2018-12-31T23:59:59.5+01:00".to_owned(),
+            decided_at: now(),
+            usage: vec![
+                LimitUsage { code: "DAILY_AMOUNT".to_owned(), used: u64::MAX, limit: 500_000 },
+                LimitUsage { code: "DAILY_COUNT".to_owned(), used: 3, limit: 3 },
+            ],
+        },
+        message_id: format!("message of {id}"),
+        fingerprint: "0123456789abcdef".to_owned(),
+        is_unpublished: false,
+        expires_at: at("2126-01-06T10:00:00Z"),
+    }
+}
+
+fn usage(amount: u64) -> WeekUsage {
+    let mut usage = WeekUsage::default();
+    usage.set_day(0, DayUsage { amount: Cents::new(amount), count: 1 });
+    usage.set_day(6, DayUsage { amount: Cents::new(u64::MAX), count: u32::MAX });
+    usage
+}
+
+fn commit(ids: &[&str], before: UsageRow, after: WeekUsage) -> Commit {
+    let usage = vec![UsageChange { week: week(), before, after }];
+    Commit { customer_id: "528".to_owned(), records: ids.iter().map(|id| record(id)).collect(), usage, now: now() }
+}
+
+async fn read_record(store: &impl Store, id: &str) -> Option<CorrelationRecord> {
+    let lookup = Lookup { events: [event(id)].into(), ..Lookup::default() };
+    let mut snapshot = store.read(&lookup, Consistency::Strong).await.unwrap();
+    snapshot.records.remove(&event(id)).map(Result::unwrap)
+}
+
+async fn read_row(store: &impl Store) -> Option<UsageRow> {
+    let key = UsageKey { customer_id: "528".to_owned(), week: week() };
+    let lookup = Lookup { weeks: [key.clone()].into(), ..Lookup::default() };
+    let mut snapshot = store.read(&lookup, Consistency::Strong).await.unwrap();
+    snapshot.usage.remove(&key).map(Result::unwrap)
+}
+
+fn assert_conflict<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
+    assert!(matches!(result, Err(StoreError::Conflict(_))), "{result:?}");
+}
+
+async fn nothing_is_found_where_nothing_is(store: &impl Store) {
+    assert_eq!(read_record(store, "1").await, None);
+    assert_eq!(read_row(store).await, None);
+    let snapshot = store.read(&Lookup::default(), Consistency::Eventual).await.unwrap();
+    assert!(snapshot.records.is_empty() && snapshot.usage.is_empty());
+}
+
+async fn what_was_committed_is_read(store: &impl Store) {
+    store.commit(&commit(&["1", "2"], UsageRow::default(), usage(5))).await.unwrap();
+    assert_eq!(read_record(store, "1").await, Some(record("1")));
+    assert_eq!(read_record(store, "2").await, Some(record("2")));
+    let row = UsageRow { usage: usage(5), version: 1 };
+    assert_eq!(read_row(store).await, Some(row));
+
+    let accepted = CorrelationRecord {
+        decision: StoredDecision { accepted: true, reasons: vec![], usage: vec![], ..record("3").decision },
+        is_unpublished: true,
+        ..record("3")
+    };
+    let next = Commit { records: vec![accepted.clone()], ..commit(&[], row, usage(7)) };
+    store.commit(&next).await.unwrap();
+    assert_eq!(read_record(store, "3").await, Some(accepted));
+    assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(7), version: 2 }));
+}
+
+async fn a_second_record_of_an_event_is_refused_with_everything_else_of_its_commit(store: &impl Store) {
+    store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
+    let row = read_row(store).await.unwrap();
+    let other = CorrelationRecord { message_id: "another".to_owned(), ..record("1") };
+    let second = Commit { records: vec![record("2"), other], ..commit(&[], row, usage(9)) };
+    assert_conflict(&store.commit(&second).await);
+    assert_eq!(read_record(store, "1").await, Some(record("1")));
+    assert_eq!(read_record(store, "2").await, None);
+    assert_eq!(read_row(store).await, Some(row));
+}
+
+async fn a_row_that_was_changed_since_is_not_overwritten(store: &impl Store) {
+    store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
+    let first = read_row(store).await.unwrap();
+    assert_conflict(&store.commit(&commit(&["2"], UsageRow::default(), usage(6))).await);
+    store.commit(&commit(&["3"], first, usage(7))).await.unwrap();
+    assert_conflict(&store.commit(&commit(&["4"], first, usage(8))).await);
+    let ahead = UsageRow { version: 9, ..first };
+    assert_conflict(&store.commit(&commit(&["5"], ahead, usage(8))).await);
+    assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(7), version: 2 }));
+    for id in ["2", "4", "5"] {
+        assert_eq!(read_record(store, id).await, None);
+    }
+}
+
+async fn an_expired_record_counts_as_absent_to_the_second(store: &impl Store) {
+    store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
+    let row = read_row(store).await.unwrap();
+    let expires_at = record("1").expires_at;
+    let again = |now| {
+        let again = CorrelationRecord { message_id: "another".to_owned(), ..record("1") };
+        Commit { records: vec![again], usage: vec![], now, ..commit(&[], row, usage(5)) }
+    };
+    assert_conflict(&store.commit(&again(expires_at - TimeDelta::milliseconds(1))).await);
+    store.commit(&again(expires_at)).await.unwrap();
+    assert_eq!(read_record(store, "1").await.unwrap().message_id, "another");
+}
+
+async fn a_commit_made_twice_counts_once(store: &impl Store) {
+    let commit = commit(&["1"], UsageRow::default(), usage(5));
+    store.commit(&commit).await.unwrap();
+    if let Err(error) = store.commit(&commit).await {
+        assert_conflict::<()>(&Err(error));
+    }
+    assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(5), version: 1 }));
+}
+
+async fn a_mark_is_set_and_cleared_and_nothing_else_changes(store: &impl Store) {
+    store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
+    let expires_at = at("2126-01-22T10:00:00Z");
+    let marked = CorrelationRecord { is_unpublished: true, expires_at, ..record("1") };
+    // Of what is given, only the mark and the expiry are taken over.
+    let given = CorrelationRecord { fingerprint: "other".to_owned(), ..marked.clone() };
+    store.remark(&given).await.unwrap();
+    assert_eq!(read_record(store, "1").await, Some(marked));
+    store.remark(&record("1")).await.unwrap();
+    assert_eq!(read_record(store, "1").await, Some(record("1")));
+}
+
+async fn a_record_that_another_message_wrote_later_is_not_marked(store: &impl Store) {
+    assert_conflict(&store.remark(&record("1")).await);
+    assert_eq!(read_record(store, "1").await, None);
+    store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
+    let other = CorrelationRecord { message_id: "another".to_owned(), is_unpublished: true, ..record("1") };
+    assert_conflict(&store.remark(&other).await);
+    assert_eq!(read_record(store, "1").await, Some(record("1")));
+}
+
+async fn any_number_of_keys_is_read(store: &impl Store) {
+    let ids: Vec<String> = (0..250).map(|id| id.to_string()).collect();
+    for ids in ids.chunks(90) {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let row = read_row(store).await.unwrap_or_default();
+        store.commit(&commit(&ids, row, usage(5))).await.unwrap();
+    }
+    let events = ids.iter().map(|id| event(id)).chain([event("absent")]).collect();
+    let weeks = [UsageKey { customer_id: "528".to_owned(), week: week() }].into();
+    let snapshot = store.read(&Lookup { events, weeks }, Consistency::Eventual).await.unwrap();
+    let missing: Vec<&String> = ids.iter().filter(|id| !snapshot.records.contains_key(&event(id))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(snapshot.usage.len(), 1);
+    for (key, found) in snapshot.records {
+        assert_eq!(found.unwrap(), record(&key.event_id));
+    }
+}
+
+async fn of_many_writers_one_wins(store: &impl Store) {
+    let commits: Vec<Commit> = (0..8).map(|id| commit(&[&id.to_string()], UsageRow::default(), usage(id))).collect();
+    let results = futures_util::future::join_all(commits.iter().map(|commit| store.commit(commit))).await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
+    assert_eq!(read_row(store).await.unwrap().version, 1);
+}
