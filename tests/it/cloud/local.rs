@@ -70,6 +70,8 @@ pub fn dynamodb_local() -> &'static str {
         let port = free_port();
         let folder = tool("dynamodb-local");
         let server = Guarded::start(Path::new("java"), |java| {
+            // It would listen on every interface.
+            java.env("LD_PRELOAD", tool("dynamodb/loopback.so"));
             java.current_dir(&folder).args(["-Djava.library.path=./DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar"]);
             java.args(["-inMemory", "-sharedDb", "-port", &port.to_string()])
                 .stdout(Stdio::null())

@@ -1,7 +1,9 @@
 //! The parts of AWS that run on one machine, started for a test and ended with it.
 
+mod emulator;
 mod local;
 mod proxy;
+mod queues;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +15,10 @@ use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::config::TableNames;
 use tokio::sync::oneshot;
 
+pub use emulator::Emulator;
 pub use local::{Guarded, dynamodb_local, tool};
 pub use proxy::{Fault, Proxy};
+pub use queues::{drain, fresh_queue, sqs};
 
 /// A port on this machine that nobody uses.
 pub fn free_port() -> u16 {

@@ -1,0 +1,52 @@
+//! An SQS with FIFO semantics, one for all tests of this process.
+
+use std::collections::HashMap;
+use std::process::Stdio;
+use std::sync::OnceLock;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName;
+use loadgate::adapters::aws;
+use loadgate::adapters::sqs::{Inbox, Received};
+
+use super::local::{Guarded, tool, wait_for_port};
+use super::{free_port, fresh_names};
+
+pub fn sqs() -> &'static str {
+    static SERVER: OnceLock<(String, Guarded)> = OnceLock::new();
+    let (url, _) = SERVER.get_or_init(|| {
+        let port = free_port();
+        let url = format!("http://127.0.0.1:{port}");
+        let server = Guarded::start(&tool("venv").join("bin/ministack"), |ministack| {
+            ministack.env("GATEWAY_PORT", port.to_string()).env("BIND_HOST", "127.0.0.1");
+            ministack.env("IOT_MTLS_ENABLED", "0").env("AWS_ENDPOINT_URL", &url);
+            ministack.stdout(Stdio::null()).stderr(Stdio::null());
+        });
+        wait_for_port(port);
+        (url, server)
+    });
+    url
+}
+
+/// Makes a FIFO queue that no other test uses; says its URL.
+pub async fn fresh_queue() -> String {
+    let client = Client::new(&aws::load(Some(sqs())).await);
+    let attributes = HashMap::from([(QueueAttributeName::FifoQueue, "true".to_owned())]);
+    let name = format!("{}.fifo", fresh_names().load);
+    let queue = client.create_queue().queue_name(name).set_attributes(Some(attributes)).send().await.unwrap();
+    queue.queue_url.unwrap().replace("localhost", "127.0.0.1")
+}
+
+/// Takes everything out of a queue.
+pub async fn drain(url: &str) -> Vec<Received> {
+    let inbox = Inbox::new(&aws::load(Some(sqs())).await, url.to_owned());
+    let mut all = Vec::new();
+    loop {
+        let received = inbox.receive(10, 0).await.unwrap();
+        if received.is_empty() {
+            return all;
+        }
+        inbox.delete(&received).await.unwrap();
+        all.extend(received);
+    }
+}

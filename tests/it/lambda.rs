@@ -1,0 +1,161 @@
+//! The Lambda as AWS runs it: the real bootstrap under the emulator of the runtime.
+
+use serde_json::{Map, Value, json};
+
+use crate::cloud::{Emulator, Fault, Fresh, Proxy, drain, fresh_names, fresh_queue, sqs};
+
+/// A function over fresh tables and queues.
+struct Function {
+    emulator: Emulator,
+    decisions: String,
+    dead_letters: String,
+}
+
+impl Function {
+    async fn start(fresh: &Fresh, dynamodb_url: &str, more: &[(&str, &str)]) -> Function {
+        let (decisions, dead_letters) = (fresh_queue().await, fresh_queue().await);
+        let mut environment = vec![
+            ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url),
+            ("AWS_ENDPOINT_URL_SQS", sqs()),
+            ("LOADGATE_CORRELATION_TABLE", &fresh.names.correlation),
+            ("LOADGATE_LOAD_TABLE", &fresh.names.load),
+            ("LOADGATE_DECISIONS_QUEUE_URL", &decisions),
+            ("LOADGATE_DEAD_LETTER_QUEUE_URL", &dead_letters),
+        ];
+        environment.extend(more);
+        let emulator = Emulator::start(&environment);
+        Function { emulator, decisions, dead_letters }
+    }
+}
+
+fn event(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// What is the same in every run: without instants, durations, request ids and file names.
+fn stable(log: Vec<Value>) -> Vec<Value> {
+    let keep = |line: Value| -> Value {
+        let Value::Object(line) = line else { return line };
+        let is_metric = line.contains_key("_aws");
+        let dropped = |name: &str| match name {
+            "_aws" | "timestamp" | "request_id" | "span" => true,
+            _ => is_metric && (name.ends_with("_ms") || name.starts_with("consumed_")),
+        };
+        let zero = json!(0);
+        let kept = line.into_iter().filter(|(name, value)| !dropped(name) && !(is_metric && *value == zero));
+        Value::Object(kept.collect::<Map<_, _>>())
+    };
+    log.into_iter().map(keep).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_is_answered_as_it_should_be() {
+    let fresh = Fresh::in_dynamodb_local().await;
+    let mut function = Function::start(&fresh, &fresh.url, &[]).await;
+    for name in
+        ["one-customer", "redelivery", "many-customers", "duplicate", "malformed-body", "mixed-group", "no-group"]
+    {
+        let answer = function.emulator.invoke(&event(name));
+        let without_clock = |body: &str| {
+            let mut decision: Value = serde_json::from_str(body).unwrap();
+            assert!(decision["decided_at"].take().as_str().unwrap().ends_with('Z'));
+            decision
+        };
+        let decisions: Vec<Value> =
+            drain(&function.decisions).await.iter().map(|message| without_clock(&message.body)).collect();
+        let letters: Vec<Value> = drain(&function.dead_letters)
+            .await
+            .iter()
+            .map(|letter| json!([letter.group_id, letter.attributes, letter.body]))
+            .collect();
+        let log = stable(function.emulator.log());
+        insta::assert_json_snapshot!(
+            format!("lambda_{name}"),
+            json!({ "answer": answer, "decisions": decisions, "dead_letters": letters, "log": log })
+        );
+    }
+}
+
+#[test]
+fn every_event_file_is_tried() {
+    let folder = format!("{}/events", env!("CARGO_MANIFEST_DIR"));
+    let this = include_str!("lambda.rs");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        if let Some(name) = name.strip_suffix(".json") {
+            assert!(this.contains(&format!("\"{name}\"")), "events/{name}.json is not tried");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_at_start_with_every_variable_that_is_wrong() {
+    let mut emulator = Emulator::start(&[
+        ("LOADGATE_DECISIONS_QUEUE_URL", "https://sqs.example/1/standard"),
+        ("LOADGATE_CORRELATION_TTL_HOURS", "a day"),
+        ("LOADGATE_LIMITS", "/no/such/limits.toml"),
+    ]);
+    let answer = emulator.invoke(&event("one-customer"));
+    insta::assert_json_snapshot!(
+        "lambda_wrong_configuration",
+        json!({ "answer": answer, "log": stable(emulator.log()) })
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_table_is_told_at_start() {
+    let fresh = Fresh::in_dynamodb_local().await;
+    let absent = fresh_names().load;
+    let mut function = Function::start(&fresh, &fresh.url, &[("LOADGATE_LOAD_TABLE", &absent)]).await;
+    let answer = function.emulator.invoke(&event("one-customer"));
+    let message = answer["errorMessage"].as_str().unwrap();
+    assert!(
+        message.contains(&absent) && message.contains("create the tables with `loadgate tables create`"),
+        "{answer}"
+    );
+    let log = function.emulator.log();
+    assert!(log.iter().any(|line| line["level"] == "ERROR" && line["error"] == message), "{log:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_dynamodb_out_of_reach_every_message_is_left_for_redelivery_and_told() {
+    let fresh = Fresh::embedded().await;
+    let mut function = Function::start(&fresh, "http://127.0.0.1:9", &[]).await;
+    let answer = function.emulator.invoke(&event("one-customer"));
+    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 3, "{answer}");
+    let log = function.emulator.log();
+    let told = log.iter().find(|line| line["message"] == "not decided; left for redelivery").unwrap();
+    assert!(
+        told["error"].as_str().unwrap().contains("no answer from DynamoDB; check that it can be reached"),
+        "{told}"
+    );
+    let metrics = log.iter().find(|line| line["_aws"].is_object() && line["failed"] == 3);
+    assert!(metrics.is_some(), "{log:?}");
+    assert!(drain(&function.decisions).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_is_waited_for_and_then_left_for_redelivery() {
+    let fresh = Fresh::embedded().await;
+    let proxy = Proxy::before(&fresh.url).await;
+    let mut function = Function::start(&fresh, &proxy.url, &[]).await;
+    proxy.fail("TransactWriteItems", Fault::Throttle, 4);
+    let answer = function.emulator.invoke(&event("one-customer"));
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    assert_eq!(drain(&function.decisions).await.len(), 3);
+
+    proxy.fail("TransactWriteItems", Fault::Throttle, 1_000);
+    let answer = function.emulator.invoke(&event("duplicate"));
+    assert_ne!(answer["batchItemFailures"], json!([]), "{answer}");
+    let log = function.emulator.log();
+    let told = log.iter().find(|line| line["message"] == "not decided; left for redelivery").unwrap();
+    assert!(told["error"].as_str().unwrap().contains("ThrottlingException: Rate of requests exceeds limits"), "{told}");
+    assert!(drain(&function.decisions).await.is_empty());
+}
+
+#[test]
+fn started_by_hand_it_says_what_starts_it() {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_bootstrap"));
+    let assert = command.env_remove("AWS_LAMBDA_RUNTIME_API").assert().code(1);
+    assert.stderr(predicates::str::contains("this program is started by AWS Lambda; try it with `make invoke"));
+}
