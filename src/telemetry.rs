@@ -86,16 +86,21 @@ impl Metrics {
             ("handle_ms", handle_time),
         ];
         for (name, time) in times {
-            histogram!(name).record(time.as_secs_f64() * 1000.0);
+            histogram!(name).record(milliseconds(time));
         }
         self.0.set_property("request_id", request_id.to_owned()).flush(io::stdout().lock())
     }
 }
 
 /// Capacity units are halves and wholes; CloudWatch knows floats only.
-#[allow(clippy::cast_precision_loss)]
+#[allow(clippy::cast_precision_loss, clippy::float_arithmetic)]
 fn halved(halves: u64) -> f64 {
     halves as f64 / 2.0
+}
+
+#[allow(clippy::float_arithmetic)]
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
 
 impl std::fmt::Debug for Metrics {

@@ -41,7 +41,7 @@ pub async fn load(endpoint_url: Option<&str>) -> SdkConfig {
         loader = loader.endpoint_url(url);
     }
     if endpoint_url.is_some_and(is_local) {
-        return localised(loader.load().await);
+        return localised(&loader.load().await);
     }
     loader.load().await
 }
@@ -68,7 +68,7 @@ fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
 }
 
 /// Fills in what a stand-in on this machine asks for and does not look at.
-fn localised(config: SdkConfig) -> SdkConfig {
+fn localised(config: &SdkConfig) -> SdkConfig {
     let mut builder = config.to_builder();
     if config.region().is_none() {
         builder.set_region(Some(Region::from_static(LOCAL_REGION)));

@@ -39,8 +39,8 @@ impl Store for MemoryStore {
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
         let mut tables = self.tables();
         let key = |week| UsageKey { customer_id: commit.customer_id.clone(), week };
-        let in_force = |record: &&CorrelationRecord| !record.is_expired(commit.now);
-        let is_seen = |record: &CorrelationRecord| tables.records.get(&record.decision.key).filter(in_force).is_some();
+        let in_force = |record: &CorrelationRecord| !record.is_expired(commit.now);
+        let is_seen = |record: &CorrelationRecord| tables.records.get(&record.decision.key).is_some_and(in_force);
         if commit.records.iter().any(is_seen) {
             return Err(StoreError::Conflict(Cause::new("an event has been decided by another writer")));
         }

@@ -125,6 +125,12 @@ pub fn has_credentials() -> bool {
     names.iter().any(|name| std::env::var_os(name).is_some())
 }
 
+/// Whether a queue's URL or name is that of a FIFO queue: its name ends so, and in small letters.
+#[allow(clippy::case_sensitive_file_extension_comparisons)]
+pub fn is_fifo(url: &str) -> bool {
+    url.ends_with(".fifo")
+}
+
 struct Reader<'p, G> {
     get: G,
     problems: &'p mut Vec<String>,
@@ -164,7 +170,7 @@ impl<G: Fn(&str) -> Result<String, VarError>> Reader<'_, G> {
         };
         if !(url.starts_with("https://") || url.starts_with("http://")) {
             self.problem(name, format!("'{url}' is no URL of a queue; it begins with https://"));
-        } else if !url.ends_with(".fifo") {
+        } else if !is_fifo(&url) {
             self.problem(name, format!("'{url}' is no FIFO queue: its name would end with .fifo"));
         }
         url

@@ -45,7 +45,9 @@ pub async fn handle<S: Store, Q: Queues, C: Clock>(
     let mut response = SqsBatchResponse::default();
     for place in failed {
         let id = usize::try_from(place).ok().and_then(|place| ids.get(place));
-        id.into_iter().for_each(|id| response.add_failure(id.clone()));
+        if let Some(id) = id {
+            response.add_failure(id.clone());
+        }
     }
     Ok((response, handled.report))
 }

@@ -42,7 +42,7 @@ fn stable(log: Vec<Value>) -> Vec<Value> {
             _ => is_metric && (name.ends_with("_ms") || name.starts_with("consumed_")),
         };
         let zero = json!(0);
-        let kept = line.into_iter().filter(|(name, value)| !dropped(name) && !(is_metric && *value == zero));
+        let kept = line.into_iter().filter(|(name, value)| !(dropped(name) || is_metric && *value == zero));
         Value::Object(kept.collect::<Map<_, _>>())
     };
     log.into_iter().map(keep).collect()

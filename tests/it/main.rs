@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod cloud;
+mod configuration;
 mod consumer;
 mod support;
 
@@ -11,10 +12,12 @@ mod cli_generate;
 mod cli_replay;
 mod cli_store;
 mod decide;
+mod end_to_end;
 mod golden;
 mod lambda;
 mod layering;
 mod limits_file;
+mod messages;
 mod money;
 mod oracle;
 mod parse_attempt;

@@ -88,9 +88,9 @@ async fn costs(metered: Metered, said: Units) {
     assert_eq!(metered.cost(ten.collect()).await, (units(22, 2), two.clone()), "ten decisions of one week: 22 units");
 
     let longest = "x".repeat(128);
-    let long = metered.cost(vec![message(&"m".repeat(100), &longest, &longest, "$90071992547409.91")]).await;
+    let longest_ids = metered.cost(vec![message(&"m".repeat(100), &longest, &longest, "$90071992547409.91")]).await;
     assert_eq!(
-        long.0,
+        longest_ids.0,
         units(2, 1),
         "a declined one of the longest ids: its record is one unit large, and no row changes"
     );

@@ -88,7 +88,7 @@ pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreErr
         decided_at: reader.get(DECIDED_AT, |value| value.as_s().ok()?.parse::<DateTime<Utc>>().ok())?,
         usage: reader.get(USAGE, |value| value.as_l().ok()?.iter().map(to_usage).collect())?,
     };
-    let expires_at_s = reader.get(EXPIRES_AT, |value| number::<i64>(value))?;
+    let expires_at_s = reader.get(EXPIRES_AT, number::<i64>)?;
     Ok(CorrelationRecord {
         decision,
         message_id: reader.string(MESSAGE_ID)?,

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::operation::delete_table::DeleteTableError;
+use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription, TableStatus,
     TimeToLiveSpecification, TimeToLiveStatus,
@@ -18,7 +21,7 @@ use crate::config::TableNames;
 const POLL: Duration = Duration::from_millis(250);
 
 /// How long a table may take to be created or deleted.
-const WAIT_MAX: Duration = Duration::from_secs(120);
+const WAIT_MAX: Duration = Duration::from_mins(2);
 
 /// The two tables.
 #[derive(Clone, Debug)]
@@ -169,7 +172,7 @@ impl Tables {
         }
         match request.send().await {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => {
+            Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
                 Ok(false)
             }
             Err(error) => Err(store_error("CreateTable", wanted.name, error)),
@@ -179,7 +182,7 @@ impl Tables {
     async fn delete_one(&self, name: &str) -> Result<Done, StoreError> {
         match self.client.delete_table().table_name(name).send().await {
             Ok(_) => {}
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {}
+            Err(error) if error.as_service_error().is_some_and(DeleteTableError::is_resource_not_found_exception) => {}
             Err(error) => return Err(store_error("DeleteTable", name, error)),
         }
         let deadline = tokio::time::Instant::now() + WAIT_MAX;
@@ -213,7 +216,7 @@ impl Tables {
     async fn describe(&self, name: &str) -> Result<Option<TableDescription>, StoreError> {
         match self.client.describe_table().table_name(name).send().await {
             Ok(answer) => Ok(answer.table),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+            Err(error) if error.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception) => {
                 Ok(None)
             }
             Err(error) => Err(store_error("DescribeTable", name, error)),

@@ -36,7 +36,9 @@ impl<S: Store, Q: Queues, C: Clock> Batch<'_, S, Q, C> {
         let mut lines: Vec<Line> = settled.into_iter().map(Line::new).collect();
         join_all(lines.iter_mut().map(|line| self.mark_redelivered(line))).await;
         loop {
-            lines.iter_mut().for_each(|line| self.pass_ignored(line));
+            for line in &mut lines {
+                self.pass_ignored(line);
+            }
             let mut next: Vec<&mut Line> = lines.iter_mut().filter(|line| line.next().is_some()).collect();
             if next.is_empty() {
                 break;

@@ -1,7 +1,5 @@
 //! A load attempt and what brought it.
 
-use std::borrow::Cow;
-
 use chrono::SecondsFormat;
 
 use crate::app::{UsageKey, WRITTEN_BYTES_MAX, digest_hex};
@@ -70,6 +68,6 @@ impl Delivery {
     }
 }
 
-fn bounded(written: &Cow<'_, str>, shortest: impl FnOnce() -> String) -> String {
-    if written.len() <= WRITTEN_BYTES_MAX { written.to_string() } else { shortest() }
+fn bounded(written: &str, shortest: impl FnOnce() -> String) -> String {
+    if written.len() <= WRITTEN_BYTES_MAX { written.to_owned() } else { shortest() }
 }

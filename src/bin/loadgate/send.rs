@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use loadgate::adapters::sqs::Outbox;
+use loadgate::config::is_fifo;
 use loadgate::entry::send::Messages;
 
 use crate::cloud::{QueueArgs, block_on};
@@ -33,7 +34,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
-    if !args.queue.queue_url.ends_with(".fifo") {
+    if !is_fifo(&args.queue.queue_url) {
         return Err(Failure::Usage(anyhow!(
             "'{}' is no FIFO queue: its URL would end with .fifo",
             args.queue.queue_url

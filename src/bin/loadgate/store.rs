@@ -100,8 +100,8 @@ impl StoreArgs {
         let embedded = match &self.store {
             Some(StoreKind::Sqlite(path)) => {
                 let opened = runtime.block_on(crate::embedded::Embedded::open(path, &names));
-                let named = opened.with_context(|| format!("could not open the store '{}'", path.display()));
-                Some(named.map_err(Failure::Io)?)
+                let opened = opened.with_context(|| format!("could not open the store '{}'", path.display()));
+                Some(opened.map_err(Failure::Io)?)
             }
             Some(StoreKind::DynamoDb) | None => None,
         };

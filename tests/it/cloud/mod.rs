@@ -4,11 +4,11 @@ mod emulator;
 mod local;
 mod proxy;
 mod queues;
+mod stack;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_config::SdkConfig;
 use loadgate::adapters::aws;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::dynamodb::tables::Tables;
@@ -16,9 +16,10 @@ use loadgate::config::TableNames;
 use tokio::sync::oneshot;
 
 pub use emulator::Emulator;
-pub use local::{Guarded, dynamodb_local, tool};
+pub use local::dynamodb_local;
 pub use proxy::{Fault, Proxy};
 pub use queues::{drain, fresh_queue, sqs};
+pub use stack::{Endpoints, Stack};
 
 /// A port on this machine that nobody uses.
 pub fn free_port() -> u16 {
@@ -35,7 +36,6 @@ pub fn fresh_names() -> TableNames {
 /// A store in fresh tables, and how to reach it.
 pub struct Fresh {
     pub store: DynamoDb,
-    pub sdk: SdkConfig,
     pub url: String,
     pub names: TableNames,
     /// What stops an embedded server when it is dropped.
@@ -46,7 +46,7 @@ impl Fresh {
     async fn at(url: String, stop: Option<oneshot::Sender<()>>) -> Fresh {
         let (sdk, names) = (aws::load(Some(&url)).await, fresh_names());
         Tables::new(&sdk, names.clone()).create().await.unwrap();
-        Fresh { store: DynamoDb::new(&sdk, names.clone()), sdk, url, names, _stop: stop }
+        Fresh { store: DynamoDb::new(&sdk, names.clone()), url, names, _stop: stop }
     }
 
     /// In Amazon's DynamoDB Local.

@@ -258,7 +258,7 @@ async fn near_the_deadline_no_customer_is_begun_and_the_rest_is_reported() {
 #[tokio::test(start_paused = true)]
 async fn the_answer_is_given_in_time_whatever_hangs() {
     let world = World::new();
-    world.store().fail("a", Fault::Slow(Duration::from_secs(3600)), 1);
+    world.store().fail("a", Fault::Slow(Duration::from_hours(1)), 1);
     let begun = tokio::time::Instant::now();
     let (failed, _) = world.handle(vec![message("m1", "a", "1", "$1"), raw("m2", "b", "{")]).await;
     assert_eq!(failed, ["m1"]);

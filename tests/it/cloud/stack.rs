@@ -1,0 +1,49 @@
+//! The whole stack, deployed from `template.yaml`.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde::Deserialize;
+
+use super::local::tool;
+
+/// A deployed stack. It ends when its standard input does: also when this process dies.
+pub struct Stack {
+    child: Child,
+    pub endpoints: Endpoints,
+}
+
+#[derive(Deserialize)]
+pub struct Endpoints {
+    pub dynamodb_endpoint_url: String,
+    pub input_queue_url: String,
+    pub decisions_queue_url: String,
+    pub dead_letter_queue_url: String,
+    pub correlation_table: String,
+}
+
+impl Stack {
+    pub fn up() -> Stack {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/stack");
+        let mut child = Command::new(tool("venv").join("bin/python"))
+            .arg(script)
+            .args(["run", "--bootstrap", env!("CARGO_BIN_EXE_bootstrap")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let endpoints =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("the stack is not up: {error}: {line}"));
+        Stack { child, endpoints }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,74 @@
+//! The Lambda's configuration, and that the template says the same names as the code.
+
+use std::collections::BTreeMap;
+use std::env::VarError;
+
+use chrono::TimeDelta;
+use loadgate::config::{
+    CORRELATION_TABLE, CORRELATION_TTL_HOURS, ConfigError, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMITS,
+    LOAD_TABLE, LambdaConfig,
+};
+use loadgate::domain::Limits;
+
+const DECISIONS: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/decisions.fifo";
+const DEAD_LETTERS: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/dead-letters.fifo";
+
+fn read(more: &[(&str, &str)]) -> Result<LambdaConfig, ConfigError> {
+    let needed = [(DECISIONS_QUEUE_URL, DECISIONS), (DEAD_LETTER_QUEUE_URL, DEAD_LETTERS)];
+    let variables: BTreeMap<&str, &str> = needed.into_iter().chain(more.iter().copied()).collect();
+    LambdaConfig::read(|name| variables.get(name).map(|text| (*text).to_owned()).ok_or(VarError::NotPresent))
+}
+
+#[test]
+fn what_is_not_said_has_its_default() {
+    let config = read(&[]).unwrap();
+    assert_eq!(config.tables.correlation, "EventCorrelationTable");
+    assert_eq!(config.tables.load, "DailyCustomerLoadTable");
+    assert_eq!(config.correlation_ttl, TimeDelta::hours(24));
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!((config.decisions_queue_url.as_str(), config.dead_letter_queue_url.as_str()), (DECISIONS, DEAD_LETTERS));
+    assert_eq!(read(&[(LIMITS, ""), (CORRELATION_TTL_HOURS, " "), (LOAD_TABLE, "")]).unwrap(), config);
+}
+
+#[test]
+fn limits_are_a_text_or_a_path() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/limits.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    assert_eq!(read(&[(LIMITS, path)]).unwrap().limits, Limits::default());
+    assert_eq!(read(&[(LIMITS, &text)]).unwrap().limits, Limits::default());
+    let one = "[[limit]]\ncode = 'ONE'\nmeasure = 'count'\nwindow = 'day'\nmax = 1";
+    let limits = read(&[(LIMITS, one)]).unwrap().limits;
+    assert_eq!(limits.iter().map(|limit| limit.code.as_str()).collect::<Vec<_>>(), ["ONE"]);
+}
+
+#[test]
+fn every_variable_that_is_wrong_is_named_with_what_to_do() {
+    let problem = |name: &str, text: &str| {
+        let problems = read(&[(name, text)]).unwrap_err().problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(&format!("{name}: ")), "{problems:?}");
+        problems[0].split_once(": ").unwrap().1.to_owned()
+    };
+    assert_eq!(problem(DECISIONS_QUEUE_URL, ""), "is missing; set it to the URL of a FIFO queue");
+    assert_eq!(
+        problem(DECISIONS_QUEUE_URL, "decisions.fifo"),
+        "'decisions.fifo' is no URL of a queue; it begins with https://"
+    );
+    assert!(problem(DEAD_LETTER_QUEUE_URL, "https://x/y").ends_with("is no FIFO queue: its name would end with .fifo"));
+    for hours in ["0", "-1", "1.5", "87841", "a day"] {
+        assert_eq!(
+            problem(CORRELATION_TTL_HOURS, hours),
+            format!("'{hours}' is no whole number of hours from 1 to 87840")
+        );
+    }
+    assert!(problem(CORRELATION_TABLE, "a b").contains("'a b' is no table name"));
+    assert!(problem(LOAD_TABLE, "EventCorrelationTable").contains("is the same table as LOADGATE_CORRELATION_TABLE"));
+    assert!(problem(LIMITS, "[[limit]]\ncode = 'X'").contains("line 1: limit 1, measure: missing"));
+    assert!(problem(LIMITS, "/no/such/file").contains("'/no/such/file': could not read the limits file: No such file"));
+    let all = read(&[(DECISIONS_QUEUE_URL, ""), (CORRELATION_TTL_HOURS, "x")]).unwrap_err();
+    assert!(
+        all.to_string().starts_with("the configuration is wrong: LOADGATE_DECISIONS_QUEUE_URL: is missing"),
+        "{all}"
+    );
+    assert_eq!(all.problems.len(), 2);
+}

@@ -1,0 +1,109 @@
+//! From the shell through everything: `loadgate send`, the input queue, the event source, the real bootstrap, the tables,
+//! the decisions queue, `loadgate receive`. Deployed from `template.yaml`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use assert_cmd::cargo::cargo_bin_cmd;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::Select;
+use loadgate::adapters::aws;
+use serde_json::Value;
+
+use crate::cloud::{Endpoints, Stack};
+
+/// How long the queue's event source may take for all messages. It handles about a hundred a second.
+const DRAIN_MAX: Duration = Duration::from_mins(5);
+
+/// Each customer's decisions, in order: the event's id, whether it was accepted, and the reasons.
+type ByCustomer = BTreeMap<String, Vec<(String, bool, Vec<String>)>>;
+
+fn by_customer(lines: &[String]) -> ByCustomer {
+    let mut customers = ByCustomer::new();
+    for line in lines {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let reasons = line["reasons"].as_array().unwrap().iter().map(text).collect();
+        let decision = (text(&line["id"]), line["accepted"].as_bool().unwrap(), reasons);
+        customers.entry(text(&line["customer_id"])).or_default().push(decision);
+    }
+    customers
+}
+
+fn receive(queue_url: &str, attributes: bool) -> Vec<String> {
+    let mut command = cargo_bin_cmd!("loadgate");
+    command.args(["receive", "--wait", "2", "--queue-url", queue_url]).args(attributes.then_some("--attributes"));
+    let output = command.env_remove("AWS_PROFILE").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// Receives until so many messages have come, and then until no more come.
+fn receive_all(queue_url: &str, attributes: bool, count: usize) -> Vec<String> {
+    let (begun, mut all) = (Instant::now(), Vec::new());
+    loop {
+        let more = receive(queue_url, attributes);
+        if all.len() >= count && more.is_empty() {
+            return all;
+        }
+        all.extend(more);
+        assert!(begun.elapsed() < DRAIN_MAX, "{} of {count} messages after {DRAIN_MAX:?}", all.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attempt_of_a_file_is_decided_once_and_in_order() {
+    let stack = Stack::up();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+
+    // The sample, and a workload behind it, as one file.
+    let mut workload = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl")).unwrap();
+    let generate =
+        ["generate", "--attempts", "2000", "--customers", "80", "--seed", "3", "--duplicates", "8", "--invalid", "4"];
+    workload.extend(cargo_bin_cmd!("loadgate").args(generate).output().unwrap().stdout);
+    std::fs::write(path("workload.jsonl"), &workload).unwrap();
+    let replay =
+        ["replay", "--explain", "--summary", "none", &path("workload.jsonl"), "--rejects", &path("rejects.jsonl")];
+    let expected = cargo_bin_cmd!("loadgate").args(replay).output().unwrap().stdout;
+    let expected: Vec<String> = String::from_utf8(expected).unwrap().lines().map(str::to_owned).collect();
+    let rejects = std::fs::read_to_string(path("rejects.jsonl")).unwrap();
+    let mut rejects: Vec<(String, String)> = rejects.lines().filter_map(sendable).collect();
+
+    let command = ["send", &path("workload.jsonl"), "--queue-url", &stack.endpoints.input_queue_url];
+    let sent = cargo_bin_cmd!("loadgate").args(command).output().unwrap();
+    assert!(matches!(sent.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&sent.stderr));
+
+    let decisions = receive_all(&stack.endpoints.decisions_queue_url, false, expected.len());
+    assert_eq!(decisions.len(), expected.len(), "none missing, none twice");
+    assert_eq!(by_customer(&decisions), by_customer(&expected));
+
+    let letters = receive_all(&stack.endpoints.dead_letter_queue_url, true, rejects.len());
+    let mut letters: Vec<(String, String)> = letters.iter().map(|line| letter(line)).collect();
+    letters.sort();
+    rejects.sort();
+    assert_eq!(letters, rejects);
+    assert_eq!(stored_decisions(&stack.endpoints).await, expected.len(), "one record for each decided event");
+}
+
+/// How many correlation records there are.
+async fn stored_decisions(endpoints: &Endpoints) -> usize {
+    let client = Client::new(&aws::load(Some(&endpoints.dynamodb_endpoint_url)).await);
+    let scan = client.scan().table_name(&endpoints.correlation_table).select(Select::Count).into_paginator().send();
+    let pages = scan.collect::<Result<Vec<_>, _>>().await.unwrap();
+    pages.iter().map(|page| usize::try_from(page.count()).unwrap()).sum()
+}
+
+/// The code and the text of a reject that a queue takes.
+fn sendable(line: &str) -> Option<(String, String)> {
+    let reject: Value = serde_json::from_str(line).unwrap();
+    let is_whole = reject.get("raw_rest_base64").is_none();
+    let code = reject["code"].as_str()?;
+    (is_whole && code != "TOO_LONG").then(|| (code.to_owned(), reject["raw"].as_str().unwrap().to_owned()))
+}
+
+fn letter(line: &str) -> (String, String) {
+    let letter: Value = serde_json::from_str(line).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (text(&letter["attributes"]["code"]), text(&letter["body"]))
+}
