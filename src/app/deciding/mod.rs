@@ -111,9 +111,9 @@ impl<S, C> Decider<S, C> {
         CorrelationRecord { is_unpublished: true, expires_at, ..record.clone() }
     }
 
-    /// The record, known to be published.
+    /// The record, known to be published. It is kept as long as before: its message may still end in a dead-letter queue,
+    /// when the answer to its batch is lost often enough.
     pub fn unmarked(&self, record: &CorrelationRecord) -> CorrelationRecord {
-        let expires_at = expiry(record.decision.decided_at, self.correlation_ttl);
-        CorrelationRecord { is_unpublished: false, expires_at, ..record.clone() }
+        CorrelationRecord { is_unpublished: false, ..record.clone() }
     }
 }

@@ -144,7 +144,11 @@ async fn a_message_received_again_is_marked_until_it_is_published() {
     assert!(world.store().commits.lock().unwrap()[0].records[0].is_unpublished);
     assert_eq!(*world.store().remarks.lock().unwrap(), [("1".to_owned(), false)]);
     let record = world.store().record("a", "1").await.unwrap();
-    assert_eq!((record.is_unpublished, (record.expires_at - record.decision.decided_at).num_hours()), (false, 23));
+    assert!(!record.is_unpublished);
+    assert!(
+        (record.expires_at - record.decision.decided_at).num_days() >= 15,
+        "it may still end in a dead-letter queue"
+    );
 
     // Decided before: the mark is set before the decision is published.
     world.store().remarks.lock().unwrap().clear();
