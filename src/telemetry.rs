@@ -1,6 +1,6 @@
 //! Logs as JSON lines, and metrics in CloudWatch's embedded metric format.
 //!
-//! Neither holds a body, an amount, or a customer.
+//! Neither holds a body or an amount; a customer and an event only where an item has to be corrected by hand.
 
 use std::io;
 use std::time::Duration;

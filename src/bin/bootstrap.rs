@@ -40,20 +40,22 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Everything that is needed for every batch, and the connection to DynamoDB: a function that starts has more processor
+/// Everything that is needed for every batch, and the connections to DynamoDB and SQS: a function that starts has more processor
 /// time than one that runs.
 async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runtime::Error> {
     let config = LambdaConfig::from_environment()?;
     let metrics = Metrics::new(function_name)?;
     let sdk = aws::load(None).await;
     let store = DynamoDb::new(&sdk, config.tables);
-    match store.connect().await {
+    let queues = SqsQueues::new(&sdk, config.decisions_queue_url, config.dead_letter_queue_url);
+    let (store_is_there, queues_are_there) = tokio::join!(store.connect(), queues.connect());
+    queues_are_there?;
+    match store_is_there {
         Ok(()) => {}
         Err(error @ StoreError::Misconfigured(_)) => return Err(error.into()),
         // It may be back by the time of the first batch; if not, its messages are left for redelivery.
         Err(error) => tracing::warn!(error = with_sources(&error), "DynamoDB could not be reached at start"),
     }
-    let queues = SqsQueues::new(&sdk, config.decisions_queue_url, config.dead_letter_queue_url);
     let decider = Decider { store, clock: SystemClock, limits: config.limits, correlation_ttl: config.correlation_ttl };
     Ok((Consumer { decider, queues }, metrics))
 }

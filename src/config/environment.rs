@@ -96,6 +96,9 @@ impl LambdaConfig {
         if config.tables.correlation == config.tables.load {
             problems.push(format!("{LOAD_TABLE}: is the same table as {CORRELATION_TABLE}; they are two"));
         }
+        if config.decisions_queue_url == config.dead_letter_queue_url && !config.decisions_queue_url.is_empty() {
+            problems.push(format!("{DEAD_LETTER_QUEUE_URL}: is the same queue as {DECISIONS_QUEUE_URL}; they are two"));
+        }
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }
 }

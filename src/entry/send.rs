@@ -42,8 +42,10 @@ impl<R: Read> Messages<R> {
         for raw in split(&self.block) {
             self.lines += 1;
             let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+            if is_blank(raw) {
+                continue;
+            }
             match message(raw, &self.run, self.lines) {
-                _ if is_blank(raw) => {}
                 Ok(message) => block.messages.push(message),
                 Err(problem) => block.unsendable.push((self.lines, problem)),
             }
@@ -74,12 +76,14 @@ fn message(raw: &[u8], run: &str, line: u64) -> Result<Outgoing, String> {
     if !can_be_body(body) {
         return Err("the line has a character that no queue takes".to_owned());
     }
-    if let Err(error @ LoadError::TooLong) = read_attempt(raw) {
-        return Err(error.to_string());
-    }
-    let customer_id = read_attempt(raw).ok().map(|attempt| attempt.customer_id.into_owned());
+    let group_id = match read_attempt(raw) {
+        Err(error @ LoadError::TooLong) => return Err(error.to_string()),
+        Ok(attempt) if can_be_group(&attempt.customer_id) => attempt.customer_id.into_owned(),
+        // Whoever consumes it finds out what is wrong.
+        Ok(_) | Err(_) => NO_CUSTOMER.to_owned(),
+    };
     Ok(Outgoing {
-        group_id: customer_id.filter(|id| can_be_group(id)).unwrap_or_else(|| NO_CUSTOMER.to_owned()),
+        group_id,
         deduplication_id: digest_hex(&[run.as_bytes(), &line.to_be_bytes(), raw]),
         body: body.to_owned(),
     })

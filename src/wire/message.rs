@@ -38,11 +38,22 @@ pub fn decision_message(decision: &StoredDecision) -> String {
         usage: decision.usage.iter().map(Usage::new).collect(),
     };
     // Strings, integers and booleans can always be written.
-    serde_json::to_string(&message).unwrap_or_default()
+    let text = serde_json::to_string(&message).unwrap_or_default();
+    escape_refused(text)
 }
 
 impl<'a> Usage<'a> {
     fn new(usage: &'a LimitUsage) -> Usage<'a> {
         Usage { code: &usage.code, used: usage.used, limit: usage.limit, remaining: usage.remaining() }
+    }
+}
+
+/// Two characters may stand in JSON, and so in an id, but in no message (the SQS API reference, `SendMessage`,
+/// `MessageBody`). As escapes they mean the same.
+fn escape_refused(text: String) -> String {
+    if text.contains(['\u{fffe}', '\u{ffff}']) {
+        text.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+    } else {
+        text
     }
 }

@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin_cmd;
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::Select;
-use loadgate::adapters::aws;
 use serde_json::Value;
 
-use crate::cloud::{Endpoints, Stack};
+use crate::cloud::{Endpoints, Stack, record_count};
 
 /// How long the queue's event source may take for all messages. It handles about a hundred a second.
 const DRAIN_MAX: Duration = Duration::from_mins(5);
@@ -83,15 +80,12 @@ async fn every_attempt_of_a_file_is_decided_once_and_in_order() {
     letters.sort();
     rejects.sort();
     assert_eq!(letters, rejects);
-    assert_eq!(stored_decisions(&stack.endpoints).await, expected.len(), "one record for each decided event");
-}
-
-/// How many correlation records there are.
-async fn stored_decisions(endpoints: &Endpoints) -> usize {
-    let client = Client::new(&aws::load(Some(&endpoints.dynamodb_endpoint_url)).await);
-    let scan = client.scan().table_name(&endpoints.correlation_table).select(Select::Count).into_paginator().send();
-    let pages = scan.collect::<Result<Vec<_>, _>>().await.unwrap();
-    pages.iter().map(|page| usize::try_from(page.count()).unwrap()).sum()
+    let Endpoints { dynamodb_endpoint_url, correlation_table, .. } = &stack.endpoints;
+    assert_eq!(
+        record_count(dynamodb_endpoint_url, correlation_table).await,
+        expected.len(),
+        "one record for each decided event"
+    );
 }
 
 /// The code and the text of a reject that a queue takes.

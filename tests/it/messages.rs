@@ -49,7 +49,36 @@ fn no_two_events_share_a_deduplication_id_by_concatenation() {
     assert_eq!(deduplication_id(&key("528", "15888")), expected);
 }
 
+/// A decision about any event.
+fn decision(customer_id: &str, event_id: &str) -> StoredDecision {
+    let decided_at = parse_time("2026-01-05T10:00:00Z").unwrap();
+    StoredDecision {
+        key: key(customer_id, event_id),
+        accepted: true,
+        reasons: vec![],
+        load_amount: "$1".to_owned(),
+        time: "2000-01-01T09:00:00Z".to_owned(),
+        decided_at,
+        usage: vec![],
+    }
+}
+
+#[test]
+fn what_may_stand_in_json_but_in_no_message_is_written_as_an_escape() {
+    let message = decision_message(&decision("\u{ffff}", "a\u{fffe}b\u{fffd}"));
+    assert!(can_be_body(&message) && message.contains(r#""id":"a\ufffeb"#), "{message}");
+}
+
 proptest! {
+    #[test]
+    fn every_decision_can_be_sent_and_reads_back(customer in "\\PC{1,8}|.{1,8}|[\u{0}-\u{1f}\u{fffe}\u{ffff}]{1,3}", event in "(?s).{1,8}") {
+        let message = decision_message(&decision(&customer, &event));
+        prop_assert!(can_be_body(&message), "{}", message);
+        let read: serde_json::Value = serde_json::from_str(&message).unwrap();
+        prop_assert_eq!(&read["customer_id"], &serde_json::Value::from(customer));
+        prop_assert_eq!(&read["id"], &serde_json::Value::from(event));
+    }
+
     #[test]
     fn distinct_events_have_distinct_ids(a in ".{1,6}", b in ".{1,6}", c in ".{1,6}", d in ".{1,6}") {
         let same = deduplication_id(&key(&a, &b)) == deduplication_id(&key(&c, &d));

@@ -8,8 +8,8 @@ use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::app::consumer::{Consumer, Report};
 use loadgate::app::deciding::Decider;
-use loadgate::app::{Clock, DeadLetter, QueueError, Queues};
-use loadgate::domain::{Limits, StoredDecision};
+use loadgate::app::{Clock, Consistency, DeadLetter, Lookup, QueueError, Queues, Store};
+use loadgate::domain::{EventKey, Limits, StoredDecision};
 use loadgate::entry::lambda::handle;
 
 use crate::cloud::{Fault, Fresh, Proxy};
@@ -135,6 +135,13 @@ async fn an_answer_that_is_lost_after_the_commit_changes_nothing() {
         let (failed, report) = metered.handle(batch).await;
         assert_eq!(failed, 0, "{customer}");
         assert_eq!(report.accepted + report.declined + report.redelivered, 2, "{customer}: {report:?}");
+        // The client repeats the request under the same token: DynamoDB does it once and says yes twice.
+        let is_answered_by_token = times == 1;
+        assert_eq!(
+            report.redelivered == 0,
+            is_answered_by_token || fault == Fault::LoseRequest || fault == Fault::Throttle,
+            "{customer}: {report:?}"
+        );
         let (_, again) = metered
             .handle(vec![message("other", customer, "3", "$2000.00"), message("another", customer, "4", "$0.01")])
             .await;
@@ -151,4 +158,34 @@ async fn a_lost_or_throttled_read_is_read_again() {
         let (failed, report) = metered.handle(vec![message(customer, customer, "1", "$1")]).await;
         assert_eq!((failed, report.accepted), (0, 1), "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn records_are_read_for_half_a_unit_and_usage_or_after_trouble_everything_for_a_whole_one() {
+    let fresh = Fresh::embedded().await;
+    let metered = Metered::over(fresh).await;
+    let batch = vec![message("m1", "a", "1", "$1"), message("m2", "a", "2", "$1")];
+    metered.handle(batch.clone()).await;
+    let (_, report) = metered.handle(batch.clone()).await;
+    assert_eq!(report.units.read_halves, 2 + 2, "two records eventually consistent, one row strongly");
+    let lookup = Lookup {
+        events: ["1", "2"].map(|id| EventKey { customer_id: "a".to_owned(), event_id: id.to_owned() }).into(),
+        ..Lookup::default()
+    };
+    let strong = metered.fresh.store.read(&lookup, Consistency::Strong).await.unwrap();
+    assert_eq!(strong.units.read_halves, 2 * 2, "two records strongly consistent");
+}
+
+#[tokio::test]
+async fn keys_that_dynamodb_leaves_out_are_asked_for_again_and_trouble_only_their_customer() {
+    let metered = Metered::over(Fresh::embedded().await).await;
+    metered.proxy.fail("BatchGetItem", Fault::LeaveOut("a"), 2);
+    let batch = vec![message("m1", "a", "1", "$1"), message("m2", "b", "1", "$1")];
+    let (failed, report) = metered.handle(batch).await;
+    assert_eq!((failed, report.accepted, metered.proxy.counts()["BatchGetItem"]), (0, 2, 3));
+
+    metered.proxy.fail("BatchGetItem", Fault::LeaveOut("c"), 1_000);
+    let batch = vec![message("m3", "c", "1", "$1"), message("m4", "d", "1", "$1")];
+    let (failed, report) = metered.handle(batch).await;
+    assert_eq!((failed, report.accepted), (1, 1));
 }

@@ -104,7 +104,8 @@ fn of_reasons(reasons: &[CancellationReason], tables: &str) -> StoreError {
     let cause = || Cause::new(format!("TransactWriteItems on {tables} was cancelled: {}", codes.join(", ")));
     let kinds: Vec<StoreError> = codes.iter().map(|code| of_kind(code, cause())).collect();
     let first = |is_kind: fn(&StoreError) -> bool| kinds.iter().find(|error| is_kind(error)).cloned();
-    first(|error| matches!(error, StoreError::Unavailable(_)))
+    first(|error| matches!(error, StoreError::Misconfigured(_)))
+        .or_else(|| first(|error| matches!(error, StoreError::Unavailable(_))))
         .or_else(|| first(|error| matches!(error, StoreError::Throttled(_))))
         .or_else(|| first(|error| matches!(error, StoreError::Conflict(_))))
         .unwrap_or_else(|| StoreError::Conflict(cause()))

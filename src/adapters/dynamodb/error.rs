@@ -43,6 +43,7 @@ pub fn of_kind(code: &str, cause: Cause) -> StoreError {
         | "InvalidSignatureException"
         | "ResourceNotFoundException"
         | "UnrecognizedClientException"
+        | "ValidationError"
         | "ValidationException" => StoreError::Misconfigured(cause),
         // Among others TransactionInProgressException: the same commit is still under way.
         _ => StoreError::Unavailable(cause),

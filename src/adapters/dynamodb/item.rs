@@ -110,7 +110,7 @@ fn to_usage(value: &AttributeValue) -> Option<LimitUsage> {
 
 pub fn to_row(item: &Item, table: &str) -> Result<UsageRow, StoreError> {
     let reader = Reader { item, table, range: DATE };
-    let version = reader.get(VERSION, |value| number(value).filter(|version| *version > 0))?;
+    let version = reader.get(VERSION, |value| number(value).filter(|version| (1..u64::MAX).contains(version)))?;
     Ok(UsageRow { usage: reader.get(DAYS, to_days)?, version })
 }
 

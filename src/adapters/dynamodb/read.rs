@@ -32,40 +32,44 @@ pub async fn read(store: &DynamoDb, lookup: &Lookup, records: Consistency) -> Re
     let keys: Vec<Key<'_>> = lookup.events.iter().map(Key::Event).chain(lookup.weeks.iter().map(Key::Week)).collect();
     let requests = keys.chunks(KEYS_MAX).map(|keys| store.get_all(keys, records));
     let mut snapshot = Snapshot::default();
-    for (items, read_halves) in try_join_all(requests).await? {
-        snapshot.units.read_halves += read_halves;
-        store.sort(items, lookup, &mut snapshot);
+    for gotten in try_join_all(requests).await? {
+        store.sort(gotten, lookup, &mut snapshot);
     }
     Ok(snapshot)
 }
 
-/// Items by table.
-type Items = Vec<(String, Item)>;
+/// What one request has come to.
+#[derive(Default)]
+struct Gotten {
+    /// Items, each with its table.
+    items: Vec<(String, Item)>,
+    /// Keys that DynamoDB has left out every time, each with its table.
+    left_out: Vec<(String, Item)>,
+    read_halves: u64,
+}
 
 impl DynamoDb {
     /// Gets one request's items, and asks again for those that DynamoDB leaves out.
-    async fn get_all(&self, keys: &[Key<'_>], records: Consistency) -> Result<(Items, u64), StoreError> {
-        let (mut items, mut read_halves) = (Items::new(), 0);
+    async fn get_all(&self, keys: &[Key<'_>], records: Consistency) -> Result<Gotten, StoreError> {
+        let mut gotten = Gotten::default();
         let mut unprocessed = self.request(keys, records);
-        for attempt in 1..=ATTEMPTS_MAX {
+        for attempt in 0..ATTEMPTS_MAX {
+            if attempt > 0 {
+                tokio::time::sleep(FIRST_WAIT * (1 << (attempt - 1))).await;
+            }
             let request = self.client.batch_get_item().set_request_items(Some(unprocessed));
             let answer = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
             let answer = answer.map_err(|error| store_error("BatchGetItem", &self.both(), error))?;
-            read_halves += halves(answer.consumed_capacity());
-            let responses = answer.responses.unwrap_or_default();
-            items.extend(
-                responses
-                    .into_iter()
-                    .flat_map(|(table, found)| found.into_iter().map(move |item| (table.clone(), item))),
-            );
+            gotten.read_halves += halves(answer.consumed_capacity());
+            gotten.items.extend(by_table(answer.responses.unwrap_or_default()));
             unprocessed = answer.unprocessed_keys.unwrap_or_default();
             if unprocessed.is_empty() {
-                return Ok((items, read_halves));
+                break;
             }
-            tokio::time::sleep(FIRST_WAIT * (1 << attempt)).await;
         }
-        let what = format!("BatchGetItem on {}: DynamoDB left out keys {ATTEMPTS_MAX} times", self.both());
-        Err(StoreError::Throttled(Cause::new(what)))
+        let left_out = unprocessed.into_iter().map(|(table, keys)| (table, keys.keys)).collect();
+        gotten.left_out.extend(by_table(left_out));
+        Ok(gotten)
     }
 
     fn request(&self, keys: &[Key<'_>], records: Consistency) -> HashMap<String, KeysAndAttributes> {
@@ -86,22 +90,42 @@ impl DynamoDb {
         requests.collect()
     }
 
-    /// Sorts items into the snapshot, under the keys by which they were asked for.
-    fn sort(&self, items: Items, lookup: &Lookup, snapshot: &mut Snapshot) {
-        let part = |item: &Item, name| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-        for (table, item) in items {
-            let customer_id = part(&item, CUSTOMER_ID);
+    /// Puts what was got into the snapshot, under the keys by which it was asked for. What DynamoDB left out is trouble of
+    /// its own customer only.
+    fn sort(&self, gotten: Gotten, lookup: &Lookup, snapshot: &mut Snapshot) {
+        snapshot.units.read_halves += gotten.read_halves;
+        for (table, item) in gotten.items {
             if table == self.tables.correlation {
-                let key = EventKey { customer_id, event_id: part(&item, EVENT_ID) };
-                snapshot.records.insert(key, to_record(&item, &table));
-            } else {
-                let date = part(&item, DATE);
-                let is_asked =
-                    |key: &&UsageKey| key.customer_id == customer_id && key.week.monday().to_string() == date;
-                if let Some(key) = lookup.weeks.iter().find(is_asked) {
-                    snapshot.usage.insert(key.clone(), to_row(&item, &table));
-                }
+                snapshot.records.insert(event_of(&item), to_record(&item, &table));
+            } else if let Some(key) = week_of(&item, lookup) {
+                snapshot.usage.insert(key.clone(), to_row(&item, &table));
+            }
+        }
+        for (table, key) in gotten.left_out {
+            let what = format!("BatchGetItem on {table}: DynamoDB left out a key {ATTEMPTS_MAX} times");
+            let error = StoreError::Throttled(Cause::new(what));
+            if table == self.tables.correlation {
+                snapshot.records.insert(event_of(&key), Err(error));
+            } else if let Some(key) = week_of(&key, lookup) {
+                snapshot.usage.insert(key.clone(), Err(error));
             }
         }
     }
+}
+
+fn by_table(items: HashMap<String, Vec<Item>>) -> impl Iterator<Item = (String, Item)> {
+    items.into_iter().flat_map(|(table, items)| items.into_iter().map(move |item| (table.clone(), item)))
+}
+
+fn event_of(item: &Item) -> EventKey {
+    EventKey { customer_id: text(item, CUSTOMER_ID).to_owned(), event_id: text(item, EVENT_ID).to_owned() }
+}
+
+fn week_of<'l>(item: &Item, lookup: &'l Lookup) -> Option<&'l UsageKey> {
+    let (customer_id, date) = (text(item, CUSTOMER_ID), text(item, DATE));
+    lookup.weeks.iter().find(|key| key.customer_id == customer_id && key.week.monday().to_string() == date)
+}
+
+fn text<'i>(item: &'i Item, name: &str) -> &'i str {
+    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
 }

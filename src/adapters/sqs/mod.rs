@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
+use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
 
 use crate::app::{Cause, DeadLetter, Outgoing, QueueError, Queues, digest_hex};
 use crate::domain::{EventKey, StoredDecision};
@@ -40,6 +41,26 @@ impl SqsQueues {
     /// These queues.
     pub fn new(config: &SdkConfig, decisions_url: String, dead_letters_url: String) -> SqsQueues {
         SqsQueues { client: Client::new(config), decisions_url, dead_letters_url }
+    }
+
+    /// Opens the connection, and finds out whether both queues are there.
+    ///
+    /// # Errors
+    /// [`QueueError`] for a queue that does not exist. What else may be wrong is found out by sending.
+    pub async fn connect(&self) -> Result<(), QueueError> {
+        for url in [&self.decisions_url, &self.dead_letters_url] {
+            let request =
+                self.client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::QueueArn);
+            match request.send().await {
+                Err(error)
+                    if error.as_service_error().is_some_and(GetQueueAttributesError::is_queue_does_not_exist) =>
+                {
+                    return Err(queue_error("GetQueueAttributes", url, error));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 }
 

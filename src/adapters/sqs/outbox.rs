@@ -45,24 +45,18 @@ impl Outbox {
     /// [`QueueError`] of the first message that the queue does not take. Of its group, none after it has been sent.
     pub async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
         let mut groups = in_groups(messages);
-        let mut offers = 1;
         while !groups.is_empty() {
-            let first: Vec<&Outgoing> = groups.iter().filter_map(VecDeque::front).collect();
+            let first: Vec<&Outgoing> = groups.iter().filter_map(|group| group.messages.front()).collect();
             let requests = stream::iter(requests(&first)).map(|request| self.request(request));
             let answers: Vec<_> =
                 requests.buffered(REQUESTS_MAX).collect::<Vec<_>>().await.into_iter().flatten().collect();
-            let mut refused = None;
             for (group, answer) in groups.iter_mut().zip(answers) {
-                match answer {
-                    Ok(()) => drop(group.pop_front()),
-                    Err(error) if error.is_retryable && offers < OFFERS_MAX => refused = Some(error),
-                    Err(error) => return Err(error),
-                }
+                group.note(answer)?;
             }
-            groups.retain(|group| !group.is_empty());
-            offers = if refused.is_some() { offers + 1 } else { 1 };
-            if refused.is_some() {
-                tokio::time::sleep(FIRST_WAIT.saturating_mul(1 << offers)).await;
+            groups.retain(|group| !group.messages.is_empty());
+            let refusals = groups.iter().map(|group| group.refusals).max().unwrap_or(0);
+            if refusals > 0 {
+                tokio::time::sleep(FIRST_WAIT * (1 << (refusals - 1))).await;
             }
         }
         Ok(())
@@ -73,14 +67,36 @@ impl Outbox {
     }
 }
 
+/// One group's messages, in order.
+struct Group {
+    messages: VecDeque<Outgoing>,
+    /// How often the first one has been refused.
+    refusals: u32,
+}
+
+impl Group {
+    /// The queue has answered to the first message. Fails when there is to be no further offer.
+    fn note(&mut self, answer: Result<(), QueueError>) -> Result<(), QueueError> {
+        match answer {
+            Ok(()) => {
+                self.messages.pop_front();
+                self.refusals = 0;
+            }
+            Err(error) if error.is_retryable && self.refusals + 1 < OFFERS_MAX => self.refusals += 1,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
 /// Each group's messages, the groups in the order of their first messages.
-fn in_groups(messages: Vec<Outgoing>) -> Vec<VecDeque<Outgoing>> {
-    let (mut places, mut groups) = (BTreeMap::new(), Vec::<VecDeque<Outgoing>>::new());
+fn in_groups(messages: Vec<Outgoing>) -> Vec<Group> {
+    let (mut places, mut groups) = (BTreeMap::new(), Vec::<Group>::new());
     for message in messages {
         let place = *places.entry(message.group_id.clone()).or_insert(groups.len());
         match groups.get_mut(place) {
-            Some(group) => group.push_back(message),
-            None => groups.push([message].into()),
+            Some(group) => group.messages.push_back(message),
+            None => groups.push(Group { messages: [message].into(), refusals: 0 }),
         }
     }
     groups
@@ -115,7 +131,7 @@ mod tests {
     fn groups_keep_their_order_and_requests_their_bounds() {
         let groups = in_groups(vec![message("b", "1"), message("a", "2"), message("b", "3")]);
         let bodies: Vec<Vec<&str>> =
-            groups.iter().map(|group| group.iter().map(|m| m.body.as_str()).collect()).collect();
+            groups.iter().map(|group| group.messages.iter().map(|m| m.body.as_str()).collect()).collect();
         assert_eq!(bodies, [vec!["1", "3"], vec!["2"]]);
 
         let many: Vec<Outgoing> = (0..25).map(|n| message(&n.to_string(), "x")).collect();

@@ -43,10 +43,14 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
         Batch { consumer, deadline, progress }
     }
 
-    /// What is to be reported.
-    pub fn end(self) -> Handled {
+    /// What is to be reported. If the batch was cut short, that is told: nobody else does.
+    pub fn end(self, is_cut_short: bool) -> Handled {
         let Progress { unsettled, mut report } = self.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.failed = unsettled.len() as u64;
+        if is_cut_short {
+            let error = "the deadline was reached before they were settled";
+            tracing::error!(messages = unsettled.len(), error, "cut short; left for redelivery");
+        }
         Handled { failed: unsettled.into_iter().collect(), report }
     }
 
@@ -100,7 +104,11 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
     fn round(&self, groups: Vec<Group>, records: Consistency, rounds: u32) -> BoxFuture<'_, ()> {
         async move {
             if !self.may_begin() {
-                return groups.iter().for_each(|group| tell_failed(group, "the deadline is near"));
+                return tell_failed(
+                    groups.iter().flat_map(|group| &group.deliveries),
+                    "the deadline is near",
+                    NOT_DECIDED,
+                );
             }
             let round = self.consumer.decider.round(groups, records, || self.may_begin()).await;
             self.note(|report| count(report, &round));
@@ -113,7 +121,10 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
     /// Publishes, and goes on with what one commit could not take, unless its customer's earlier decisions are not out.
     async fn publish_and_go_on(&self, settled: Vec<Vec<(Delivery, Outcome)>>, mut rest: Vec<Group>) {
         let stopped = self.publish(settled).await;
-        rest.retain(|group| group.deliveries.first().is_some_and(|next| !stopped.contains(next.customer_id())));
+        let is_stopped = |group: &Group| group.deliveries.iter().any(|next| stopped.contains(next.customer_id()));
+        for group in rest.extract_if(.., |group| is_stopped(group)) {
+            tell_failed(&group.deliveries, "an earlier decision of the customer is not published", NOT_DECIDED);
+        }
         if !rest.is_empty() {
             self.round(rest, Consistency::Strong, 1).await;
         }
@@ -126,7 +137,7 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
             if rounds < ROUNDS_MAX && remedy(&error) == Remedy::AnotherRound {
                 again.push(group);
             } else {
-                tell_failed(&group, &with_sources(&error));
+                tell_failed(&group.deliveries, &with_sources(&error), NOT_DECIDED);
             }
         }
         if !again.is_empty() {
@@ -148,8 +159,10 @@ fn count(report: &mut Report, round: &Round) {
     report.commit_time += round.commit_time;
 }
 
-/// Says which messages are left for redelivery, and why: once a customer, where it is given up.
-fn tell_failed(group: &Group, error: &str) {
-    let messages: Vec<&str> = group.deliveries.iter().map(|delivery| delivery.carrier.message_id.as_str()).collect();
-    tracing::error!(message_id = messages.join(","), error, "not decided; left for redelivery");
+const NOT_DECIDED: &str = "not decided";
+
+/// Says which messages are left for redelivery, and why: once, where they are given up.
+pub fn tell_failed<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>, error: &str, what: &str) {
+    let ids: Vec<&str> = deliveries.into_iter().map(|delivery| delivery.carrier.message_id.as_str()).collect();
+    tracing::error!(message_id = ids.join(","), error, "{what}; left for redelivery");
 }

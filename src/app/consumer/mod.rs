@@ -1,5 +1,8 @@
 //! A batch of messages from a queue: invalid ones to the dead-letter queue, the others decided, committed, published.
 //!
+//! Customers share their read, their rounds and their requests to the decisions queue. So a request that hangs for one of
+//! them delays the others of the batch, by the client's time-out for a request (5 s) at the most; it fails none of them.
+//!
 //! A message is *settled* when nothing is left to do for it. Whatever is not settled when the batch ends, for whatever
 //! reason, is reported as failed and will be delivered again: nothing is taken for done by default.
 
@@ -11,7 +14,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::{join, select};
+use futures_util::future::{Either, join, select};
 
 use super::deciding::{Decider, Delivery};
 use super::{Clock, DeadLetter, Queues, Store};
@@ -90,7 +93,10 @@ impl<S: Store, Q: Queues, C: Clock> Consumer<S, Q, C> {
         let (letters, groups) = batch::sort(messages);
         let work = join(batch.reject(letters), batch.decide(groups));
         let time_left = (deadline.answer_by - self.decider.clock.now()).to_std().unwrap_or(Duration::ZERO);
-        select(pin!(work), pin!(self.decider.clock.sleep(time_left))).await;
-        batch.end()
+        let is_cut_short = match select(pin!(work), pin!(self.decider.clock.sleep(time_left))).await {
+            Either::Left(_) => false,
+            Either::Right(_) => true,
+        };
+        batch.end(is_cut_short)
     }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::PUBLISH_MAX;
-use super::batch::Batch;
-use crate::app::deciding::{Delivery, Outcome, since};
-use crate::app::{Clock, CorrelationRecord, QueueError, Queues, Store, with_sources};
+use super::batch::{Batch, tell_failed};
+use crate::app::deciding::{Delivery, Outcome, is_well_marked, marked, since, unmarked};
+use crate::app::{Clock, CorrelationRecord, QueueError, Queues, Store, StoreError, with_sources};
 
 /// How often a decision is offered to the queue before it is left for redelivery. The client has its own repetitions
 /// of whole requests besides.
@@ -58,9 +58,14 @@ impl<S: Store, Q: Queues, C: Clock> Batch<'_, S, Q, C> {
 
     /// Settles the duplicates before a customer's next decision: there is nothing to publish.
     fn pass_ignored(&self, line: &mut Line) {
-        while let Some((delivery, Outcome::Ignored)) = line.waiting.front() {
-            tracing::info!(message_id = delivery.carrier.message_id, "a duplicate: ignored");
-            self.note(|report| report.count(&Outcome::Ignored));
+        while let Some((delivery, outcome @ Outcome::Ignored { is_altered })) = line.next_waiting() {
+            let message_id = &delivery.carrier.message_id;
+            if *is_altered {
+                tracing::warn!(message_id, "a duplicate that asks for something else: ignored");
+            } else {
+                tracing::info!(message_id, "a duplicate: ignored");
+            }
+            self.note(|report| report.count(outcome));
             self.settle(delivery.place);
             line.waiting.pop_front();
         }
@@ -82,28 +87,30 @@ impl<S: Store, Q: Queues, C: Clock> Batch<'_, S, Q, C> {
         join_all(each).await;
     }
 
-    /// A customer's next decision is published: it is settled as soon as the store knows.
+    /// A customer's next decision is published: it is settled as soon as the store knows. Were it settled without, every
+    /// duplicate would be published for as long as the mark stands.
     async fn confirm(&self, line: &mut Line) {
-        let Some((delivery, outcome)) = line.waiting.pop_front() else { return };
-        line.offers = 0;
-        if let Some(record) = outcome.record().filter(|record| record.is_unpublished) {
-            self.remark(&self.consumer.decider.unmarked(record), &delivery).await;
+        let Some((delivery, outcome)) = line.waiting.front() else { return };
+        if let Some(record) = outcome.record().filter(|record| record.is_unpublished)
+            && let Err(error) = self.remark(&unmarked(record)).await
+        {
+            tell_failed([delivery], &with_sources(&error), "published, and the record could not be unmarked");
+            line.is_stopped = true;
+            return;
         }
-        self.note(|report| report.count(&outcome));
+        self.note(|report| report.count(outcome));
         self.settle(delivery.place);
+        line.waiting.pop_front();
+        line.offers = 0;
     }
 
     fn refuse(&self, line: &mut Line, error: &QueueError) {
         line.offers += 1;
         self.note(|report| report.publish_failures += 1);
         line.is_stopped = !error.is_retryable || line.offers >= OFFERS_MAX;
-        if let Some((delivery, _)) = line.waiting.front().filter(|_| line.is_stopped) {
-            let error = with_sources(error);
-            tracing::error!(
-                message_id = delivery.carrier.message_id,
-                error,
-                "decided, not published; left for redelivery"
-            );
+        if line.is_stopped {
+            let waiting = line.waiting.iter().map(|(delivery, _)| delivery);
+            tell_failed(waiting, &with_sources(error), "decided, not published");
         }
     }
 
@@ -119,29 +126,29 @@ impl<S: Store, Q: Queues, C: Clock> Batch<'_, S, Q, C> {
         join_all(line.waiting.iter_mut().map(|(delivery, outcome)| self.mark(delivery, outcome))).await;
     }
 
+    /// A mark that cannot be written changes nothing now. It is told, because a later redrive may depend on it.
     async fn mark(&self, delivery: &Delivery, outcome: &mut Outcome) {
         let now = self.consumer.decider.clock.now();
-        if let Some(record) = outcome.record_mut().filter(|record| !record.is_unpublished) {
-            *record = self.consumer.decider.marked(record, now);
-            self.remark(record, delivery).await;
+        let Some(record) = outcome.record_mut().filter(|record| !is_well_marked(record, now)) else { return };
+        *record = marked(record, now);
+        if let Err(error) = self.remark(record).await {
+            let error = with_sources(&error);
+            tracing::warn!(
+                message_id = delivery.carrier.message_id,
+                error,
+                "the record could not be marked as unpublished"
+            );
         }
     }
 
-    /// A mark that cannot be written changes nothing now. It is told, because a later redrive may depend on it.
-    async fn remark(&self, record: &CorrelationRecord, delivery: &Delivery) {
+    /// Writes a record's mark. Where the record is another message's by now, there is nothing to write.
+    async fn remark(&self, record: &CorrelationRecord) -> Result<(), StoreError> {
         match self.consumer.decider.store.remark(record).await {
             Ok(units) => self.note(|report| report.units += units),
-            Err(error) => {
-                let error = with_sources(&error);
-                let message_id = &delivery.carrier.message_id;
-                tracing::warn!(
-                    message_id,
-                    is_unpublished = record.is_unpublished,
-                    error,
-                    "the record could not be marked"
-                );
-            }
+            Err(StoreError::Conflict(_)) => {}
+            Err(error) => return Err(error),
         }
+        Ok(())
     }
 }
 
@@ -150,9 +157,14 @@ impl Line {
         Line { waiting: settled.into(), offers: 0, is_stopped: false }
     }
 
+    /// What comes next, unless the customer is stopped.
+    fn next_waiting(&self) -> Option<&(Delivery, Outcome)> {
+        self.waiting.front().filter(|_| !self.is_stopped)
+    }
+
     /// The next decision that may be published.
     fn next(&self) -> Option<&CorrelationRecord> {
-        self.waiting.front().filter(|_| !self.is_stopped).and_then(|(_, outcome)| outcome.record())
+        self.next_waiting().and_then(|(_, outcome)| outcome.record())
     }
 
     fn customer_id(&self) -> Option<String> {

@@ -44,7 +44,7 @@ impl Report {
         match outcome {
             Outcome::Decided(record) => self.count_decided(&record.decision),
             Outcome::Redelivered { .. } => self.redelivered += 1,
-            Outcome::Ignored => self.ignored += 1,
+            Outcome::Ignored { .. } => self.ignored += 1,
         }
     }
 

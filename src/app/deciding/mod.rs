@@ -27,7 +27,7 @@ pub use round::{Group, Round, Troubled};
 pub const ROUNDS_MAX: u32 = 6;
 
 /// How long an unpublished decision is kept at least: longer than the fortnight for which a dead-letter queue keeps its
-/// message, so that the message finds it whenever it is redriven.
+/// message, and the hours before that, so that the message finds it whenever it is redriven.
 pub const UNPUBLISHED_TTL: TimeDelta = TimeDelta::days(16);
 
 /// What became of a delivery.
@@ -43,7 +43,10 @@ pub enum Outcome {
         is_same_message: bool,
     },
     /// Its event had been decided before, for another message: a duplicate.
-    Ignored,
+    Ignored {
+        /// Whether it asks for another amount, or at another time, than the attempt that was decided.
+        is_altered: bool,
+    },
 }
 
 impl Outcome {
@@ -51,7 +54,7 @@ impl Outcome {
     pub const fn record(&self) -> Option<&CorrelationRecord> {
         match self {
             Outcome::Decided(record) | Outcome::Redelivered { record, .. } => Some(record),
-            Outcome::Ignored => None,
+            Outcome::Ignored { .. } => None,
         }
     }
 
@@ -59,7 +62,7 @@ impl Outcome {
     pub const fn record_mut(&mut self) -> Option<&mut CorrelationRecord> {
         match self {
             Outcome::Decided(record) | Outcome::Redelivered { record, .. } => Some(record),
-            Outcome::Ignored => None,
+            Outcome::Ignored { .. } => None,
         }
     }
 }
@@ -99,21 +102,20 @@ fn expiry(decided_at: DateTime<Utc>, ttl: TimeDelta) -> DateTime<Utc> {
     decided_at.checked_add_signed(ttl).unwrap_or(DateTime::<Utc>::MAX_UTC).trunc_subsecs(0)
 }
 
-/// Until when a record is kept whose decision may not have been published.
-fn unpublished_until(now: DateTime<Utc>) -> DateTime<Utc> {
-    expiry(now, UNPUBLISHED_TTL)
+/// The record, marked as not yet published: it outlives its message in any dead-letter queue.
+pub fn marked(record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
+    let expires_at = record.expires_at.max(expiry(now, UNPUBLISHED_TTL));
+    CorrelationRecord { is_unpublished: true, expires_at, ..record.clone() }
 }
 
-impl<S, C> Decider<S, C> {
-    /// The record, marked as not yet published: it outlives the message in any dead-letter queue.
-    pub fn marked(&self, record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
-        let expires_at = record.expires_at.max(unpublished_until(now));
-        CorrelationRecord { is_unpublished: true, expires_at, ..record.clone() }
-    }
+/// Whether the record needs no mark, or no other.
+pub fn is_well_marked(record: &CorrelationRecord, now: DateTime<Utc>) -> bool {
+    // A day is longer than any series of deliveries, and spares most of them a write.
+    record.is_unpublished && record.expires_at >= expiry(now, UNPUBLISHED_TTL - TimeDelta::days(1))
+}
 
-    /// The record, known to be published. It is kept as long as before: its message may still end in a dead-letter queue,
-    /// when the answer to its batch is lost often enough.
-    pub fn unmarked(&self, record: &CorrelationRecord) -> CorrelationRecord {
-        CorrelationRecord { is_unpublished: false, ..record.clone() }
-    }
+/// The record, known to be published. It is kept as long as before: its message may still end in a dead-letter queue, when
+/// the answer to its batch is lost often enough.
+pub fn unmarked(record: &CorrelationRecord) -> CorrelationRecord {
+    CorrelationRecord { is_unpublished: false, ..record.clone() }
 }

@@ -1,10 +1,10 @@
 //! What is to become of a customer's deliveries: decided purely, from what was read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::{Carrier, Delivery, Outcome, expiry, unpublished_until};
+use super::{Carrier, Delivery, Outcome, expiry, marked};
 use crate::app::{Commit, CorrelationRecord, Snapshot, StoreError, UsageChange, UsageKey, UsageRow};
 use crate::domain::{Day, Decision, EventKey, LimitUsage, Limits, StoredDecision, Week, WeekUsage, decide};
 
@@ -23,7 +23,7 @@ pub struct Plan {
 /// Plans one customer's deliveries, in order.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] when something that was read of this customer cannot be understood.
+/// That of the first delivery, when what it needs could not be read or understood.
 pub fn plan(
     limits: &Limits,
     correlation_ttl: TimeDelta,
@@ -38,7 +38,7 @@ pub fn plan(
         correlation_ttl,
         snapshot,
         now,
-        seen: BTreeSet::new(),
+        seen: BTreeMap::new(),
         rows: BTreeMap::new(),
         records: vec![],
     };
@@ -47,7 +47,12 @@ pub fn plan(
         if planner.is_full() {
             break;
         }
-        outcomes.push(planner.settle(delivery)?);
+        match planner.settle(delivery) {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(error) if outcomes.is_empty() => return Err(error),
+            // What stands before it is settled; it fails alone, with what stands behind it.
+            Err(_) => break,
+        }
     }
     Ok(Plan { outcomes, commit: planner.commit(deliveries) })
 }
@@ -57,8 +62,8 @@ struct Planner<'a> {
     correlation_ttl: TimeDelta,
     snapshot: &'a Snapshot,
     now: DateTime<Utc>,
-    /// Events that an earlier delivery of this plan decides.
-    seen: BTreeSet<EventKey>,
+    /// Events that an earlier delivery of this plan has brought, and what it asked for.
+    seen: BTreeMap<EventKey, String>,
     /// The weeks as read, and as they stand after the deliveries so far.
     rows: BTreeMap<Week, (UsageRow, WeekUsage)>,
     records: Vec<CorrelationRecord>,
@@ -72,12 +77,15 @@ impl Planner<'_> {
 
     fn settle(&mut self, delivery: &Delivery) -> Result<Outcome, StoreError> {
         let event = delivery.event();
-        if self.seen.contains(&event) {
-            return Ok(Outcome::Ignored);
+        if let Some(fingerprint) = self.seen.get(&event) {
+            return Ok(Outcome::Ignored { is_altered: *fingerprint != delivery.fingerprint() });
         }
         let stored = self.snapshot.records.get(&event).map(Result::as_ref).transpose().map_err(StoreError::clone)?;
         match stored.filter(|record| !record.is_expired(self.now)) {
-            Some(record) => Ok(judge_seen(delivery, record)),
+            Some(record) => {
+                self.seen.insert(event, record.fingerprint.clone());
+                Ok(judge_seen(delivery, record))
+            }
             None => self.decide(delivery, event),
         }
     }
@@ -88,7 +96,7 @@ impl Planner<'_> {
         let (decision, after) = decide(self.limits, &usage, &delivery.attempt);
         self.rows.insert(key.week, (before, after));
         let record = self.record(delivery, event, decision, &after);
-        self.seen.insert(record.decision.key.clone());
+        self.seen.insert(record.decision.key.clone(), record.fingerprint.clone());
         self.records.push(record.clone());
         Ok(Outcome::Decided(record))
     }
@@ -112,17 +120,16 @@ impl Planner<'_> {
             decided_at: self.now,
             usage: LimitUsage::of(self.limits, usage, day),
         };
-        // A message that was received before may be on its way to the dead-letter queue: it is marked from the start.
-        let is_unpublished = delivery.carrier.is_redelivery;
-        let expires_at =
-            if is_unpublished { unpublished_until(self.now) } else { expiry(self.now, self.correlation_ttl) };
-        CorrelationRecord {
+        let expires_at = expiry(self.now, self.correlation_ttl);
+        let record = CorrelationRecord {
             decision,
             message_id: delivery.carrier.message_id.clone(),
             fingerprint: delivery.fingerprint(),
-            is_unpublished,
+            is_unpublished: false,
             expires_at,
-        }
+        };
+        // A message that was received before may be on its way to the dead-letter queue: marked from the start.
+        if delivery.carrier.is_redelivery { marked(&record, self.now) } else { record }
     }
 
     fn commit(self, deliveries: &[Delivery]) -> Option<Commit> {
@@ -141,6 +148,6 @@ fn judge_seen(delivery: &Delivery, record: &CorrelationRecord) -> Outcome {
     if is_same_message || record.is_unpublished {
         Outcome::Redelivered { record: record.clone(), is_same_message }
     } else {
-        Outcome::Ignored
+        Outcome::Ignored { is_altered: record.fingerprint != delivery.fingerprint() }
     }
 }

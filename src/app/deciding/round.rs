@@ -33,7 +33,7 @@ pub struct Troubled {
 pub struct Round {
     /// What has become of each delivery that was settled, customer by customer.
     pub settled: Vec<Vec<(Delivery, Outcome)>>,
-    /// What one commit could not take: settle it next.
+    /// What was not reached: one commit could not take it, or it may not begin any more.
     pub rest: Vec<Group>,
     /// What failed.
     pub troubled: Vec<Troubled>,

@@ -40,11 +40,11 @@ pub struct StoreArgs {
     run: Option<String>,
 
     /// How long a decided event is remembered: repeat a run within that time
-    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = value_parser!(i64).range(1..=TTL_HOURS_MAX))]
+    #[arg(long, value_name = "HOURS", requires = "store", default_value_t = 24, value_parser = value_parser!(i64).range(1..=TTL_HOURS_MAX))]
     correlation_ttl_hours: i64,
 
     /// How many customers are decided at once
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(32).unwrap_or(NonZeroUsize::MIN))]
+    #[arg(long, value_name = "N", requires = "store", default_value_t = NonZeroUsize::new(32).unwrap_or(NonZeroUsize::MIN))]
     customers_in_parallel: NonZeroUsize,
 
     #[command(flatten)]
@@ -94,6 +94,9 @@ impl StoreArgs {
         reasons: Reasons,
         threads: NonZeroUsize,
     ) -> Result<StoreEngine, Failure> {
+        if self.endpoint_url.is_some() && self.store != Some(StoreKind::DynamoDb) {
+            return Err(Failure::Usage(anyhow!("--endpoint-url says where DynamoDB is; this store is a file")));
+        }
         let runtime = runtime(Some(threads))?;
         let names = self.tables.names();
         #[cfg(feature = "sqlite")]

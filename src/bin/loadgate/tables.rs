@@ -32,7 +32,7 @@ enum Action {
     Create,
     /// Show what there is; exits with 1 unless both tables can be used
     Status,
-    /// Delete both tables with all that is in them; asks first on a terminal
+    /// Delete both tables with all that is in them; asks first, unless they are on this machine
     Delete {
         /// Do not ask
         #[arg(long)]
@@ -76,8 +76,14 @@ async fn status(tables: &Tables) -> Result<ExitCode, Failure> {
 }
 
 async fn delete(tables: &Tables, args: &Args, yes: bool) -> Result<ExitCode, Failure> {
-    if !yes && io::stdin().is_terminal() && !is_confirmed(args).map_err(Failure::Io)? {
-        return Err(Failure::Usage(anyhow!("nothing was deleted")));
+    let is_local = args.endpoint_url.as_deref().is_some_and(aws::is_local);
+    if !yes && !is_local {
+        if !io::stdin().is_terminal() {
+            return Err(Failure::Usage(anyhow!("nothing was deleted: without a terminal to ask on, say --yes")));
+        }
+        if !is_confirmed(args).map_err(Failure::Io)? {
+            return Err(Failure::Usage(anyhow!("nothing was deleted")));
+        }
     }
     let done = tables.delete().await.context("could not delete the tables").map_err(Failure::Io)?;
     for (name, done) in done {

@@ -70,7 +70,7 @@ pub enum ReplayError {
         /// Why.
         source: io::Error,
     },
-    /// The store did not decide. Every decision before it has been written.
+    /// The store did not decide. Every decision of the blocks before this line's has been written.
     #[error("line {line} could not be decided; the same command again goes on where this one stopped")]
     Store {
         /// Which line.

@@ -80,7 +80,7 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
         match failure {
             // Nothing of the block is written: the same run again finds what has been decided of it.
             Some(Troubled { group, error }) => {
-                let line = group.deliveries.first().map_or(0, |delivery| delivery.place);
+                let line = group.deliveries.first().map_or(*lines_before, |delivery| delivery.place);
                 Err(ReplayError::Store { line, source: error })
             }
             None => outlet.settle(&settled),
@@ -95,14 +95,11 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
     }
 
     /// Decides groups, so many at once. After the first failure no further one is begun.
-    async fn decide(
-        &self,
-        groups: impl Iterator<Item = Group>,
-    ) -> (BTreeMap<u64, (Delivery, Outcome)>, Option<Troubled>) {
+    async fn decide(&self, groups: impl Iterator<Item = Group>) -> (BTreeMap<u64, Outcome>, Option<Troubled>) {
         let (mut outcomes, mut failure, mut tasks) = (BTreeMap::new(), None, JoinSet::new());
         let mut settle = |answer: Result<Answer, JoinError>| match answer {
             Ok(Ok(settled)) => {
-                outcomes.extend(settled.into_iter().map(|settled| (settled.0.place, settled)));
+                outcomes.extend(settled.into_iter().map(|(delivery, outcome)| (delivery.place, outcome)));
                 None
             }
             Ok(Err(troubled)) => Some(*troubled),
@@ -128,13 +125,13 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
         &self,
         lines: &'b [Line<'b, Delivery>],
         line_count: u64,
-        outcomes: &BTreeMap<u64, (Delivery, Outcome)>,
+        outcomes: &BTreeMap<u64, Outcome>,
     ) -> Result<Settled<'b>, ReplayError> {
         let mut settled = Settled { line_count, ..Settled::default() };
         for line in lines {
             match line {
                 Line::Valid(delivery) => {
-                    if let Some((_, outcome)) = outcomes.get(&delivery.place) {
+                    if let Some(outcome) = outcomes.get(&delivery.place) {
                         self.write(&mut settled, delivery, outcome)?;
                     }
                 }
@@ -151,7 +148,7 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
         let record = match outcome {
             Outcome::Decided(record) | Outcome::Redelivered { record, is_same_message: true } => record,
             // One that another door has not published yet: it is not this door's to publish.
-            Outcome::Redelivered { is_same_message: false, .. } | Outcome::Ignored => {
+            Outcome::Redelivered { is_same_message: false, .. } | Outcome::Ignored { .. } => {
                 settled.tally.count(ledger::Outcome::Ignored);
                 return Ok(());
             }
@@ -168,8 +165,8 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
     }
 }
 
-/// A task that came to no end, because of an error in this program.
+/// A task that came to no end, because of an error in this program: of which line, it cannot say.
 fn broken(error: JoinError) -> Troubled {
-    let cause = Cause::with("deciding broke off", error);
+    let cause = Cause::with("deciding broke off: an error in this program, please report it", error);
     Troubled { group: Group::default(), error: StoreError::Unavailable(cause) }
 }

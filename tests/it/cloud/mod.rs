@@ -9,6 +9,8 @@ mod stack;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::Select;
 use loadgate::adapters::aws;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::dynamodb::tables::Tables;
@@ -31,6 +33,14 @@ pub fn fresh_names() -> TableNames {
     static TESTS: AtomicU64 = AtomicU64::new(0);
     let test = format!("{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
     TableNames { correlation: format!("correlation-{test}"), load: format!("load-{test}") }
+}
+
+/// How many correlation records there are in a table.
+pub async fn record_count(url: &str, table: &str) -> usize {
+    let client = Client::new(&aws::load(Some(url)).await);
+    let scan = client.scan().table_name(table).select(Select::Count).consistent_read(true).into_paginator().send();
+    let pages = scan.collect::<Result<Vec<_>, _>>().await.unwrap();
+    pages.iter().map(|page| usize::try_from(page.count()).unwrap()).sum()
 }
 
 /// A store in fresh tables, and how to reach it.
@@ -64,6 +74,11 @@ impl Fresh {
             let _ = stopped.await;
         }));
         Fresh::at(url, Some(stop)).await
+    }
+
+    /// How many correlation records there are.
+    pub async fn record_count(&self) -> usize {
+        record_count(&self.url, &self.names.correlation).await
     }
 
     /// The same tables seen through another address.

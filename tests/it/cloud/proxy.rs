@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -18,6 +19,8 @@ pub enum Fault {
     Delay(Duration),
     /// DynamoDB says that it has no capacity.
     Throttle,
+    /// DynamoDB leaves a customer's keys out of the answer to a `BatchGetItem`.
+    LeaveOut(&'static str),
 }
 
 /// A proxy before a server of this machine.
@@ -69,6 +72,17 @@ impl Proxy {
                 Some(Fault::LoseRequest) => return None,
                 Some(Fault::Throttle) => {
                     client.write_all(THROTTLED.as_bytes()).await.ok()?;
+                    continue;
+                }
+                Some(Fault::LeaveOut(customer)) => {
+                    let (rest, left_out) = take_out(&request, customer);
+                    let answer = if rest["RequestItems"].as_object().unwrap().is_empty() {
+                        json!({ "Responses": {} })
+                    } else {
+                        server.write_all(&with_body(&request, &rest)).await.ok()?;
+                        body(&read_message(&mut server).await?)
+                    };
+                    client.write_all(&left_out_answer(answer, left_out)).await.ok()?;
                     continue;
                 }
                 _ => server.write_all(&request).await.ok()?,
@@ -135,4 +149,42 @@ fn operation(request: &[u8]) -> Option<String> {
     let head = String::from_utf8_lossy(request);
     let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with("x-amz-target:"))?;
     Some(line.rsplit('.').next()?.trim().to_owned())
+}
+
+/// The JSON of a message.
+fn body(message: &[u8]) -> Value {
+    let at = find(message, b"\r\n\r\n").unwrap() + 4;
+    serde_json::from_slice(&message[at..]).unwrap()
+}
+
+/// The request without a customer's keys, and those keys.
+fn take_out(request: &[u8], customer: &str) -> (Value, Value) {
+    let (mut rest, mut left_out) = (body(request), json!({}));
+    let tables = rest["RequestItems"].as_object_mut().unwrap();
+    for (table, keys) in tables.iter_mut() {
+        let all = keys["Keys"].as_array().unwrap().clone();
+        let (theirs, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|key| key["CUSTOMER_ID"]["S"] == customer);
+        keys["Keys"] = others.into();
+        if !theirs.is_empty() {
+            left_out[table] = json!({ "Keys": theirs, "ConsistentRead": keys["ConsistentRead"].clone() });
+        }
+    }
+    tables.retain(|_, keys| !keys["Keys"].as_array().unwrap().is_empty());
+    (rest, left_out)
+}
+
+/// The request with another body. Nobody here checks its signature.
+fn with_body(request: &[u8], body: &Value) -> Vec<u8> {
+    let at = find(request, b"\r\n\r\n").unwrap();
+    let body = body.to_string();
+    let head = String::from_utf8_lossy(&request[..at]).into_owned();
+    let lines = head.split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
+    format!("{}\r\ncontent-length: {}\r\n\r\n{body}", lines.collect::<Vec<_>>().join("\r\n"), body.len()).into_bytes()
+}
+
+fn left_out_answer(mut answer: Value, left_out: Value) -> Vec<u8> {
+    answer["UnprocessedKeys"] = left_out;
+    let body = answer.to_string();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0";
+    format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }

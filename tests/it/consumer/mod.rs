@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use loadgate::app::Consistency;
+use loadgate::domain::EventKey;
 use loadgate::entry::lambda::EventError;
 use world::{Fault, World, message, raw, received};
 
@@ -125,6 +126,10 @@ async fn a_refused_decision_stops_its_customer_and_no_other_and_is_published_wha
     assert_eq!((failed.len(), report.redelivered), (0, 2));
     assert_eq!(world.published(), ["a/2+", "a/3+"]);
     assert!(!world.store().record("a", "2").await.unwrap().is_unpublished, "the mark is cleared");
+    // And should the answer be lost, the same message still finds its decision, and a duplicate is one.
+    let (_, report) = world.handle(vec![message("new id", "a", "2", "$1"), message("m2", "a", "2", "$1")]).await;
+    assert_eq!((report.ignored + report.redelivered, report.accepted), (2, 0));
+    assert_eq!(world.store().commits.lock().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,13 +244,68 @@ async fn a_conflict_is_decided_again_and_not_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_understood_fails_its_customer_only() {
+async fn what_cannot_be_understood_fails_itself_and_what_stands_behind_it() {
     let world = World::new();
-    *world.store().corrupt.lock().unwrap() = Some("a".to_owned());
-    let batch = vec![message("m1", "a", "1", "$1"), message("m2", "b", "1", "$1"), message("m3", "a", "2", "$1")];
-    assert_eq!(world.handle(batch).await.0, ["m1", "m3"]);
-    assert_eq!(world.published(), ["b/1+"]);
-    assert_eq!(world.store().reads.lock().unwrap().len(), 1, "another round would not help");
+    let corrupt = EventKey { customer_id: "a".to_owned(), event_id: "2".to_owned() };
+    *world.store().corrupt.lock().unwrap() = Some(corrupt);
+    let batch = [("1", "a"), ("2", "a"), ("3", "a"), ("4", "b")];
+    let batch = batch.map(|(id, customer)| message(&format!("m{id}"), customer, id, "$1"));
+    assert_eq!(world.handle(batch.to_vec()).await.0, ["m2", "m3"]);
+    assert_eq!(world.published(), ["a/1+", "b/4+"]);
+    assert_eq!(world.store().reads.lock().unwrap().len(), 2, "a third round would not help");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_a_read_has_missed_is_found_by_the_commit() {
+    let world = World::new();
+    let first = message("m1", "a", "1", "$3000");
+    world.handle(vec![first.clone()]).await;
+    let body = world.queues().published.lock().unwrap().pop().unwrap();
+    *world.store().is_stale.lock().unwrap() = true;
+    let (failed, report) = world.handle(vec![received(first, 2), message("m2", "a", "1", "$1")]).await;
+    assert_eq!((failed.len(), report.redelivered, report.ignored, report.conflicts), (0, 1, 1, 1));
+    assert_eq!(*world.queues().published.lock().unwrap(), [body]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_customer_is_published_after_what_was_refused_whatever_the_number_of_commits() {
+    let world = World::new();
+    world.queues().refused.lock().unwrap().insert("5".to_owned(), 99);
+    let batch = (0..150).map(|n| message(&format!("m{n}"), "a", &n.to_string(), "$1")).collect();
+    let (failed, _) = world.handle(batch).await;
+    assert_eq!(failed, (5..150).map(|n| format!("m{n}")).collect::<Vec<_>>());
+    assert_eq!(world.published().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_that_cannot_be_cleared_leaves_its_message_for_redelivery() {
+    let world = World::new();
+    *world.store().lost_remarks.lock().unwrap() = 1;
+    let again = received(message("m1", "a", "1", "$1"), 2);
+    assert_eq!(world.handle(vec![again.clone(), message("m2", "a", "2", "$1")]).await.0, ["m1", "m2"]);
+    assert_eq!(world.handle(vec![again, message("m2", "a", "2", "$1")]).await.0, [""; 0]);
+    assert!(!world.store().record("a", "1").await.unwrap().is_unpublished);
+    // The queue drops the second one: it has the same deduplication id.
+    assert_eq!(world.published(), ["a/1+", "a/1+", "a/2+"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_is_never_shorter_than_the_time_to_live_and_lasts_through_every_redrive() {
+    let mut world = World::new();
+    world.consumer.decider.correlation_ttl = TimeDelta::days(30);
+    world.handle(vec![received(message("m1", "a", "1", "$1"), 2)]).await;
+    let record = world.store().record("a", "1").await.unwrap();
+    assert_eq!((record.expires_at - record.decision.decided_at).num_days(), 29);
+
+    let world = World::new();
+    world.queues().refused.lock().unwrap().insert("1".to_owned(), 999);
+    world.handle(vec![message("m1", "a", "1", "$1")]).await;
+    world.pass(TimeDelta::days(13));
+    world.handle(vec![received(message("m1", "a", "1", "$1"), 2)]).await;
+    world.pass(TimeDelta::days(13));
+    world.queues().refused.lock().unwrap().clear();
+    let (_, report) = world.handle(vec![message("new id", "a", "1", "$1"), message("other", "a", "1", "$1")]).await;
+    assert_eq!((report.redelivered, report.ignored, report.accepted), (1, 1, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,6 +317,14 @@ async fn near_the_deadline_no_customer_is_begun_and_the_rest_is_reported() {
     let (failed, _) = world.handle(vec![message("m1", "a", "1", "$1"), message("m2", "b", "1", "$1")]).await;
     assert_eq!(failed, ["m2"], "what was begun is finished, and no round is begun");
     assert_eq!(world.published(), ["a/1+"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_slow_read_no_customer_is_begun() {
+    let world = World::new();
+    *world.store().read_time.lock().unwrap() = Duration::from_secs(21);
+    assert_eq!(world.handle(vec![message("m1", "a", "1", "$1")]).await.0, ["m1"]);
+    assert!(world.store().commits.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

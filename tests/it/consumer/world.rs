@@ -51,8 +51,14 @@ pub struct FlakyStore {
     inner: MemoryStore,
     /// What goes wrong next with a customer's commits.
     faults: Mutex<BTreeMap<String, Vec<Fault>>>,
-    /// The customer whose items cannot be understood.
-    pub corrupt: Mutex<Option<String>>,
+    /// The event whose record cannot be understood.
+    pub corrupt: Mutex<Option<EventKey>>,
+    /// Whether eventually consistent reads find no record yet.
+    pub is_stale: Mutex<bool>,
+    /// How long reads take.
+    pub read_time: Mutex<Duration>,
+    /// How many marks cannot be written.
+    pub lost_remarks: Mutex<u32>,
     /// What every read has asked for.
     pub reads: Mutex<Vec<Consistency>>,
     pub commits: Mutex<Vec<Commit>>,
@@ -75,10 +81,15 @@ impl FlakyStore {
 impl Store for FlakyStore {
     async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
         self.reads.lock().unwrap().push(records);
+        let read_time = *self.read_time.lock().unwrap();
+        tokio::time::sleep(read_time).await;
         let mut snapshot = self.inner.read(lookup, records).await?;
+        if records == Consistency::Eventual && *self.is_stale.lock().unwrap() {
+            snapshot.records.clear();
+        }
         let corrupt = self.corrupt.lock().unwrap().clone();
-        for key in lookup.weeks.iter().filter(|key| corrupt.as_ref() == Some(&key.customer_id)) {
-            snapshot.usage.insert(key.clone(), Err(StoreError::Corrupt(Cause::new("DAYS cannot be understood"))));
+        if let Some(key) = corrupt.filter(|key| lookup.events.contains(key)) {
+            snapshot.records.insert(key, Err(StoreError::Corrupt(Cause::new("REASONS cannot be understood"))));
         }
         Ok(snapshot)
     }
@@ -107,6 +118,11 @@ impl Store for FlakyStore {
 
     async fn remark(&self, record: &CorrelationRecord) -> Result<Units, StoreError> {
         self.remarks.lock().unwrap().push((record.decision.key.event_id.clone(), record.is_unpublished));
+        let lost = std::mem::take(&mut *self.lost_remarks.lock().unwrap());
+        if lost > 0 {
+            *self.lost_remarks.lock().unwrap() = lost - 1;
+            return Err(StoreError::Throttled(Cause::new("too fast")));
+        }
         self.inner.remark(record).await
     }
 }
