@@ -5,12 +5,17 @@ SAMPLE := events/sample
 SAMPLE_SETTINGS := --attempts 1000 --customers 60 --seed 1 --start 2018-12-24 --days 14 --duplicates 5 --invalid 4 --skew 2
 LOADGATE := target/release/loadgate
 DENY_VERSION := 0.20.2
+EVENT ?= events/one-customer.json
+# The processor of the Lambda: arm64, as template.yaml has it, or x86_64.
+ARCHITECTURE ?= arm64
+ARTIFACTS_DIR ?= .local/artifacts
+SAM := SAM_CLI_TELEMETRY=0 .local/tools/venv/bin/sam
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## List these tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The sample has invalid lines on purpose, so that loadgate exits with 3.
 .PHONY: run
@@ -22,15 +27,49 @@ build: ## Build the release
 	$(CARGO) build --release --locked
 
 .PHONY: test
-test: lint ## Check the format, lint with warnings denied, and run all tests
-	INSTA_UPDATE=no $(CARGO) test --locked
+test: tools lint validate ## Install what the tests run with, check format, lints and template, run all tests
+	INSTA_UPDATE=no $(CARGO) test --locked --features sqlite
 
 .PHONY: lint
 lint: ## Check the format, and lint with warnings denied
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features sqlite -- -D warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --lib --document-private-items --quiet
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --lib --features sqlite --document-private-items --quiet
+
+.PHONY: validate
+validate: tools ## Check template.yaml with the SAM CLI and with cfn-lint
+	$(SAM) validate --lint --template template.yaml --region us-east-1
+	.local/tools/venv/bin/cfn-lint template.yaml
+
+.PHONY: tools
+tools: ## Install what tests and local stack run with, under .local/tools
+	tools/install
+
+.PHONY: local
+local: build tools ## Bring up the whole stack on this machine: queues, tables and the Lambda, without an AWS account
+	tools/stack up
+
+.PHONY: local-down
+local-down: ## End what `make local` brought up
+	tools/stack down
+
+.PHONY: invoke
+invoke: build tools ## Run the Lambda on one event, as AWS would, without Docker (EVENT=events/duplicate.json)
+	tools/invoke $(EVENT)
+
+.PHONY: sam-invoke
+sam-invoke: tools ## The same with `sam local invoke`, which needs a Docker engine (EVENT=events/duplicate.json)
+	tools/sam-invoke $(EVENT)
+
+.PHONY: package
+package: tools ## Build what `sam deploy` deploys, in .aws-sam (ARCHITECTURE=x86_64 for that processor)
+	ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+# `sam build` asks for this one by its name.
+.PHONY: build-LoadgateFunction
+build-LoadgateFunction:
+	tools/build-function $(ARCHITECTURE) $(ARTIFACTS_DIR)
 
 .PHONY: bench
 bench: ## Measure the replay against a plain baseline and a floor (QUICK=1: without 20 million attempts)
@@ -48,5 +87,6 @@ deny: ## Check bans, licences and sources of all dependencies (installs cargo-de
 	target/tools/bin/cargo-deny check bans licenses sources
 
 .PHONY: clean
-clean: ## Remove everything that was built
+clean: ## Remove everything that was built; what was installed stays in .local
 	$(CARGO) clean
+	rm -rf .aws-sam

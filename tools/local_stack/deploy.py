@@ -1,0 +1,170 @@
+"""template.yaml in MiniStack, and its tables in DynamoDB Local."""
+
+import io
+import json
+import platform
+import time
+import zipfile
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from samcli.yamlhelper import yaml_parse
+
+from . import ROOT, StackError
+from .servers import REGION
+
+TEMPLATE = ROOT / "template.yaml"
+STACK = "loadgate"
+BUCKET = "loadgate-code"
+FUNCTION = "LoadgateFunction"
+
+# Deploying takes a second.
+DEPLOY_S = 60.0
+
+
+def client(service, url):
+    """A client of a server on this machine, which looks at no credentials."""
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        config=Config(retries={"total_max_attempts": 2}, connect_timeout=2, read_timeout=60),
+    )
+
+
+class Deployment:
+    """The template's stack."""
+
+    def __init__(self, servers):
+        self.servers = servers
+        self.template = yaml_parse(TEMPLATE.read_text())
+        self.cloudformation = client("cloudformation", servers.ministack_url)
+        self.lambda_ = client("lambda", servers.ministack_url)
+
+    def deploy(self, bootstrap):
+        """Deploys, and waits until messages are decided. Says what is where."""
+        self.upload(bootstrap)
+        outputs = self.create_stack()
+        self.create_tables()
+        self.point_function_at_dynamodb(outputs["FunctionName"])
+        self.wait_for_function(outputs["FunctionName"])
+        self.check_that_function_starts(outputs["FunctionName"])
+        return {
+            "dynamodb_endpoint_url": self.servers.dynamodb_url,
+            "sqs_endpoint_url": self.servers.ministack_url,
+            "lambda_endpoint_url": self.servers.ministack_url,
+            "input_queue_url": outputs["InputQueueUrl"],
+            "decisions_queue_url": outputs["DecisionsQueueUrl"],
+            "dead_letter_queue_url": outputs["DeadLetterQueueUrl"],
+            "function_name": outputs["FunctionName"],
+            "log_group_name": self.physical_id("FunctionLogGroup"),
+            "correlation_table": outputs["CorrelationTableName"],
+            "load_table": outputs["LoadTableName"],
+        }
+
+    def upload(self, bootstrap):
+        """Packages the program as `sam package` does, and lets the template say where it is."""
+        package = io.BytesIO()
+        # Uncompressed: it goes nowhere.
+        with zipfile.ZipFile(package, "w", zipfile.ZIP_STORED) as archive:
+            archive.write(bootstrap, "bootstrap")
+        package.seek(0)
+        s3 = client("s3", self.servers.ministack_url)
+        s3.create_bucket(Bucket=BUCKET)
+        s3.put_object(Bucket=BUCKET, Key="bootstrap.zip", Body=package)
+        self.template["Resources"][FUNCTION]["Properties"]["CodeUri"] = f"s3://{BUCKET}/bootstrap.zip"
+
+    def create_stack(self):
+        parameters = {"Architecture": "arm64" if platform.machine() == "aarch64" else "x86_64"}
+        self.cloudformation.create_stack(
+            StackName=STACK,
+            TemplateBody=json.dumps(self.template),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+        stack = self.wait_for("the stack", self.stack, lambda stack: not stack["StackStatus"].endswith("IN_PROGRESS"))
+        if stack["StackStatus"] != "CREATE_COMPLETE":
+            raise StackError(f"the template was not deployed: {stack['StackStatus']}: {self.reason()}", "ministack")
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def stack(self):
+        return self.cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+
+    def reason(self):
+        """What went wrong first."""
+        events = self.cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+        failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
+        reasons = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}" for event in failed]
+        return reasons[-1] if reasons else "no reason given"
+
+    def create_tables(self):
+        """Makes the template's tables in DynamoDB Local: MiniStack has a DynamoDB of its own, but not the real one."""
+        dynamodb = client("dynamodb", self.servers.dynamodb_url)
+        for logical_id, resource in self.template["Resources"].items():
+            if resource["Type"] == "AWS::DynamoDB::Table":
+                properties = resource["Properties"]
+                name = self.physical_id(logical_id)
+                taken_over = ("KeySchema", "AttributeDefinitions", "BillingMode")
+                dynamodb.create_table(TableName=name, **{key: properties[key] for key in taken_over})
+                if "TimeToLiveSpecification" in properties:
+                    time_to_live = properties["TimeToLiveSpecification"]
+                    dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=time_to_live)
+
+    def physical_id(self, logical_id):
+        detail = self.cloudformation.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)
+        return detail["StackResourceDetail"]["PhysicalResourceId"]
+
+    def point_function_at_dynamodb(self, function):
+        """SQS it finds by itself: MiniStack tells its functions where it is."""
+        configuration = self.lambda_.get_function_configuration(FunctionName=function)
+        variables = configuration["Environment"]["Variables"]
+        variables["AWS_ENDPOINT_URL_DYNAMODB"] = self.servers.dynamodb_url
+        self.lambda_.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+
+    def wait_for_function(self, function):
+        def configuration():
+            return self.lambda_.get_function_configuration(FunctionName=function)
+
+        def mapping():
+            return self.lambda_.list_event_source_mappings(FunctionName=function)["EventSourceMappings"][0]
+
+        def is_ready(configuration):
+            return configuration["State"] == "Active" and configuration["LastUpdateStatus"] == "Successful"
+
+        self.wait_for("the function", configuration, is_ready)
+        self.wait_for("the event source mapping", mapping, lambda mapping: mapping["State"] == "Enabled")
+
+    def check_that_function_starts(self, function):
+        """By an event without messages. Otherwise, a program for another processor would only be noticed by silence."""
+        answer = self.lambda_.invoke(FunctionName=function, Payload=b'{"Records": []}')
+        payload = answer["Payload"].read().decode()
+        if answer.get("FunctionError"):
+            raise StackError(f"the function does not start: {payload}", "ministack")
+
+    def wait_for(self, what, get, is_ready):
+        deadline = time.monotonic() + DEPLOY_S
+        while True:
+            found = get()
+            if is_ready(found):
+                return found
+            if time.monotonic() > deadline:
+                raise StackError(f"{what} was not ready within {DEPLOY_S:.0f} s", "ministack")
+            time.sleep(0.05)
+
+
+def log_lines(facts):
+    """The function's log, in order."""
+    logs = client("logs", facts["lambda_endpoint_url"])
+    group = facts["log_group_name"]
+    try:
+        streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    except ClientError as error:
+        raise StackError(f"there is no log: {error}") from error
+    events = []
+    for stream in streams:
+        name = stream["logStreamName"]
+        events += logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)["events"]
+    return [event["message"] for event in sorted(events, key=lambda event: event["timestamp"])]
