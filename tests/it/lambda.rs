@@ -118,6 +118,32 @@ async fn a_missing_table_is_told_at_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_missing_queue_is_told_at_start() {
+    let fresh = Fresh::embedded().await;
+    let absent = format!("{}/000000000000/absent.fifo", sqs());
+    let function = Function::start(&fresh, &fresh.url, &[("LOADGATE_DEAD_LETTER_QUEUE_URL", &absent)]).await;
+    let message = function.emulator.invoke(&event("one-customer"))["errorMessage"].to_string();
+    assert!(message.contains(&absent) && message.contains("check the queue's URL and region"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_log_line_of_an_invocation_has_its_request_id_and_no_body_or_amount() {
+    let fresh = Fresh::embedded().await;
+    let mut function = Function::start(&fresh, &fresh.url, &[]).await;
+    for name in ["one-customer", "duplicate", "malformed-body", "mixed-group", "no-group"] {
+        function.emulator.invoke(&event(name));
+    }
+    let log = function.emulator.log();
+    assert!(log.len() > 10);
+    for line in log {
+        let request_id = line.pointer("/span/request_id").or_else(|| line.get("request_id"));
+        assert_eq!(request_id.and_then(Value::as_str).map(str::len), Some(36), "{line}");
+        let text = line.to_string();
+        assert!(!text.contains("load_amount\\") && !text.contains('$') && !text.contains(",000"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_dynamodb_out_of_reach_every_message_is_left_for_redelivery_and_told() {
     let fresh = Fresh::embedded().await;
     let mut function = Function::start(&fresh, "http://127.0.0.1:9", &[]).await;

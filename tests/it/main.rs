@@ -25,4 +25,5 @@ mod reject;
 mod replay_engine;
 mod store_capacity;
 mod store_contract;
+mod template;
 mod time;
