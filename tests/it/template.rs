@@ -77,7 +77,7 @@ fn numbers_that_depend_on_one_another_agree() {
 
 #[test]
 fn nothing_is_allowed_with_a_wildcard() {
-    let wildcards = Regex::new(r#"(?m)(Action|Resource)s?: .*\*"#).unwrap();
+    let wildcards = Regex::new(r"(?m)(Action|Resource)s?: .*\*").unwrap();
     assert!(!wildcards.is_match(TEMPLATE), "{:?}", wildcards.find(TEMPLATE));
     assert!(TEMPLATE.contains("FunctionResponseTypes: [ReportBatchItemFailures]"));
 }

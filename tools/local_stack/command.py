@@ -14,6 +14,15 @@ def use_installed_python():
         sys.exit(f"{sys.argv[0]}: install what it runs with first: tools/install")
     if sys.executable != str(PYTHON):
         os.execv(PYTHON, [PYTHON, "-B", *sys.argv])
+    forget_surroundings()
+
+
+def forget_surroundings():
+    """Keeps the caller's AWS accounts and proxies out of it: everything is on this machine."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
 
 
 def run(name, body):
