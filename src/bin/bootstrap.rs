@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, Utc};
@@ -16,6 +17,9 @@ use loadgate::config::{LambdaConfig, LambdaEnvironment};
 use loadgate::entry::lambda::handle;
 use loadgate::telemetry::{Metrics, init_logs};
 use tracing::Instrument;
+
+/// How long the start waits for DynamoDB and SQS. Lambda gives a function 10 s to start.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Loadgate = Consumer<DynamoDb, SqsQueues, SystemClock>;
 
@@ -48,16 +52,28 @@ async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runti
     let sdk = aws::load(None).await;
     let store = DynamoDb::new(&sdk, config.tables);
     let queues = SqsQueues::new(&sdk, config.decisions_queue_url, config.dead_letter_queue_url);
-    let (store_is_there, queues_are_there) = tokio::join!(store.connect(), queues.connect());
-    queues_are_there?;
-    match store_is_there {
-        Ok(()) => {}
-        Err(error @ StoreError::Misconfigured(_)) => return Err(error.into()),
-        // It may be back by the time of the first batch; if not, its messages are left for redelivery.
-        Err(error) => tracing::warn!(error = with_sources(&error), "DynamoDB could not be reached at start"),
-    }
+    connect(&store, &queues).await?;
     let decider = Decider { store, clock: SystemClock, limits: config.limits, correlation_ttl: config.correlation_ttl };
     Ok((Consumer { decider, queues }, metrics))
+}
+
+/// Opens the connections, and refuses to start without a table or a queue. What only does not answer may be back by the time
+/// of the first batch; if not, its messages are left for redelivery.
+async fn connect(store: &DynamoDb, queues: &SqsQueues) -> Result<(), lambda_runtime::Error> {
+    let both = async { tokio::join!(store.connect(), queues.connect()) };
+    match tokio::time::timeout(CONNECT_TIMEOUT, both).await {
+        Ok((Err(error @ StoreError::Misconfigured(_)), _)) => Err(error.into()),
+        Ok((_, Err(error))) => Err(error.into()),
+        Ok((Err(error), Ok(()))) => {
+            tracing::warn!(error = with_sources(&error), "DynamoDB could not be reached at start");
+            Ok(())
+        }
+        Ok((Ok(()), Ok(()))) => Ok(()),
+        Err(_) => {
+            tracing::warn!("DynamoDB or SQS did not answer at start");
+            Ok(())
+        }
+    }
 }
 
 async fn serve(consumer: Arc<Loadgate>, metrics: Metrics) -> ExitCode {

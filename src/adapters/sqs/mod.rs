@@ -17,6 +17,7 @@ use crate::app::{Cause, DeadLetter, Outgoing, QueueError, Queues, digest_hex};
 use crate::domain::{EventKey, StoredDecision};
 use crate::wire::decision_message;
 use error::queue_error;
+use futures_util::future::try_join;
 #[cfg(feature = "cli")]
 pub use inbox::{Inbox, Received};
 #[cfg(feature = "cli")]
@@ -48,19 +49,14 @@ impl SqsQueues {
     /// # Errors
     /// [`QueueError`] for a queue that does not exist. What else may be wrong is found out by sending.
     pub async fn connect(&self) -> Result<(), QueueError> {
-        for url in [&self.decisions_url, &self.dead_letters_url] {
-            let request =
-                self.client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::QueueArn);
-            match request.send().await {
-                Err(error)
-                    if error.as_service_error().is_some_and(GetQueueAttributesError::is_queue_does_not_exist) =>
-                {
-                    return Err(queue_error("GetQueueAttributes", url, error));
-                }
-                Ok(_) | Err(_) => {}
-            }
-        }
-        Ok(())
+        try_join(self.find(&self.decisions_url), self.find(&self.dead_letters_url)).await.map(drop)
+    }
+
+    async fn find(&self, url: &str) -> Result<(), QueueError> {
+        let request = self.client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::QueueArn);
+        let Err(error) = request.send().await else { return Ok(()) };
+        let is_absent = error.as_service_error().is_some_and(GetQueueAttributesError::is_queue_does_not_exist);
+        if is_absent { Err(queue_error("GetQueueAttributes", url, error)) } else { Ok(()) }
     }
 }
 

@@ -39,6 +39,7 @@ pub(in crate::entry) enum Piece {
 #[derive(Debug)]
 pub(in crate::entry) struct Source<R> {
     input: R,
+    read_bytes: usize,
     /// What has been read beyond the last block.
     carried: Vec<u8>,
     tickets: u64,
@@ -48,7 +49,12 @@ pub(in crate::entry) struct Source<R> {
 
 impl<R: Read> Source<R> {
     pub(in crate::entry) fn new(input: R) -> Source<R> {
-        Source { input, carried: Vec::new(), tickets: 0, is_in_overlong_line: false, is_at_end: false }
+        Source::reading(input, READ_BYTES)
+    }
+
+    /// A source of smaller blocks: it asks for so many bytes at once.
+    pub(in crate::entry) fn reading(input: R, read_bytes: usize) -> Source<R> {
+        Source { input, read_bytes, carried: Vec::new(), tickets: 0, is_in_overlong_line: false, is_at_end: false }
     }
 
     /// Fills `block` with the next piece and says its ticket: 0, 1, 2 and so on. None after the last.
@@ -140,7 +146,7 @@ impl<R: Read> Source<R> {
     /// Reads more behind what is in the block. 0 bytes is the end of the input.
     fn read(&mut self, block: &mut Vec<u8>) -> io::Result<usize> {
         let filled = block.len();
-        block.resize(filled + READ_BYTES, 0);
+        block.resize(filled + self.read_bytes, 0);
         let read = loop {
             match self.input.read(block.get_mut(filled..).unwrap_or_default()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -21,6 +21,10 @@ use crate::app::{Cause, Clock, Store, StoreError};
 use crate::domain::{LoadAttempt, LoadError};
 use crate::wire::{Reasons, read_attempt, write_decision};
 
+/// How much of the input is decided at once, in bytes: enough that customers' attempts share commits and customers go in
+/// parallel, little enough that progress is seen every few seconds.
+const BLOCK_BYTES: usize = 256 * 1024;
+
 /// How a stream is to be replayed through a store.
 #[derive(Debug)]
 pub struct StoreReplay<S, C> {
@@ -43,7 +47,7 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
     /// # Errors
     /// [`ReplayError`] when the input cannot be read on, the store does not decide, or an output cannot be written.
     pub async fn run<R: Read>(&self, input: R, mut outlet: Outlet<'_>) -> Result<Report, ReplayError> {
-        let (mut source, mut block, mut lines_before) = (Source::new(input), Vec::new(), 0);
+        let (mut source, mut block, mut lines_before) = (Source::reading(input, BLOCK_BYTES), Vec::new(), 0);
         while let Some((_, piece)) = source.take(&mut block) {
             let settled = match piece {
                 Piece::Lines => self.settle_block(&block, &mut lines_before, &mut outlet).await,
