@@ -71,6 +71,12 @@ package: tools ## Build what `sam deploy` deploys, in .aws-sam (ARCHITECTURE=x86
 build-LoadgateFunction:
 	tools/build-function $(ARCHITECTURE) $(ARTIFACTS_DIR)
 
+# One seed decides everything: `make sim SEED=304` repeats a run, `make sim RUNS=1000000` goes through many.
+.PHONY: sim
+sim: ## Attack every promise in a simulated world (SEED=1 RUNS=100000)
+	SIM_SEED=$(or $(SEED),1) SIM_RUNS=$(or $(RUNS),$(if $(SEED),1,100000)) $(CARGO) test --locked --features sqlite --test it \
+		sim::every_promise -- --nocapture
+
 .PHONY: bench
 bench: ## Measure the replay against a plain baseline and a floor (QUICK=1: without 20 million attempts)
 	$(CARGO) bench --locked --bench replay

@@ -24,6 +24,7 @@ mod oracle;
 mod parse_attempt;
 mod reject;
 mod replay_engine;
+mod sim;
 mod store_capacity;
 mod store_contract;
 mod template;

@@ -10,12 +10,15 @@ use futures_util::future::join_all;
 
 use super::PUBLISH_MAX;
 use super::batch::{Batch, tell_failed};
-use crate::app::deciding::{Delivery, Outcome, is_well_marked, marked, since, unmarked};
+use crate::app::deciding::{Delivery, Outcome, Remedy, is_well_marked, marked, remedy, since, unmarked};
 use crate::app::{Clock, CorrelationRecord, QueueError, Queues, Store, StoreError, with_sources};
 
 /// How often a decision is offered to the queue before it is left for redelivery. The client has its own repetitions
 /// of whole requests besides.
 const OFFERS_MAX: u32 = 3;
+
+/// How often a mark is tried to be written. The client has its own repetitions besides.
+const REMARKS_MAX: u32 = 3;
 
 /// How long to wait before the second offer; before each further one twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -130,25 +133,34 @@ impl<S: Store, Q: Queues, C: Clock> Batch<'_, S, Q, C> {
     async fn mark(&self, delivery: &Delivery, outcome: &mut Outcome) {
         let now = self.consumer.decider.clock.now();
         let Some(record) = outcome.record_mut().filter(|record| !is_well_marked(record, now)) else { return };
-        *record = marked(record, now);
-        if let Err(error) = self.remark(record).await {
-            let error = with_sources(&error);
-            tracing::warn!(
-                message_id = delivery.carrier.message_id,
-                error,
-                "the record could not be marked as unpublished"
-            );
+        let with_mark = marked(record, now);
+        match self.remark(&with_mark).await {
+            Ok(()) => *record = with_mark,
+            Err(error) => {
+                let error = with_sources(&error);
+                let message_id = &delivery.carrier.message_id;
+                tracing::warn!(message_id, error, "the record could not be marked as unpublished");
+            }
         }
     }
 
     /// Writes a record's mark. Where the record is another message's by now, there is nothing to write.
     async fn remark(&self, record: &CorrelationRecord) -> Result<(), StoreError> {
-        match self.consumer.decider.store.remark(record).await {
-            Ok(units) => self.note(|report| report.units += units),
-            Err(StoreError::Conflict(_)) => {}
-            Err(error) => return Err(error),
+        let mut tries = 1;
+        loop {
+            match self.consumer.decider.store.remark(record).await {
+                Ok(units) => {
+                    self.note(|report| report.units += units);
+                    return Ok(());
+                }
+                Err(StoreError::Conflict(_)) => return Ok(()),
+                Err(error) if tries == REMARKS_MAX || remedy(&error) == Remedy::GiveUp => return Err(error),
+                Err(_) => {
+                    self.consumer.decider.wait_after(tries).await;
+                    tries += 1;
+                }
+            }
         }
-        Ok(())
     }
 }
 

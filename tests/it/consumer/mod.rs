@@ -280,7 +280,7 @@ async fn nothing_of_a_customer_is_published_after_what_was_refused_whatever_the_
 #[tokio::test(start_paused = true)]
 async fn a_mark_that_cannot_be_cleared_leaves_its_message_for_redelivery() {
     let world = World::new();
-    *world.store().lost_remarks.lock().unwrap() = 1;
+    *world.store().lost_remarks.lock().unwrap() = 3;
     let again = received(message("m1", "a", "1", "$1"), 2);
     assert_eq!(world.handle(vec![again.clone(), message("m2", "a", "2", "$1")]).await.0, ["m1", "m2"]);
     assert_eq!(world.handle(vec![again, message("m2", "a", "2", "$1")]).await.0, [""; 0]);

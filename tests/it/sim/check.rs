@@ -1,0 +1,162 @@
+//! What has to be true when the faults have stopped and everything has drained.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use loadgate::app::CorrelationRecord;
+use loadgate::wire::decision_message;
+
+use super::consumers::REPLAY;
+use super::world::{Counts, State, World};
+use crate::oracle;
+
+/// How much clocks disagree at the most.
+const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
+
+pub fn check(world: &World) -> Result<Counts, String> {
+    let state = world.state();
+    every_event_is_decided(&state)?;
+    decisions_are_the_oracle_s(&state)?;
+    usage_is_the_sum_of_accepted_loads(&state)?;
+    decisions_are_published(&state)?;
+    customers_are_in_order(&state)?;
+    invalid_messages_are_put_away(&state)?;
+    Ok(state.counts.clone())
+}
+
+fn every_event_is_decided(state: &State) -> Result<(), String> {
+    let mut last = BTreeMap::new();
+    for record in state.tables.queued() {
+        let decision = &record.decision;
+        let before = last.insert(&decision.key, decision.decided_at);
+        let is_too_soon = |before| decision.decided_at < before + state.correlation_ttl - SKEW_MAX;
+        if before.is_some_and(is_too_soon) {
+            return Err(format!("{:?} was decided twice: at {before:?} and at {}", decision.key, decision.decided_at));
+        }
+    }
+    let decided: BTreeSet<_> = last.keys().map(|key| (key.customer_id.clone(), key.event_id.clone())).collect();
+    let missing: Vec<_> = state.tables.sent.iter().filter(|event| !decided.contains(*event)).collect();
+    if !missing.is_empty() || decided.len() != state.tables.sent.len() {
+        return Err(format!("not decided: {missing:?}"));
+    }
+    let again = state.tables.queued().count() - decided.len();
+    if again < state.tables.repeated {
+        return Err(format!(
+            "{} events came again after their records had expired, {again} were decided",
+            state.tables.repeated
+        ));
+    }
+    Ok(())
+}
+
+/// Each customer's records, in their order.
+fn by_customer<'r>(
+    records: impl Iterator<Item = &'r CorrelationRecord>,
+) -> BTreeMap<&'r str, Vec<&'r CorrelationRecord>> {
+    let mut customers = BTreeMap::<&str, Vec<_>>::new();
+    for record in records {
+        customers.entry(&record.decision.key.customer_id).or_default().push(record);
+    }
+    customers
+}
+
+fn decisions_are_the_oracle_s(state: &State) -> Result<(), String> {
+    for (customer, records) in by_customer(state.tables.history.iter()) {
+        let attempt = |(n, record): (usize, &&CorrelationRecord)| oracle::Attempt {
+            // Whether an event has been seen is the store's to say.
+            id: n.to_string(),
+            customer_id: customer.to_owned(),
+            cents: oracle::cents(&record.decision.load_amount).unwrap(),
+            time: oracle::instant(&record.decision.time).unwrap(),
+        };
+        let is_contended =
+            records.iter().any(|record| record.message_id.starts_with(REPLAY)) || state.counted("outlived") > 0;
+        let attempts: Vec<_> = records.iter().enumerate().map(attempt).collect();
+        let expected = oracle::decide_all(&oracle::default_limits(), &attempts);
+        for (record, reasons) in records.iter().zip(expected) {
+            let decision = &record.decision;
+            let expected = reasons.unwrap_or_default();
+            let is_right = decision.accepted == expected.is_empty()
+                && decision.accepted == decision.reasons.is_empty()
+                && decision.reasons.iter().all(|reason| expected.contains(reason));
+            // A decline needs no row to stand as it was read: usage only grows. Between read and commit, another writer may
+            // have used up one more limit, which the decline then does not name.
+            let is_exact = decision.reasons == expected || is_contended;
+            if !is_right || !is_exact {
+                return Err(format!("the oracle says {expected:?} of {decision:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn usage_is_the_sum_of_accepted_loads(state: &State) -> Result<(), String> {
+    let accepted = state.tables.history.iter().filter(|record| record.decision.accepted);
+    let expected: u64 = accepted.map(|record| oracle::cents(&record.decision.load_amount).unwrap()).sum();
+    let days = state.tables.usage.values().flat_map(|row| *row.usage.days());
+    let stored: u64 = days.map(|day| day.amount.get()).sum();
+    if stored == expected { Ok(()) } else { Err(format!("{stored} cents are stored, {expected} were accepted")) }
+}
+
+fn decisions_are_published(state: &State) -> Result<(), String> {
+    let bodies: BTreeSet<String> = state.tables.queued().map(|record| decision_message(&record.decision)).collect();
+    let published: BTreeSet<&String> = state.decisions.taken.iter().map(|(_, _, _, body)| body).collect();
+    for record in state.tables.queued() {
+        let body = decision_message(&record.decision);
+        if !published.contains(&body) && !is_beyond_the_promise(state, record) {
+            return Err(format!("never published: {body}"));
+        }
+    }
+    if let Some(body) = published.iter().find(|body| !bodies.contains(**body)) {
+        return Err(format!("published, but never decided so: {body}"));
+    }
+    let nothing_went_wrong = state.counted("redeliveries") + state.counted("refused") == 0;
+    if nothing_went_wrong && state.decisions.offers != state.tables.queued().count() as u64 {
+        return Err(format!("{} publications of {} decisions", state.decisions.offers, bodies.len()));
+    }
+    Ok(())
+}
+
+/// What the mark cannot cover: a message that was committed at its first delivery and came to nothing at every later one, so
+/// that no mark was ever written, and that came back from the dead-letter queue under an id that nobody knows. SQS keeps
+/// the old id as the deduplication id, so that this needs a redrive by other means.
+fn is_beyond_the_promise(state: &State, record: &CorrelationRecord) -> bool {
+    let key = &record.decision.key;
+    !state.input.redrive_keeps_id
+        && state.input.disordered.contains(&key.customer_id)
+        && !state.tables.marked.contains(key)
+}
+
+/// Decided in the order in which they were sent, and published in the order in which they were decided. A message that went
+/// through the dead-letter queue has lost its place.
+fn customers_are_in_order(state: &State) -> Result<(), String> {
+    for (customer, records) in by_customer(state.tables.queued()) {
+        if state.input.disordered.contains(customer) {
+            continue;
+        }
+        let sent = state.tables.sent.iter().filter(|(sent_for, _)| sent_for == customer).map(|(_, id)| id);
+        let decided: Vec<_> = records.iter().map(|record| &record.decision.key.event_id).collect();
+        if !sent.eq(decided.iter().copied().take(decided.len()).take(state.tables.sent_for(customer))) {
+            return Err(format!("{customer}'s events were decided in the order {decided:?}"));
+        }
+        let first = |record: &&CorrelationRecord| {
+            let body = decision_message(&record.decision);
+            state.decisions.taken.iter().position(|(_, _, _, taken)| *taken == body)
+        };
+        let places: Vec<_> = records.iter().map(first).collect();
+        if !places.is_sorted() {
+            return Err(format!("{customer}'s decisions were published in the order {places:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn invalid_messages_are_put_away(state: &State) -> Result<(), String> {
+    let bodies: BTreeSet<&str> = state.input.letters.iter().map(|letter| letter.body.as_str()).collect();
+    let is_right = state.input.letters.iter().all(|letter| letter.error.code() == "NOT_JSON");
+    if bodies.len() as u64 == state.counted("invalid") && is_right {
+        Ok(())
+    } else {
+        Err(format!("of {} invalid messages, {} are in the dead-letter queue", state.counted("invalid"), bodies.len()))
+    }
+}

@@ -1,0 +1,176 @@
+//! The store: a DynamoDB that does what it promises, and nothing more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use loadgate::app::{
+    Cause, Commit, Consistency, CorrelationRecord, Lookup, Snapshot, Store, StoreError, Units, UsageKey, UsageRow,
+};
+use loadgate::domain::EventKey;
+
+use super::consumers::REPLAY;
+use super::world::{Sabotage, State, World};
+
+/// The tables, and everything that was ever committed to them.
+#[derive(Default)]
+pub struct Tables {
+    pub records: BTreeMap<EventKey, CorrelationRecord>,
+    pub usage: BTreeMap<UsageKey, UsageRow>,
+    /// All records as they were committed, in order.
+    pub history: Vec<CorrelationRecord>,
+    /// The events that were sent, by customer and id, in order.
+    pub sent: Vec<(String, String)>,
+    /// The events whose records have ever been marked.
+    pub marked: BTreeSet<EventKey>,
+    /// How many were sent again after their records had expired.
+    pub repeated: usize,
+}
+
+impl Tables {
+    /// The records that the queue's messages have brought.
+    pub fn queued(&self) -> impl Iterator<Item = &CorrelationRecord> {
+        self.history.iter().filter(|record| !record.message_id.starts_with(REPLAY))
+    }
+
+    /// How many events were sent for a customer.
+    pub fn sent_for(&self, customer: &str) -> usize {
+        self.sent.iter().filter(|(sent_for, _)| sent_for == customer).count()
+    }
+}
+
+/// The store as a consumer sees it.
+#[derive(Clone)]
+pub struct SimStore(pub Arc<World>);
+
+impl Store for SimStore {
+    async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
+        self.0.delay().await;
+        let mut state = self.0.state();
+        state.fail_without_effect()?;
+        let (stale_read, sabotage) = (state.chances.stale_read, state.sabotage);
+        let is_stale = records == Consistency::Eventual && state.happens(stale_read);
+        state.count("stale_reads", u64::from(is_stale));
+        let seen = |record: &CorrelationRecord| {
+            let mut record = record.clone();
+            if sabotage == Sabotage::NoExpiry {
+                record.expires_at = chrono::DateTime::<chrono::Utc>::MAX_UTC;
+            }
+            if sabotage == Sabotage::RedeliveryIgnored {
+                "another".clone_into(&mut record.message_id);
+            }
+            record
+        };
+        let record = |key: &EventKey| Some((key.clone(), Ok(seen(state.tables.records.get(key)?))));
+        let row = |key: &UsageKey| Some((key.clone(), Ok(*state.tables.usage.get(key)?)));
+        Ok(Snapshot {
+            records: if is_stale { BTreeMap::new() } else { lookup.events.iter().filter_map(record).collect() },
+            usage: lookup.weeks.iter().filter_map(row).collect(),
+            units: Units::default(),
+        })
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
+        let (world, commit) = (Arc::clone(&self.0), commit.clone());
+        // Once sent, a request goes its way, whoever still waits for it.
+        tokio::spawn(async move { answer(&world, &commit).await }).await.unwrap()
+    }
+
+    async fn remark(&self, record: &CorrelationRecord) -> Result<Units, StoreError> {
+        let (world, record) = (Arc::clone(&self.0), record.clone());
+        tokio::spawn(async move { remark(&world, &record).await }).await.unwrap()
+    }
+}
+
+async fn answer(world: &World, commit: &Commit) -> Result<Units, StoreError> {
+    world.delay().await;
+    let is_answer_lost = {
+        let mut state = world.state();
+        state.fail_without_effect()?;
+        let conflict = state.chances.conflict;
+        if state.happens(conflict) {
+            state.count("conflicts", 1);
+            return Err(StoreError::Conflict(Cause::new("TransactionConflict")));
+        }
+        state.commit(commit)?;
+        let lost_after = state.chances.lost_after;
+        state.happens(lost_after)
+    };
+    world.delay().await;
+    if is_answer_lost {
+        world.state().count("lost_after", 1);
+        return Err(StoreError::Unavailable(Cause::new("the answer was lost")));
+    }
+    Ok(Units::default())
+}
+
+async fn remark(world: &World, record: &CorrelationRecord) -> Result<Units, StoreError> {
+    world.delay().await;
+    let mut state = world.state();
+    state.fail_without_effect()?;
+    state.count("marks", 1);
+    if record.is_unpublished {
+        state.tables.marked.insert(record.decision.key.clone());
+    }
+    if state.sabotage == Sabotage::NoMark {
+        return Ok(Units::default());
+    }
+    match state.tables.records.get_mut(&record.decision.key) {
+        Some(stored) if stored.message_id == record.message_id => {
+            (stored.is_unpublished, stored.expires_at) = (record.is_unpublished, record.expires_at);
+            Ok(Units::default())
+        }
+        _ => Err(StoreError::Conflict(Cause::new("ConditionalCheckFailed"))),
+    }
+}
+
+impl State {
+    fn fail_without_effect(&mut self) -> Result<(), StoreError> {
+        let (throttled, lost_before) = (self.chances.throttled, self.chances.lost_before);
+        if self.happens(throttled) {
+            self.count("throttled", 1);
+            return Err(StoreError::Throttled(Cause::new("ThrottlingException")));
+        }
+        if self.happens(lost_before) {
+            self.count("lost_before", 1);
+            return Err(StoreError::Unavailable(Cause::new("the request was lost")));
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        let key = |week| UsageKey { customer_id: commit.customer_id.clone(), week };
+        let in_force = |record: &CorrelationRecord| {
+            // DynamoDB's condition, on whole seconds.
+            let stored = self.tables.records.get(&record.decision.key);
+            stored.is_some_and(|stored| stored.expires_at.timestamp() > commit.now.timestamp())
+        };
+        let is_seen = commit.records.iter().any(in_force);
+        let has_changed = commit.usage.iter().any(|change| {
+            self.tables.usage.get(&key(change.week)).map_or(0, |row| row.version) != change.before.version
+        });
+        let is_refused = (is_seen && self.sabotage != Sabotage::NoRecordCondition)
+            || (has_changed && self.sabotage != Sabotage::NoRowCondition);
+        if is_refused {
+            return Err(StoreError::Conflict(Cause::new("ConditionalCheckFailed")));
+        }
+        for record in &commit.records {
+            let mut record = record.clone();
+            if record.is_unpublished {
+                self.tables.marked.insert(record.decision.key.clone());
+            }
+            if self.sabotage == Sabotage::NoMark {
+                record.is_unpublished = false;
+            }
+            let before = self.tables.records.insert(record.decision.key.clone(), record.clone());
+            self.count("expired", u64::from(before.is_some()));
+            self.tables.history.push(record);
+        }
+        if self.sabotage != Sabotage::TornCommit || self.rng.bool() {
+            for change in &commit.usage {
+                let row = UsageRow { usage: change.after, version: change.before.version + 1 };
+                self.tables.usage.insert(key(change.week), row);
+            }
+        }
+        Ok(())
+    }
+}
