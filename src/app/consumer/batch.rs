@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use chrono::{DateTime, SubsecRound, Utc};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, join_all};
 
@@ -14,6 +15,8 @@ use crate::app::{Clock, Consistency, DeadLetter, Queues, Store, StoreError, with
 pub struct Batch<'c, S, Q, C> {
     pub consumer: &'c Consumer<S, Q, C>,
     deadline: Deadline,
+    /// When it was begun, in whole milliseconds, as decisions are dated.
+    pub begun: DateTime<Utc>,
     progress: Mutex<Progress>,
 }
 
@@ -40,7 +43,8 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
     pub fn new(consumer: &'c Consumer<S, Q, C>, messages: &[Message], deadline: Deadline) -> Self {
         let unsettled = messages.iter().map(|message| message.place).collect();
         let progress = Mutex::new(Progress { unsettled, report: Report::default() });
-        Batch { consumer, deadline, progress }
+        let begun = consumer.decider.clock.now().trunc_subsecs(3);
+        Batch { consumer, deadline, begun, progress }
     }
 
     /// What is to be reported. If the batch was cut short, that is told: nobody else does.

@@ -68,7 +68,7 @@ impl<S: Store, Q: Queues, C: Clock> Batch<'_, S, Q, C> {
             } else {
                 tracing::info!(message_id, "a duplicate: ignored");
             }
-            self.note(|report| report.count(outcome));
+            self.note(|report| report.count(outcome, self.begun));
             self.settle(delivery.place);
             line.waiting.pop_front();
         }
@@ -101,7 +101,7 @@ impl<S: Store, Q: Queues, C: Clock> Batch<'_, S, Q, C> {
             line.is_stopped = true;
             return;
         }
-        self.note(|report| report.count(outcome));
+        self.note(|report| report.count(outcome, self.begun));
         self.settle(delivery.place);
         line.waiting.pop_front();
         line.offers = 0;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::app::Units;
 use crate::app::deciding::Outcome;
 use crate::domain::StoredDecision;
@@ -39,10 +41,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// Counts what became of a message.
-    pub fn count(&mut self, outcome: &Outcome) {
+    /// Counts what became of a message of a batch that was begun at `begun`.
+    pub fn count(&mut self, outcome: &Outcome, begun: DateTime<Utc>) {
         match outcome {
             Outcome::Decided(record) => self.count_decided(&record.decision),
+            // Committed by this very batch: only the answer had not come.
+            Outcome::Redelivered { record, is_same_message: true } if record.decision.decided_at >= begun => {
+                self.count_decided(&record.decision);
+            }
             Outcome::Redelivered { .. } => self.redelivered += 1,
             Outcome::Ignored { .. } => self.ignored += 1,
         }

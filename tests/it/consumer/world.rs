@@ -203,6 +203,8 @@ impl World {
         event.records = records;
         let end = self.consumer.decider.clock.now() + TIMEOUT;
         let (response, report) = handle(&self.consumer, event, end).await?;
+        // No two batches begin at the same instant.
+        self.pass(TimeDelta::milliseconds(1));
         let failed = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier);
         Ok((failed.collect(), report))
     }
