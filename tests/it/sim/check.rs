@@ -118,13 +118,14 @@ fn decisions_are_published(state: &State) -> Result<(), String> {
 }
 
 /// What the mark cannot cover: a message that was committed at its first delivery and came to nothing at every later one, so
-/// that no mark was ever written, and that came back from the dead-letter queue under an id that nobody knows. SQS keeps
+/// that no mark was written in time, and that came back from the dead-letter queue under an id that nobody knows. SQS keeps
 /// the old id as the deduplication id, so that this needs a redrive by other means.
 fn is_beyond_the_promise(state: &State, record: &CorrelationRecord) -> bool {
     let key = &record.decision.key;
-    !state.input.redrive_keeps_id
-        && state.input.disordered.contains(&key.customer_id)
-        && !state.tables.marked.contains(key)
+    let marked_at = state.tables.marked.get(key);
+    let is_marked_in_time =
+        marked_at.is_some_and(|at| state.tables.deleted.get(&key.customer_id).is_none_or(|last| at < last));
+    !state.input.redrive_keeps_id && state.input.disordered.contains(&key.customer_id) && !is_marked_in_time
 }
 
 /// Decided in the order in which they were sent, and published in the order in which they were decided. A message that went

@@ -224,6 +224,9 @@ async fn invoke(
     for message in batch.iter().filter(|message| !failed.contains(&message.id.as_str())) {
         state.count("outlived", u64::from(message.visible_at <= now));
         state.input.delete(&message.id, message.receipt);
+        if state.tables.repeated == 0 {
+            state.tables.deleted.insert(message.group.clone(), now);
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The store: a DynamoDB that does what it promises, and nothing more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use loadgate::app::{
     Cause, Commit, Consistency, CorrelationRecord, Lookup, Snapshot, Store, StoreError, Units, UsageKey, UsageRow,
 };
@@ -20,8 +21,10 @@ pub struct Tables {
     pub history: Vec<CorrelationRecord>,
     /// The events that were sent, by customer and id, in order.
     pub sent: Vec<(String, String)>,
-    /// The events whose records have ever been marked.
-    pub marked: BTreeSet<EventKey>,
+    /// When an event's record was first marked.
+    pub marked: BTreeMap<EventKey, DateTime<Utc>>,
+    /// When the last message of a customer was deleted, before anything was sent again.
+    pub deleted: BTreeMap<String, DateTime<Utc>>,
     /// How many were sent again after their records had expired.
     pub repeated: usize,
 }
@@ -109,7 +112,8 @@ async fn remark(world: &World, record: &CorrelationRecord) -> Result<Units, Stor
     state.fail_without_effect()?;
     state.count("marks", 1);
     if record.is_unpublished {
-        state.tables.marked.insert(record.decision.key.clone());
+        let now = state.now();
+        state.tables.marked.entry(record.decision.key.clone()).or_insert(now);
     }
     if state.sabotage == Sabotage::NoMark {
         return Ok(Units::default());
@@ -156,7 +160,8 @@ impl State {
         for record in &commit.records {
             let mut record = record.clone();
             if record.is_unpublished {
-                self.tables.marked.insert(record.decision.key.clone());
+                let now = self.now();
+                self.tables.marked.entry(record.decision.key.clone()).or_insert(now);
             }
             if self.sabotage == Sabotage::NoMark {
                 record.is_unpublished = false;
