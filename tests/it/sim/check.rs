@@ -123,8 +123,7 @@ fn decisions_are_published(state: &State) -> Result<(), String> {
 fn is_beyond_the_promise(state: &State, record: &CorrelationRecord) -> bool {
     let key = &record.decision.key;
     let marked_at = state.tables.marked.get(key);
-    let is_marked_in_time =
-        marked_at.is_some_and(|at| state.tables.deleted.get(&key.customer_id).is_none_or(|last| at < last));
+    let is_marked_in_time = marked_at.is_some_and(|at| state.tables.deleted.get(key).is_none_or(|last| at < last));
     !state.input.redrive_keeps_id && state.input.disordered.contains(&key.customer_id) && !is_marked_in_time
 }
 

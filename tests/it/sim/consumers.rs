@@ -7,13 +7,14 @@ use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::TimeDelta;
 use loadgate::app::consumer::Consumer;
 use loadgate::app::deciding::{Carrier, Decider, Delivery, Group, UNPUBLISHED_TTL};
-use loadgate::domain::{Limits, LoadAttempt};
+use loadgate::domain::{EventKey, Limits, LoadAttempt};
 use loadgate::entry::lambda::handle;
 use loadgate::wire::read_attempt;
 
 use super::queue::{Message, SimQueues};
 use super::store::SimStore;
 use super::world::{SkewedClock, World};
+use crate::oracle;
 
 /// What the message ids of replayed lines begin with.
 pub const REPLAY: &str = "replay:";
@@ -224,8 +225,9 @@ async fn invoke(
     for message in batch.iter().filter(|message| !failed.contains(&message.id.as_str())) {
         state.count("outlived", u64::from(message.visible_at <= now));
         state.input.delete(&message.id, message.receipt);
-        if state.tables.repeated == 0 {
-            state.tables.deleted.insert(message.group.clone(), now);
+        let attempt = oracle::read(message.body.as_bytes()).ok().filter(|_| state.tables.repeated == 0);
+        if let Some(oracle::Attempt { id, customer_id, .. }) = attempt {
+            state.tables.deleted.insert(EventKey { customer_id, event_id: id }, now);
         }
     }
 }

@@ -23,8 +23,8 @@ pub struct Tables {
     pub sent: Vec<(String, String)>,
     /// When an event's record was first marked.
     pub marked: BTreeMap<EventKey, DateTime<Utc>>,
-    /// When the last message of a customer was deleted, before anything was sent again.
-    pub deleted: BTreeMap<String, DateTime<Utc>>,
+    /// When the last message with an event was deleted, before anything was sent again.
+    pub deleted: BTreeMap<EventKey, DateTime<Utc>>,
     /// How many were sent again after their records had expired.
     pub repeated: usize,
 }
