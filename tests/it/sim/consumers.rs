@@ -224,8 +224,8 @@ async fn invoke(
     let now = state.now();
     for message in batch.iter().filter(|message| !failed.contains(&message.id.as_str())) {
         state.count("outlived", u64::from(message.visible_at <= now));
-        state.input.delete(&message.id, message.receipt);
-        let attempt = oracle::read(message.body.as_bytes()).ok().filter(|_| state.tables.repeated == 0);
+        let is_deleted = state.input.delete(&message.id, message.receipt);
+        let attempt = oracle::read(message.body.as_bytes()).ok().filter(|_| is_deleted && state.tables.repeated == 0);
         if let Some(oracle::Attempt { id, customer_id, .. }) = attempt {
             state.tables.deleted.insert(EventKey { customer_id, event_id: id }, now);
         }

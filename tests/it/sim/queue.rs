@@ -100,9 +100,11 @@ impl InputQueue {
         received
     }
 
-    /// Deletes a message, unless it has been received again since.
-    pub fn delete(&mut self, id: &str, receipt: u64) {
+    /// Deletes a message, unless it has been received again since. Says whether it has.
+    pub fn delete(&mut self, id: &str, receipt: u64) -> bool {
+        let before = self.messages.len();
         self.messages.retain(|message| message.id != id || message.receipt != receipt);
+        self.messages.len() < before
     }
 
     /// Moves everything back from the dead-letter queue, under new ids.
