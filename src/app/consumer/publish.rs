@@ -97,7 +97,8 @@ impl<S: Store, Q: Queues, C: Clock> Batch<'_, S, Q, C> {
         if let Some(record) = outcome.record().filter(|record| record.is_unpublished)
             && let Err(error) = self.remark(&unmarked(record)).await
         {
-            tell_failed([delivery], &with_sources(&error), "published, and the record could not be unmarked");
+            let waiting = line.waiting.iter().map(|(delivery, _)| delivery);
+            tell_failed(waiting, &with_sources(&error), "the first published, but its record not unmarked");
             line.is_stopped = true;
             return;
         }
