@@ -3,7 +3,7 @@
 CARGO ?= cargo
 SAMPLE := events/sample
 SAMPLE_SETTINGS := --attempts 1000 --customers 60 --seed 1 --start 2018-12-24 --days 14 --duplicates 5 --invalid 4 --skew 2
-LOADGATE := target/release/loadgate
+LOADGATE := $(or $(CARGO_TARGET_DIR),target)/release/loadgate
 DENY_VERSION := 0.20.2
 EVENT ?= events/one-customer.json
 # The processor of the Lambda: arm64, as template.yaml has it, or x86_64.

@@ -6,7 +6,10 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+use crate::app::with_sources;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -78,4 +81,24 @@ fn localised(config: &SdkConfig) -> SdkConfig {
         builder.set_credentials_provider(Some(SharedCredentialsProvider::new(local)));
     }
     builder.build()
+}
+
+/// What a request came to that the service has not answered, in words for a log: never with the request in it.
+pub fn unanswered<E, R>(service: &str, error: &SdkError<E, R>) -> String
+where
+    SdkError<E, R>: std::error::Error,
+{
+    let was_sent = match error {
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
+        SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
+        _ => false,
+    };
+    let what = if was_sent {
+        format!("no answer from {service}; check that it can be reached")
+    } else {
+        "the request was not sent; check the endpoint's URL, the region and the credentials".to_owned()
+    };
+    let why = with_sources(error);
+    // Some errors of the client print the whole request.
+    if why.contains("SdkBody") { what } else { format!("{what}: {why}") }
 }

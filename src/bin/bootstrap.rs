@@ -63,12 +63,16 @@ async fn connect(store: &DynamoDb, queues: &SqsQueues) -> Result<(), lambda_runt
     let both = async { tokio::join!(store.connect(), queues.connect()) };
     match tokio::time::timeout(CONNECT_TIMEOUT, both).await {
         Ok((Err(error @ StoreError::Misconfigured(_)), _)) => Err(error.into()),
-        Ok((_, Err(error))) => Err(error.into()),
-        Ok((Err(error), Ok(()))) => {
-            tracing::warn!(error = with_sources(&error), "DynamoDB could not be reached at start");
+        Ok((_, Err(error))) if !error.is_retryable => Err(error.into()),
+        Ok((store, queues)) => {
+            if let Err(error) = store {
+                tracing::warn!(error = with_sources(&error), "DynamoDB could not be reached at start");
+            }
+            if let Err(error) = queues {
+                tracing::warn!(error = with_sources(&error), "SQS could not be reached at start");
+            }
             Ok(())
         }
-        Ok((Ok(()), Ok(()))) => Ok(()),
         Err(_) => {
             tracing::warn!("DynamoDB or SQS did not answer at start");
             Ok(())

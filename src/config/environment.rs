@@ -22,6 +22,9 @@ pub const CORRELATION_TTL_HOURS: &str = "LOADGATE_CORRELATION_TTL_HOURS";
 /// The variable with the limits: a limits file's text, or its path.
 pub const LIMITS: &str = "LOADGATE_LIMITS";
 
+/// The SDK's own variables that say where services are.
+const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"];
+
 /// How long a decided event is remembered where nothing else is said.
 const TTL_HOURS_DEFAULT: i64 = 24;
 
@@ -93,6 +96,9 @@ impl LambdaConfig {
             correlation_ttl: reader.ttl(),
             limits: reader.limits(),
         };
+        for name in ENDPOINTS {
+            reader.endpoint(name);
+        }
         if config.tables.correlation == config.tables.load {
             problems.push(format!("{LOAD_TABLE}: is the same table as {CORRELATION_TABLE}; they are two"));
         }
@@ -134,6 +140,11 @@ pub fn is_fifo(url: &str) -> bool {
     url.ends_with(".fifo")
 }
 
+/// Whether a text can be a URL of a service or a queue.
+pub fn is_url(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
+}
+
 struct Reader<'p, G> {
     get: G,
     problems: &'p mut Vec<String>,
@@ -171,12 +182,19 @@ impl<G: Fn(&str) -> Result<String, VarError>> Reader<'_, G> {
             self.problem(name, "is missing; set it to the URL of a FIFO queue");
             return String::new();
         };
-        if !(url.starts_with("https://") || url.starts_with("http://")) {
+        if !is_url(&url) {
             self.problem(name, format!("'{url}' is no URL of a queue; it begins with https://"));
         } else if !is_fifo(&url) {
             self.problem(name, format!("'{url}' is no FIFO queue: its name would end with .fifo"));
         }
         url
+    }
+
+    /// The SDK reads it by itself, and takes anything.
+    fn endpoint(&mut self, name: &str) {
+        if let Some(url) = self.text(name).filter(|url| !is_url(url)) {
+            self.problem(name, format!("'{url}' is no URL; it begins with https:// or http://"));
+        }
     }
 
     fn ttl(&mut self) -> TimeDelta {

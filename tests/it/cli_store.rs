@@ -198,11 +198,32 @@ async fn a_store_that_cannot_be_used_is_told_before_anything_is_written() {
 }
 
 #[test]
+fn an_error_never_shows_the_request() {
+    let line = support::line("1", "a", "$4711.00", "2000-01-03T00:00:00Z");
+    let send = ["send", "--run=x", "--queue-url=http://127.0.0.1:9/0/x.fifo"];
+    for endpoint in ["http://127.0.0.1:9", "http://", "https://a b", "http://[::"] {
+        let mut command = cargo_bin_cmd!("loadgate");
+        command
+            .args(send)
+            .args(["--endpoint-url", endpoint])
+            .env("AWS_ACCESS_KEY_ID", "x")
+            .env("AWS_SECRET_ACCESS_KEY", "x");
+        let assert = command.env("AWS_REGION", "us-east-1").write_stdin(line.clone()).assert().code(1);
+        assert.stderr(contains("4711").not().and(contains("could not send")));
+    }
+}
+
+#[test]
 fn a_command_line_that_makes_no_sense_is_refused() {
     replay(&["--store", "postgres", SAMPLE]).assert().code(2).stderr(contains("neither `dynamodb` nor `sqlite:PATH`"));
     replay(&["--run", "x", SAMPLE]).assert().code(2).stderr(contains("--store <STORE>"));
     let nameless = "standard input has no name: give the run one with --run NAME";
     replay(&["--store", "dynamodb"]).write_stdin("").assert().code(2).stderr(contains(nameless));
+    for command in [["tables", "status"], ["replay", "--store=dynamodb"], ["send", "--queue-url=https://x/y.fifo"]] {
+        let mut refused = cargo_bin_cmd!("loadgate");
+        refused.args(command).args(["--endpoint-url", "localhost:3"]).assert().code(2);
+        refused.assert().stderr(contains("a URL begins with https:// or http://"));
+    }
     let not_fifo = ["send", SAMPLE, "--queue-url", "http://127.0.0.1:9/000000000000/standard"];
     cargo_bin_cmd!("loadgate").args(not_fifo).assert().code(2).stderr(contains("is no FIFO queue"));
 }

@@ -66,6 +66,9 @@ fn every_variable_that_is_wrong_is_named_with_what_to_do() {
     assert!(problem(LIMITS, "[[limit]]\ncode = 'X'").contains("line 1: limit 1, measure: missing"));
     assert!(problem(LIMITS, "/no/such/file").contains("'/no/such/file': could not read the limits file: No such file"));
     assert!(problem(DEAD_LETTER_QUEUE_URL, DECISIONS).contains("is the same queue as LOADGATE_DECISIONS_QUEUE_URL"));
+    let no_url = "'127.0.0.1:8000' is no URL; it begins with https:// or http://";
+    assert_eq!(problem("AWS_ENDPOINT_URL_SQS", "127.0.0.1:8000"), no_url);
+    assert_eq!(problem("AWS_ENDPOINT_URL_DYNAMODB", "127.0.0.1:8000"), no_url);
     let all = read(&[(DECISIONS_QUEUE_URL, ""), (CORRELATION_TTL_HOURS, "x")]).unwrap_err();
     assert!(
         all.to_string().starts_with("the configuration is wrong: LOADGATE_DECISIONS_QUEUE_URL: is missing"),

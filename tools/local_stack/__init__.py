@@ -1,9 +1,12 @@
 """The local stack: DynamoDB Local, MiniStack, and template.yaml deployed into them."""
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".local" / "tools"
+# Where cargo puts what it builds.
+RELEASE = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
 
 
 class StackError(Exception):

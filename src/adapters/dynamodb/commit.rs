@@ -45,7 +45,7 @@ pub async fn commit(store: &DynamoDb, commit: &Commit) -> Result<Units, StoreErr
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 of_reasons(cancelled.cancellation_reasons(), &store.both())
             }
-            _ => store_error("TransactWriteItems", &store.both(), error),
+            _ => store_error("TransactWriteItems", &store.both(), &error),
         }),
     }
 }
@@ -65,7 +65,7 @@ pub async fn remark(store: &DynamoDb, record: &CorrelationRecord) -> Result<Unit
         request = request.expression_attribute_values(":unpublished", Bool(true));
     }
     let answer = request.send().await;
-    let answer = answer.map_err(|error| store_error("UpdateItem", &store.tables.correlation, error))?;
+    let answer = answer.map_err(|error| store_error("UpdateItem", &store.tables.correlation, &error))?;
     Ok(Units { write_halves: halves(answer.consumed_capacity()), read_halves: 0 })
 }
 

@@ -4,10 +4,11 @@ use std::error::Error;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
+use crate::adapters::aws::unanswered;
 use crate::app::{Cause, StoreError};
 
 /// The error of a request that is no transaction.
-pub fn store_error<E>(operation: &str, tables: &str, error: SdkError<E>) -> StoreError
+pub fn store_error<E>(operation: &str, tables: &str, error: &SdkError<E>) -> StoreError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -15,14 +16,9 @@ where
     let what = match error.message() {
         Some(message) => format!("{operation} on {tables}: {code}: {message}{}", advice(&code)),
         None if !code.is_empty() => format!("{operation} on {tables}: {code}{}", advice(&code)),
-        None => format!("{operation} on {tables}: no answer from DynamoDB; check that it can be reached"),
+        None => format!("{operation} on {tables}: {}", unanswered("DynamoDB", error)),
     };
-    let cause = match error {
-        // The service has said it all.
-        SdkError::ServiceError(_) => Cause::new(what),
-        error => Cause::with(what, error),
-    };
-    of_kind(&code, cause)
+    of_kind(&code, Cause::new(what))
 }
 
 /// Sorts an error, or a reason for a cancelled transaction, by its code.

@@ -59,7 +59,7 @@ impl DynamoDb {
             }
             let request = self.client.batch_get_item().set_request_items(Some(unprocessed));
             let answer = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
-            let answer = answer.map_err(|error| store_error("BatchGetItem", &self.both(), error))?;
+            let answer = answer.map_err(|error| store_error("BatchGetItem", &self.both(), &error))?;
             gotten.read_halves += halves(answer.consumed_capacity());
             gotten.items.extend(by_table(answer.responses.unwrap_or_default()));
             unprocessed = answer.unprocessed_keys.unwrap_or_default();

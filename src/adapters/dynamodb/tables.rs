@@ -175,7 +175,7 @@ impl Tables {
             Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
                 Ok(false)
             }
-            Err(error) => Err(store_error("CreateTable", wanted.name, error)),
+            Err(error) => Err(store_error("CreateTable", wanted.name, &error)),
         }
     }
 
@@ -183,7 +183,7 @@ impl Tables {
         match self.client.delete_table().table_name(name).send().await {
             Ok(_) => {}
             Err(error) if error.as_service_error().is_some_and(DeleteTableError::is_resource_not_found_exception) => {}
-            Err(error) => return Err(store_error("DeleteTable", name, error)),
+            Err(error) => return Err(store_error("DeleteTable", name, &error)),
         }
         let deadline = tokio::time::Instant::now() + WAIT_MAX;
         while self.describe(name).await?.is_some() {
@@ -219,13 +219,13 @@ impl Tables {
             Err(error) if error.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception) => {
                 Ok(None)
             }
-            Err(error) => Err(store_error("DescribeTable", name, error)),
+            Err(error) => Err(store_error("DescribeTable", name, &error)),
         }
     }
 
     async fn has_ttl(&self, name: &str) -> Result<bool, StoreError> {
         let answer = self.client.describe_time_to_live().table_name(name).send().await;
-        let answer = answer.map_err(|error| store_error("DescribeTimeToLive", name, error))?;
+        let answer = answer.map_err(|error| store_error("DescribeTimeToLive", name, &error))?;
         let ttl = answer.time_to_live_description();
         Ok(ttl.is_some_and(|ttl| {
             let is_on =
@@ -242,7 +242,7 @@ impl Tables {
         let ttl = TimeToLiveSpecification::builder().attribute_name(EXPIRES_AT).enabled(true).build();
         let request = self.client.update_time_to_live().table_name(name);
         let answer = request.time_to_live_specification(ttl.map_err(incomplete)?).send().await;
-        answer.map(|_| true).map_err(|error| store_error("UpdateTimeToLive", name, error))
+        answer.map(|_| true).map_err(|error| store_error("UpdateTimeToLive", name, &error))
     }
 }
 

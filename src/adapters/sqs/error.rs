@@ -5,10 +5,11 @@ use std::error::Error;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 
+use crate::adapters::aws::unanswered;
 use crate::app::{Cause, QueueError};
 
 /// The error of a whole request. The client has repeated it where that may help.
-pub fn queue_error<E>(operation: &str, url: &str, error: SdkError<E>) -> QueueError
+pub fn queue_error<E>(operation: &str, url: &str, error: &SdkError<E>) -> QueueError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -16,13 +17,10 @@ where
     let what = match error.message() {
         Some(message) => format!("{operation} on {url}: {code}: {message}{}", advice(code)),
         None if !code.is_empty() => format!("{operation} on {url}: {code}{}", advice(code)),
-        None => format!("{operation} on {url}: no answer from SQS; check that it can be reached"),
+        None => format!("{operation} on {url}: {}", unanswered("SQS", error)),
     };
-    match error {
-        SdkError::ServiceError(_) => QueueError { cause: Cause::new(what), is_retryable: false },
-        // The client has tried that as often, and waited as long, as it may.
-        error => QueueError { cause: Cause::with(what, error), is_retryable: false },
-    }
+    // What may pass, the client has tried as often, and has waited for as long, as it may.
+    QueueError { cause: Cause::new(what), is_retryable: false }
 }
 
 /// One message of a request that was refused while others may have been taken.

@@ -61,7 +61,7 @@ impl Inbox {
             .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
             .send()
             .await
-            .map_err(|error| queue_error("ReceiveMessage", &self.url, error))?;
+            .map_err(|error| queue_error("ReceiveMessage", &self.url, &error))?;
         Ok(answer.messages.unwrap_or_default().into_iter().map(Received::from).collect())
     }
 
@@ -76,7 +76,7 @@ impl Inbox {
         };
         let entries = messages.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
         let answer = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
-        let answer = answer.map_err(|error| queue_error("DeleteMessageBatch", &self.url, error))?;
+        let answer = answer.map_err(|error| queue_error("DeleteMessageBatch", &self.url, &error))?;
         answer.failed().first().map_or(Ok(()), |entry| Err(refused("DeleteMessageBatch", &self.url, entry)))
     }
 }

@@ -47,7 +47,8 @@ impl SqsQueues {
     /// Opens the connection, and finds out whether both queues are there.
     ///
     /// # Errors
-    /// [`QueueError`] for a queue that does not exist. What else may be wrong is found out by sending.
+    /// [`QueueError`]: for a queue that does not exist one that is not retryable. Whether the queue may be written to is found
+    /// out by sending.
     pub async fn connect(&self) -> Result<(), QueueError> {
         try_join(self.find(&self.decisions_url), self.find(&self.dead_letters_url)).await.map(drop)
     }
@@ -56,7 +57,14 @@ impl SqsQueues {
         let request = self.client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::QueueArn);
         let Err(error) = request.send().await else { return Ok(()) };
         let is_absent = error.as_service_error().is_some_and(GetQueueAttributesError::is_queue_does_not_exist);
-        if is_absent { Err(queue_error("GetQueueAttributes", url, error)) } else { Ok(()) }
+        let is_answered = error.as_service_error().is_some();
+        let error = queue_error("GetQueueAttributes", url, &error);
+        match (is_absent, is_answered) {
+            (true, _) => Err(error),
+            // It may not be asked, which says nothing about sending.
+            (false, true) => Ok(()),
+            (false, false) => Err(QueueError { is_retryable: true, ..error }),
+        }
     }
 }
 
@@ -88,7 +96,7 @@ impl Queues for SqsQueues {
             .message_attributes(REASON_ATTRIBUTE, text(&letter.error.to_string())?)
             .message_attributes(MESSAGE_ID_ATTRIBUTE, text(&letter.message_id)?);
         let answer = request.send().await;
-        answer.map(drop).map_err(|error| queue_error("SendMessage", &self.dead_letters_url, error))
+        answer.map(drop).map_err(|error| queue_error("SendMessage", &self.dead_letters_url, &error))
     }
 }
 
@@ -102,7 +110,7 @@ async fn send_batch(client: &Client, url: &str, messages: Vec<Outgoing>) -> Vec<
     };
     let answer = match client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await {
         Ok(answer) => answer,
-        Err(error) => return vec![Err(queue_error("SendMessageBatch", url, error)); count],
+        Err(error) => return vec![Err(queue_error("SendMessageBatch", url, &error)); count],
     };
     let mut answers: BTreeMap<&str, Result<(), QueueError>> = BTreeMap::new();
     answers.extend(answer.successful().iter().map(|entry| (entry.id(), Ok(()))));

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use anyhow::Context;
 use aws_config::SdkConfig;
 use loadgate::adapters::aws;
-use loadgate::config::{CORRELATION_TABLE, LOAD_TABLE, TableNames};
+use loadgate::config::{CORRELATION_TABLE, LOAD_TABLE, TableNames, is_url};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::outcome::Failure;
@@ -33,11 +33,11 @@ impl TableArgs {
 #[derive(clap::Args)]
 pub struct QueueArgs {
     /// The queue's URL
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     pub queue_url: String,
 
     /// Where SQS is [default: AWS's own, or the queue's host if that is this machine]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     endpoint_url: Option<String>,
 }
 
@@ -47,6 +47,11 @@ impl QueueArgs {
         let own_host = || origin(&self.queue_url).filter(|origin| aws::is_local(origin));
         aws::load(self.endpoint_url.as_deref().or_else(own_host)).await
     }
+}
+
+/// Takes a URL from the command line.
+pub fn url(text: &str) -> Result<String, String> {
+    if is_url(text) { Ok(text.to_owned()) } else { Err("a URL begins with https:// or http://".to_owned()) }
 }
 
 /// `http://host:port` of a URL.

@@ -9,11 +9,12 @@ use loadgate::adapters::sqs::{Inbox, Received};
 use serde::Serialize;
 
 use crate::cloud::{QueueArgs, block_on};
-use crate::outcome::{EXIT_CODES, Failure};
+use crate::outcome::{EXIT_CODES, Failure, tell};
 
 /// Print the messages of a queue as lines, and delete them from it
 ///
-/// A message is deleted once it has been printed. Works for the decisions queue as well as for the dead-letter queue.
+/// A message is deleted once it has been printed: to see a few, say --max, because a reader that closes the pipe has had
+/// more than it shows. Works for the decisions queue as well as for the dead-letter queue.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
@@ -24,7 +25,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     max: Option<u64>,
 
-    /// Stop when no message has come for so many seconds
+    /// Stop when no message has come for so many seconds, at most 20
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = value_parser!(u64).range(0..=20))]
     wait: u64,
 
@@ -32,7 +33,8 @@ pub struct Args {
     #[arg(long)]
     follow: bool,
 
-    /// Leave the messages in the queue: they can be received again after the visibility time-out
+    /// Leave the messages in the queue: they can be received again after the visibility time-out. Until then a customer
+    /// of whom ten are out shows no more
     #[arg(long)]
     keep: bool,
 
@@ -52,16 +54,17 @@ struct Line<'m> {
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     block_on(async {
         let inbox = Inbox::new(&args.queue.sdk().await, args.queue.queue_url.clone());
-        let mut left = args.max.unwrap_or(u64::MAX);
+        let (mut left, mut received_count) = (args.max.unwrap_or(u64::MAX), 0);
         while left > 0 {
             let received = inbox.receive(left, args.wait).await.context("could not receive").map_err(Failure::Io)?;
             if received.is_empty() && !args.follow {
                 break;
             }
             left = left.saturating_sub(received.len() as u64);
+            received_count += received.len();
             match print(&received, args.attributes) {
                 Ok(()) => {}
-                // The reader has enough. What it has not got stays in the queue.
+                // The reader has enough. What could not be written to it stays in the queue.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
                 Err(error) => return Err(error).context("could not write to standard output").map_err(Failure::Io),
             }
@@ -72,6 +75,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
                     .context("printed, but not deleted: it will come again")
                     .map_err(Failure::Io)?;
             }
+        }
+        match received_count {
+            0 => tell("no messages; those that somebody else has received come back after the visibility time-out"),
+            1 => tell("1 message"),
+            count => tell(&format!("{count} messages")),
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -28,7 +28,7 @@ pub struct Args {
     #[command(flatten)]
     queue: QueueArgs,
 
-    /// The run's name: with the line number it makes the deduplication id [default: the input's file name]
+    /// The run's name: with the line's number and text it makes the deduplication id [default: the input's file name]
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
 }
@@ -75,7 +75,7 @@ async fn send(args: &Args, run: String, bytes: impl Read) -> Result<Sent, Failur
         outbox
             .send(block.messages)
             .await
-            .context("could not send; the same command again goes on")
+            .context("could not send; within five minutes, the same command again goes on where this one stopped")
             .map_err(Failure::Io)?;
     }
     Ok(sent)

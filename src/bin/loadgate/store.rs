@@ -17,7 +17,7 @@ use loadgate::entry::replay::{Outlet, ReplayError, Report, StoreReplay};
 use loadgate::wire::Reasons;
 use tokio::runtime::Runtime;
 
-use crate::cloud::{TableArgs, runtime};
+use crate::cloud::{TableArgs, runtime, url};
 use crate::files::named;
 use crate::outcome::Failure;
 
@@ -32,10 +32,11 @@ pub struct StoreArgs {
     store: Option<StoreKind>,
 
     /// Where DynamoDB is [default: AWS's own]
-    #[arg(long, value_name = "URL", requires = "store")]
+    #[arg(long, value_name = "URL", value_parser = url, requires = "store")]
     endpoint_url: Option<String>,
 
-    /// The run's name: with the line number it tells a repetition from a duplicate [default: the input's file name]
+    /// The run's name: with the line number it tells a repetition from a duplicate. Give another file, or an edited one,
+    /// another name [default: the input's file name]
     #[arg(long, value_name = "NAME", requires = "store")]
     run: Option<String>,
 

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use loadgate::adapters::aws;
 use loadgate::adapters::dynamodb::tables::{Done, State, Tables};
 
-use crate::cloud::{TableArgs, block_on};
+use crate::cloud::{TableArgs, block_on, url};
 use crate::outcome::{EXIT_CODES, Failure, tell};
 
 /// Create, show or delete the tables in DynamoDB
@@ -19,7 +19,7 @@ pub struct Args {
     action: Action,
 
     /// Where DynamoDB is [default: AWS's own]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = url)]
     endpoint_url: Option<String>,
 
     #[command(flatten)]
