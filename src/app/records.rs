@@ -84,9 +84,6 @@ impl Commit {
         for change in &self.usage {
             parts.extend([change.week.monday().to_string(), change.before.version.to_string()]);
         }
-        let mut token = digest_hex(&parts.iter().map(String::as_bytes).collect::<Vec<_>>());
-        // DynamoDB takes 36 characters at most; 128 bits tell commits apart.
-        token.truncate(32);
-        token
+        digest_hex(&parts.iter().map(String::as_bytes).collect::<Vec<_>>())
     }
 }

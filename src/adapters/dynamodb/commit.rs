@@ -13,7 +13,11 @@ use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnConsumedCapacity, T
 use super::error::{of_kind, store_error};
 use super::item::{event_key, from_days, from_record, usage_key};
 use super::{DynamoDb, halves};
-use crate::app::{Cause, Commit, CorrelationRecord, StoreError, Units, UsageChange, UsageKey};
+use crate::app::{Cause, Commit, CorrelationRecord, StoreError, Units, UsageChange, UsageKey, digest_hex};
+use crate::config::TableNames;
+
+/// The length of a token. DynamoDB takes 36 characters at most; 128 bits tell commits apart.
+const TOKEN_BYTES: usize = 32;
 
 /// The event has no record that is still in force.
 const EVENT_IS_NEW: &str = "attribute_not_exists(EVENT_ID) OR EXPIRES_AT <= :now";
@@ -38,7 +42,8 @@ pub async fn commit(store: &DynamoDb, commit: &Commit) -> Result<Units, StoreErr
     let updates = commit.usage.iter().map(|change| store.update(change, commit));
     let actions = puts.chain(updates).collect::<Result<Vec<_>, _>>()?;
     let request = store.client.transact_write_items().set_transact_items(Some(actions));
-    let request = request.client_request_token(commit.token()).return_consumed_capacity(ReturnConsumedCapacity::Total);
+    let request =
+        request.client_request_token(store.token(commit)).return_consumed_capacity(ReturnConsumedCapacity::Total);
     match request.send().await {
         Ok(answer) => Ok(Units { write_halves: halves(answer.consumed_capacity()), read_halves: 0 }),
         Err(error) => Err(match error.as_service_error() {
@@ -70,6 +75,14 @@ pub async fn remark(store: &DynamoDb, record: &CorrelationRecord) -> Result<Unit
 }
 
 impl DynamoDb {
+    /// The commit's name. DynamoDB knows tokens by account: the same commit in other tables is another.
+    fn token(&self, commit: &Commit) -> String {
+        let TableNames { correlation, load } = &self.tables;
+        let mut token = digest_hex(&[correlation.as_bytes(), load.as_bytes(), commit.token().as_bytes()]);
+        token.truncate(TOKEN_BYTES);
+        token
+    }
+
     fn put(&self, record: &CorrelationRecord, commit: &Commit) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder()
             .table_name(&self.tables.correlation)
