@@ -62,7 +62,8 @@ struct Planner<'a> {
     correlation_ttl: TimeDelta,
     snapshot: &'a Snapshot,
     now: DateTime<Utc>,
-    /// Events that an earlier delivery of this plan has brought, and what it asked for.
+    /// Events whose decision is published for an earlier delivery of this plan, and what that delivery asked for. A duplicate
+    /// is not among them: the message behind it may be the one that the decision is published for.
     seen: BTreeMap<EventKey, String>,
     /// The weeks as read, and as they stand after the deliveries so far.
     rows: BTreeMap<Week, (UsageRow, WeekUsage)>,
@@ -83,8 +84,11 @@ impl Planner<'_> {
         let stored = self.snapshot.records.get(&event).map(Result::as_ref).transpose().map_err(StoreError::clone)?;
         match stored.filter(|record| !record.is_expired(self.now)) {
             Some(record) => {
-                self.seen.insert(event, record.fingerprint.clone());
-                Ok(judge_seen(delivery, record))
+                let outcome = judge_seen(delivery, record);
+                if outcome.record().is_some() {
+                    self.seen.insert(event, record.fingerprint.clone());
+                }
+                Ok(outcome)
             }
             None => self.decide(delivery, event),
         }

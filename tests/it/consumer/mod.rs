@@ -92,6 +92,19 @@ async fn a_message_that_comes_back_from_the_dead_letter_queue_is_no_duplicate_of
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_duplicate_before_it_does_not_hide_a_message_that_comes_back() {
+    let world = World::new();
+    world.handle(vec![message("m1", "a", "1", "$1")]).await;
+    world.published();
+    let mut redriven = message("new id", "a", "1", "$1");
+    redriven.attributes.insert("MessageDeduplicationId".to_owned(), "m1".to_owned());
+    let batch = vec![message("m2", "a", "1", "$1"), redriven, message("m3", "a", "1", "$1")];
+    let (failed, report) = world.handle(batch).await;
+    assert_eq!((failed.len(), report.ignored, report.redelivered), (0, 2, 1));
+    assert_eq!(world.published(), ["a/1+"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_expired_record_counts_as_absent_though_it_is_still_there() {
     let world = World::new();
     world.handle(vec![message("m1", "a", "1", "$1")]).await;
