@@ -14,9 +14,19 @@ use crate::app::consumer::Report;
 /// The metrics' namespace in CloudWatch.
 pub const NAMESPACE: &str = "loadgate";
 
-/// The counters of messages, which also are the names that alarms and the dashboard use.
-const COUNTERS: [&str; 8] =
-    ["accepted", "declined", "ignored", "invalid", "redelivered", "conflicts", "publish_failures", "failed"];
+/// The counters, under the names that alarms and the dashboard use.
+fn counters(report: &Report) -> [(&'static str, u64); 8] {
+    [
+        ("accepted", report.accepted),
+        ("declined", report.declined),
+        ("ignored", report.ignored),
+        ("invalid", report.invalid),
+        ("redelivered", report.redelivered),
+        ("conflicts", report.conflicts),
+        ("publish_failures", report.publish_failures),
+        ("failed", report.failed),
+    ]
+}
 
 /// The metrics of a batch.
 #[derive(Clone, Copy)]
@@ -44,7 +54,7 @@ impl Metrics {
     pub fn new(function_name: String) -> Result<Metrics, metrics_cloudwatch_embedded::Error> {
         let builder = metrics_cloudwatch_embedded::Builder::new().cloudwatch_namespace(NAMESPACE);
         let collector = builder.with_dimension("function", function_name).emit_zeros(true).init()?;
-        for name in COUNTERS {
+        for (name, _) in counters(&Report::default()) {
             describe_counter!(name, Unit::Count, "");
         }
         for name in ["consumed_read_units", "consumed_write_units"] {
@@ -61,17 +71,7 @@ impl Metrics {
     /// # Errors
     /// Those of standard output.
     pub fn write(&self, report: &Report, request_id: &str, handle_time: Duration) -> io::Result<()> {
-        let counts = [
-            report.accepted,
-            report.declined,
-            report.ignored,
-            report.invalid,
-            report.redelivered,
-            report.conflicts,
-            report.publish_failures,
-            report.failed,
-        ];
-        for (name, count) in COUNTERS.into_iter().zip(counts) {
+        for (name, count) in counters(report) {
             counter!(name).increment(count);
         }
         for (reason, count) in &report.declined_by_reason {

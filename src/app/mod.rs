@@ -16,7 +16,7 @@ mod records;
 mod tally;
 
 pub use digest::digest_hex;
-pub use outgoing::{Outgoing, can_be_body};
+pub use outgoing::{Outgoing, SEND_MAX, can_be_body};
 pub use ports::{
     Cause, Clock, Consistency, DeadLetter, Lookup, QueueError, Queues, Snapshot, Store, StoreError, Units, with_sources,
 };

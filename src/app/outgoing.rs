@@ -1,5 +1,8 @@
 //! A message for a FIFO queue.
 
+/// The most messages in one request to a queue (the SQS API reference, `SendMessageBatch`).
+pub const SEND_MAX: usize = 10;
+
 /// A message to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {

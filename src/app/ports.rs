@@ -32,7 +32,7 @@ pub trait Store: Send + Sync {
 
 /// The queues that decisions and invalid input go to.
 pub trait Queues: Send + Sync {
-    /// Publishes decisions of distinct customers, at most [`PUBLISH_MAX`](super::consumer::PUBLISH_MAX). Each may fail
+    /// Publishes decisions of distinct customers, at most [`SEND_MAX`](super::SEND_MAX). Each may fail
     /// alone: the answers are in the order of the decisions.
     fn publish(&self, decisions: &[&StoredDecision]) -> impl Future<Output = Vec<Result<(), QueueError>>> + Send;
 
@@ -130,17 +130,6 @@ impl Cause {
 }
 
 impl StoreError {
-    /// The kind, as logs and metrics name it.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            StoreError::Conflict(_) => "conflict",
-            StoreError::Throttled(_) => "throttled",
-            StoreError::Unavailable(_) => "unavailable",
-            StoreError::Corrupt(_) => "corrupt",
-            StoreError::Misconfigured(_) => "misconfigured",
-        }
-    }
-
     fn cause(&self) -> &Cause {
         match self {
             StoreError::Conflict(cause)

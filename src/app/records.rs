@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 
-use super::digest_hex;
 use crate::domain::{StoredDecision, Week, WeekUsage};
 
 /// The longest amount or time, in bytes, that a decision repeats as it was written. A longer one (leading zeros, a long
@@ -70,20 +69,5 @@ impl CorrelationRecord {
     /// Whether the record counts as absent, although the store may not have deleted it yet.
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at <= now
-    }
-}
-
-impl Commit {
-    /// A name for exactly this commit: the same again is the same name, and a store that has done it does it only once.
-    pub fn token(&self) -> String {
-        let mut parts = vec![self.customer_id.clone()];
-        for record in &self.records {
-            let decided_at_ms = record.decision.decided_at.timestamp_millis().to_string();
-            parts.extend([record.decision.key.event_id.clone(), record.message_id.clone(), decided_at_ms]);
-        }
-        for change in &self.usage {
-            parts.extend([change.week.monday().to_string(), change.before.version.to_string()]);
-        }
-        digest_hex(&parts.iter().map(String::as_bytes).collect::<Vec<_>>())
     }
 }

@@ -75,10 +75,19 @@ pub async fn remark(store: &DynamoDb, record: &CorrelationRecord) -> Result<Unit
 }
 
 impl DynamoDb {
-    /// The commit's name. DynamoDB knows tokens by account: the same commit in other tables is another.
+    /// A name for exactly this commit: the same again is the same name, and DynamoDB does it only once. It knows tokens by
+    /// account, so the tables are part of it.
     fn token(&self, commit: &Commit) -> String {
         let TableNames { correlation, load } = &self.tables;
-        let mut token = digest_hex(&[correlation.as_bytes(), load.as_bytes(), commit.token().as_bytes()]);
+        let mut parts = vec![correlation.clone(), load.clone(), commit.customer_id.clone()];
+        for record in &commit.records {
+            let decided_at_ms = record.decision.decided_at.timestamp_millis().to_string();
+            parts.extend([record.decision.key.event_id.clone(), record.message_id.clone(), decided_at_ms]);
+        }
+        for change in &commit.usage {
+            parts.extend([change.week.monday().to_string(), change.before.version.to_string()]);
+        }
+        let mut token = digest_hex(&parts.iter().map(String::as_bytes).collect::<Vec<_>>());
         token.truncate(TOKEN_BYTES);
         token
     }
@@ -111,17 +120,21 @@ impl DynamoDb {
 
 /// The worst of the reasons why a transaction was cancelled: what may pass by itself counts only if nothing else does.
 fn of_reasons(reasons: &[CancellationReason], tables: &str) -> StoreError {
-    let code = |reason: &&CancellationReason| reason.code().is_some_and(|code| code != "None");
-    let mut codes: Vec<&str> = reasons.iter().filter(code).filter_map(CancellationReason::code).collect();
+    let mut codes: Vec<&str> =
+        reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None").collect();
     codes.dedup();
     let cause = || Cause::new(format!("TransactWriteItems on {tables} was cancelled: {}", codes.join(", ")));
-    let kinds: Vec<StoreError> = codes.iter().map(|code| of_kind(code, cause())).collect();
-    let first = |is_kind: fn(&StoreError) -> bool| kinds.iter().find(|error| is_kind(error)).cloned();
-    first(|error| matches!(error, StoreError::Misconfigured(_)))
-        .or_else(|| first(|error| matches!(error, StoreError::Unavailable(_))))
-        .or_else(|| first(|error| matches!(error, StoreError::Throttled(_))))
-        .or_else(|| first(|error| matches!(error, StoreError::Conflict(_))))
-        .unwrap_or_else(|| StoreError::Conflict(cause()))
+    let worst = codes.iter().map(|code| of_kind(code, cause())).max_by_key(weight);
+    worst.unwrap_or_else(|| StoreError::Conflict(cause()))
+}
+
+const fn weight(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Conflict(_) => 0,
+        StoreError::Throttled(_) => 1,
+        StoreError::Unavailable(_) => 2,
+        StoreError::Corrupt(_) | StoreError::Misconfigured(_) => 3,
+    }
 }
 
 /// The SDK wants a field that is always set here.

@@ -21,15 +21,10 @@ const ATTEMPTS_MAX: u32 = 5;
 /// How long to wait before asking for left-out keys; each further time twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 
-/// A key to be looked up.
-#[derive(Clone, Copy)]
-enum Key<'l> {
-    Event(&'l EventKey),
-    Week(&'l UsageKey),
-}
-
 pub async fn read(store: &DynamoDb, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
-    let keys: Vec<Key<'_>> = lookup.events.iter().map(Key::Event).chain(lookup.weeks.iter().map(Key::Week)).collect();
+    let events = lookup.events.iter().map(|key| (&store.tables.correlation, event_key(key)));
+    let weeks = lookup.weeks.iter().map(|key| (&store.tables.load, usage_key(key)));
+    let keys: Vec<(&String, Item)> = events.chain(weeks).collect();
     let requests = keys.chunks(KEYS_MAX).map(|keys| store.get_all(keys, records));
     let mut snapshot = Snapshot::default();
     for gotten in try_join_all(requests).await? {
@@ -50,7 +45,7 @@ struct Gotten {
 
 impl DynamoDb {
     /// Gets one request's items, and asks again for those that DynamoDB leaves out.
-    async fn get_all(&self, keys: &[Key<'_>], records: Consistency) -> Result<Gotten, StoreError> {
+    async fn get_all(&self, keys: &[(&String, Item)], records: Consistency) -> Result<Gotten, StoreError> {
         let mut gotten = Gotten::default();
         let mut unprocessed = self.request(keys, records);
         for attempt in 0..ATTEMPTS_MAX {
@@ -72,22 +67,18 @@ impl DynamoDb {
         Ok(gotten)
     }
 
-    fn request(&self, keys: &[Key<'_>], records: Consistency) -> HashMap<String, KeysAndAttributes> {
-        let events =
-            keys.iter().filter_map(|key| if let Key::Event(event) = key { Some(event_key(event)) } else { None });
-        let weeks = keys.iter().filter_map(|key| if let Key::Week(week) = key { Some(usage_key(week)) } else { None });
-        let is_strong = records == Consistency::Strong;
-        let tables = [
-            (&self.tables.correlation, events.collect::<Vec<_>>(), is_strong),
-            (&self.tables.load, weeks.collect(), true),
-        ];
-        let requests =
-            tables.into_iter().filter(|(_, keys, _)| !keys.is_empty()).filter_map(|(table, keys, is_strong)| {
-                let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(is_strong).build();
-                // It can only fail without keys.
-                Some((table.clone(), keys.ok()?))
-            });
-        requests.collect()
+    fn request(&self, keys: &[(&String, Item)], records: Consistency) -> HashMap<String, KeysAndAttributes> {
+        let mut tables = HashMap::<&String, Vec<Item>>::new();
+        for (table, key) in keys {
+            tables.entry(table).or_default().push(key.clone());
+        }
+        let request = |(table, keys): (&String, Vec<Item>)| {
+            let is_strong = records == Consistency::Strong || *table == self.tables.load;
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(is_strong).build();
+            // It can only fail without keys.
+            Some((table.clone(), keys.ok()?))
+        };
+        tables.into_iter().filter_map(request).collect()
     }
 
     /// Puts what was got into the snapshot, under the keys by which it was asked for. What DynamoDB left out is trouble of

@@ -21,7 +21,7 @@ use futures_util::future::try_join;
 #[cfg(feature = "cli")]
 pub use inbox::{Inbox, Received};
 #[cfg(feature = "cli")]
-pub use outbox::{Outbox, SEND_MAX};
+pub use outbox::Outbox;
 
 /// The message attribute of a dead letter that says what is wrong, for machines.
 pub const CODE_ATTRIBUTE: &str = "code";

@@ -21,9 +21,6 @@ use super::{Clock, DeadLetter, Queues, Store};
 use batch::Batch;
 pub use report::Report;
 
-/// The most decisions in one request to the decisions queue (the SQS API reference, `SendMessageBatch`).
-pub const PUBLISH_MAX: usize = 10;
-
 /// How long before the deadline no customer is begun any more: what a commit and its publishing may take. With less time
 /// in all, a third of it.
 const BEGIN_RESERVE: TimeDelta = TimeDelta::seconds(10);

@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::PUBLISH_MAX;
 use super::batch::{Batch, tell_failed};
 use crate::app::deciding::{Delivery, Outcome, Remedy, is_well_marked, marked, remedy, since, unmarked};
-use crate::app::{Clock, CorrelationRecord, QueueError, Queues, Store, StoreError, with_sources};
+use crate::app::{Clock, CorrelationRecord, QueueError, Queues, SEND_MAX, Store, StoreError, with_sources};
 
 /// How often a decision is offered to the queue before it is left for redelivery. The client has its own repetitions
 /// of whole requests besides.
@@ -46,7 +45,7 @@ impl<S: Store, Q: Queues, C: Clock> Batch<'_, S, Q, C> {
             if next.is_empty() {
                 break;
             }
-            join_all(next.chunks_mut(PUBLISH_MAX).map(|lines| self.offer(lines))).await;
+            join_all(next.chunks_mut(SEND_MAX).map(|lines| self.offer(lines))).await;
             let offers = next.iter().filter(|line| !line.is_stopped).map(|line| line.offers).max().unwrap_or(0);
             if offers > 0 {
                 self.consumer.decider.clock.sleep(FIRST_WAIT.saturating_mul(1 << (offers - 1))).await;

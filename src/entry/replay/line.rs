@@ -15,6 +15,16 @@ pub(in crate::entry) enum Line<'b, A = PendingAttempt<'b>> {
     Invalid(Invalid<'b>),
 }
 
+impl<'b, A> Line<'b, A> {
+    /// The same line with something else for its attempt.
+    pub(in crate::entry) fn map<B>(self, change: impl FnOnce(A) -> B) -> Line<'b, B> {
+        match self {
+            Line::Valid(attempt) => Line::Valid(change(attempt)),
+            Line::Invalid(invalid) => Line::Invalid(invalid),
+        }
+    }
+}
+
 /// A line that is no valid load attempt.
 #[derive(Debug)]
 pub(in crate::entry) struct Invalid<'b> {

@@ -38,7 +38,10 @@ pub struct StoreReplay<S, C> {
     pub customers_max: NonZeroUsize,
 }
 
-/// What became of a line, or why nothing did.
+/// What became of each valid line, by its number.
+type Outcomes = BTreeMap<u64, (Delivery, Outcome)>;
+
+/// What became of a customer's lines, or why nothing did.
 type Answer = Result<Vec<(Delivery, Outcome)>, Box<Troubled>>;
 
 impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
@@ -74,11 +77,12 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
         let (lines, line_count) = read_lines(block, |raw, line| self.read(raw, *lines_before + line + 1));
         *lines_before += line_count;
         let mut groups = BTreeMap::<String, Group>::new();
-        for line in &lines {
-            if let Line::Valid(delivery) = line {
-                groups.entry(delivery.customer_id().to_owned()).or_default().deliveries.push(delivery.clone());
-            }
-        }
+        let mut take = |delivery: Delivery| {
+            let place = delivery.place;
+            groups.entry(delivery.customer_id().to_owned()).or_default().deliveries.push(delivery);
+            place
+        };
+        let lines: Vec<Line<'_, u64>> = lines.into_iter().map(|line| line.map(&mut take)).collect();
         let (outcomes, failure) = self.decide(groups.into_values()).await;
         let settled = self.render(&lines, line_count, &outcomes)?;
         match failure {
@@ -99,11 +103,11 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
     }
 
     /// Decides groups, so many at once. After the first failure no further one is begun.
-    async fn decide(&self, groups: impl Iterator<Item = Group>) -> (BTreeMap<u64, Outcome>, Option<Troubled>) {
-        let (mut outcomes, mut failure, mut tasks) = (BTreeMap::new(), None, JoinSet::new());
+    async fn decide(&self, groups: impl Iterator<Item = Group>) -> (Outcomes, Option<Troubled>) {
+        let (mut outcomes, mut failure, mut tasks) = (Outcomes::new(), None, JoinSet::new());
         let mut settle = |answer: Result<Answer, JoinError>| match answer {
             Ok(Ok(settled)) => {
-                outcomes.extend(settled.into_iter().map(|(delivery, outcome)| (delivery.place, outcome)));
+                outcomes.extend(settled.into_iter().map(|settled| (settled.0.place, settled)));
                 None
             }
             Ok(Err(troubled)) => Some(*troubled),
@@ -127,15 +131,15 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
 
     fn render<'b>(
         &self,
-        lines: &'b [Line<'b, Delivery>],
+        lines: &'b [Line<'b, u64>],
         line_count: u64,
-        outcomes: &BTreeMap<u64, Outcome>,
+        outcomes: &Outcomes,
     ) -> Result<Settled<'b>, ReplayError> {
         let mut settled = Settled { line_count, ..Settled::default() };
         for line in lines {
             match line {
-                Line::Valid(delivery) => {
-                    if let Some(outcome) = outcomes.get(&delivery.place) {
+                Line::Valid(place) => {
+                    if let Some((delivery, outcome)) = outcomes.get(place) {
                         self.write(&mut settled, delivery, outcome)?;
                     }
                 }
