@@ -2,21 +2,25 @@
 //!
 //! - [`consumer`]: a batch of messages from a queue: decided, committed, published.
 //! - [`deciding`]: read first, decide purely, commit once.
+//! - [`redrive`]: what becomes of dead letters.
 //! - [`ledger`]: the same decisions in memory, for files.
 
 pub mod consumer;
 pub mod deciding;
 mod digest;
+mod inbox;
 #[cfg(feature = "cli")]
 pub mod ledger;
 mod outgoing;
 mod ports;
 mod records;
+pub mod redrive;
 #[cfg(feature = "cli")]
 mod tally;
 
 pub use digest::digest_hex;
-pub use outgoing::{Outgoing, SEND_MAX, can_be_body};
+pub use inbox::{Inbox, Receipt, Received};
+pub use outgoing::{Outbox, Outgoing, SEND_MAX, can_be_body};
 pub use ports::{
     Cause, Clock, Consistency, DeadLetter, Lookup, QueueError, Queues, Snapshot, Store, StoreError, Units, with_sources,
 };

@@ -3,11 +3,9 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use chrono::{DateTime, Utc};
 
-use crate::app::consumer::{Consumer, Content, Deadline, Message, Report};
-use crate::app::deciding::{Carrier, Delivery};
-use crate::app::{Clock, DeadLetter, Queues, Store};
-use crate::domain::{LoadAttempt, LoadError};
-use crate::wire::read_attempt;
+use super::message::message;
+use crate::app::consumer::{Consumer, Deadline, Report};
+use crate::app::{Clock, Queues, Received, Store};
 
 /// An event that cannot be answered message by message: the whole batch has to be delivered again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +31,7 @@ pub async fn handle<S: Store, Q: Queues, C: Clock>(
     let ids = message_ids(&event)?;
     let (mut messages, mut failed) = (Vec::new(), Vec::new());
     for (place, record) in (0..).zip(event.records) {
-        match message(place, record) {
+        match message(place, received(record)) {
             Some(message) => messages.push(message),
             None => failed.push(place),
         }
@@ -60,32 +58,15 @@ fn message_ids(event: &SqsEvent) -> Result<Vec<String>, EventError> {
     (1..).zip(&event.records).map(id).collect()
 }
 
-/// A record as a message. None when it has no group, and so no customer's order: no FIFO queue has sent it.
-fn message(place: u64, record: SqsMessage) -> Option<Message> {
+/// A record of an event as a message that was received. What Lambda does not say, nobody here asks for.
+fn received(record: SqsMessage) -> Received {
     let SqsMessage { message_id, body, mut attributes, .. } = record;
-    let (message_id, body) = (message_id.unwrap_or_default(), body.unwrap_or_default());
-    let Some(group_id) = attributes.remove("MessageGroupId").filter(|group| !group.is_empty()) else {
-        let error =
-            "the message has no MessageGroupId: its queue is not FIFO; connect a FIFO queue, grouped by customer";
-        tracing::error!(message_id, error, "not decided; left for redelivery");
-        return None;
-    };
-    // Where the count cannot be read, the worst is assumed: it costs a mark and its removal.
-    let receive_count = attributes.get("ApproximateReceiveCount").and_then(|count| count.parse::<u64>().ok());
-    let carrier = Carrier {
-        message_id: message_id.clone(),
-        moved_from: attributes.remove("MessageDeduplicationId"),
-        is_redelivery: receive_count != Some(1),
-    };
-    let content = match delivery(place, carrier, &body, &group_id) {
-        Ok(delivery) => Content::Attempt(Box::new(delivery)),
-        Err(error) => Content::Invalid(Box::new(DeadLetter { message_id, group_id: group_id.clone(), body, error })),
-    };
-    Some(Message { place, group_id, content })
-}
-
-fn delivery(place: u64, carrier: Carrier, body: &str, group_id: &str) -> Result<Delivery, LoadError> {
-    let written = read_attempt(body.as_bytes())?;
-    let attempt = LoadAttempt::check_grouped(written.clone(), group_id)?;
-    Ok(Delivery::new(place, carrier, &written, attempt))
+    Received {
+        message_id: message_id.unwrap_or_default(),
+        group_id: attributes.remove("MessageGroupId").unwrap_or_default(),
+        deduplication_id: attributes.remove("MessageDeduplicationId"),
+        receive_count: attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()),
+        body: body.unwrap_or_default(),
+        ..Received::default()
+    }
 }

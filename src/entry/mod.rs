@@ -7,6 +7,8 @@ pub mod generate;
 pub mod init_error;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+#[cfg(any(feature = "cli", feature = "lambda"))]
+mod message;
 #[cfg(feature = "cli")]
 pub mod replay;
 #[cfg(feature = "cli")]

@@ -1,96 +1,140 @@
-//! Taking messages from a queue.
+//! Taking messages from a queue in SQS.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
+    MessageSystemAttributeName,
+};
 use aws_sdk_sqs::{Client, config};
+use futures_util::future::join_all;
 
-use super::error::{queue_error, refused};
+use super::answers::in_order;
+use super::error::queue_error;
 use super::incomplete;
 use crate::adapters::aws::long_poll_timeouts;
-use crate::app::QueueError;
+use crate::app::{Inbox, QueueError, Receipt, Received, SEND_MAX};
 
 /// The most messages in one answer (the SQS API reference, `ReceiveMessage`).
-const RECEIVE_MAX: i32 = 10;
+pub const RECEIVE_MAX: usize = 10;
 
-/// The longest that SQS waits for messages, in seconds.
-const WAIT_MAX_S: i32 = 20;
+/// The longest that SQS waits for messages, in seconds (the SQS API reference, `ReceiveMessage`).
+pub const WAIT_MAX_S: u64 = 20;
 
-/// A queue from which messages are taken.
+/// What is asked for with each message.
+const ATTRIBUTES: [MessageSystemAttributeName; 3] = [
+    MessageSystemAttributeName::ApproximateReceiveCount,
+    MessageSystemAttributeName::MessageDeduplicationId,
+    MessageSystemAttributeName::MessageGroupId,
+];
+
+/// A queue in SQS from which messages are taken.
 #[derive(Clone, Debug)]
-pub struct Inbox {
+pub struct SqsInbox {
     client: Client,
+    /// It waits for messages, so that its requests may take longer.
+    long_poll: Client,
     url: String,
 }
 
-/// A message as it was received.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// Its id.
-    pub message_id: String,
-    /// Its group. Empty in a queue that is not FIFO.
-    pub group_id: String,
-    /// Its text attributes, by name.
-    pub attributes: BTreeMap<String, String>,
-    /// Its body.
-    pub body: String,
-    /// What deletes it.
-    receipt_handle: String,
-}
-
-impl Inbox {
+impl SqsInbox {
     /// A queue.
-    pub fn new(sdk: &SdkConfig, url: String) -> Inbox {
+    pub fn new(sdk: &SdkConfig, url: String) -> SqsInbox {
         let config = config::Builder::from(sdk).timeout_config(long_poll_timeouts()).build();
-        Inbox { client: Client::from_conf(config), url }
+        SqsInbox { client: Client::new(sdk), long_poll: Client::from_conf(config), url }
     }
 
-    /// Waits up to so many seconds for messages, at most `max` of them.
-    ///
-    /// # Errors
-    /// [`QueueError`] when the queue cannot be asked.
-    pub async fn receive(&self, max: u64, wait_s: u64) -> Result<Vec<Received>, QueueError> {
+    async fn delete_some(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
+        let entry = |(place, receipt): (usize, &Receipt)| {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
+            entry.receipt_handle(&receipt.0).build().map_err(incomplete)
+        };
+        let request = async {
+            let entries = receipts.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
+            let request = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
+            request.send().await.map_err(|error| queue_error("DeleteMessageBatch", &self.url, &error))
+        };
+        match request.await {
+            Ok(answer) => self.answers("DeleteMessageBatch", receipts, answer.failed()),
+            Err(error) => vec![Err(error); receipts.len()],
+        }
+    }
+
+    async fn set_visibility_of_some(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), QueueError>> {
+        let entry = |(place, receipt): (usize, &Receipt)| {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(place.to_string());
+            entry.receipt_handle(&receipt.0).visibility_timeout(seconds(visibility)).build().map_err(incomplete)
+        };
+        let request = async {
+            let entries = receipts.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
+            let request = self.client.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries));
+            request.send().await.map_err(|error| queue_error("ChangeMessageVisibilityBatch", &self.url, &error))
+        };
+        match request.await {
+            Ok(answer) => self.answers("ChangeMessageVisibilityBatch", receipts, answer.failed()),
+            Err(error) => vec![Err(error); receipts.len()],
+        }
+    }
+
+    fn answers(
+        &self,
+        operation: &str,
+        receipts: &[Receipt],
+        failed: &[BatchResultErrorEntry],
+    ) -> Vec<Result<(), QueueError>> {
+        let answers = failed.iter().map(BatchResultErrorEntry::id).zip(failed);
+        let failed = answers.map(|(id, entry)| (id, Err(super::error::refused(operation, &self.url, entry))));
+        in_order(receipts.len(), failed, || Ok(()))
+    }
+}
+
+impl Inbox for SqsInbox {
+    async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Option<Duration>,
+    ) -> Result<Vec<Received>, QueueError> {
         let answer = self
-            .client
+            .long_poll
             .receive_message()
             .queue_url(&self.url)
-            .max_number_of_messages(i32::try_from(max).unwrap_or(RECEIVE_MAX).clamp(1, RECEIVE_MAX))
-            .wait_time_seconds(i32::try_from(wait_s).unwrap_or(WAIT_MAX_S).min(WAIT_MAX_S))
+            .max_number_of_messages(i32::try_from(max.clamp(1, RECEIVE_MAX)).unwrap_or(1))
+            .wait_time_seconds(seconds(wait.min(Duration::from_secs(WAIT_MAX_S))))
+            .set_visibility_timeout(visibility.map(seconds))
             .message_attribute_names("All")
-            .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
+            .set_message_system_attribute_names(Some(ATTRIBUTES.to_vec()))
             .send()
             .await
             .map_err(|error| queue_error("ReceiveMessage", &self.url, &error))?;
-        Ok(answer.messages.unwrap_or_default().into_iter().map(Received::from).collect())
+        Ok(answer.messages.unwrap_or_default().into_iter().map(received).collect())
     }
 
-    /// Deletes messages that were received, at most ten.
-    ///
-    /// # Errors
-    /// [`QueueError`] when one of them is not deleted: it will come again.
-    pub async fn delete(&self, messages: &[Received]) -> Result<(), QueueError> {
-        let entry = |(place, message): (usize, &Received)| {
-            let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
-            entry.receipt_handle(&message.receipt_handle).build().map_err(incomplete)
-        };
-        let entries = messages.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
-        let answer = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
-        let answer = answer.map_err(|error| queue_error("DeleteMessageBatch", &self.url, &error))?;
-        answer.failed().first().map_or(Ok(()), |entry| Err(refused("DeleteMessageBatch", &self.url, entry)))
+    async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
+        join_all(receipts.chunks(SEND_MAX).map(|some| self.delete_some(some))).await.concat()
+    }
+
+    async fn set_visibility(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), QueueError>> {
+        join_all(receipts.chunks(SEND_MAX).map(|some| self.set_visibility_of_some(some, visibility))).await.concat()
     }
 }
 
-impl From<Message> for Received {
-    fn from(mut message: Message) -> Received {
-        let group = message.attributes.as_mut().and_then(|all| all.remove(&MessageSystemAttributeName::MessageGroupId));
-        let attributes = message.message_attributes.unwrap_or_default().into_iter();
-        Received {
-            message_id: message.message_id.unwrap_or_default(),
-            group_id: group.unwrap_or_default(),
-            attributes: attributes.filter_map(|(name, value)| Some((name, value.string_value?))).collect(),
-            body: message.body.unwrap_or_default(),
-            receipt_handle: message.receipt_handle.unwrap_or_default(),
-        }
+fn seconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
+}
+
+fn received(message: Message) -> Received {
+    let mut system = message.attributes.unwrap_or_default();
+    let attributes = message.message_attributes.unwrap_or_default().into_iter();
+    let receive_count = system.remove(&MessageSystemAttributeName::ApproximateReceiveCount);
+    Received {
+        message_id: message.message_id.unwrap_or_default(),
+        group_id: system.remove(&MessageSystemAttributeName::MessageGroupId).unwrap_or_default(),
+        deduplication_id: system.remove(&MessageSystemAttributeName::MessageDeduplicationId),
+        receive_count: receive_count.and_then(|count| count.parse().ok()),
+        attributes: attributes.filter_map(|(name, value)| Some((name, value.string_value?))).collect(),
+        body: message.body.unwrap_or_default(),
+        receipt: Receipt(message.receipt_handle.unwrap_or_default()),
     }
 }

@@ -1,12 +1,11 @@
 //! The queues in SQS.
 
+mod answers;
 mod error;
 #[cfg(feature = "cli")]
 mod inbox;
 #[cfg(feature = "cli")]
 mod outbox;
-
-use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
@@ -16,12 +15,13 @@ use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageB
 use crate::app::{Cause, DeadLetter, Outgoing, QueueError, Queues, digest_hex};
 use crate::domain::{EventKey, StoredDecision};
 use crate::wire::decision_message;
+use answers::in_order;
 use error::queue_error;
 use futures_util::future::try_join;
 #[cfg(feature = "cli")]
-pub use inbox::{Inbox, Received};
+pub use inbox::{RECEIVE_MAX, SqsInbox, WAIT_MAX_S};
 #[cfg(feature = "cli")]
-pub use outbox::Outbox;
+pub use outbox::SqsOutbox;
 
 /// The message attribute of a dead letter that says what is wrong, for machines.
 pub const CODE_ATTRIBUTE: &str = "code";
@@ -112,13 +112,10 @@ async fn send_batch(client: &Client, url: &str, messages: Vec<Outgoing>) -> Vec<
         Ok(answer) => answer,
         Err(error) => return vec![Err(queue_error("SendMessageBatch", url, &error)); count],
     };
-    let mut answers: BTreeMap<&str, Result<(), QueueError>> = BTreeMap::new();
-    answers.extend(answer.successful().iter().map(|entry| (entry.id(), Ok(()))));
-    answers
-        .extend(answer.failed().iter().map(|entry| (entry.id(), Err(error::refused("SendMessageBatch", url, entry)))));
-    (0..count)
-        .map(|place| answers.remove(place.to_string().as_str()).unwrap_or_else(|| Err(QueueError::no_answer())))
-        .collect()
+    let taken = answer.successful().iter().map(|entry| (entry.id(), Ok(())));
+    let refused = |entry| Err(error::refused("SendMessageBatch", url, entry));
+    let refused = answer.failed().iter().map(|entry| (entry.id(), refused(entry)));
+    in_order(count, taken.chain(refused), || Err(QueueError::no_answer()))
 }
 
 /// A message as an entry of a batch request, of which the id is its place.

@@ -8,7 +8,7 @@ use aws_sdk_sqs::Client;
 use futures_util::{StreamExt, stream};
 
 use super::send_batch;
-use crate::app::{Outgoing, QueueError, SEND_MAX};
+use crate::app::{Outbox, Outgoing, QueueError, SEND_MAX};
 
 /// The most bytes of messages in one request. SQS takes more by now; many a stand-in does not.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
@@ -24,27 +24,31 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// A FIFO queue to which messages are sent.
 #[derive(Clone, Debug)]
-pub struct Outbox {
+pub struct SqsOutbox {
     client: Client,
     url: String,
 }
 
-impl Outbox {
+impl SqsOutbox {
     /// A queue.
-    pub fn new(config: &SdkConfig, url: String) -> Outbox {
-        Outbox { client: Client::new(config), url }
+    pub fn new(config: &SdkConfig, url: String) -> SqsOutbox {
+        SqsOutbox { client: Client::new(config), url }
     }
 
-    /// Sends messages, each group in its order: two of one group never share a request, because a queue may refuse one
-    /// message of a request and take the others.
-    ///
-    /// # Errors
-    /// [`QueueError`] of the first message that the queue does not take. Of its group, none after it has been sent.
-    pub async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+    async fn request(&self, messages: Vec<Outgoing>) -> Vec<Result<(), QueueError>> {
+        send_batch(&self.client, &self.url, messages).await
+    }
+}
+
+impl Outbox for SqsOutbox {
+    /// Two messages of one group never share a request, because a queue may refuse one message of a request and take the
+    /// others.
+    async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
         let mut groups = in_groups(messages);
         while !groups.is_empty() {
             let first: Vec<&Outgoing> = groups.iter().filter_map(|group| group.messages.front()).collect();
-            let requests = stream::iter(requests(&first)).map(|request| self.request(request));
+            let requests = requests(&first).into_iter().map(|request| request.into_iter().cloned().collect());
+            let requests = stream::iter(requests.collect::<Vec<_>>()).map(|request| self.request(request));
             let answers: Vec<_> =
                 requests.buffered(REQUESTS_MAX).collect::<Vec<_>>().await.into_iter().flatten().collect();
             for (group, answer) in groups.iter_mut().zip(answers) {
@@ -57,10 +61,6 @@ impl Outbox {
             }
         }
         Ok(())
-    }
-
-    async fn request(&self, messages: Vec<&Outgoing>) -> Vec<Result<(), QueueError>> {
-        send_batch(&self.client, &self.url, messages.into_iter().cloned().collect()).await
     }
 }
 

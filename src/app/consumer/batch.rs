@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, join_all};
 
 use super::{Consumer, Content, Deadline, Handled, Message, Report};
-use crate::app::deciding::{Delivery, Group, Outcome, ROUNDS_MAX, Remedy, Round, Troubled, remedy};
+use crate::app::deciding::{Delivery, Group, Outcome, ROUNDS_MAX, Remedy, Round, Troubled, remedy, wait_after};
 use crate::app::{Clock, Consistency, DeadLetter, Queues, Store, StoreError, with_sources};
 
 /// A batch under way.
@@ -145,7 +145,7 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
             }
         }
         if !again.is_empty() {
-            self.consumer.decider.wait_after(rounds).await;
+            wait_after(&self.consumer.decider.clock, rounds).await;
             self.round(again, Consistency::Strong, rounds + 1).await;
         }
     }

@@ -9,15 +9,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::batch::{Batch, tell_failed};
-use crate::app::deciding::{Delivery, Outcome, Remedy, is_well_marked, marked, remedy, since, unmarked};
+use crate::app::deciding::{Decider, Delivery, Outcome, is_well_marked, marked, since, unmarked, write_mark};
 use crate::app::{Clock, CorrelationRecord, QueueError, Queues, SEND_MAX, Store, StoreError, with_sources};
 
 /// How often a decision is offered to the queue before it is left for redelivery. The client has its own repetitions
 /// of whole requests besides.
 const OFFERS_MAX: u32 = 3;
-
-/// How often a mark is tried to be written. The client has its own repetitions besides.
-const REMARKS_MAX: u32 = 3;
 
 /// How long to wait before the second offer; before each further one twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -144,23 +141,11 @@ impl<S: Store, Q: Queues, C: Clock> Batch<'_, S, Q, C> {
         }
     }
 
-    /// Writes a record's mark. Where the record is another message's by now, there is nothing to write.
     async fn remark(&self, record: &CorrelationRecord) -> Result<(), StoreError> {
-        let mut tries = 1;
-        loop {
-            match self.consumer.decider.store.remark(record).await {
-                Ok(units) => {
-                    self.note(|report| report.units += units);
-                    return Ok(());
-                }
-                Err(StoreError::Conflict(_)) => return Ok(()),
-                Err(error) if tries == REMARKS_MAX || remedy(&error) == Remedy::GiveUp => return Err(error),
-                Err(_) => {
-                    self.consumer.decider.wait_after(tries).await;
-                    tries += 1;
-                }
-            }
-        }
+        let Decider { store, clock, .. } = &self.consumer.decider;
+        let units = write_mark(store, clock, record).await?;
+        self.note(|report| report.units += units);
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@
 //! store under the message's own id, and is told as stored.
 
 mod delivery;
+mod mark;
 mod persist;
 mod plan;
 mod round;
@@ -19,8 +20,10 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use super::{CorrelationRecord, StoreError};
 use crate::domain::Limits;
 pub use delivery::{Carrier, Delivery};
+pub(super) use mark::{is_well_marked, marked, unmarked, write_mark};
+pub(super) use plan::judge_seen;
 pub use plan::{COMMIT_ACTIONS_MAX, Plan, plan};
-pub(super) use round::since;
+pub(super) use round::{since, wait_after};
 pub use round::{Group, Round, Troubled};
 
 /// How often a customer's deliveries are tried in one invocation before they are left to a later delivery.
@@ -100,22 +103,4 @@ pub const fn remedy(error: &StoreError) -> Remedy {
 /// When a record expires, in whole seconds.
 fn expiry(decided_at: DateTime<Utc>, ttl: TimeDelta) -> DateTime<Utc> {
     decided_at.checked_add_signed(ttl).unwrap_or(DateTime::<Utc>::MAX_UTC).trunc_subsecs(0)
-}
-
-/// The record, marked as not yet published: it outlives its message in any dead-letter queue.
-pub fn marked(record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
-    let expires_at = record.expires_at.max(expiry(now, UNPUBLISHED_TTL));
-    CorrelationRecord { is_unpublished: true, expires_at, ..record.clone() }
-}
-
-/// Whether the record needs no mark, or no other.
-pub fn is_well_marked(record: &CorrelationRecord, now: DateTime<Utc>) -> bool {
-    // A day is longer than any series of deliveries, and spares most of them a write.
-    record.is_unpublished && record.expires_at >= expiry(now, UNPUBLISHED_TTL - TimeDelta::days(1))
-}
-
-/// The record, known to be published. It is kept as long as before: its message may still end in a dead-letter queue, when
-/// the answer to its batch is lost often enough.
-pub fn unmarked(record: &CorrelationRecord) -> CorrelationRecord {
-    CorrelationRecord { is_unpublished: false, ..record.clone() }
 }

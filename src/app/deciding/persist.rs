@@ -1,6 +1,6 @@
 //! Going through rounds until a customer's deliveries are settled: for a door that has nobody to deliver them again.
 
-use super::{Decider, Delivery, Group, Outcome, ROUNDS_MAX, Remedy, Troubled, remedy};
+use super::{Decider, Delivery, Group, Outcome, ROUNDS_MAX, Remedy, Troubled, remedy, wait_after};
 use crate::app::{Clock, Consistency, Store};
 
 /// The most deliveries that are looked up at once: as many as one commit may take.
@@ -34,7 +34,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
                     return Err(Box::new(troubled));
                 }
                 (Some(troubled), _) => {
-                    self.wait_after(rounds).await;
+                    wait_after(&self.clock, rounds).await;
                     (group, rounds) = (troubled.group, rounds + 1);
                 }
             }

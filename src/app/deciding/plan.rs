@@ -146,7 +146,7 @@ impl Planner<'_> {
 }
 
 /// A delivery of an event that has been decided.
-fn judge_seen(delivery: &Delivery, record: &CorrelationRecord) -> Outcome {
+pub fn judge_seen(delivery: &Delivery, record: &CorrelationRecord) -> Outcome {
     let Carrier { message_id, moved_from, .. } = &delivery.carrier;
     let is_same_message = record.message_id == *message_id || Some(&record.message_id) == moved_from.as_ref();
     if is_same_message || record.is_unpublished {

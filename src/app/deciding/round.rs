@@ -92,11 +92,11 @@ impl<S: Store, C: Clock> Decider<S, C> {
             Err(error) => (vec![], Rest::Failed(Troubled { group, error }), Units::default()),
         }
     }
+}
 
-    /// Waits after so many rounds without success, before the next.
-    pub async fn wait_after(&self, rounds: u32) {
-        self.clock.sleep(FIRST_WAIT.saturating_mul(1 << rounds.saturating_sub(1).min(8))).await;
-    }
+/// Waits after so many rounds without success, before the next.
+pub async fn wait_after(clock: &impl Clock, rounds: u32) {
+    clock.sleep(FIRST_WAIT.saturating_mul(1 << rounds.saturating_sub(1).min(8))).await;
 }
 
 enum Rest {

@@ -2,10 +2,12 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::value_parser;
-use loadgate::adapters::sqs::{Inbox, Received};
+use loadgate::adapters::sqs::{RECEIVE_MAX, SqsInbox, WAIT_MAX_S};
+use loadgate::app::{Inbox, QueueError, Receipt, Received};
 use serde::Serialize;
 
 use crate::cloud::{QueueArgs, block_on};
@@ -26,7 +28,7 @@ pub struct Args {
     max: Option<u64>,
 
     /// Stop when no message has come for so many seconds, at most 20
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = value_parser!(u64).range(0..=20))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = value_parser!(u64).range(0..=WAIT_MAX_S))]
     wait: u64,
 
     /// Do not stop when no message comes
@@ -53,10 +55,12 @@ struct Line<'m> {
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     block_on(async {
-        let inbox = Inbox::new(&args.queue.sdk().await, args.queue.queue_url.clone());
+        let inbox = SqsInbox::new(&args.queue.sdk().await, args.queue.queue_url.clone());
+        let wait = Duration::from_secs(args.wait);
         let (mut left, mut received_count) = (args.max.unwrap_or(u64::MAX), 0);
         while left > 0 {
-            let received = inbox.receive(left, args.wait).await.context("could not receive").map_err(Failure::Io)?;
+            let max = usize::try_from(left).map_or(RECEIVE_MAX, |left| left.min(RECEIVE_MAX));
+            let received = inbox.receive(max, wait, None).await.context("could not receive").map_err(Failure::Io)?;
             if received.is_empty() && !args.follow {
                 break;
             }
@@ -69,11 +73,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
                 Err(error) => return Err(error).context("could not write to standard output").map_err(Failure::Io),
             }
             if !args.keep && !received.is_empty() {
-                inbox
-                    .delete(&received)
-                    .await
-                    .context("printed, but not deleted: it will come again")
-                    .map_err(Failure::Io)?;
+                let deleted = delete(&inbox, &received).await;
+                deleted.context("printed, but not deleted: it will come again").map_err(Failure::Io)?;
             }
         }
         match received_count {
@@ -83,6 +84,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+async fn delete(inbox: &SqsInbox, messages: &[Received]) -> Result<(), QueueError> {
+    let receipts: Vec<Receipt> = messages.iter().map(|message| message.receipt.clone()).collect();
+    inbox.delete(&receipts).await.into_iter().collect()
 }
 
 fn print(messages: &[Received], with_attributes: bool) -> io::Result<()> {

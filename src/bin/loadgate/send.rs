@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use loadgate::adapters::sqs::Outbox;
+use loadgate::adapters::sqs::SqsOutbox;
+use loadgate::app::Outbox;
 use loadgate::config::is_fifo;
 use loadgate::entry::send::Messages;
 
@@ -61,7 +62,7 @@ struct Sent {
 }
 
 async fn send(args: &Args, run: String, bytes: impl Read) -> Result<Sent, Failure> {
-    let outbox = Outbox::new(&args.queue.sdk().await, args.queue.queue_url.clone());
+    let outbox = SqsOutbox::new(&args.queue.sdk().await, args.queue.queue_url.clone());
     let mut sent = Sent::default();
     for block in Messages::new(bytes, run) {
         let block = block.context("could not read the input").map_err(Failure::Io)?;

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::process::Stdio;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use loadgate::adapters::aws;
-use loadgate::adapters::sqs::{Inbox, Received};
+use loadgate::adapters::sqs::SqsInbox;
+use loadgate::app::{Inbox, Received};
 
 use super::local::{Guarded, tool, wait_for_port};
 use super::{free_port, fresh_names};
@@ -39,14 +41,15 @@ pub async fn fresh_queue() -> String {
 
 /// Takes everything out of a queue.
 pub async fn drain(url: &str) -> Vec<Received> {
-    let inbox = Inbox::new(&aws::load(Some(sqs())).await, url.to_owned());
+    let inbox = SqsInbox::new(&aws::load(Some(sqs())).await, url.to_owned());
     let mut all = Vec::new();
     loop {
-        let received = inbox.receive(10, 0).await.unwrap();
+        let received = inbox.receive(10, Duration::ZERO, None).await.unwrap();
         if received.is_empty() {
             return all;
         }
-        inbox.delete(&received).await.unwrap();
+        let receipts: Vec<_> = received.iter().map(|message| message.receipt.clone()).collect();
+        assert!(inbox.delete(&receipts).await.iter().all(Result::is_ok));
         all.extend(received);
     }
 }

@@ -1,0 +1,47 @@
+//! The mark of a record whose decision may not have been published: such a decision is published whatever message asks.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Remedy, UNPUBLISHED_TTL, expiry, remedy, wait_after};
+use crate::app::{Clock, CorrelationRecord, Store, StoreError, Units};
+
+/// How often a mark is tried to be written. The client has its own repetitions besides.
+const TRIES_MAX: u32 = 3;
+
+/// The record, marked as not yet published: it outlives its message in any dead-letter queue.
+pub fn marked(record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
+    let expires_at = record.expires_at.max(expiry(now, UNPUBLISHED_TTL));
+    CorrelationRecord { is_unpublished: true, expires_at, ..record.clone() }
+}
+
+/// Whether the record needs no mark, or no other.
+pub fn is_well_marked(record: &CorrelationRecord, now: DateTime<Utc>) -> bool {
+    // A day is longer than any series of deliveries, and spares most of them a write.
+    record.is_unpublished && record.expires_at >= expiry(now, UNPUBLISHED_TTL - TimeDelta::days(1))
+}
+
+/// The record, known to be published. It is kept as long as before: its message may still end in a dead-letter queue, when
+/// the answer to its batch is lost often enough.
+pub fn unmarked(record: &CorrelationRecord) -> CorrelationRecord {
+    CorrelationRecord { is_unpublished: false, ..record.clone() }
+}
+
+/// Writes a record's mark, or takes it away. Where the record is another message's by now, there is nothing to write.
+pub async fn write_mark(
+    store: &impl Store,
+    clock: &impl Clock,
+    record: &CorrelationRecord,
+) -> Result<Units, StoreError> {
+    let mut tries = 1;
+    loop {
+        match store.remark(record).await {
+            Ok(units) => return Ok(units),
+            Err(StoreError::Conflict(_)) => return Ok(Units::default()),
+            Err(error) if tries == TRIES_MAX || remedy(&error) == Remedy::GiveUp => return Err(error),
+            Err(_) => {
+                wait_after(clock, tries).await;
+                tries += 1;
+            }
+        }
+    }
+}

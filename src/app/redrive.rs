@@ -1,0 +1,115 @@
+//! What becomes of a dead letter with a valid load attempt: decided by the store alone, never by guessing.
+
+use std::time::Duration;
+
+use super::deciding::{Delivery, Outcome, judge_seen, unmarked, write_mark};
+use super::{Clock, Consistency, CorrelationRecord, Lookup, Outbox, Outgoing, QueueError, Queues, Store, StoreError};
+
+/// How often a decision is offered to the queue. The client has its own repetitions of whole requests besides.
+const OFFERS_MAX: u32 = 3;
+
+/// How long to wait before the second offer; before each further one twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+/// What is to become of a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Its event has been decided, and the decision is not known to be published: it is published as it is stored.
+    Publish(Box<CorrelationRecord>),
+    /// Its event has not been decided: it goes back to the input queue.
+    SendBack,
+    /// Its event has been decided for another message, and published: nothing is left to do.
+    Delete,
+}
+
+/// Why nothing came of a letter: it stays where it is.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RedriveError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A queue failed.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// Settles dead letters. Everything may be repeated: a letter that was settled, but not deleted, is settled again.
+#[derive(Clone, Debug)]
+pub struct Redriver<S, Q, C, O> {
+    /// Where records are.
+    pub store: S,
+    /// Where decisions go.
+    pub queues: Q,
+    /// The clock.
+    pub clock: C,
+    /// The input queue.
+    pub input: O,
+}
+
+impl<S: Store, Q: Queues, C: Clock, O: Outbox> Redriver<S, Q, C, O> {
+    /// What is to become of letters, in their order. A record that cannot be understood is an error of its letter only.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn fates(&self, letters: &[&Delivery]) -> Result<Vec<Result<Fate, StoreError>>, StoreError> {
+        let lookup = Lookup { events: letters.iter().map(|letter| letter.event()).collect(), ..Lookup::default() };
+        let snapshot = self.store.read(&lookup, Consistency::Strong).await?;
+        let now = self.clock.now();
+        let fate = |letter: &&Delivery| {
+            let record = snapshot.records.get(&letter.event()).map(Result::as_ref).transpose().map_err(Clone::clone)?;
+            Ok(fate(letter, record.filter(|record| !record.is_expired(now))))
+        };
+        Ok(letters.iter().map(fate).collect())
+    }
+
+    /// Does it. Afterwards the letter can be deleted.
+    ///
+    /// # Errors
+    /// [`RedriveError`] when it is not known to be done: the letter must not be deleted.
+    pub async fn settle(&self, letter: &Delivery, body: &str, fate: &Fate) -> Result<(), RedriveError> {
+        match fate {
+            Fate::Publish(record) => self.publish(record).await,
+            Fate::SendBack => Ok(self.input.send(vec![send_back(letter, body)]).await?),
+            Fate::Delete => Ok(()),
+        }
+    }
+
+    /// Publishes a stored decision, and takes its mark away.
+    async fn publish(&self, record: &CorrelationRecord) -> Result<(), RedriveError> {
+        let mut offers = 1;
+        loop {
+            let answer = self.queues.publish(&[&record.decision]).await.pop();
+            match answer.unwrap_or_else(|| Err(QueueError::no_answer())) {
+                Ok(()) => break,
+                Err(error) if !error.is_retryable || offers == OFFERS_MAX => return Err(error.into()),
+                Err(_) => {
+                    self.clock.sleep(FIRST_WAIT.saturating_mul(1 << (offers - 1))).await;
+                    offers += 1;
+                }
+            }
+        }
+        if record.is_unpublished {
+            write_mark(&self.store, &self.clock, &unmarked(record)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The letter's event has this record in force, or none.
+fn fate(letter: &Delivery, record: Option<&CorrelationRecord>) -> Fate {
+    let Some(record) = record else { return Fate::SendBack };
+    match judge_seen(letter, record) {
+        Outcome::Redelivered { record, .. } | Outcome::Decided(record) => Fate::Publish(Box::new(record)),
+        Outcome::Ignored { .. } => Fate::Delete,
+    }
+}
+
+/// The letter as a message for the input queue. Its id becomes its deduplication id, as when SQS itself moves a message:
+/// within five minutes the queue drops it when it is sent again, and a record that it has brought is known by it.
+fn send_back(letter: &Delivery, body: &str) -> Outgoing {
+    Outgoing {
+        group_id: letter.customer_id().to_owned(),
+        deduplication_id: letter.carrier.message_id.clone(),
+        body: body.to_owned(),
+    }
+}
