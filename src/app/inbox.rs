@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use super::QueueError;
 
+/// The most messages in one answer (the SQS API reference, `ReceiveMessage`).
+pub const RECEIVE_MAX: usize = 10;
+
 /// A queue that messages are taken from.
 ///
 /// What has been received stays in the queue, invisible to others until its visibility time-out has run out; only deleting

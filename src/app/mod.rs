@@ -19,7 +19,7 @@ pub mod redrive;
 mod tally;
 
 pub use digest::digest_hex;
-pub use inbox::{Inbox, Receipt, Received};
+pub use inbox::{Inbox, RECEIVE_MAX, Receipt, Received};
 pub use outgoing::{Outbox, Outgoing, SEND_MAX, can_be_body};
 pub use ports::{
     Cause, Clock, Consistency, DeadLetter, Lookup, QueueError, Queues, Snapshot, Store, StoreError, Units, with_sources,

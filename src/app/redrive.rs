@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::deciding::{Delivery, Outcome, judge_seen, unmarked, write_mark};
-use super::{Clock, Consistency, CorrelationRecord, Lookup, Outbox, Outgoing, QueueError, Queues, Store, StoreError};
+use super::{
+    Clock, Consistency, CorrelationRecord, Lookup, Outbox, Outgoing, QueueError, Queues, Snapshot, Store, StoreError,
+};
 
 /// How often a decision is offered to the queue. The client has its own repetitions of whole requests besides.
 const OFFERS_MAX: u32 = 3;
@@ -47,19 +51,14 @@ pub struct Redriver<S, Q, C, O> {
 }
 
 impl<S: Store, Q: Queues, C: Clock, O: Outbox> Redriver<S, Q, C, O> {
-    /// What is to become of letters, in their order. A record that cannot be understood is an error of its letter only.
+    /// Looks up what is to become of letters.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
-    pub async fn fates(&self, letters: &[&Delivery]) -> Result<Vec<Result<Fate, StoreError>>, StoreError> {
+    pub async fn fates(&self, letters: &[&Delivery]) -> Result<Fates, StoreError> {
         let lookup = Lookup { events: letters.iter().map(|letter| letter.event()).collect(), ..Lookup::default() };
         let snapshot = self.store.read(&lookup, Consistency::Strong).await?;
-        let now = self.clock.now();
-        let fate = |letter: &&Delivery| {
-            let record = snapshot.records.get(&letter.event()).map(Result::as_ref).transpose().map_err(Clone::clone)?;
-            Ok(fate(letter, record.filter(|record| !record.is_expired(now))))
-        };
-        Ok(letters.iter().map(fate).collect())
+        Ok(Fates { snapshot, now: self.clock.now() })
     }
 
     /// Does it. Afterwards the letter can be deleted.
@@ -95,12 +94,26 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox> Redriver<S, Q, C, O> {
     }
 }
 
-/// The letter's event has this record in force, or none.
-fn fate(letter: &Delivery, record: Option<&CorrelationRecord>) -> Fate {
-    let Some(record) = record else { return Fate::SendBack };
-    match judge_seen(letter, record) {
-        Outcome::Redelivered { record, .. } | Outcome::Decided(record) => Fate::Publish(Box::new(record)),
-        Outcome::Ignored { .. } => Fate::Delete,
+/// What the store knows of some letters.
+#[derive(Clone, Debug)]
+pub struct Fates {
+    snapshot: Snapshot,
+    now: DateTime<Utc>,
+}
+
+impl Fates {
+    /// What is to become of one of these letters.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the record of its event cannot be understood.
+    pub fn fate(&self, letter: &Delivery) -> Result<Fate, StoreError> {
+        let record = self.snapshot.records.get(&letter.event()).map(Result::as_ref).transpose();
+        let record = record.map_err(StoreError::clone)?.filter(|record| !record.is_expired(self.now));
+        let Some(record) = record else { return Ok(Fate::SendBack) };
+        Ok(match judge_seen(letter, record) {
+            Outcome::Redelivered { record, .. } | Outcome::Decided(record) => Fate::Publish(Box::new(record)),
+            Outcome::Ignored { .. } => Fate::Delete,
+        })
     }
 }
 

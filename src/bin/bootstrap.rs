@@ -13,7 +13,7 @@ use loadgate::adapters::{SystemClock, aws};
 use loadgate::app::consumer::Consumer;
 use loadgate::app::deciding::Decider;
 use loadgate::app::{Clock, StoreError, with_sources};
-use loadgate::config::{LambdaConfig, LambdaEnvironment};
+use loadgate::config::{ConsumerConfig, LambdaEnvironment};
 use loadgate::entry::lambda::handle;
 use loadgate::telemetry::{Metrics, init_logs};
 use tracing::Instrument;
@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
 /// Everything that is needed for every batch, and the connections to DynamoDB and SQS: a function that starts has more processor
 /// time than one that runs.
 async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runtime::Error> {
-    let config = LambdaConfig::from_environment()?;
+    let config = ConsumerConfig::from_environment()?;
     let metrics = Metrics::new(function_name)?;
     let sdk = aws::load(None).await;
     let store = DynamoDb::new(&sdk, config.tables);

@@ -1,18 +1,18 @@
-//! The Lambda's configuration: environment variables, and nothing else.
+//! What every consumer of the input queue runs with. The Lambda has it from environment variables, and nothing else.
 
 use std::env::VarError;
-use std::error::Error;
-use std::path::Path;
 
 use chrono::TimeDelta;
 
-use super::{LimitsFileError, parse_limits, read_limits};
+use super::reader::Reader;
 use crate::domain::Limits;
 
 /// The variable with the name of the table of correlation records.
 pub const CORRELATION_TABLE: &str = "LOADGATE_CORRELATION_TABLE";
 /// The variable with the name of the table of usage rows.
 pub const LOAD_TABLE: &str = "LOADGATE_LOAD_TABLE";
+/// The variable with the URL of the FIFO queue that load attempts come from. AWS Lambda knows it by itself.
+pub const INPUT_QUEUE_URL: &str = "LOADGATE_INPUT_QUEUE_URL";
 /// The variable with the URL of the FIFO queue to which decisions are published.
 pub const DECISIONS_QUEUE_URL: &str = "LOADGATE_DECISIONS_QUEUE_URL";
 /// The variable with the URL of the FIFO queue to which invalid input goes.
@@ -46,9 +46,9 @@ impl Default for TableNames {
     }
 }
 
-/// What the Lambda runs with.
+/// What a consumer runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LambdaConfig {
+pub struct ConsumerConfig {
     /// The tables.
     pub tables: TableNames,
     /// The queue to which decisions are published.
@@ -65,47 +65,56 @@ pub struct LambdaConfig {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the configuration is wrong: {}", problems.join("; "))]
 pub struct ConfigError {
-    /// One sentence for each variable that is wrong, which begins with the variable's name.
+    /// One sentence for each setting that is wrong, which begins with its name.
     pub problems: Vec<String>,
 }
 
-impl LambdaConfig {
+impl ConsumerConfig {
     /// Reads the process's environment.
     ///
     /// # Errors
     /// [`ConfigError`] with every variable that is missing or wrong.
-    pub fn from_environment() -> Result<LambdaConfig, ConfigError> {
-        LambdaConfig::read(|name| std::env::var(name))
+    pub fn from_environment() -> Result<ConsumerConfig, ConfigError> {
+        ConsumerConfig::read(|name| std::env::var(name))
     }
 
     /// Reads variables through `get`.
     ///
     /// # Errors
     /// [`ConfigError`] with every variable that is missing or wrong.
-    pub fn read(get: impl Fn(&str) -> Result<String, VarError>) -> Result<LambdaConfig, ConfigError> {
-        let mut problems = Vec::new();
-        let mut reader = Reader { get, problems: &mut problems };
+    pub fn read(get: impl Fn(&str) -> Result<String, VarError>) -> Result<ConsumerConfig, ConfigError> {
+        let mut reader = Reader::new(get, str::to_owned);
+        let config = ConsumerConfig::read_from(&mut reader);
+        reader.end(config)
+    }
+
+    /// Reads what is said through a reader, which gathers what is wrong.
+    pub(super) fn read_from<G, L>(reader: &mut Reader<G, L>) -> ConsumerConfig
+    where
+        G: Fn(&str) -> Result<String, VarError>,
+        L: Fn(&str) -> String,
+    {
         let default = TableNames::default();
-        let config = LambdaConfig {
+        let config = ConsumerConfig {
             tables: TableNames {
                 correlation: reader.table(CORRELATION_TABLE, default.correlation),
                 load: reader.table(LOAD_TABLE, default.load),
             },
             decisions_queue_url: reader.fifo_url(DECISIONS_QUEUE_URL),
             dead_letter_queue_url: reader.fifo_url(DEAD_LETTER_QUEUE_URL),
-            correlation_ttl: reader.ttl(),
-            limits: reader.limits(),
+            correlation_ttl: TimeDelta::hours(reader.number(CORRELATION_TTL_HOURS, TTL_HOURS_DEFAULT, 1..=TTL_HOURS_MAX)),
+            limits: reader.limits(LIMITS),
         };
         for name in ENDPOINTS {
             reader.endpoint(name);
         }
         if config.tables.correlation == config.tables.load {
-            problems.push(format!("{LOAD_TABLE}: is the same table as {CORRELATION_TABLE}; they are two"));
+            reader.problem(LOAD_TABLE, format!("is the same table as {CORRELATION_TABLE}; they are two"));
         }
         if config.decisions_queue_url == config.dead_letter_queue_url && !config.decisions_queue_url.is_empty() {
-            problems.push(format!("{DEAD_LETTER_QUEUE_URL}: is the same queue as {DECISIONS_QUEUE_URL}; they are two"));
+            reader.problem(DEAD_LETTER_QUEUE_URL, format!("is the same queue as {DECISIONS_QUEUE_URL}; they are two"));
         }
-        if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
+        config
     }
 }
 
@@ -143,92 +152,4 @@ pub fn is_fifo(url: &str) -> bool {
 /// Whether a text can be a URL of a service or a queue.
 pub fn is_url(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
-}
-
-struct Reader<'p, G> {
-    get: G,
-    problems: &'p mut Vec<String>,
-}
-
-impl<G: Fn(&str) -> Result<String, VarError>> Reader<'_, G> {
-    /// A variable's text; none when it is not set, or empty.
-    fn text(&mut self, name: &str) -> Option<String> {
-        match (self.get)(name) {
-            Ok(text) => Some(text).filter(|text| !text.trim().is_empty()),
-            Err(VarError::NotPresent) => None,
-            Err(VarError::NotUnicode(_)) => {
-                self.problem(name, "is not UTF-8");
-                None
-            }
-        }
-    }
-
-    fn problem(&mut self, name: &str, problem: impl std::fmt::Display) {
-        self.problems.push(format!("{name}: {problem}"));
-    }
-
-    /// A table's name, or its ARN.
-    fn table(&mut self, name: &str, default: String) -> String {
-        let table = self.text(name).unwrap_or(default);
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:/".contains(&byte);
-        if !(3..=1024).contains(&table.len()) || !table.bytes().all(is_name) {
-            self.problem(name, format!("'{table}' is no table name: 3 or more letters, digits, '_', '.' or '-'"));
-        }
-        table
-    }
-
-    fn fifo_url(&mut self, name: &str) -> String {
-        let Some(url) = self.text(name) else {
-            self.problem(name, "is missing; set it to the URL of a FIFO queue");
-            return String::new();
-        };
-        if !is_url(&url) {
-            self.problem(name, format!("'{url}' is no URL of a queue; it begins with https://"));
-        } else if !is_fifo(&url) {
-            self.problem(name, format!("'{url}' is no FIFO queue: its name would end with .fifo"));
-        }
-        url
-    }
-
-    /// The SDK reads it by itself, and takes anything.
-    fn endpoint(&mut self, name: &str) {
-        if let Some(url) = self.text(name).filter(|url| !is_url(url)) {
-            self.problem(name, format!("'{url}' is no URL; it begins with https:// or http://"));
-        }
-    }
-
-    fn ttl(&mut self) -> TimeDelta {
-        let hours = match self.text(CORRELATION_TTL_HOURS).map(|text| (text.trim().parse(), text)) {
-            None => TTL_HOURS_DEFAULT,
-            Some((Ok(hours @ 1..=TTL_HOURS_MAX), _)) => hours,
-            Some((_, text)) => {
-                let problem = format!("'{text}' is no whole number of hours from 1 to {TTL_HOURS_MAX}");
-                self.problem(CORRELATION_TTL_HOURS, problem);
-                TTL_HOURS_DEFAULT
-            }
-        };
-        TimeDelta::hours(hours)
-    }
-
-    /// A limits file's text has a table in it; a path has not.
-    fn limits(&mut self) -> Limits {
-        let Some(text) = self.text(LIMITS) else { return Limits::default() };
-        let is_text = text.contains(['[', '\n', '=', '#']);
-        let limits = if is_text {
-            parse_limits(&text).map_err(|error| error.to_string())
-        } else {
-            read_limits(Path::new(text.trim())).map_err(|error| format!("'{text}': {}", told(&error)))
-        };
-        limits.unwrap_or_else(|problem| {
-            self.problem(LIMITS, problem);
-            Limits::default()
-        })
-    }
-}
-
-fn told(error: &LimitsFileError) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }

@@ -1,10 +1,15 @@
-//! The only reader of configuration: environment variables and the limits file.
+//! The only reader of configuration: environment variables, the worker's file, and the limits file.
 
 mod environment;
 mod limits;
+mod reader;
+#[cfg(feature = "worker")]
+mod worker;
 
 pub use environment::{
-    CORRELATION_TABLE, CORRELATION_TTL_HOURS, ConfigError, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMITS,
-    LOAD_TABLE, LambdaConfig, LambdaEnvironment, TTL_HOURS_MAX, TableNames, has_credentials, is_fifo, is_url,
+    CORRELATION_TABLE, CORRELATION_TTL_HOURS, ConfigError, ConsumerConfig, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL,
+    INPUT_QUEUE_URL, LIMITS, LOAD_TABLE, LambdaEnvironment, TTL_HOURS_MAX, TableNames, has_credentials, is_fifo, is_url,
 };
 pub use limits::{LimitsFileError, LimitsTextError, parse_limits, read_limits};
+#[cfg(feature = "worker")]
+pub use worker::{Origin, SETTINGS, WorkerConfig, WorkerSource};

@@ -10,6 +10,8 @@ pub mod lambda;
 #[cfg(any(feature = "cli", feature = "lambda"))]
 mod message;
 #[cfg(feature = "cli")]
+pub mod redrive;
+#[cfg(feature = "cli")]
 pub mod replay;
 #[cfg(feature = "cli")]
 pub mod send;

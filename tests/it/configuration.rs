@@ -6,17 +6,17 @@ use std::env::VarError;
 use chrono::TimeDelta;
 use loadgate::config::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, ConfigError, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMITS,
-    LOAD_TABLE, LambdaConfig,
+    LOAD_TABLE, ConsumerConfig,
 };
 use loadgate::domain::Limits;
 
 const DECISIONS: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/decisions.fifo";
 const DEAD_LETTERS: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/dead-letters.fifo";
 
-fn read(more: &[(&str, &str)]) -> Result<LambdaConfig, ConfigError> {
+fn read(more: &[(&str, &str)]) -> Result<ConsumerConfig, ConfigError> {
     let needed = [(DECISIONS_QUEUE_URL, DECISIONS), (DEAD_LETTER_QUEUE_URL, DEAD_LETTERS)];
     let variables: BTreeMap<&str, &str> = needed.into_iter().chain(more.iter().copied()).collect();
-    LambdaConfig::read(|name| variables.get(name).map(|text| (*text).to_owned()).ok_or(VarError::NotPresent))
+    ConsumerConfig::read(|name| variables.get(name).map(|text| (*text).to_owned()).ok_or(VarError::NotPresent))
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn every_variable_that_is_wrong_is_named_with_what_to_do() {
     for hours in ["0", "-1", "1.5", "87841", "a day"] {
         assert_eq!(
             problem(CORRELATION_TTL_HOURS, hours),
-            format!("'{hours}' is no whole number of hours from 1 to 87840")
+            format!("'{hours}' is no whole number from 1 to 87840")
         );
     }
     assert!(problem(CORRELATION_TABLE, "a b").contains("'a b' is no table name"));

@@ -14,10 +14,7 @@ use super::answers::in_order;
 use super::error::queue_error;
 use super::incomplete;
 use crate::adapters::aws::long_poll_timeouts;
-use crate::app::{Inbox, QueueError, Receipt, Received, SEND_MAX};
-
-/// The most messages in one answer (the SQS API reference, `ReceiveMessage`).
-pub const RECEIVE_MAX: usize = 10;
+use crate::app::{Inbox, QueueError, RECEIVE_MAX, Receipt, Received, SEND_MAX};
 
 /// The longest that SQS waits for messages, in seconds (the SQS API reference, `ReceiveMessage`).
 pub const WAIT_MAX_S: u64 = 20;

@@ -19,7 +19,7 @@ use answers::in_order;
 use error::queue_error;
 use futures_util::future::try_join;
 #[cfg(feature = "cli")]
-pub use inbox::{RECEIVE_MAX, SqsInbox, WAIT_MAX_S};
+pub use inbox::{SqsInbox, WAIT_MAX_S};
 #[cfg(feature = "cli")]
 pub use outbox::SqsOutbox;
 

@@ -23,8 +23,8 @@ pub use delivery::{Carrier, Delivery};
 pub(super) use mark::{is_well_marked, marked, unmarked, write_mark};
 pub(super) use plan::judge_seen;
 pub use plan::{COMMIT_ACTIONS_MAX, Plan, plan};
-pub(super) use round::{since, wait_after};
 pub use round::{Group, Round, Troubled};
+pub(super) use round::{since, wait_after};
 
 /// How often a customer's deliveries are tried in one invocation before they are left to a later delivery.
 pub const ROUNDS_MAX: u32 = 6;

@@ -44,9 +44,14 @@ pub struct QueueArgs {
 impl QueueArgs {
     /// The configuration to reach the queue with.
     pub async fn sdk(&self) -> SdkConfig {
-        let own_host = || origin(&self.queue_url).filter(|origin| aws::is_local(origin));
-        aws::load(self.endpoint_url.as_deref().or_else(own_host)).await
+        sdk_for_queue(&self.queue_url, self.endpoint_url.as_deref()).await
     }
+}
+
+/// The configuration to reach a queue with. One on this machine is where its URL says.
+pub async fn sdk_for_queue(queue_url: &str, endpoint_url: Option<&str>) -> SdkConfig {
+    let own_host = || origin(queue_url).filter(|origin| aws::is_local(origin));
+    aws::load(endpoint_url.or_else(own_host)).await
 }
 
 /// Takes a URL from the command line.

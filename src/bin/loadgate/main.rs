@@ -9,6 +9,7 @@ mod input;
 mod outcome;
 mod output;
 mod receive;
+mod redrive;
 mod replay;
 mod send;
 mod store;
@@ -36,6 +37,7 @@ enum Command {
     Tables(tables::Args),
     Send(send::Args),
     Receive(receive::Args),
+    Redrive(redrive::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Tables(args) => tables::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Receive(args) => receive::run(&args),
+        Command::Redrive(args) => redrive::run(&args),
     };
     ended.unwrap_or_else(|failure| {
         tell(&format!("loadgate: {failure}"));

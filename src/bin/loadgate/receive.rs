@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::value_parser;
-use loadgate::adapters::sqs::{RECEIVE_MAX, SqsInbox, WAIT_MAX_S};
-use loadgate::app::{Inbox, QueueError, Receipt, Received};
+use loadgate::adapters::sqs::{SqsInbox, WAIT_MAX_S};
+use loadgate::app::{Inbox, QueueError, RECEIVE_MAX, Receipt, Received};
 use serde::Serialize;
 
 use crate::cloud::{QueueArgs, block_on};

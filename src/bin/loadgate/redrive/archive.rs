@@ -1,0 +1,50 @@
+//! The file that invalid letters are kept in.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use loadgate::app::Received;
+use loadgate::domain::LoadError;
+use loadgate::entry::redrive::Archive;
+use serde::Serialize;
+
+use crate::outcome::Failure;
+
+/// A file to which letters are added.
+pub struct FileArchive(File);
+
+/// One letter, whole.
+#[derive(Serialize)]
+struct Line<'l> {
+    message_id: &'l str,
+    group_id: &'l str,
+    code: &'l str,
+    reason: String,
+    attributes: &'l BTreeMap<String, String>,
+    body: &'l str,
+}
+
+impl FileArchive {
+    pub fn open(path: &Path) -> Result<FileArchive, Failure> {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        file.map(FileArchive).with_context(|| format!("could not open '{}'", path.display())).map_err(Failure::Io)
+    }
+}
+
+impl Archive for FileArchive {
+    fn keep(&mut self, letters: &[(&Received, &LoadError)]) -> io::Result<()> {
+        let mut lines = Vec::new();
+        for (letter, error) in letters {
+            let Received { message_id, group_id, attributes, body, .. } = *letter;
+            let line = Line { message_id, group_id, code: error.code(), reason: error.to_string(), attributes, body };
+            serde_json::to_writer(&mut lines, &line)?;
+            lines.push(b'\n');
+        }
+        // In one go, so that an interruption leaves whole lines; and to the medium, because the queue forgets them next.
+        self.0.write_all(&lines)?;
+        self.0.sync_all()
+    }
+}

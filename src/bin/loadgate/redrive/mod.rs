@@ -1,0 +1,172 @@
+//! `loadgate redrive`: looks through a dead-letter queue, or empties it.
+
+mod archive;
+mod told;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, anyhow};
+use clap::value_parser;
+use indicatif::{HumanCount, ProgressBar};
+use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::adapters::sqs::{SqsInbox, SqsOutbox, SqsQueues};
+use loadgate::adapters::{SystemClock, aws};
+use loadgate::app::redrive::Redriver;
+use loadgate::app::with_sources;
+use loadgate::config::{DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, is_fifo};
+use loadgate::entry::redrive::{Archive, Cause, Mode, Redrive, Report};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::cloud::{TableArgs, block_on, sdk_for_queue, url};
+use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
+use crate::watch::BAR_TICK;
+use archive::FileArchive;
+
+/// Look through a dead-letter queue, or empty it
+///
+/// Says by cause what is in the queue and what would be done; nothing is changed without --go. A letter whose event has been
+/// decided, but not known to be published, is published from its stored decision; one that was never decided goes back to
+/// the input queue, each customer's in their order; a duplicate is deleted; an invalid one stays. A letter is deleted only
+/// when what it needs is done: interrupt it at any time, and run it again.
+#[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Args {
+    /// The dead-letter queue
+    #[arg(long, value_name = "URL", env = DEAD_LETTER_QUEUE_URL, value_parser = url)]
+    dead_letter_queue_url: String,
+
+    /// The input queue, to which letters go back that were never decided. Needed by --go
+    #[arg(long, value_name = "URL", env = INPUT_QUEUE_URL, value_parser = url)]
+    input_queue_url: Option<String>,
+
+    /// The decisions queue, to which stored decisions are published. Needed by --go
+    #[arg(long, value_name = "URL", env = DECISIONS_QUEUE_URL, value_parser = url)]
+    decisions_queue_url: Option<String>,
+
+    #[command(flatten)]
+    tables: TableArgs,
+
+    /// Where DynamoDB is [default: AWS's own]
+    #[arg(long, value_name = "URL", value_parser = url)]
+    dynamodb_endpoint_url: Option<String>,
+
+    /// Where SQS is [default: AWS's own, or the queue's host if that is this machine]
+    #[arg(long, value_name = "URL", value_parser = url)]
+    sqs_endpoint_url: Option<String>,
+
+    /// Only say what would be done, as without --go
+    #[arg(long, conflicts_with = "go")]
+    dry_run: bool,
+
+    /// Do it
+    #[arg(long)]
+    go: bool,
+
+    /// Take invalid letters out of the queue: each is added to this file as one JSON object on a line, whole, before it is
+    /// deleted
+    #[arg(long, value_name = "FILE", requires = "go")]
+    drop_invalid: Option<PathBuf>,
+
+    /// Look at no more than so many letters
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = value_parser!(u64).range(1..=1_000_000))]
+    max: u64,
+
+    /// Say what was found and done as one JSON object on a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let (input_url, decisions_url) = args.queues_to_write()?;
+    let mut archive = args.drop_invalid.as_deref().map(FileArchive::open).transpose()?;
+    let stopped = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // A second one ends it at once.
+        let registered = flag::register_conditional_shutdown(signal, 1, Arc::clone(&stopped))
+            .and_then(|_| flag::register(signal, Arc::clone(&stopped)));
+        registered.context("could not listen to signals").map_err(Failure::Io)?;
+    }
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(BAR_TICK);
+    let may_go_on = |report: &Report| {
+        bar.set_message(format!("{} letters, {} done", HumanCount(report.seen), HumanCount(report.done)));
+        !stopped.load(Ordering::Relaxed)
+    };
+    let (report, ended) = block_on(async {
+        let redrive = open(args, input_url, decisions_url).await?;
+        let archive = archive.as_mut().map(|archive| archive as &mut dyn Archive);
+        let mode = if args.go { Mode::Go(archive) } else { Mode::Look };
+        Ok(redrive.run(mode, may_go_on).await)
+    })?;
+    bar.finish_and_clear();
+    let said = if args.json { told::as_json(&report, args.go) } else { told::as_text(&report, args.go) };
+    io::Write::write_all(&mut io::stdout(), said.as_bytes())
+        .context("could not write to standard output")
+        .map_err(Failure::Io)?;
+    for failure in &report.failures {
+        tell(&format!("left where it is: {failure}"));
+    }
+    if stopped.load(Ordering::Relaxed) {
+        tell("interrupted; run it again to go on");
+    }
+    ended.map_err(|error| Failure::Io(anyhow!("{}; run it again to go on", with_sources(&error))))?;
+    Ok(args.exit_code(&report))
+}
+
+impl Args {
+    /// The queues that letters and decisions go to. Where nothing is done, none is needed.
+    fn queues_to_write(&self) -> Result<(String, String), Failure> {
+        let all = [&self.input_queue_url, &self.decisions_queue_url, &Some(self.dead_letter_queue_url.clone())];
+        if let Some(queue_url) = all.into_iter().flatten().find(|queue_url| !is_fifo(queue_url)) {
+            return Err(Failure::Usage(anyhow!("'{queue_url}' is no FIFO queue: its URL would end with .fifo")));
+        }
+        let named = |queue_url: &Option<String>, option: &str| match queue_url {
+            Some(queue_url) if *queue_url == self.dead_letter_queue_url => {
+                Err(Failure::Usage(anyhow!("{option} is the dead-letter queue itself")))
+            }
+            Some(queue_url) => Ok(queue_url.clone()),
+            None if self.go => Err(Failure::Usage(anyhow!("--go needs {option}"))),
+            None => Ok(String::new()),
+        };
+        let input = named(&self.input_queue_url, "--input-queue-url")?;
+        let decisions = named(&self.decisions_queue_url, "--decisions-queue-url")?;
+        if self.go && input == decisions {
+            return Err(Failure::Usage(anyhow!("--decisions-queue-url is the input queue")));
+        }
+        Ok((input, decisions))
+    }
+
+    fn exit_code(&self, report: &Report) -> ExitCode {
+        let is_invalid = |cause: &Cause| matches!(cause, Cause::Invalid(_));
+        if report.failed > 0 {
+            ExitCode::FAILURE
+        } else if self.go && self.drop_invalid.is_none() && report.by_cause.keys().any(is_invalid) {
+            ExitCode::from(SOME_INVALID)
+        } else {
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+async fn open(
+    args: &Args,
+    input_url: String,
+    decisions_url: String,
+) -> Result<Redrive<DynamoDb, SqsQueues, SystemClock, SqsOutbox, SqsInbox>, Failure> {
+    let sdk = sdk_for_queue(&args.dead_letter_queue_url, args.sqs_endpoint_url.as_deref()).await;
+    let store = DynamoDb::new(&aws::load(args.dynamodb_endpoint_url.as_deref()).await, args.tables.names());
+    store.connect().await.context("could not use the store").map_err(Failure::Io)?;
+    let redriver = Redriver {
+        store,
+        queues: SqsQueues::new(&sdk, decisions_url, args.dead_letter_queue_url.clone()),
+        clock: SystemClock,
+        input: SqsOutbox::new(&sdk, input_url),
+    };
+    let letters = SqsInbox::new(&sdk, args.dead_letter_queue_url.clone());
+    Ok(Redrive { redriver, letters, letters_max: args.max })
+}

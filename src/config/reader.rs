@@ -1,0 +1,120 @@
+//! Reading settings one by one, and gathering everything that is wrong with them.
+
+use std::env::VarError;
+use std::error::Error;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use super::{ConfigError, LimitsFileError, is_fifo, is_url, parse_limits, read_limits};
+use crate::domain::Limits;
+
+/// Reads settings by the names of their environment variables.
+pub struct Reader<G, L> {
+    get: G,
+    /// Under which name a person knows a setting.
+    label: L,
+    problems: Vec<String>,
+}
+
+impl<G, L> Reader<G, L>
+where
+    G: Fn(&str) -> Result<String, VarError>,
+    L: Fn(&str) -> String,
+{
+    pub const fn new(get: G, label: L) -> Reader<G, L> {
+        Reader { get, label, problems: vec![] }
+    }
+
+    /// What was read, if nothing was wrong.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with all that was.
+    pub fn end<T>(self, config: T) -> Result<T, ConfigError> {
+        if self.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: self.problems }) }
+    }
+
+    pub fn problem(&mut self, name: &str, problem: impl Display) {
+        self.problems.push(format!("{}: {problem}", (self.label)(name)));
+    }
+
+    /// A setting's text; none when it is not set, or empty.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        match (self.get)(name) {
+            Ok(text) => Some(text).filter(|text| !text.trim().is_empty()),
+            Err(VarError::NotPresent) => None,
+            Err(VarError::NotUnicode(_)) => {
+                self.problem(name, "is not UTF-8");
+                None
+            }
+        }
+    }
+
+    /// A table's name, or its ARN.
+    pub fn table(&mut self, name: &str, default: String) -> String {
+        let table = self.text(name).unwrap_or(default);
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:/".contains(&byte);
+        if !(3..=1024).contains(&table.len()) || !table.bytes().all(is_name) {
+            self.problem(name, format!("'{table}' is no table name: 3 or more letters, digits, '_', '.' or '-'"));
+        }
+        table
+    }
+
+    pub fn fifo_url(&mut self, name: &str) -> String {
+        let Some(url) = self.text(name) else {
+            self.problem(name, "is missing; set it to the URL of a FIFO queue");
+            return String::new();
+        };
+        if !is_url(&url) {
+            self.problem(name, format!("'{url}' is no URL of a queue; it begins with https://"));
+        } else if !is_fifo(&url) {
+            self.problem(name, format!("'{url}' is no FIFO queue: its name would end with .fifo"));
+        }
+        url
+    }
+
+    /// The SDK reads it by itself, and takes anything.
+    pub fn endpoint(&mut self, name: &str) {
+        if let Some(url) = self.text(name).filter(|url| !is_url(url)) {
+            self.problem(name, format!("'{url}' is no URL; it begins with https:// or http://"));
+        }
+    }
+
+    /// A whole number within bounds.
+    pub fn number(&mut self, name: &str, default: i64, range: RangeInclusive<i64>) -> i64 {
+        let Some(text) = self.text(name) else { return default };
+        match text.trim().parse() {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                self.problem(name, format!("'{text}' is no whole number from {} to {}", range.start(), range.end()));
+                default
+            }
+        }
+    }
+
+    /// Limits: a limits file's text, which has a table in it, or its path, which has none.
+    pub fn limits(&mut self, name: &str) -> Limits {
+        let Some(text) = self.text(name) else { return Limits::default() };
+        let limits = if is_limits_text(&text) {
+            parse_limits(&text).map_err(|error| error.to_string())
+        } else {
+            read_limits(Path::new(text.trim())).map_err(|error| format!("'{text}': {}", told(&error)))
+        };
+        limits.unwrap_or_else(|problem| {
+            self.problem(name, problem);
+            Limits::default()
+        })
+    }
+}
+
+/// Whether it is the text of limits, not a path to it.
+pub fn is_limits_text(text: &str) -> bool {
+    text.contains(['[', '\n', '=', '#'])
+}
+
+fn told(error: &LimitsFileError) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,265 @@
+//! The worker's configuration: a TOML file, and environment variables over it.
+//!
+//! A key of the file is a variable's name without `LOADGATE_`, in small letters: `input_queue_url` is
+//! `LOADGATE_INPUT_QUEUE_URL`. What the environment says counts more.
+
+use std::collections::BTreeMap;
+use std::env::VarError;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::environment::{
+    CORRELATION_TABLE, CORRELATION_TTL_HOURS, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMITS,
+    LOAD_TABLE,
+};
+use super::reader::{Reader, is_limits_text};
+use super::{ConfigError, ConsumerConfig};
+
+const CUSTOMERS_IN_PARALLEL: &str = "LOADGATE_CUSTOMERS_IN_PARALLEL";
+const POLL_WAIT_S: &str = "LOADGATE_POLL_WAIT_S";
+const WORK_TIMEOUT_S: &str = "LOADGATE_WORK_TIMEOUT_S";
+const STOP_TIMEOUT_S: &str = "LOADGATE_STOP_TIMEOUT_S";
+const LISTEN: &str = "LOADGATE_LISTEN";
+const LOG_LEVEL: &str = "LOADGATE_LOG_LEVEL";
+
+/// All settings, by their variables' names.
+pub const SETTINGS: [&str; 13] = [
+    INPUT_QUEUE_URL,
+    DECISIONS_QUEUE_URL,
+    DEAD_LETTER_QUEUE_URL,
+    CORRELATION_TABLE,
+    LOAD_TABLE,
+    CORRELATION_TTL_HOURS,
+    LIMITS,
+    CUSTOMERS_IN_PARALLEL,
+    POLL_WAIT_S,
+    WORK_TIMEOUT_S,
+    STOP_TIMEOUT_S,
+    LISTEN,
+    LOG_LEVEL,
+];
+
+/// The largest configuration file, in bytes.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// How many customers are worked on at once, where nothing else is said.
+const CUSTOMERS_DEFAULT: i64 = 16;
+const CUSTOMERS_MAX: i64 = 256;
+
+/// How long a request waits for messages, in seconds: short, because the end of a worker waits for it. SQS waits for 20 s
+/// at the most.
+const POLL_WAIT_S_DEFAULT: i64 = 5;
+const POLL_WAIT_S_MAX: i64 = 20;
+
+/// How long one customer's messages may be worked on, in seconds: as long as the Lambda has.
+const WORK_TIMEOUT_S_DEFAULT: i64 = 30;
+const WORK_TIMEOUT_S_MAX: i64 = 900;
+
+/// How long the end may take, in seconds: shorter than the 30 s after which container schedulers kill.
+const STOP_TIMEOUT_S_DEFAULT: i64 = 25;
+const STOP_TIMEOUT_S_MAX: i64 = 900;
+
+/// Where health and metrics are served: on this machine only, at the port that OpenTelemetry gives to Prometheus.
+const LISTEN_DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9464));
+
+/// What the worker runs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerConfig {
+    /// What every consumer runs with.
+    pub consumer: ConsumerConfig,
+    /// The queue that load attempts come from.
+    pub input_queue_url: String,
+    /// How many customers are worked on at once.
+    pub customers_in_parallel: NonZeroUsize,
+    /// How long a request waits for messages.
+    pub poll_wait: Duration,
+    /// How long one customer's messages may be worked on.
+    pub work_timeout: Duration,
+    /// How long the end may take.
+    pub stop_timeout: Duration,
+    /// Where health and metrics are served.
+    pub listen: SocketAddr,
+    /// The least severe level to log.
+    pub log_level: String,
+}
+
+/// Where a setting comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An environment variable.
+    Environment,
+    /// The file.
+    File,
+    /// Nothing was said.
+    Default,
+}
+
+/// Where the worker's configuration is read from.
+pub struct WorkerSource<G> {
+    get: G,
+    /// What the file says, by variables' names.
+    file: BTreeMap<&'static str, String>,
+}
+
+impl<G: Fn(&str) -> Result<String, VarError>> WorkerSource<G> {
+    /// The environment, through `get`, and a file if there is one.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the file cannot be read, or has something in it that is no setting.
+    pub fn open(path: Option<&Path>, get: G) -> Result<WorkerSource<G>, ConfigError> {
+        let file = path.map(read_file).transpose().map_err(|problem| ConfigError { problems: vec![problem] })?;
+        Ok(WorkerSource { get, file: file.unwrap_or_default() })
+    }
+
+    /// Where a setting comes from.
+    pub fn origin(&self, name: &str) -> Origin {
+        match (self.get)(name) {
+            Ok(text) if !text.trim().is_empty() => Origin::Environment,
+            Err(VarError::NotUnicode(_)) => Origin::Environment,
+            _ if self.file.contains_key(name) => Origin::File,
+            _ => Origin::Default,
+        }
+    }
+
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every setting that is missing or wrong.
+    pub fn read(&self) -> Result<WorkerConfig, ConfigError> {
+        let mut reader = Reader::new(|name: &str| self.get(name), |name: &str| self.label(name));
+        let consumer = ConsumerConfig::read_from(&mut reader);
+        let input_queue_url = reader.fifo_url(INPUT_QUEUE_URL);
+        let others = [&consumer.decisions_queue_url, &consumer.dead_letter_queue_url];
+        if !input_queue_url.is_empty() && others.contains(&&input_queue_url) {
+            reader.problem(INPUT_QUEUE_URL, "is the same queue as another one; they are three");
+        }
+        let customers = reader.number(CUSTOMERS_IN_PARALLEL, CUSTOMERS_DEFAULT, 1..=CUSTOMERS_MAX);
+        let mut seconds = |name, default, min, max| {
+            Duration::from_secs(u64::try_from(reader.number(name, default, min..=max)).unwrap_or(0))
+        };
+        let poll_wait = seconds(POLL_WAIT_S, POLL_WAIT_S_DEFAULT, 0, POLL_WAIT_S_MAX);
+        let work_timeout = seconds(WORK_TIMEOUT_S, WORK_TIMEOUT_S_DEFAULT, 1, WORK_TIMEOUT_S_MAX);
+        let stop_timeout = seconds(STOP_TIMEOUT_S, STOP_TIMEOUT_S_DEFAULT, 1, STOP_TIMEOUT_S_MAX);
+        let customers_in_parallel =
+            usize::try_from(customers).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN);
+        let (listen, log_level) = (listen(&mut reader), log_level(&mut reader));
+        reader.end(WorkerConfig {
+            consumer,
+            input_queue_url,
+            customers_in_parallel,
+            poll_wait,
+            work_timeout,
+            stop_timeout,
+            listen,
+            log_level,
+        })
+    }
+
+    fn get(&self, name: &str) -> Result<String, VarError> {
+        match self.origin(name) {
+            Origin::File => self.file.get(name).cloned().ok_or(VarError::NotPresent),
+            Origin::Environment | Origin::Default => (self.get)(name),
+        }
+    }
+
+    /// Under which name a person finds it.
+    fn label(&self, name: &str) -> String {
+        match self.origin(name) {
+            Origin::Environment => name.to_owned(),
+            Origin::File => key(name),
+            Origin::Default => format!("{name}, or {} in the file", key(name)),
+        }
+    }
+}
+
+impl<G> std::fmt::Debug for WorkerSource<G> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerSource").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// A setting's name in the file.
+fn key(name: &str) -> String {
+    name.trim_start_matches("LOADGATE_").to_ascii_lowercase()
+}
+
+fn listen<G, L>(reader: &mut Reader<G, L>) -> SocketAddr
+where
+    G: Fn(&str) -> Result<String, VarError>,
+    L: Fn(&str) -> String,
+{
+    let Some(text) = reader.text(LISTEN) else { return LISTEN_DEFAULT };
+    text.trim().parse().unwrap_or_else(|_| {
+        reader.problem(LISTEN, format!("'{text}' is no address with a port, as {LISTEN_DEFAULT}"));
+        LISTEN_DEFAULT
+    })
+}
+
+fn log_level<G, L>(reader: &mut Reader<G, L>) -> String
+where
+    G: Fn(&str) -> Result<String, VarError>,
+    L: Fn(&str) -> String,
+{
+    let text = reader.text(LOG_LEVEL).map_or_else(|| "info".to_owned(), |text| text.trim().to_ascii_lowercase());
+    if !["error", "warn", "info", "debug", "trace"].contains(&text.as_str()) {
+        reader.problem(LOG_LEVEL, format!("'{text}' is none of error, warn, info, debug and trace"));
+    }
+    text
+}
+
+/// Reads a file's settings. Its path for limits starts from where the file is.
+fn read_file(path: &Path) -> Result<BTreeMap<&'static str, String>, String> {
+    let at = path.display();
+    let mut bytes = Vec::new();
+    let read = |file: File| -> io::Result<_> { file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes) };
+    File::open(path).and_then(read).map_err(|error| format!("could not read '{at}': {error}"))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("'{at}' is over {FILE_BYTES_MAX} bytes"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| format!("'{at}' is not UTF-8"))?;
+    let mut settings = parse_file(&text).map_err(|problem| format!("'{at}', {problem}"))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    settings.entry(LIMITS).and_modify(|limits| {
+        if !is_limits_text(limits) {
+            *limits = folder.join(limits.trim()).to_string_lossy().into_owned();
+        }
+    });
+    Ok(settings)
+}
+
+fn parse_file(text: &str) -> Result<BTreeMap<&'static str, String>, String> {
+    let document = DeTable::parse(text).map_err(|error| {
+        let line = line_of(text, &error.span().unwrap_or_default());
+        format!("line {line}: not TOML: {}", error.message())
+    })?;
+    document.get_ref().iter().map(|(name, value)| setting(text, name, value)).collect()
+}
+
+fn setting(
+    text: &str,
+    name: &Spanned<std::borrow::Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<(&'static str, String), String> {
+    let (line, name) = (line_of(text, &name.span()), name.get_ref());
+    let Some(known) = SETTINGS.into_iter().find(|known| key(known) == *name) else {
+        let all = SETTINGS.map(key).join(", ");
+        return Err(format!("line {line}: {name}: unknown; the settings are {all}"));
+    };
+    match value.get_ref() {
+        DeValue::String(text) => Ok((known, text.clone().into_owned())),
+        DeValue::Integer(number) if number.radix() == 10 => Ok((known, number.as_str().to_owned())),
+        _ => Err(format!("line {line}: {name}: must be a string or a whole number")),
+    }
+}
+
+fn line_of(text: &str, span: &Range<usize>) -> usize {
+    text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1
+}

@@ -1,0 +1,64 @@
+//! Letters, and what is to become of each.
+
+use std::collections::BTreeMap;
+
+use crate::app::deciding::Delivery;
+use crate::app::redrive::{Fate, Redriver};
+use crate::app::{Clock, Outbox, Queues, Received, Store, StoreError};
+use crate::domain::LoadError;
+use crate::entry::message::read_delivery;
+
+/// A letter of a dead-letter queue.
+pub struct Letter {
+    pub received: Received,
+    pub content: Content,
+}
+
+/// What is in a letter, by the rules of today: what was invalid once may be valid by now.
+pub enum Content {
+    /// A load attempt. Its fate cannot be told when its event's record cannot be understood.
+    Attempt { delivery: Box<Delivery>, fate: Result<Fate, StoreError> },
+    /// Anything else.
+    Invalid(LoadError),
+}
+
+impl Letter {
+    pub fn new((received, content): (Received, Content)) -> Letter {
+        Letter { received, content }
+    }
+
+    /// What is wrong with it, if it is invalid.
+    pub const fn invalid(&self) -> Option<(&Received, &LoadError)> {
+        match &self.content {
+            Content::Invalid(error) => Some((&self.received, error)),
+            Content::Attempt { .. } => None,
+        }
+    }
+}
+
+/// Reads letters, and finds out what is to become of them.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read.
+pub async fn judge<S: Store, Q: Queues, C: Clock, O: Outbox>(
+    redriver: &Redriver<S, Q, C, O>,
+    received: &[Received],
+) -> Result<Vec<Content>, StoreError> {
+    let read: Vec<_> = received.iter().map(|letter| read_delivery(0, letter)).collect();
+    let valid: Vec<&Delivery> = read.iter().filter_map(|delivery| delivery.as_ref().ok()).collect();
+    let fates = redriver.fates(&valid).await?;
+    let content = |delivery: Result<Delivery, LoadError>| match delivery {
+        Ok(delivery) => Content::Attempt { fate: fates.fate(&delivery), delivery: Box::new(delivery) },
+        Err(error) => Content::Invalid(error),
+    };
+    Ok(read.into_iter().map(content).collect())
+}
+
+/// Each customer's letters, in order.
+pub fn by_customer(letters: Vec<Letter>) -> BTreeMap<String, Vec<Letter>> {
+    let mut customers = BTreeMap::<String, Vec<Letter>>::new();
+    for letter in letters {
+        customers.entry(letter.received.group_id.clone()).or_default().push(letter);
+    }
+    customers
+}
