@@ -18,6 +18,6 @@ pub mod app;
 pub mod config;
 pub mod domain;
 pub mod entry;
-#[cfg(feature = "lambda")]
+#[cfg(any(feature = "lambda", feature = "worker"))]
 pub mod telemetry;
 pub mod wire;

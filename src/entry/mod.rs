@@ -15,3 +15,5 @@ pub mod redrive;
 pub mod replay;
 #[cfg(feature = "cli")]
 pub mod send;
+#[cfg(feature = "worker")]
+pub mod worker;

@@ -13,9 +13,9 @@ use crate::cloud::{Endpoints, Stack, record_count};
 const DRAIN_MAX: Duration = Duration::from_mins(5);
 
 /// Each customer's decisions, in order: the event's id, whether it was accepted, and the reasons.
-type ByCustomer = BTreeMap<String, Vec<(String, bool, Vec<String>)>>;
+pub type ByCustomer = BTreeMap<String, Vec<(String, bool, Vec<String>)>>;
 
-fn by_customer(lines: &[String]) -> ByCustomer {
+pub fn by_customer(lines: &[String]) -> ByCustomer {
     let mut customers = ByCustomer::new();
     for line in lines {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -89,7 +89,7 @@ async fn every_attempt_of_a_file_is_decided_once_and_in_order() {
 }
 
 /// The code and the text of a reject that a queue takes.
-fn sendable(line: &str) -> Option<(String, String)> {
+pub fn sendable(line: &str) -> Option<(String, String)> {
     let reject: Value = serde_json::from_str(line).unwrap();
     let is_whole = reject.get("raw_rest_base64").is_none();
     let code = reject["code"].as_str()?;

@@ -12,6 +12,7 @@ mod cli_bad_input;
 mod cli_generate;
 mod cli_replay;
 mod cli_store;
+mod cli_worker;
 mod decide;
 mod end_to_end;
 mod golden;

@@ -10,7 +10,7 @@ use regex::Regex;
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 const README: &str = include_str!("../../README.md");
-const TELEMETRY: &str = include_str!("../../src/telemetry.rs");
+const TELEMETRY: &str = include_str!("../../src/telemetry/mod.rs");
 
 /// The one number behind a key, or behind a key of a resource.
 fn number(resource: &str, key: &str) -> u64 {

@@ -4,6 +4,8 @@ mod answers;
 mod error;
 #[cfg(feature = "cli")]
 mod inbox;
+#[cfg(feature = "worker")]
+mod inspect;
 #[cfg(feature = "cli")]
 mod outbox;
 
@@ -20,6 +22,8 @@ use error::queue_error;
 use futures_util::future::try_join;
 #[cfg(feature = "cli")]
 pub use inbox::{SqsInbox, WAIT_MAX_S};
+#[cfg(feature = "worker")]
+pub use inspect::{QueueSettings, RedrivePolicy, queue_settings};
 #[cfg(feature = "cli")]
 pub use outbox::SqsOutbox;
 

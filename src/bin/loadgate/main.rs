@@ -16,6 +16,8 @@ mod store;
 mod summary;
 mod tables;
 mod watch;
+#[cfg(feature = "worker")]
+mod worker;
 
 use std::process::ExitCode;
 
@@ -38,6 +40,8 @@ enum Command {
     Send(send::Args),
     Receive(receive::Args),
     Redrive(redrive::Args),
+    #[cfg(feature = "worker")]
+    Worker(worker::Args),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +52,8 @@ fn main() -> ExitCode {
         Command::Send(args) => send::run(&args),
         Command::Receive(args) => receive::run(&args),
         Command::Redrive(args) => redrive::run(&args),
+        #[cfg(feature = "worker")]
+        Command::Worker(args) => worker::run(&args),
     };
     ended.unwrap_or_else(|failure| {
         tell(&format!("loadgate: {failure}"));

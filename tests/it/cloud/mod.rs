@@ -5,6 +5,7 @@ mod local;
 mod proxy;
 mod queues;
 mod stack;
+mod worker;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,8 +21,9 @@ use tokio::sync::oneshot;
 pub use emulator::Emulator;
 pub use local::dynamodb_local;
 pub use proxy::{Fault, Proxy};
-pub use queues::{drain, fresh_queue, sqs};
+pub use queues::{Queues, drain, fresh_queue, fresh_queue_with, sqs};
 pub use stack::{Endpoints, Stack};
+pub use worker::{Worker, environment};
 
 /// A port on this machine that nobody uses.
 pub fn free_port() -> u16 {

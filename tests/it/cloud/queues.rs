@@ -32,11 +32,49 @@ pub fn sqs() -> &'static str {
 
 /// Makes a FIFO queue that no other test uses; says its URL.
 pub async fn fresh_queue() -> String {
+    fresh_queue_with(&[]).await
+}
+
+/// The same, with further attributes.
+pub async fn fresh_queue_with(attributes: &[(QueueAttributeName, &str)]) -> String {
     let client = Client::new(&aws::load(Some(sqs())).await);
-    let attributes = HashMap::from([(QueueAttributeName::FifoQueue, "true".to_owned())]);
-    let name = format!("{}.fifo", fresh_names().load);
+    let mut attributes: HashMap<_, _> =
+        attributes.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
+    let is_fifo = !attributes.contains_key(&QueueAttributeName::DelaySeconds);
+    let name = if is_fifo { format!("{}.fifo", fresh_names().load) } else { fresh_names().load };
+    if is_fifo {
+        attributes.insert(QueueAttributeName::FifoQueue, "true".to_owned());
+    }
     let queue = client.create_queue().queue_name(name).set_attributes(Some(attributes)).send().await.unwrap();
     queue.queue_url.unwrap().replace("localhost", "127.0.0.1")
+}
+
+/// The queues that a consumer needs.
+pub struct Queues {
+    pub input: String,
+    pub decisions: String,
+    pub dead_letters: String,
+}
+
+impl Queues {
+    /// Queues that no other test uses, as the template sets them but for this visibility time-out and number of deliveries.
+    pub async fn fresh(visibility_s: u32, receive_max: u32) -> Queues {
+        let fortnight = "1209600";
+        let keeps = |time| [(QueueAttributeName::MessageRetentionPeriod, time)];
+        let (decisions, dead_letters) =
+            (fresh_queue_with(&keeps(fortnight)).await, fresh_queue_with(&keeps(fortnight)).await);
+        let name = dead_letters.rsplit('/').next().unwrap();
+        let redrive = format!(
+            r#"{{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:{name}","maxReceiveCount":{receive_max}}}"#
+        );
+        let input = fresh_queue_with(&[
+            (QueueAttributeName::MessageRetentionPeriod, "43200"),
+            (QueueAttributeName::VisibilityTimeout, &visibility_s.to_string()),
+            (QueueAttributeName::RedrivePolicy, &redrive),
+        ])
+        .await;
+        Queues { input, decisions, dead_letters }
+    }
 }
 
 /// Takes everything out of a queue.

@@ -1,0 +1,143 @@
+//! `loadgate worker`: consumes the input queue, as the Lambda does, in a process of its own.
+
+mod check;
+mod serve;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use aws_config::SdkConfig;
+use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::adapters::sqs::{SqsInbox, SqsQueues, queue_settings};
+use loadgate::adapters::{SystemClock, aws};
+use loadgate::app::consumer::Consumer;
+use loadgate::app::deciding::Decider;
+use loadgate::config::{WorkerConfig, WorkerSource};
+use loadgate::entry::worker::{Settings, Stopped, Worker};
+use loadgate::telemetry::{Prometheus, init_logs};
+use signal_hook::consts::SIGTERM;
+use signal_hook::low_level::emulate_default_handler;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+use crate::cloud::{block_on, sdk_for_queue};
+use crate::outcome::{EXIT_CODES, Failure};
+use status::Status;
+
+/// Consume the input queue as the Lambda does, until it is told to stop
+///
+/// Every setting can be said by an environment variable, as for the Lambda, or in a TOML file, where its name is the
+/// variable's without LOADGATE_ and in small letters; a variable counts more than the file. On SIGTERM or SIGINT it finishes
+/// what it has begun, gives back the rest, and ends; on a second one it ends at once.
+#[derive(clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Args {
+    /// A TOML file with settings
+    #[arg(long, value_name = "FILE", env = "LOADGATE_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// Say what would be used, and whether each queue and table can be reached and is rightly set; consume nothing
+    #[arg(long)]
+    check: bool,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let source = WorkerSource::open(args.config.as_deref(), |name| std::env::var(name));
+    let source = source.map_err(|error| Failure::Usage(error.into()))?;
+    let config = source.read().map_err(|error| Failure::Usage(error.into()))?;
+    if args.check {
+        return block_on(check::run(&source, &config));
+    }
+    init_logs(Some(&config.log_level));
+    block_on(work(&config))
+}
+
+/// What reaches the services: DynamoDB, and SQS where the queues are.
+async fn sdks(config: &WorkerConfig) -> (SdkConfig, SdkConfig) {
+    (aws::load(None).await, sdk_for_queue(&config.input_queue_url, None).await)
+}
+
+async fn work(config: &WorkerConfig) -> Result<ExitCode, Failure> {
+    let worker = Arc::new(open(config).await?);
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.with_context(|| format!("could not listen on {}", config.listen)).map_err(Failure::Io)?;
+    let prometheus = Prometheus::new().context("could not set up metrics").map_err(Failure::Io)?;
+    let status = Arc::new(Status::new(prometheus, config.work_timeout));
+    let served = tokio::spawn(serve::run(listener, Arc::clone(&status)));
+    tracing::info!(
+        input_queue_url = config.input_queue_url,
+        customers_in_parallel = config.customers_in_parallel,
+        listen = config.listen.to_string(),
+        "started"
+    );
+    let stop = stop_signal().context("could not listen to signals").map_err(Failure::Io)?;
+    let stopped = worker.run(status.as_ref(), stop).await;
+    served.abort();
+    match stopped {
+        Stopped::Clean => {
+            tracing::info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        Stopped::CutShort => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// Opens everything, and makes sure that it can be used.
+async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsQueues, SystemClock, SqsInbox>, Failure> {
+    let (dynamodb, sqs) = sdks(config).await;
+    let consumer = &config.consumer;
+    let store = DynamoDb::new(&dynamodb, consumer.tables.clone());
+    let queues =
+        SqsQueues::new(&sqs, consumer.decisions_queue_url.clone(), consumer.dead_letter_queue_url.clone());
+    store.connect().await.context("could not use the store").map_err(Failure::Io)?;
+    queues.connect().await.context("could not use the queues").map_err(Failure::Io)?;
+    let input = queue_settings(&sqs, &config.input_queue_url).await;
+    let input = input.context("could not use the input queue").map_err(Failure::Io)?;
+    if input.visibility.is_zero() {
+        return Err(Failure::Io(anyhow!("the input queue's visibility time-out is 0: set it to 30 s at least")));
+    }
+    for problem in check::input_problems(config, &input) {
+        tracing::warn!(problem, "the input queue is not rightly set");
+    }
+    let settings = Settings {
+        customers_in_parallel: config.customers_in_parallel.get(),
+        poll_wait: config.poll_wait,
+        visibility: input.visibility,
+        work_timeout: config.work_timeout,
+        stop_timeout: config.stop_timeout,
+    };
+    let decider = Decider {
+        store,
+        clock: SystemClock,
+        limits: consumer.limits.clone(),
+        correlation_ttl: consumer.correlation_ttl,
+    };
+    let inbox = SqsInbox::new(&sqs, config.input_queue_url.clone());
+    Ok(Worker { consumer: Consumer { decider, queues }, inbox, settings })
+}
+
+/// Ends with the first signal to stop. The second one ends the process.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let first = Arc::new(Notify::new());
+    let told = Arc::clone(&first);
+    tokio::spawn(async move {
+        for is_first in [true, false] {
+            tokio::select! {
+                _ = terminated.recv() => {}
+                _ = interrupted.recv() => {}
+            }
+            if is_first {
+                tracing::info!("stopping: what is begun is finished, the rest is given back");
+                told.notify_one();
+            }
+        }
+        tracing::error!("stopped at once; what was under way is left for redelivery");
+        let _ = emulate_default_handler(SIGTERM);
+    });
+    Ok(async move { first.notified().await })
+}

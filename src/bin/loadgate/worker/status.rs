@@ -1,0 +1,80 @@
+//! How the worker is doing: for its metrics, and for whoever decides whether it lives and is ready.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use loadgate::app::consumer::Report;
+use loadgate::app::{QueueError, with_sources};
+use loadgate::entry::worker::Observer;
+use loadgate::telemetry::Prometheus;
+
+/// For how long a worker in good health may be without a sign of life: longer than its longest request.
+const SILENCE_MIN: Duration = Duration::from_mins(2);
+
+/// How the worker is doing.
+#[derive(Debug)]
+pub struct Status {
+    prometheus: Prometheus,
+    silence_max: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    alive_at: Instant,
+    readiness: Result<(), String>,
+}
+
+impl Status {
+    pub fn new(prometheus: Prometheus, work_timeout: Duration) -> Status {
+        let state = State { alive_at: Instant::now(), readiness: Err("the input queue has not answered yet".to_owned()) };
+        Status { prometheus, silence_max: SILENCE_MIN.max(work_timeout * 2), state: Mutex::new(state) }
+    }
+
+    /// Whether the worker is alive; if not, why it should be started anew.
+    pub fn health(&self) -> Result<(), String> {
+        let silent_for = self.state(|state| state.alive_at.elapsed());
+        if silent_for <= self.silence_max {
+            return Ok(());
+        }
+        Err(format!("no sign of life for {} s", silent_for.as_secs()))
+    }
+
+    /// Whether the worker receives messages; if not, why.
+    pub fn readiness(&self) -> Result<(), String> {
+        self.state(|state| state.readiness.clone())
+    }
+
+    /// All metrics in Prometheus's text format.
+    pub fn metrics(&self) -> String {
+        self.prometheus.render()
+    }
+
+    fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Observer for Status {
+    fn received(&self, received: Result<usize, &QueueError>) {
+        match received {
+            Ok(messages) => self.prometheus.received(messages),
+            Err(_) => self.prometheus.receive_failed(),
+        }
+        let readiness = received.map(drop).map_err(|error| with_sources(error));
+        self.state(|state| state.readiness = readiness);
+    }
+
+    fn working(&self, customers: usize) {
+        self.prometheus.working(customers);
+        self.state(|state| state.alive_at = Instant::now());
+    }
+
+    fn handled(&self, report: &Report, time: Duration) {
+        self.prometheus.handled(report, time);
+    }
+
+    fn stopping(&self) {
+        self.state(|state| state.readiness = Err("stopping".to_owned()));
+    }
+}

@@ -1,0 +1,44 @@
+//! Metrics in CloudWatch's embedded metric format: lines of the Lambda's standard output.
+
+use std::io;
+use std::time::Duration;
+
+use metrics_cloudwatch_embedded::Collector;
+
+use super::{describe, record};
+use crate::app::consumer::Report;
+
+/// The metrics' namespace in CloudWatch.
+pub const NAMESPACE: &str = "loadgate";
+
+/// The metrics of a batch.
+#[derive(Clone, Copy)]
+pub struct Metrics(&'static Collector);
+
+impl Metrics {
+    /// Metrics that carry the function's name as their dimension.
+    ///
+    /// # Errors
+    /// When there are metrics in this process already.
+    pub fn new(function_name: String) -> Result<Metrics, metrics_cloudwatch_embedded::Error> {
+        let builder = metrics_cloudwatch_embedded::Builder::new().cloudwatch_namespace(NAMESPACE);
+        let collector = builder.with_dimension("function", function_name).emit_zeros(true).init()?;
+        describe();
+        Ok(Metrics(collector))
+    }
+
+    /// Writes the metrics of one batch to standard output, from where CloudWatch takes them.
+    ///
+    /// # Errors
+    /// Those of standard output.
+    pub fn write(&self, report: &Report, request_id: &str, handle_time: Duration) -> io::Result<()> {
+        record(report, handle_time);
+        self.0.set_property("request_id", request_id.to_owned()).flush(io::stdout().lock())
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}

@@ -1,0 +1,102 @@
+//! Logs as JSON lines, and metrics: the same ones in CloudWatch's embedded metric format and for Prometheus.
+//!
+//! Neither holds a body or an amount; a customer and an event only where an item has to be corrected by hand.
+
+#[cfg(feature = "lambda")]
+mod embedded;
+#[cfg(feature = "worker")]
+mod prometheus;
+
+use std::io;
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::app::consumer::Report;
+#[cfg(feature = "lambda")]
+pub use embedded::{Metrics, NAMESPACE};
+#[cfg(feature = "worker")]
+pub use prometheus::{Prometheus, PrometheusError};
+
+/// Writes logs of this level and above to standard error, one JSON object a line.
+pub fn init_logs(level: Option<&str>) {
+    let level = level.and_then(|level| level.to_ascii_lowercase().parse().ok()).unwrap_or(LevelFilter::INFO);
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_target(false)
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .init();
+}
+
+/// The counters, under the names that alarms and the dashboard use, and what they count.
+fn counters(report: &Report) -> [(&'static str, u64, &'static str); 8] {
+    [
+        ("accepted", report.accepted, "Load attempts decided: within every limit"),
+        ("declined", report.declined, "Load attempts decided: over at least one limit"),
+        ("ignored", report.ignored, "Duplicates: not decided, not published"),
+        ("invalid", report.invalid, "Messages sent to the dead-letter queue"),
+        ("redelivered", report.redelivered, "Stored decisions that were asked for again"),
+        ("conflicts", report.conflicts, "Commits that another writer's was ahead of"),
+        ("publish_failures", report.publish_failures, "Decisions that the queue did not take"),
+        ("failed", report.failed, "Messages left for redelivery"),
+    ]
+}
+
+/// Tells the recorder of this process what the metrics are.
+fn describe() {
+    for (name, _, what) in counters(&Report::default()) {
+        describe_counter!(name, Unit::Count, what);
+    }
+    describe_counter!("declined_by_reason", Unit::Count, "Load attempts that a limit declined, by its code");
+    for (name, what) in [
+        ("consumed_read_units", "DynamoDB's read units of a batch"),
+        ("consumed_write_units", "DynamoDB's write units of a batch"),
+    ] {
+        describe_histogram!(name, Unit::Count, what);
+    }
+    for (name, what) in [
+        ("read_ms", "Time of a batch spent reading, in milliseconds"),
+        ("commit_ms", "Time of a batch spent committing, in milliseconds"),
+        ("publish_ms", "Time of a batch spent publishing, in milliseconds"),
+        ("handle_ms", "Time of a batch, in milliseconds"),
+    ] {
+        describe_histogram!(name, Unit::Milliseconds, what);
+    }
+}
+
+/// Gives what a batch came to to the recorder of this process.
+fn record(report: &Report, handle_time: Duration) {
+    for (name, count, _) in counters(report) {
+        counter!(name).increment(count);
+    }
+    for (reason, count) in &report.declined_by_reason {
+        counter!("declined_by_reason", "reason" => reason.clone()).increment(*count);
+    }
+    histogram!("consumed_read_units").record(halved(report.units.read_halves));
+    histogram!("consumed_write_units").record(halved(report.units.write_halves));
+    let times = [
+        ("read_ms", report.read_time),
+        ("commit_ms", report.commit_time),
+        ("publish_ms", report.publish_time),
+        ("handle_ms", handle_time),
+    ];
+    for (name, time) in times {
+        histogram!(name).record(milliseconds(time));
+    }
+}
+
+/// Capacity units are halves and wholes; recorders know floats only.
+#[allow(clippy::cast_precision_loss, clippy::float_arithmetic)]
+fn halved(halves: u64) -> f64 {
+    halves as f64 / 2.0
+}
+
+#[allow(clippy::float_arithmetic)]
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}

@@ -1,0 +1,109 @@
+//! `loadgate worker` as a process of its own.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use loadgate::config::TableNames;
+
+use super::queues::{Queues, sqs};
+use super::free_port;
+
+/// How long a worker may take to begin or to end.
+const WAIT_MAX: Duration = Duration::from_secs(40);
+
+/// A worker. It is killed when it is dropped.
+pub struct Worker {
+    child: Child,
+    port: u16,
+    log: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+/// The environment that leads a program to these queues and tables.
+pub fn environment(queues: &Queues, tables: &TableNames, dynamodb_url: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.to_owned()),
+        ("AWS_ENDPOINT_URL_SQS", sqs().to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local-secret".to_owned()),
+        ("LOADGATE_INPUT_QUEUE_URL", queues.input.clone()),
+        ("LOADGATE_DECISIONS_QUEUE_URL", queues.decisions.clone()),
+        ("LOADGATE_DEAD_LETTER_QUEUE_URL", queues.dead_letters.clone()),
+        ("LOADGATE_CORRELATION_TABLE", tables.correlation.clone()),
+        ("LOADGATE_LOAD_TABLE", tables.load.clone()),
+    ]
+}
+
+impl Worker {
+    /// Starts a worker with this environment and no other.
+    pub fn start(environment: &[(&'static str, String)]) -> Worker {
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let log = folder.path().join("log");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadgate"));
+        command.arg("worker").env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+        command.env("LOADGATE_LISTEN", format!("127.0.0.1:{port}"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(File::create(&log).unwrap()));
+        Worker { child: command.spawn().unwrap(), port, log, _folder: folder }
+    }
+
+    /// Waits until it receives messages.
+    pub fn wait_until_ready(&mut self) {
+        let begun = Instant::now();
+        while !self.get("/readyz").is_some_and(|(status, _)| status == 200) {
+            assert!(self.child.try_wait().unwrap().is_none(), "the worker has ended: {}", self.log());
+            assert!(begun.elapsed() < WAIT_MAX, "not ready: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The status and the body of an answer.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    /// Everything that it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Sends it a signal, by its name.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < WAIT_MAX, "it does not end: {}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Kills it, as `kill -9` does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
