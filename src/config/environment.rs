@@ -102,7 +102,11 @@ impl ConsumerConfig {
             },
             decisions_queue_url: reader.fifo_url(DECISIONS_QUEUE_URL),
             dead_letter_queue_url: reader.fifo_url(DEAD_LETTER_QUEUE_URL),
-            correlation_ttl: TimeDelta::hours(reader.number(CORRELATION_TTL_HOURS, TTL_HOURS_DEFAULT, 1..=TTL_HOURS_MAX)),
+            correlation_ttl: TimeDelta::hours(reader.number(
+                CORRELATION_TTL_HOURS,
+                TTL_HOURS_DEFAULT,
+                1..=TTL_HOURS_MAX,
+            )),
             limits: reader.limits(LIMITS),
         };
         for name in ENDPOINTS {

@@ -1,12 +1,10 @@
 //! `loadgate worker` as its users run it: a process over real queues and a real DynamoDB.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin_cmd;
-use aws_sdk_sqs::types::QueueAttributeName;
 
-use crate::cloud::{Fresh, Queues, Worker, drain, environment, fresh_queue_with, sqs};
+use crate::cloud::{Fresh, Queues, Worker, drain, environment};
 use crate::end_to_end::{by_customer, sendable};
 
 /// How long the worker may take for a file.

@@ -5,8 +5,8 @@ use std::env::VarError;
 
 use chrono::TimeDelta;
 use loadgate::config::{
-    CORRELATION_TABLE, CORRELATION_TTL_HOURS, ConfigError, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMITS,
-    LOAD_TABLE, ConsumerConfig,
+    CORRELATION_TABLE, CORRELATION_TTL_HOURS, ConfigError, ConsumerConfig, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL,
+    LIMITS, LOAD_TABLE,
 };
 use loadgate::domain::Limits;
 
@@ -56,10 +56,7 @@ fn every_variable_that_is_wrong_is_named_with_what_to_do() {
     );
     assert!(problem(DEAD_LETTER_QUEUE_URL, "https://x/y").ends_with("is no FIFO queue: its name would end with .fifo"));
     for hours in ["0", "-1", "1.5", "87841", "a day"] {
-        assert_eq!(
-            problem(CORRELATION_TTL_HOURS, hours),
-            format!("'{hours}' is no whole number from 1 to 87840")
-        );
+        assert_eq!(problem(CORRELATION_TTL_HOURS, hours), format!("'{hours}' is no whole number from 1 to 87840"));
     }
     assert!(problem(CORRELATION_TABLE, "a b").contains("'a b' is no table name"));
     assert!(problem(LOAD_TABLE, "EventCorrelationTable").contains("is the same table as LOADGATE_CORRELATION_TABLE"));

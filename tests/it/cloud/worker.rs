@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use loadgate::config::TableNames;
 
-use super::queues::{Queues, sqs};
 use super::free_port;
+use super::queues::{Queues, sqs};
 
 /// How long a worker may take to begin or to end.
 const WAIT_MAX: Duration = Duration::from_secs(40);
@@ -54,7 +54,7 @@ impl Worker {
     /// Waits until it receives messages.
     pub fn wait_until_ready(&mut self) {
         let begun = Instant::now();
-        while !self.get("/readyz").is_some_and(|(status, _)| status == 200) {
+        while self.get("/readyz").is_none_or(|(status, _)| status != 200) {
             assert!(self.child.try_wait().unwrap().is_none(), "the worker has ended: {}", self.log());
             assert!(begun.elapsed() < WAIT_MAX, "not ready: {}", self.log());
             std::thread::sleep(Duration::from_millis(20));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
+use chrono::{Datelike, TimeDelta};
 use loadgate::app::CorrelationRecord;
 use loadgate::wire::decision_message;
 
@@ -15,10 +15,14 @@ const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
 
 pub fn check(world: &World) -> Result<Counts, String> {
     let state = world.state();
+    if let Some(violation) = &state.violation {
+        return Err(violation.clone());
+    }
     every_event_is_decided(&state)?;
     decisions_are_the_oracle_s(&state)?;
     usage_is_the_sum_of_accepted_loads(&state)?;
     decisions_are_published(&state)?;
+    published_loads_are_within_the_limits(&state)?;
     customers_are_in_order(&state)?;
     invalid_messages_are_put_away(&state)?;
     Ok(state.counts.clone())
@@ -100,7 +104,7 @@ fn usage_is_the_sum_of_accepted_loads(state: &State) -> Result<(), String> {
 
 fn decisions_are_published(state: &State) -> Result<(), String> {
     let bodies: BTreeSet<String> = state.tables.queued().map(|record| decision_message(&record.decision)).collect();
-    let published: BTreeSet<&String> = state.decisions.taken.iter().map(|(_, _, _, body)| body).collect();
+    let published: BTreeSet<&String> = state.decisions.taken.iter().map(|taken| &taken.body).collect();
     for record in state.tables.queued() {
         let body = decision_message(&record.decision);
         if !published.contains(&body) && !is_beyond_the_promise(state, record) {
@@ -119,19 +123,22 @@ fn decisions_are_published(state: &State) -> Result<(), String> {
 
 /// What the mark cannot cover: a message that was committed at its first delivery and came to nothing at every later one, so
 /// that no mark was written in time, and that came back from the dead-letter queue under an id that nobody knows. SQS keeps
-/// the old id as the deduplication id, so that this needs a redrive by other means.
+/// the old id as the deduplication id, so that this needs a second redrive by SQS, with nothing but failures in between, or
+/// one by other means. `loadgate redrive` publishes such a decision at once.
 fn is_beyond_the_promise(state: &State, record: &CorrelationRecord) -> bool {
     let key = &record.decision.key;
     let marked_at = state.tables.marked.get(key);
     let is_marked_in_time = marked_at.is_some_and(|at| state.tables.deleted.get(key).is_none_or(|last| at < last));
-    !state.input.redrive_keeps_id && state.input.disordered.contains(&key.customer_id) && !is_marked_in_time
+    let redrives = state.redriven_natively.get(key).copied().unwrap_or(0);
+    let redrives_max = u32::from(state.redrive_keeps_id);
+    redrives > redrives_max && !is_marked_in_time
 }
 
 /// Decided in the order in which they were sent, and published in the order in which they were decided. A message that went
 /// through the dead-letter queue has lost its place.
 fn customers_are_in_order(state: &State) -> Result<(), String> {
     for (customer, records) in by_customer(state.tables.queued()) {
-        if state.input.disordered.contains(customer) {
+        if state.disordered.contains(customer) {
             continue;
         }
         let sent = state.tables.sent.iter().filter(|(sent_for, _)| sent_for == customer).map(|(_, id)| id);
@@ -141,7 +148,7 @@ fn customers_are_in_order(state: &State) -> Result<(), String> {
         }
         let first = |record: &&CorrelationRecord| {
             let body = decision_message(&record.decision);
-            state.decisions.taken.iter().position(|(_, _, _, taken)| *taken == body)
+            state.decisions.taken.iter().position(|taken| taken.body == body)
         };
         let places: Vec<_> = records.iter().map(first).collect();
         if !places.is_sorted() {
@@ -152,11 +159,44 @@ fn customers_are_in_order(state: &State) -> Result<(), String> {
 }
 
 fn invalid_messages_are_put_away(state: &State) -> Result<(), String> {
-    let bodies: BTreeSet<&str> = state.input.letters.iter().map(|letter| letter.body.as_str()).collect();
-    let is_right = state.input.letters.iter().all(|letter| letter.error.code() == "NOT_JSON");
-    if bodies.len() as u64 == state.counted("invalid") && is_right {
-        Ok(())
-    } else {
-        Err(format!("of {} invalid messages, {} are in the dead-letter queue", state.counted("invalid"), bodies.len()))
+    let letters = state.dead.messages.iter().map(|letter| &letter.body);
+    let all: Vec<&String> = letters.chain(&state.archive).collect();
+    let bodies: BTreeSet<&String> = all.iter().copied().collect();
+    if bodies.len() as u64 != state.counted("invalid") {
+        return Err(format!("of {} invalid messages, {} are put away", state.counted("invalid"), bodies.len()));
     }
+    if let Some(letter) = state.dead.messages.iter().find(|letter| letter.code.as_deref() != Some("NOT_JSON")) {
+        return Err(format!("not told what is wrong: {letter:?}"));
+    }
+    // A second letter comes only where a message was received again, or a redrive was cut short.
+    let may_repeat = state.counted("redeliveries") + state.counted("redrives") + state.counted("redriven") > 0;
+    if all.len() > bodies.len() && !may_repeat {
+        return Err(format!("put away twice: {all:?}"));
+    }
+    Ok(())
+}
+
+/// The naive sums of what was published as accepted: in no day and in no week more than the limits allow.
+fn published_loads_are_within_the_limits(state: &State) -> Result<(), String> {
+    let mut decided = BTreeSet::new();
+    let mut sums = BTreeMap::<(String, String), (u64, u64)>::new();
+    for published in &state.decisions.taken {
+        let body: serde_json::Value = serde_json::from_str(&published.body).unwrap();
+        let text = |name: &str| body[name].as_str().unwrap().to_owned();
+        let is_first = decided.insert((text("customer_id"), text("id"), text("decided_at")));
+        if !is_first || body["accepted"] != true {
+            continue;
+        }
+        let (cents, time) = (oracle::cents(&text("load_amount")).unwrap(), text("time"));
+        let day: chrono::NaiveDate = time[..10].parse().unwrap();
+        let week = format!("{:?}", day.iso_week());
+        for (window, loads_max, cents_max) in [(day.to_string(), 3, 500_000), (week, u64::MAX, 2_000_000)] {
+            let sum = sums.entry((text("customer_id"), window.clone())).or_default();
+            *sum = (sum.0 + 1, sum.1 + cents);
+            if sum.0 > loads_max || sum.1 > cents_max {
+                return Err(format!("{} has {sum:?} published as accepted in {window}", text("customer_id")));
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,84 +1,147 @@
-//! Who is at work: a producer, functions that are invoked with batches, and somebody who redrives.
+//! Who consumes: functions that are invoked with batches, workers, and a file's replay through the same tables.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::TimeDelta;
-use loadgate::app::consumer::Consumer;
-use loadgate::app::deciding::{Carrier, Decider, Delivery, Group, UNPUBLISHED_TTL};
-use loadgate::domain::{EventKey, Limits, LoadAttempt};
+use loadgate::app::QueueError;
+use loadgate::app::consumer::{Consumer, Report};
+use loadgate::app::deciding::{Carrier, Decider, Delivery, Group};
+use loadgate::domain::{Limits, LoadAttempt};
 use loadgate::entry::lambda::handle;
+use loadgate::entry::worker::{Observer, Settings, Stopped, Worker};
 use loadgate::wire::read_attempt;
+use tokio::task::JoinHandle;
 
-use super::queue::{Message, SimQueues};
+use super::ports::{SimInbox, SimQueues, Which};
+use super::queue::Message;
 use super::store::SimStore;
 use super::world::{SkewedClock, World};
-use crate::oracle;
 
 /// What the message ids of replayed lines begin with.
 pub const REPLAY: &str = "replay:";
 
 /// How long a function may take.
-const TIMEOUT: TimeDelta = TimeDelta::seconds(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long everything may take to drain once the faults have stopped.
-const DRAIN_MAX: Duration = Duration::from_hours(12);
-
-/// Runs a world until everything has drained.
-pub async fn run(world: &Arc<World>) -> Result<(), String> {
-    let consumers = world.state().consumers;
-    let functions: Vec<_> = (0..consumers).map(|_| tokio::spawn(invoke_for_ever(Arc::clone(world)))).collect();
-    let replay = tokio::spawn(replay(Arc::clone(world)));
-    produce(world).await;
-    while_faulty(world).await;
-    replay.await.unwrap();
-    world.state().is_faulty = false;
-    drain(world).await?;
-    // After that, everything counts as new: also what was received more than once, and is kept longer.
-    jump(world, UNPUBLISHED_TTL + TimeDelta::hours(1));
-    repeat_some(world);
-    drain(world).await?;
-    // Let the last ones that have outlived their time come to their end.
-    tokio::time::sleep(Duration::from_mins(5)).await;
-    functions.iter().for_each(tokio::task::JoinHandle::abort);
-    Ok(())
+/// A clock that is a little wrong.
+pub fn clock(world: &Arc<World>) -> SkewedClock {
+    let skew = TimeDelta::milliseconds(world.state().rng.i64(-2_000..2_000));
+    SkewedClock { world: Arc::clone(world), skew }
 }
 
-/// Sends attempts, some twice and some invalid.
-async fn produce(world: &World) {
-    let events = world.state().rng.u32(1..60);
-    for event in 0..events {
-        let wait_ms = {
-            let mut state = world.state();
-            let customers = state.customers;
-            let customer = format!("c{}", state.rng.u32(..customers));
-            let cents = [1, 100_000, 166_700, 250_000, 500_000][state.rng.usize(..5)];
-            let (day, hour) = (27 + state.rng.u32(..5), state.rng.u32(..24));
-            let time = format!("2018-12-{day}T{hour:02}:00:00Z");
-            let amount = format!("${}.{:02}", cents / 100, cents % 100);
-            let body = crate::support::line(&event.to_string(), &customer, &amount, &time).trim_end().to_owned();
-            let now = state.now();
-            state.count("events", 1);
-            state.tables.sent.push((customer.clone(), event.to_string()));
-            state.input.send(customer.clone(), body.clone(), now);
-            let (duplicate, invalid) = (state.chances.duplicate, state.chances.invalid);
-            if state.rng.u32(..1000) < duplicate {
-                state.count("duplicates", 1);
-                state.input.send(customer.clone(), body, now);
-            }
-            if state.rng.u32(..1000) < invalid {
-                state.count("invalid", 1);
-                state.input.send(customer, format!("no attempt {event}"), now);
-            }
-            state.rng.u64(..3_000)
-        };
-        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+fn decider(world: &Arc<World>) -> Decider<SimStore, SkewedClock> {
+    let (clock, correlation_ttl) = (clock(world), world.state().correlation_ttl);
+    let store = SimStore { world: Arc::clone(world), commits: None };
+    Decider { store, clock, limits: Limits::default(), correlation_ttl }
+}
+
+/// Sets a consumer to work: a function with its event source, or a worker.
+pub fn consume(world: &Arc<World>) -> JoinHandle<()> {
+    let is_function = world.state().rng.u32(..3) > 0;
+    let world = Arc::clone(world);
+    if is_function { tokio::spawn(invoke_for_ever(world)) } else { tokio::spawn(work_for_ever(world)) }
+}
+
+/// Receives, invokes, deletes what did not fail.
+async fn invoke_for_ever(world: Arc<World>) {
+    let decider = decider(&world);
+    loop {
+        let batch = world.state().receive(Which::Input, 10, None);
+        if batch.is_empty() {
+            let wait_ms = world.state().rng.u64(100..2_000);
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        } else {
+            invoke(&world, &decider, &batch).await;
+        }
     }
 }
 
+/// One invocation. It may be killed between any two steps.
+async fn invoke(world: &Arc<World>, decider: &Decider<SimStore, SkewedClock>, batch: &[Message]) {
+    let owners = batch.iter().flat_map(|message| [message.id.clone(), message.deduplication_id.clone()]).collect();
+    let queues = SimQueues { world: Arc::clone(world), owners: Some(Arc::new(owners)) };
+    let store = SimStore { world: Arc::clone(world), commits: Some(Arc::default()) };
+    let consumer = Consumer { decider: Decider { store, ..decider.clone() }, queues };
+    let (end, kill_after) = {
+        let mut state = world.state();
+        let killed = state.chances.killed;
+        let is_killed = state.happens(killed);
+        let kill_after = if is_killed { Duration::from_millis(state.rng.u64(..400)) } else { TIMEOUT };
+        (state.now() + TIMEOUT + decider.clock.skew, kill_after)
+    };
+    let mut event = SqsEvent::default();
+    event.records = batch.iter().map(record).collect();
+    let handled = tokio::time::timeout(kill_after, handle(&consumer, event, end)).await;
+    let mut state = world.state();
+    let Ok(handled) = handled else {
+        state.count("killed", 1);
+        if kill_after == TIMEOUT {
+            state.violation("an invocation did not answer before its deadline".to_owned());
+        }
+        return;
+    };
+    let (response, _) = handled.unwrap();
+    let failed: Vec<&str> =
+        response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
+    for message in batch.iter().filter(|message| !failed.contains(&message.id.as_str())) {
+        state.delete(Which::Input, message.receipt);
+    }
+}
+
+fn record(message: &Message) -> SqsMessage {
+    let mut record = crate::consumer::world::raw(&message.id, &message.group, &message.body);
+    record = crate::consumer::world::received(record, message.receive_count);
+    record.attributes.insert("MessageDeduplicationId".to_owned(), message.deduplication_id.clone());
+    record
+}
+
+/// A worker that is started again whenever it ends: because it was told to, or killed between any two steps.
+async fn work_for_ever(world: Arc<World>) {
+    let decider = decider(&world);
+    loop {
+        let (settings, stop_after, kill_after, pause) = {
+            let mut state = world.state();
+            state.count("worker_lives", 1);
+            let settings = Settings {
+                customers_in_parallel: state.rng.usize(1..4),
+                poll_wait: Duration::from_secs(state.rng.u64(..=20)),
+                visibility: state.input.visibility.to_std().unwrap(),
+                work_timeout: TIMEOUT,
+                stop_timeout: Duration::from_secs(25),
+            };
+            let killed = state.chances.killed;
+            let is_killed = state.happens(killed * 3);
+            state.count("worker_kills", u64::from(is_killed));
+            let kill_after_ms = if is_killed { state.rng.u64(..20_000) } else { u64::from(u32::MAX) };
+            let (stop_after_s, pause_ms) = (state.rng.u64(5..600), state.rng.u64(..5_000));
+            (settings, stop_after_s, Duration::from_millis(kill_after_ms), Duration::from_millis(pause_ms))
+        };
+        let queues = SimQueues { world: Arc::clone(&world), owners: None };
+        let inbox = SimInbox { world: Arc::clone(&world), which: Which::Input };
+        let consumer = Consumer { decider: decider.clone(), queues };
+        let worker = Arc::new(Worker { consumer, inbox, settings });
+        let stop = tokio::time::sleep(Duration::from_secs(stop_after));
+        match tokio::time::timeout(kill_after, worker.run(&Nobody, stop)).await {
+            Ok(Stopped::Clean) => world.state().count("given_back", 1),
+            Ok(Stopped::CutShort) | Err(_) => {}
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn received(&self, _received: Result<usize, &QueueError>) {}
+    fn working(&self, _customers: usize) {}
+    fn handled(&self, _report: &Report, _time: Duration) {}
+    fn stopping(&self) {}
+}
+
 /// Another door: a file is replayed over the same tables, customers that the queue has too.
-async fn replay(world: Arc<World>) {
+pub async fn replay(world: Arc<World>) {
     let decider = decider(&world);
     let lines = world.state().rng.u32(..20);
     for line in 0..lines {
@@ -97,144 +160,4 @@ async fn replay(world: Arc<World>) {
         // What fails is left: nobody waits for it.
         let _ = decider.settle_all(Group { deliveries }).await;
     }
-}
-
-/// Lets the faults go on for a while, and redrives now and then.
-async fn while_faulty(world: &World) {
-    let minutes = world.state().rng.u32(..10);
-    for _ in 0..minutes {
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        let mut state = world.state();
-        if state.rng.bool() {
-            let now = state.now();
-            let redriven = state.input.redrive(now);
-            state.count("redriven", redriven);
-        }
-    }
-}
-
-/// Waits until the queue is empty, and redrives until the dead-letter queue is.
-async fn drain(world: &World) -> Result<(), String> {
-    let begun = tokio::time::Instant::now();
-    let mut hours_left = 20;
-    loop {
-        tokio::time::sleep(Duration::from_secs(20)).await;
-        let mut state = world.state();
-        if begun.elapsed() > DRAIN_MAX {
-            return Err(format!(
-                "not drained: {} messages, {} dead",
-                state.input.messages.len(),
-                state.input.dead.len()
-            ));
-        }
-        if !state.input.messages.is_empty() {
-            continue;
-        }
-        if state.input.dead.is_empty() {
-            return Ok(());
-        }
-        // Somebody looks at it, at once or hours later.
-        let hours = [0, 1, 10][state.rng.usize(..3)].min(hours_left);
-        hours_left -= hours;
-        state.jumped += TimeDelta::hours(hours);
-        let now = state.now();
-        let redriven = state.input.redrive(now);
-        state.count("redriven", redriven);
-    }
-}
-
-fn jump(world: &World, time: TimeDelta) {
-    world.state().jumped += time;
-}
-
-/// The producer sends some events again.
-fn repeat_some(world: &World) {
-    let mut state = world.state();
-    let now = state.now();
-    let again: Vec<_> = state.tables.queued().step_by(7).map(|record| record.decision.clone()).collect();
-    for decision in again {
-        let body = crate::support::line(
-            &decision.key.event_id,
-            &decision.key.customer_id,
-            &decision.load_amount,
-            &decision.time,
-        );
-        state.tables.repeated += 1;
-        state.input.send(decision.key.customer_id, body.trim_end().to_owned(), now);
-    }
-}
-
-fn decider(world: &Arc<World>) -> Decider<SimStore, SkewedClock> {
-    let skew = TimeDelta::milliseconds(world.state().rng.i64(-2_000..2_000));
-    let clock = SkewedClock { world: Arc::clone(world), skew };
-    let correlation_ttl = world.state().correlation_ttl;
-    Decider { store: SimStore(Arc::clone(world)), clock, limits: Limits::default(), correlation_ttl }
-}
-
-/// A function with its event source: receives, invokes, deletes what did not fail.
-async fn invoke_for_ever(world: Arc<World>) {
-    let decider = decider(&world);
-    let skew = decider.clock.skew;
-    let consumer = Consumer { decider, queues: SimQueues(Arc::clone(&world)) };
-    loop {
-        let batch = {
-            let mut state = world.state();
-            let now = state.now();
-            let batch = state.input.receive(now);
-            let again = batch.iter().filter(|message| message.receive_count > 1).count();
-            state.count("redeliveries", again as u64);
-            let moved = std::mem::take(&mut state.input.moved);
-            state.count("dead_letters", moved);
-            batch
-        };
-        if batch.is_empty() {
-            let wait_ms = world.state().rng.u64(100..2_000);
-            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-        } else {
-            invoke(&world, &consumer, skew, &batch).await;
-        }
-    }
-}
-
-/// One invocation. It may be killed between any two steps.
-async fn invoke(
-    world: &World,
-    consumer: &Consumer<SimStore, SimQueues, SkewedClock>,
-    skew: TimeDelta,
-    batch: &[Message],
-) {
-    let (end, kill_after_ms) = {
-        let mut state = world.state();
-        let killed = state.chances.killed;
-        let is_killed = state.happens(killed);
-        let kill_after_ms = if is_killed { state.rng.u64(..400) } else { u64::from(u32::MAX) };
-        (state.now() + TIMEOUT + skew, kill_after_ms)
-    };
-    let mut event = SqsEvent::default();
-    event.records = batch.iter().map(record).collect();
-    let handled = tokio::time::timeout(Duration::from_millis(kill_after_ms), handle(consumer, event, end)).await;
-    let mut state = world.state();
-    let Ok(handled) = handled else {
-        state.count("killed", 1);
-        return;
-    };
-    let (response, _) = handled.unwrap();
-    let failed: Vec<&str> =
-        response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
-    let now = state.now();
-    for message in batch.iter().filter(|message| !failed.contains(&message.id.as_str())) {
-        state.count("outlived", u64::from(message.visible_at <= now));
-        let is_deleted = state.input.delete(&message.id, message.receipt);
-        let attempt = oracle::read(message.body.as_bytes()).ok().filter(|_| is_deleted && state.tables.repeated == 0);
-        if let Some(oracle::Attempt { id, customer_id, .. }) = attempt {
-            state.tables.deleted.insert(EventKey { customer_id, event_id: id }, now);
-        }
-    }
-}
-
-fn record(message: &Message) -> SqsMessage {
-    let mut record = crate::consumer::world::raw(&message.id, &message.group, &message.body);
-    record = crate::consumer::world::received(record, message.receive_count);
-    record.attributes.insert("MessageDeduplicationId".to_owned(), message.deduplication_id.clone());
-    record
 }

@@ -7,11 +7,19 @@
 
 mod check;
 mod consumers;
+mod operator;
+mod ports;
+mod producer;
 mod queue;
 mod store;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use loadgate::app::deciding::UNPUBLISHED_TTL;
 
 use world::{Counts, HAPPENINGS, Sabotage, World};
 
@@ -24,11 +32,31 @@ fn run(seed: u64, sabotage: Sabotage) -> Result<Counts, String> {
     let ended = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let world = World::new(seed, sabotage);
-            consumers::run(&world).await?;
+            play(&world).await?;
             check::check(&world)
         })
     }));
     ended.unwrap_or_else(|_| Err("a panic".to_owned())).map_err(|problem| format!("seed {seed}: {problem}"))
+}
+
+/// Plays a world until everything has drained.
+async fn play(world: &Arc<World>) -> Result<(), String> {
+    let consumers = world.state().consumers;
+    let consumers: Vec<_> = (0..consumers).map(|_| consumers::consume(world)).collect();
+    let replay = tokio::spawn(consumers::replay(Arc::clone(world)));
+    producer::produce(world).await;
+    operator::while_faulty(world).await;
+    replay.await.unwrap();
+    world.state().is_faulty = false;
+    operator::drain(world).await?;
+    // After that, everything counts as new: also what was received more than once, and is kept longer.
+    world.state().jumped += UNPUBLISHED_TTL + TimeDelta::hours(1);
+    producer::repeat_some(world);
+    operator::drain(world).await?;
+    // Let the last ones that have outlived their time come to their end.
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    consumers.iter().for_each(tokio::task::JoinHandle::abort);
+    Ok(())
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -103,4 +131,19 @@ fn a_customer_that_is_not_stopped_is_found_out() {
 #[test]
 fn a_commit_that_is_not_atomic_is_found_out() {
     is_found_out(Sabotage::TornCommit);
+}
+
+#[test]
+fn decisions_that_are_published_before_the_one_before_is_confirmed_are_found_out() {
+    is_found_out(Sabotage::ImpatientPublishing);
+}
+
+#[test]
+fn a_commit_that_is_made_again_without_end_is_found_out() {
+    is_found_out(Sabotage::EndlessRetry);
+}
+
+#[test]
+fn messages_that_are_deleted_on_receipt_are_found_out() {
+    is_found_out(Sabotage::DeletedOnReceipt);
 }

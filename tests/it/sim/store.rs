@@ -1,9 +1,10 @@
 //! The store: a DynamoDB that does what it promises, and nothing more.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
+use loadgate::app::deciding::ROUNDS_MAX;
 use loadgate::app::{
     Cause, Commit, Consistency, CorrelationRecord, Lookup, Snapshot, Store, StoreError, Units, UsageKey, UsageRow,
 };
@@ -41,14 +42,20 @@ impl Tables {
     }
 }
 
+/// How many commits each customer's messages have taken in one invocation.
+pub type Commits = Arc<Mutex<BTreeMap<String, u32>>>;
+
 /// The store as a consumer sees it.
 #[derive(Clone)]
-pub struct SimStore(pub Arc<World>);
+pub struct SimStore {
+    pub world: Arc<World>,
+    pub commits: Option<Commits>,
+}
 
 impl Store for SimStore {
     async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
-        self.0.delay().await;
-        let mut state = self.0.state();
+        self.world.delay().await;
+        let mut state = self.world.state();
         state.fail_without_effect()?;
         let (stale_read, sabotage) = (state.chances.stale_read, state.sabotage);
         let is_stale = records == Consistency::Eventual && state.happens(stale_read);
@@ -73,14 +80,35 @@ impl Store for SimStore {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
-        let (world, commit) = (Arc::clone(&self.0), commit.clone());
-        // Once sent, a request goes its way, whoever still waits for it.
-        tokio::spawn(async move { answer(&world, &commit).await }).await.unwrap()
+        loop {
+            let is_bounded = self.count(&commit.customer_id);
+            let (world, commit) = (Arc::clone(&self.world), commit.clone());
+            // Once sent, a request goes its way, whoever still waits for it.
+            let answer = tokio::spawn(async move { answer(&world, &commit).await }).await.unwrap();
+            let is_endless = self.world.state().sabotage == Sabotage::EndlessRetry;
+            if !is_endless || !is_bounded || !matches!(answer, Err(StoreError::Conflict(_))) {
+                return answer;
+            }
+        }
     }
 
     async fn remark(&self, record: &CorrelationRecord) -> Result<Units, StoreError> {
-        let (world, record) = (Arc::clone(&self.0), record.clone());
+        let (world, record) = (Arc::clone(&self.world), record.clone());
         tokio::spawn(async move { remark(&world, &record).await }).await.unwrap()
+    }
+}
+
+impl SimStore {
+    /// The rounds of an invocation are bounded. Says whether they still are, where that is known.
+    fn count(&self, customer: &str) -> bool {
+        let Some(commits) = &self.commits else { return false };
+        let mut commits = commits.lock().unwrap();
+        let commits = commits.entry(customer.to_owned()).or_default();
+        *commits += 1;
+        if *commits > ROUNDS_MAX {
+            self.world.state().violation(format!("{commits} commits of {customer} in one invocation"));
+        }
+        *commits <= ROUNDS_MAX
     }
 }
 
@@ -89,6 +117,10 @@ async fn answer(world: &World, commit: &Commit) -> Result<Units, StoreError> {
     let is_answer_lost = {
         let mut state = world.state();
         state.fail_without_effect()?;
+        if state.is_faulty && commit.customer_id == "c0" && state.now() < state.refused_until {
+            state.count("throttled", 1);
+            return Err(StoreError::Throttled(Cause::new("ThrottlingException")));
+        }
         let conflict = state.chances.conflict;
         if state.happens(conflict) {
             state.count("conflicts", 1);
@@ -111,6 +143,7 @@ async fn remark(world: &World, record: &CorrelationRecord) -> Result<Units, Stor
     let mut state = world.state();
     state.fail_without_effect()?;
     state.count("marks", 1);
+    state.tell(|| format!("marked: {record:?}"));
     if record.is_unpublished {
         let now = state.now();
         state.tables.marked.entry(record.decision.key.clone()).or_insert(now);
@@ -166,6 +199,7 @@ impl State {
             if self.sabotage == Sabotage::NoMark {
                 record.is_unpublished = false;
             }
+            self.tell(|| format!("committed: {record:?}"));
             let before = self.tables.records.insert(record.decision.key.clone(), record.clone());
             self.count("expired", u64::from(before.is_some()));
             self.tables.history.push(record);

@@ -43,10 +43,7 @@ where
     for (what, problems) in tables(config, &dynamodb).await {
         is_right &= say(&mut text, &what, &problems);
     }
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("could not write to standard output")
-        .map_err(Failure::Io)?;
+    std::io::stdout().write_all(text.as_bytes()).context("could not write to standard output").map_err(Failure::Io)?;
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -162,10 +159,7 @@ fn fifo_problems(queue: &QueueSettings) -> Vec<String> {
     if queue.is_fifo { vec![] } else { vec!["it is not FIFO: the order of a customer's messages is lost".to_owned()] }
 }
 
-fn problems(
-    queue: Result<QueueSettings, QueueError>,
-    look: impl FnOnce(&QueueSettings) -> Vec<String>,
-) -> Vec<String> {
+fn problems(queue: Result<QueueSettings, QueueError>, look: impl FnOnce(&QueueSettings) -> Vec<String>) -> Vec<String> {
     match queue {
         Ok(queue) => look(&queue),
         Err(error) => vec![with_sources(&error)],

@@ -91,8 +91,7 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsQueues, Syste
     let (dynamodb, sqs) = sdks(config).await;
     let consumer = &config.consumer;
     let store = DynamoDb::new(&dynamodb, consumer.tables.clone());
-    let queues =
-        SqsQueues::new(&sqs, consumer.decisions_queue_url.clone(), consumer.dead_letter_queue_url.clone());
+    let queues = SqsQueues::new(&sqs, consumer.decisions_queue_url.clone(), consumer.dead_letter_queue_url.clone());
     store.connect().await.context("could not use the store").map_err(Failure::Io)?;
     queues.connect().await.context("could not use the queues").map_err(Failure::Io)?;
     let input = queue_settings(&sqs, &config.input_queue_url).await;

@@ -27,7 +27,8 @@ struct State {
 
 impl Status {
     pub fn new(prometheus: Prometheus, work_timeout: Duration) -> Status {
-        let state = State { alive_at: Instant::now(), readiness: Err("the input queue has not answered yet".to_owned()) };
+        let state =
+            State { alive_at: Instant::now(), readiness: Err("the input queue has not answered yet".to_owned()) };
         Status { prometheus, silence_max: SILENCE_MIN.max(work_timeout * 2), state: Mutex::new(state) }
     }
 

@@ -1,0 +1,105 @@
+//! Who empties the dead-letter queue: by SQS's own redrive, or by loadgate's.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use loadgate::app::Received;
+use loadgate::app::redrive::Redriver;
+use loadgate::domain::LoadError;
+use loadgate::entry::redrive::{Archive, Mode, Redrive};
+
+use super::consumers::clock;
+use super::ports::{SimInbox, SimOutbox, SimQueues, Which};
+use super::store::SimStore;
+use super::world::World;
+
+/// How long everything may take to drain once the faults have stopped.
+const DRAIN_MAX: Duration = Duration::from_hours(12);
+
+/// Lets the faults go on for a while, and redrives now and then.
+pub async fn while_faulty(world: &Arc<World>) {
+    let minutes = world.state().rng.u32(..10);
+    for _ in 0..minutes {
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let is_wanted = world.state().rng.bool();
+        if is_wanted {
+            redrive(world).await;
+        }
+    }
+}
+
+/// Waits until the queue is empty, and redrives until nothing but invalid letters is in the dead-letter queue.
+pub async fn drain(world: &Arc<World>) -> Result<(), String> {
+    let begun = tokio::time::Instant::now();
+    let mut hours_left = 20;
+    loop {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        {
+            let mut state = world.state();
+            let (left, dead) = (state.input.messages.len(), &state.dead.messages);
+            let is_settled = dead.iter().all(|letter| letter.code.is_some());
+            if begun.elapsed() > DRAIN_MAX {
+                return Err(format!("not drained: {left} messages, {dead:?}"));
+            }
+            if left > 0 {
+                continue;
+            }
+            if is_settled {
+                return Ok(());
+            }
+            // Somebody looks at it, at once or hours later.
+            let hours = [0, 1, 10][state.rng.usize(..3)].min(hours_left);
+            hours_left -= hours;
+            state.jumped += TimeDelta::hours(hours);
+        }
+        redrive(world).await;
+    }
+}
+
+async fn redrive(world: &Arc<World>) {
+    if world.state().rng.bool() {
+        world.state().redrive_natively();
+        return;
+    }
+    let (letters_max, kill_after, with_archive) = {
+        let mut state = world.state();
+        state.count("redrives", 1);
+        let killed = state.chances.killed;
+        let is_killed = state.happens(killed * 2);
+        state.count("redrive_kills", u64::from(is_killed));
+        let kill_after_ms = if is_killed { state.rng.u64(..8_000) } else { u64::from(u32::MAX) };
+        (state.rng.u64(1..50), Duration::from_millis(kill_after_ms), state.rng.bool())
+    };
+    let redriver = Redriver {
+        store: SimStore { world: Arc::clone(world), commits: None },
+        queues: SimQueues { world: Arc::clone(world), owners: None },
+        clock: clock(world),
+        input: SimOutbox(Arc::clone(world)),
+    };
+    let letters = SimInbox { world: Arc::clone(world), which: Which::DeadLetters };
+    let mut archive = SimArchive(Arc::clone(world));
+    let archive = with_archive.then_some(&mut archive as &mut dyn Archive);
+    let redrive = Redrive { redriver, letters, letters_max };
+    // What went wrong stays, and is done the next time.
+    let _ = tokio::time::timeout(kill_after, redrive.run(Mode::Go(archive), |_| true)).await;
+}
+
+struct SimArchive(Arc<World>);
+
+impl Archive for SimArchive {
+    fn keep(&mut self, letters: &[(&Received, &LoadError)]) -> io::Result<()> {
+        let mut state = self.0.state();
+        let refused = state.chances.refused;
+        if state.happens(refused) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        for (letter, error) in letters {
+            assert_eq!(error.code(), "NOT_JSON");
+            state.count("archived", 1);
+            state.archive.push(letter.body.clone());
+        }
+        Ok(())
+    }
+}

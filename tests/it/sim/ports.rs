@@ -1,0 +1,264 @@
+//! The queues as consumers see them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use loadgate::adapters::sqs::deduplication_id;
+use loadgate::app::{Cause, DeadLetter, Inbox, Outbox, Outgoing, QueueError, Queues, Receipt, Received};
+use loadgate::domain::StoredDecision;
+use loadgate::wire::decision_message;
+
+use super::queue::{DEDUPLICATION, Message, New};
+use super::world::{Sabotage, State, World};
+
+/// What the decisions queue has taken.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    pub at: DateTime<Utc>,
+    pub deduplication_id: String,
+    pub body: String,
+}
+
+/// The decisions queue.
+#[derive(Default)]
+pub struct DecisionsQueue {
+    pub taken: Vec<Publication>,
+    /// What was offered to it altogether.
+    pub offers: u64,
+}
+
+impl DecisionsQueue {
+    fn take(&mut self, decision: &StoredDecision, at: DateTime<Utc>) {
+        let deduplication_id = deduplication_id(&decision.key);
+        let is_recent =
+            |known: &&Publication| known.deduplication_id == deduplication_id && at - known.at < DEDUPLICATION;
+        if self.taken.iter().rev().find(is_recent).is_none() {
+            self.taken.push(Publication { at, deduplication_id, body: decision_message(decision) });
+        }
+    }
+}
+
+/// The messages of one invocation, by all ids by which records may know them.
+pub type Owners = Arc<BTreeSet<String>>;
+
+/// The queues that decisions and invalid input go to.
+#[derive(Clone)]
+pub struct SimQueues {
+    pub world: Arc<World>,
+    /// On whose behalf it publishes, where that is known to the message.
+    pub owners: Option<Owners>,
+}
+
+impl Queues for SimQueues {
+    async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
+        let customers: BTreeSet<&str> = decisions.iter().map(|decision| decision.key.customer_id.as_str()).collect();
+        assert!(decisions.len() <= 10 && customers.len() == decisions.len(), "{decisions:?}");
+        self.world.delay().await;
+        if self.world.state().sabotage == Sabotage::ImpatientPublishing {
+            for decision in decisions {
+                self.publish_later((*decision).clone());
+            }
+            return vec![Ok(()); decisions.len()];
+        }
+        let mut state = self.world.state();
+        let refused_whole = state.chances.refused_whole;
+        let is_refused_whole = state.happens(refused_whole);
+        let is_answer_lost = is_refused_whole && state.rng.bool();
+        let mut answers = Vec::new();
+        for decision in decisions {
+            let refused = state.chances.refused;
+            let is_refused = state.happens(refused) || (is_refused_whole && !is_answer_lost);
+            self.watch(&mut state, decision);
+            state.decisions.offers += 1;
+            state.tell(|| format!("published: {decision:?}, refused {is_refused}, lost {is_answer_lost}"));
+            state.count("refused", u64::from(is_refused || is_answer_lost));
+            if !is_refused {
+                let now = state.now();
+                state.decisions.take(decision, now);
+            }
+            answers.push(if is_refused || is_answer_lost { Err(refusal(&mut state.rng)) } else { Ok(()) });
+        }
+        if state.sabotage == Sabotage::NoStop {
+            answers = vec![Ok(()); answers.len()];
+        }
+        answers
+    }
+
+    async fn dead_letter(&self, letter: &DeadLetter) -> Result<(), QueueError> {
+        self.world.delay().await;
+        let mut state = self.world.state();
+        let (refused, now) = (state.chances.refused, state.now());
+        let is_refused = state.happens(refused);
+        if is_refused && state.rng.bool() {
+            return Err(refusal(&mut state.rng));
+        }
+        let (deduplication_id, group) = (letter.message_id.clone(), letter.group_id.clone());
+        let code = Some(letter.error.code().to_owned());
+        state.dead.send(New { deduplication_id, group, body: letter.body.clone(), code }, now);
+        if is_refused { Err(refusal(&mut state.rng)) } else { Ok(()) }
+    }
+}
+
+impl SimQueues {
+    /// A decision is published for the message that brought its event, or because it was not known to be published; never
+    /// for a duplicate.
+    fn watch(&self, state: &mut State, decision: &StoredDecision) {
+        let Some(owners) = &self.owners else { return };
+        let brought_by = state.tables.records.get(&decision.key).map(|record| record.message_id.clone());
+        let was_marked = state.tables.marked.contains_key(&decision.key);
+        if !was_marked && !brought_by.as_ref().is_some_and(|message_id| owners.contains(message_id)) {
+            state.violation(format!("{:?}, of {brought_by:?}, was published for one of {owners:?}", decision.key));
+        }
+    }
+
+    /// What happens when several decisions of a customer share a request, and what it refuses is offered again: the order
+    /// of what is refused is lost.
+    fn publish_later(&self, decision: StoredDecision) {
+        let world = Arc::clone(&self.world);
+        tokio::spawn(async move {
+            loop {
+                world.delay().await;
+                let mut state = world.state();
+                let (refused, now) = (state.chances.refused, state.now());
+                if !state.happens(refused) {
+                    state.decisions.offers += 1;
+                    state.decisions.take(&decision, now);
+                    return;
+                }
+                state.count("refused", 1);
+            }
+        });
+    }
+}
+
+fn refusal(rng: &mut fastrand::Rng) -> QueueError {
+    QueueError { cause: Cause::new("refused"), is_retryable: rng.bool() }
+}
+
+/// How often a queue looks whether there is something for somebody who waits.
+const POLL: Duration = Duration::from_millis(700);
+
+/// Which of the queues messages are taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    Input,
+    DeadLetters,
+}
+
+/// A queue that messages are taken from.
+#[derive(Clone)]
+pub struct SimInbox {
+    pub world: Arc<World>,
+    pub which: Which,
+}
+
+impl SimInbox {
+    /// Goes to the queue and back. The request may be lost, or its answer.
+    async fn ask<T: Default>(&self, effect: impl FnOnce(&mut State) -> T) -> Result<T, QueueError> {
+        self.world.delay().await;
+        let answer = {
+            let mut state = self.world.state();
+            let (lost_before, lost_after) = (state.chances.lost_before, state.chances.lost_after);
+            if state.happens(lost_before) {
+                return Err(refusal(&mut state.rng));
+            }
+            let answer = effect(&mut state);
+            if state.happens(lost_after) { Err(refusal(&mut state.rng)) } else { Ok(answer) }
+        };
+        self.world.delay().await;
+        answer
+    }
+
+    /// One of several messages in a request may fail alone.
+    async fn ask_for_each(
+        &self,
+        receipts: &[Receipt],
+        mut effect: impl FnMut(&mut State, u64) -> bool,
+    ) -> Vec<Result<(), QueueError>> {
+        let each = |state: &mut State| {
+            let one = |receipt: &Receipt| {
+                let refused = state.chances.refused;
+                let is_refused = state.happens(refused) || !effect(state, receipt.0.parse().unwrap());
+                if is_refused { Err(refusal(&mut state.rng)) } else { Ok(()) }
+            };
+            receipts.iter().map(one).collect::<Vec<_>>()
+        };
+        match self.ask(each).await {
+            Ok(answers) => answers,
+            Err(error) => vec![Err(error); receipts.len()],
+        }
+    }
+}
+
+impl Inbox for SimInbox {
+    async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Option<Duration>,
+    ) -> Result<Vec<Received>, QueueError> {
+        let visibility = visibility.map(|visibility| TimeDelta::from_std(visibility).unwrap());
+        let begun = tokio::time::Instant::now();
+        while begun.elapsed() < wait && !self.world.state().has_visible(self.which) {
+            tokio::time::sleep(POLL).await;
+        }
+        let received = self.ask(|state| state.receive(self.which, max, visibility)).await?;
+        Ok(received.into_iter().map(received_as).collect())
+    }
+
+    async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
+        self.ask_for_each(receipts, |state, receipt| {
+            state.delete(self.which, receipt);
+            true
+        })
+        .await
+    }
+
+    async fn set_visibility(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), QueueError>> {
+        let visibility = TimeDelta::from_std(visibility).unwrap();
+        self.ask_for_each(receipts, |state, receipt| {
+            let now = state.now();
+            state.count("visibilities", 1);
+            state.queue(self.which).set_visibility(receipt, now, visibility)
+        })
+        .await
+    }
+}
+
+fn received_as(message: Message) -> Received {
+    Received {
+        message_id: message.id,
+        group_id: message.group,
+        deduplication_id: Some(message.deduplication_id),
+        receive_count: Some(u64::from(message.receive_count)),
+        attributes: message.code.into_iter().map(|code| ("code".to_owned(), code)).collect(),
+        body: message.body,
+        receipt: Receipt(message.receipt.to_string()),
+    }
+}
+
+/// The input queue, to which messages are sent back.
+#[derive(Clone)]
+pub struct SimOutbox(pub Arc<World>);
+
+impl Outbox for SimOutbox {
+    async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+        for Outgoing { group_id, deduplication_id, body } in messages {
+            self.0.delay().await;
+            let mut state = self.0.state();
+            let (refused, lost_after, now) = (state.chances.refused, state.chances.lost_after, state.now());
+            if state.happens(refused) {
+                return Err(refusal(&mut state.rng));
+            }
+            state.count("sent_back", 1);
+            state.tell(|| format!("sent back: {group_id}, {deduplication_id}, {body}"));
+            state.input.send(New { deduplication_id, group: group_id, body, code: None }, now);
+            if state.happens(lost_after) {
+                return Err(refusal(&mut state.rng));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! Who sends load attempts.
+
+use std::time::Duration;
+
+use super::queue::New;
+use super::world::{State, World};
+
+/// Sends attempts: some in two messages, some messages twice, some invalid.
+pub async fn produce(world: &World) {
+    let events = world.state().rng.u32(1..60);
+    for event in 0..events {
+        let wait_ms = {
+            let mut state = world.state();
+            send_one(&mut state, event);
+            state.rng.u64(..3_000)
+        };
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+    }
+}
+
+fn send_one(state: &mut State, event: u32) {
+    let customers = state.customers;
+    let customer = format!("c{}", state.rng.u32(..customers));
+    let cents = [1, 100_000, 166_700, 250_000, 500_000][state.rng.usize(..5)];
+    let (day, hour) = (27 + state.rng.u32(..5), state.rng.u32(..24));
+    let time = format!("2018-12-{day}T{hour:02}:00:00Z");
+    let amount = format!("${}.{:02}", cents / 100, cents % 100);
+    let body = crate::support::line(&event.to_string(), &customer, &amount, &time).trim_end().to_owned();
+    state.count("events", 1);
+    state.tables.sent.push((customer.clone(), event.to_string()));
+    assert!(send(state, &customer, &format!("{event}/0"), &body));
+    let (duplicate, resent, invalid) = (state.chances.duplicate, state.chances.resent, state.chances.invalid);
+    if state.rng.u32(..1000) < duplicate {
+        state.count("duplicates", 1);
+        send(state, &customer, &format!("{event}/1"), &body);
+    }
+    if state.rng.u32(..1000) < resent {
+        // The producer has had no answer.
+        state.count("deduplicated", 1);
+        assert!(!send(state, &customer, &format!("{event}/0"), &body));
+    }
+    if state.rng.u32(..1000) < invalid {
+        state.count("invalid", 1);
+        send(state, &customer, &format!("{event}/2"), &format!("no attempt {event}"));
+    }
+}
+
+fn send(state: &mut State, customer: &str, deduplication_id: &str, body: &str) -> bool {
+    let (deduplication_id, now) = (format!("producer's {deduplication_id}"), state.now());
+    state.input.send(New { deduplication_id, group: customer.to_owned(), body: body.to_owned(), code: None }, now)
+}
+
+/// Sends some events again.
+pub fn repeat_some(world: &World) {
+    let mut state = world.state();
+    let again: Vec<_> = state.tables.queued().step_by(7).map(|record| record.decision.clone()).collect();
+    for decision in again {
+        let key = &decision.key;
+        let body = crate::support::line(&key.event_id, &key.customer_id, &decision.load_amount, &decision.time);
+        state.tables.repeated += 1;
+        send(&mut state, &key.customer_id, &format!("{}/3", key.event_id), body.trim_end());
+    }
+}
