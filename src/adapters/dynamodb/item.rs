@@ -44,6 +44,7 @@ pub fn usage_key(key: &UsageKey) -> Item {
     item([(CUSTOMER_ID, S(key.customer_id.clone())), (DATE, S(key.week.monday().to_string()))])
 }
 
+/// The item of a record.
 pub fn from_record(record: &CorrelationRecord) -> Item {
     let decision = &record.decision;
     let mut attributes = event_key(&decision.key);
@@ -69,13 +70,17 @@ fn from_usage(usage: &LimitUsage) -> AttributeValue {
     M(item([(CODE, S(usage.code.clone())), (USED, number(usage.used)), (LIMIT, number(usage.limit))]))
 }
 
-/// The days with accepted loads.
+/// The days with accepted loads, as a row's `DAYS`.
 pub fn from_days(usage: &WeekUsage) -> AttributeValue {
     let day = |day: &DayUsage| M(item([(AMOUNT, N(day.amount.get().to_string())), (COUNT, N(day.count.to_string()))]));
     let days = WEEKDAYS.into_iter().zip(usage.days()).filter(|(_, day)| **day != DayUsage::default());
     M(days.map(|(name, usage)| (name.to_owned(), day(usage))).collect())
 }
 
+/// Reads a record from an item of this table.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] with the first attribute that is missing or cannot be understood.
 pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreError> {
     let reader = Reader { item, table, range: EVENT_ID };
     let strings = |values: &[AttributeValue]| values.iter().map(|value| value.as_s().ok().cloned()).collect();
@@ -108,6 +113,10 @@ fn to_usage(value: &AttributeValue) -> Option<LimitUsage> {
     })
 }
 
+/// Reads a usage row from an item of this table.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] with the first attribute that is missing or cannot be understood.
 pub fn to_row(item: &Item, table: &str) -> Result<UsageRow, StoreError> {
     let reader = Reader { item, table, range: DATE };
     let version = reader.get(VERSION, |value| number(value).filter(|version| (1..u64::MAX).contains(version)))?;
