@@ -15,6 +15,7 @@ mod cli_store;
 mod decide;
 mod end_to_end;
 mod golden;
+mod items;
 mod lambda;
 mod layering;
 mod limits_file;

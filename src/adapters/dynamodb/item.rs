@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, M, N, S};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 
 use crate::app::{Cause, CorrelationRecord, StoreError, UsageKey, UsageRow};
 use crate::domain::{Cents, DayUsage, EventKey, LimitUsage, StoredDecision, WeekUsage};
@@ -90,7 +90,7 @@ pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreErr
         reasons: reader.get(REASONS, |value| strings(value.as_l().ok()?))?,
         load_amount: reader.string(LOAD_AMOUNT)?,
         time: reader.string(TIME)?,
-        decided_at: reader.get(DECIDED_AT, |value| value.as_s().ok()?.parse::<DateTime<Utc>>().ok())?,
+        decided_at: reader.get(DECIDED_AT, |value| value.as_s().ok()?.parse::<DateTime<Utc>>().ok())?.trunc_subsecs(3),
         usage: reader.get(USAGE, |value| value.as_l().ok()?.iter().map(to_usage).collect())?,
     };
     let expires_at_s = reader.get(EXPIRES_AT, number::<i64>)?;
@@ -99,8 +99,11 @@ pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreErr
         message_id: reader.string(MESSAGE_ID)?,
         fingerprint: reader.string(FINGERPRINT)?,
         is_unpublished: item.get(UNPUBLISHED).is_some_and(|value| value.as_bool() == Ok(&true)),
-        // An instant beyond all calendars never comes.
-        expires_at: DateTime::from_timestamp(expires_at_s, 0).unwrap_or(DateTime::<Utc>::MAX_UTC),
+        // An instant beyond all calendars never comes; one before them has passed.
+        expires_at: DateTime::from_timestamp(expires_at_s, 0).unwrap_or(match expires_at_s {
+            ..0 => DateTime::<Utc>::MIN_UTC,
+            _ => DateTime::<Utc>::MAX_UTC.trunc_subsecs(0),
+        }),
     })
 }
 
