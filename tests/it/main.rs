@@ -14,6 +14,7 @@ mod cli_replay;
 mod cli_store;
 mod decide;
 mod end_to_end;
+mod fuzz_corpus;
 mod golden;
 mod items;
 mod lambda;
