@@ -5,6 +5,9 @@ SAMPLE := events/sample
 SAMPLE_SETTINGS := --attempts 1000 --customers 60 --seed 1 --start 2018-12-24 --days 14 --duplicates 5 --invalid 4 --skew 2
 LOADGATE := $(or $(CARGO_TARGET_DIR),target)/release/loadgate
 DENY_VERSION := 0.20.2
+FUZZ_VERSION := 0.13.2
+FUZZ_TARGETS := attempt limits event item
+FUZZ := $(or $(CARGO_TARGET_DIR),target)/fuzz
 EVENT ?= events/one-customer.json
 # The processor of the Lambda: arm64, as template.yaml has it, or x86_64.
 ARCHITECTURE ?= arm64
@@ -91,6 +94,21 @@ sample: build ## Write the sample and its expected decisions anew
 deny: ## Check bans, licences and sources of all dependencies (installs cargo-deny under target/tools)
 	$(CARGO) install --locked --root target/tools --version $(DENY_VERSION) cargo-deny
 	target/tools/bin/cargo-deny check bans licenses sources
+
+# An input is at most a little over 256 KiB and a process gets little memory: a parser that grows without bound is found.
+# ASAN_OPTIONS: what was freed is given back soon, so that the bound is about the parser. RUSTC_BOOTSTRAP: the sanitizer
+# is not stable yet. What runs find stays under target/; the seeds under fuzz/corpus are only read.
+.PHONY: fuzz
+fuzz: ## Fuzz every parser of outside bytes; stops at the first finding (SECONDS=60 TARGETS=event)
+	$(CARGO) install --locked --root target/tools --version $(FUZZ_VERSION) cargo-fuzz
+	$(CARGO) fetch --quiet --locked --manifest-path fuzz/Cargo.toml
+	set -e; export RUSTC_BOOTSTRAP=1 ASAN_OPTIONS=quarantine_size_mb=16; \
+	for target in $(or $(TARGETS),$(FUZZ_TARGETS)); do \
+		found=$(FUZZ)/corpus/$$target; mkdir -p $$found; \
+		target/tools/bin/cargo-fuzz fuzz run --target-dir $(FUZZ) $$target $$found fuzz/corpus/$$target -- \
+			-max_total_time=$(or $(SECONDS),60) -max_len=263000 -rss_limit_mb=512 -malloc_limit_mb=64 -timeout=10 \
+			-print_final_stats=1; \
+	done
 
 .PHONY: clean
 clean: ## Remove everything that was built; what was installed stays in .local

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, M, N, S};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 
 use crate::app::{Cause, CorrelationRecord, StoreError, UsageKey, UsageRow};
 use crate::domain::{Cents, DayUsage, EventKey, LimitUsage, StoredDecision, WeekUsage};
@@ -44,6 +44,7 @@ pub fn usage_key(key: &UsageKey) -> Item {
     item([(CUSTOMER_ID, S(key.customer_id.clone())), (DATE, S(key.week.monday().to_string()))])
 }
 
+/// The item of a record.
 pub fn from_record(record: &CorrelationRecord) -> Item {
     let decision = &record.decision;
     let mut attributes = event_key(&decision.key);
@@ -69,13 +70,17 @@ fn from_usage(usage: &LimitUsage) -> AttributeValue {
     M(item([(CODE, S(usage.code.clone())), (USED, number(usage.used)), (LIMIT, number(usage.limit))]))
 }
 
-/// The days with accepted loads.
+/// The days with accepted loads, as a row's `DAYS`.
 pub fn from_days(usage: &WeekUsage) -> AttributeValue {
     let day = |day: &DayUsage| M(item([(AMOUNT, N(day.amount.get().to_string())), (COUNT, N(day.count.to_string()))]));
     let days = WEEKDAYS.into_iter().zip(usage.days()).filter(|(_, day)| **day != DayUsage::default());
     M(days.map(|(name, usage)| (name.to_owned(), day(usage))).collect())
 }
 
+/// Reads a record from an item of this table.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] with the first attribute that is missing or cannot be understood.
 pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreError> {
     let reader = Reader { item, table, range: EVENT_ID };
     let strings = |values: &[AttributeValue]| values.iter().map(|value| value.as_s().ok().cloned()).collect();
@@ -85,7 +90,7 @@ pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreErr
         reasons: reader.get(REASONS, |value| strings(value.as_l().ok()?))?,
         load_amount: reader.string(LOAD_AMOUNT)?,
         time: reader.string(TIME)?,
-        decided_at: reader.get(DECIDED_AT, |value| value.as_s().ok()?.parse::<DateTime<Utc>>().ok())?,
+        decided_at: reader.get(DECIDED_AT, |value| value.as_s().ok()?.parse::<DateTime<Utc>>().ok())?.trunc_subsecs(3),
         usage: reader.get(USAGE, |value| value.as_l().ok()?.iter().map(to_usage).collect())?,
     };
     let expires_at_s = reader.get(EXPIRES_AT, number::<i64>)?;
@@ -94,8 +99,11 @@ pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreErr
         message_id: reader.string(MESSAGE_ID)?,
         fingerprint: reader.string(FINGERPRINT)?,
         is_unpublished: item.get(UNPUBLISHED).is_some_and(|value| value.as_bool() == Ok(&true)),
-        // An instant beyond all calendars never comes.
-        expires_at: DateTime::from_timestamp(expires_at_s, 0).unwrap_or(DateTime::<Utc>::MAX_UTC),
+        // An instant beyond all calendars never comes; one before them has passed.
+        expires_at: DateTime::from_timestamp(expires_at_s, 0).unwrap_or(match expires_at_s {
+            ..0 => DateTime::<Utc>::MIN_UTC,
+            _ => DateTime::<Utc>::MAX_UTC.trunc_subsecs(0),
+        }),
     })
 }
 
@@ -108,6 +116,10 @@ fn to_usage(value: &AttributeValue) -> Option<LimitUsage> {
     })
 }
 
+/// Reads a usage row from an item of this table.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] with the first attribute that is missing or cannot be understood.
 pub fn to_row(item: &Item, table: &str) -> Result<UsageRow, StoreError> {
     let reader = Reader { item, table, range: DATE };
     let version = reader.get(VERSION, |value| number(value).filter(|version| (1..u64::MAX).contains(version)))?;

@@ -15,6 +15,7 @@ use chrono::DateTime;
 use crate::app::{Commit, Consistency, CorrelationRecord, Lookup, Snapshot, Store, StoreError, Units, UsageKey};
 use crate::config::TableNames;
 use crate::domain::{Day, EventKey};
+pub use item::{Item, from_days, from_record, to_record, to_row};
 
 /// A store in DynamoDB.
 #[derive(Clone, Debug)]

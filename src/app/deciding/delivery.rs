@@ -1,6 +1,6 @@
 //! A load attempt and what brought it.
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 
 use crate::app::{UsageKey, WRITTEN_BYTES_MAX, digest_hex};
 use crate::domain::{AttemptText, Day, EventKey, LoadAttempt};
@@ -39,7 +39,7 @@ impl Delivery {
     /// A delivery of an attempt that has been read from these texts.
     pub fn new(place: u64, carrier: Carrier, written: &AttemptText<'_>, attempt: LoadAttempt<'_>) -> Delivery {
         let load_amount = bounded(&written.load_amount, || attempt.amount.to_string());
-        let time = bounded(&written.time, || attempt.time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+        let time = bounded(&written.time, || shortest_time(&written.time, attempt.time));
         Delivery { place, carrier, load_amount, time, attempt: attempt.into_owned() }
     }
 
@@ -70,4 +70,12 @@ impl Delivery {
 
 fn bounded(written: &str, shortest: impl FnOnce() -> String) -> String {
     if written.len() <= WRITTEN_BYTES_MAX { written.to_owned() } else { shortest() }
+}
+
+/// In UTC; with its own offset where UTC would need a sign or a fifth digit for the year, which RFC 3339 has not.
+fn shortest_time(written: &str, instant: DateTime<Utc>) -> String {
+    match DateTime::parse_from_rfc3339(written) {
+        Ok(local) if !(0..=9999).contains(&instant.year()) => local.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        _ => instant.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+    }
 }

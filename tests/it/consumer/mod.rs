@@ -360,3 +360,18 @@ async fn what_a_decision_repeats_of_its_attempt_is_bounded() {
     let body = world.queues().published.lock().unwrap().pop().unwrap();
     assert!(body.contains(r#""load_amount":"$1.50","time":"2000-01-02T22:00:00.250Z""#), "{body}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_long_time_is_repeated_in_rfc_3339_on_the_calendar_s_first_and_last_day_too() {
+    let world = World::new();
+    let zeros = "0".repeat(100);
+    for (id, written, repeated) in [
+        ("1", format!("0000-01-01T00:30:00.5{zeros}+01:00"), "0000-01-01T00:30:00.500+01:00"),
+        ("2", format!("9999-12-31T23:30:00.5{zeros}-01:00"), "9999-12-31T23:30:00.500-01:00"),
+    ] {
+        let body = crate::support::line(id, "a", "$1", &written);
+        assert!(world.handle(vec![raw(id, "a", body.trim_end())]).await.0.is_empty());
+        let body = world.queues().published.lock().unwrap().pop().unwrap();
+        assert!(body.contains(&format!(r#""time":"{repeated}""#)), "{body}");
+    }
+}

@@ -1,0 +1,9 @@
+//! An item of DynamoDB, as a record and as a row.
+#![no_main]
+
+#[path = "../properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    properties::check("item", bytes);
+});

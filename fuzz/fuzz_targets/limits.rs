@@ -1,0 +1,9 @@
+//! A limits file.
+#![no_main]
+
+#[path = "../properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    properties::check("limits", bytes);
+});

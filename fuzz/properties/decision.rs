@@ -1,0 +1,33 @@
+//! A decision's message: every queue takes it, and any JSON reader finds the decision's fields in it.
+
+use chrono::{DateTime, Utc};
+use loadgate::app::can_be_body;
+use loadgate::domain::{LimitUsage, StoredDecision};
+use loadgate::wire::decision_message;
+use serde_json::{Value, json};
+
+/// Checks the message of a decision, and returns it.
+pub fn message(decision: &StoredDecision) -> String {
+    let message = decision_message(decision);
+    assert!(can_be_body(&message), "no queue takes {message}");
+    let mut read: Value = serde_json::from_str(&message).expect("a message is JSON");
+    let decided_at = read["decided_at"].take();
+    let decided_at = decided_at.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
+    assert_eq!(decided_at, Some(decision.decided_at), "{message}");
+    let usage = |usage: &LimitUsage| {
+        let remaining = usage.limit.saturating_sub(usage.used);
+        json!({ "code": usage.code, "used": usage.used, "limit": usage.limit, "remaining": remaining })
+    };
+    let expected = json!({
+        "id": decision.key.event_id,
+        "customer_id": decision.key.customer_id,
+        "accepted": decision.accepted,
+        "reasons": decision.reasons,
+        "load_amount": decision.load_amount,
+        "time": decision.time,
+        "decided_at": null,
+        "usage": decision.usage.iter().map(usage).collect::<Vec<_>>(),
+    });
+    assert_eq!(read, expected, "{message}");
+    message
+}

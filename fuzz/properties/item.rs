@@ -1,0 +1,93 @@
+//! An item of DynamoDB: what is understood survives being stored again; anything else is told as corrupt.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::{DateTime, TimeDelta, Utc};
+use loadgate::adapters::dynamodb::{Item, from_days, from_record, to_record, to_row};
+use loadgate::app::StoreError;
+use loadgate::domain::{Cents, Day, Limits, Measure, Window};
+use serde_json::Value;
+
+use super::decision;
+
+/// The deepest nesting that DynamoDB stores (its developer guide, "Service quotas").
+const DEPTH_MAX: u32 = 32;
+
+/// A sentence about an item repeats its keys beside so many bytes.
+const SENTENCE_BYTES_MAX: usize = 200;
+
+/// The bytes are an item in DynamoDB's JSON: `{"CUSTOMER_ID":{"S":"528"},…}`.
+pub fn check(bytes: &[u8]) -> bool {
+    let Some(item) = serde_json::from_slice(bytes).ok().and_then(|json| map(&json, DEPTH_MAX)) else { return false };
+    let is_record = is_record(&item, bytes.len());
+    is_row(&item, bytes.len()) || is_record
+}
+
+fn is_record(item: &Item, bytes: usize) -> bool {
+    let record = match to_record(item, "records") {
+        Ok(record) => record,
+        Err(error) => return is_told(&error, bytes),
+    };
+    let stored = from_record(&record);
+    assert_eq!(to_record(&stored, "records").ok().as_ref(), Some(&record), "stored again, it is another record");
+    decision::message(&record.decision);
+    // To DynamoDB's conditions, EXPIRES_AT is a number of seconds; to the plan, an instant. They have to agree.
+    let expires_at_s: i64 = item["EXPIRES_AT"].as_n().expect("a number").parse().expect("a whole number");
+    for now in [DateTime::<Utc>::MIN_UTC, DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::days(365_000)] {
+        assert_eq!(record.is_expired(now), expires_at_s <= now.timestamp(), "{expires_at_s} at {now}");
+    }
+    true
+}
+
+fn is_row(item: &Item, bytes: usize) -> bool {
+    let row = match to_row(item, "rows") {
+        Ok(row) => row,
+        Err(error) => return is_told(&error, bytes),
+    };
+    // The next change adds 1 to the version.
+    assert!(row.version >= 1 && row.version < u64::MAX, "{row:?}");
+    let version = AttributeValue::N(row.version.to_string());
+    let stored = HashMap::from([("VERSION".to_owned(), version), ("DAYS".to_owned(), from_days(&row.usage))]);
+    assert_eq!(to_row(&stored, "rows").ok(), Some(row), "stored again, it is another row");
+    // A sum never overflows: it is over every limit.
+    let day = Day::of(DateTime::UNIX_EPOCH);
+    let after = row.usage.with_load(day, Cents::LOAD_MAX);
+    assert!(after.used(Measure::Amount, Window::Week, day) >= row.usage.used(Measure::Amount, Window::Week, day));
+    assert!(!Limits::default().exceeded_by(&after, day).is_empty());
+    true
+}
+
+fn is_told(error: &StoreError, bytes: usize) -> bool {
+    assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+    assert!(error.to_string().len() <= bytes + SENTENCE_BYTES_MAX, "{error}");
+    false
+}
+
+fn map(json: &Value, depth: u32) -> Option<Item> {
+    let attributes = json.as_object()?.iter();
+    attributes.map(|(name, value)| Some((name.clone(), attribute(value, depth)?))).collect()
+}
+
+/// An attribute: an object with the name of its type. Binary attributes, which loadgate has none of, are taken as text.
+fn attribute(json: &Value, depth: u32) -> Option<AttributeValue> {
+    let depth = depth.checked_sub(1)?;
+    let typed = json.as_object().filter(|typed| typed.len() == 1)?;
+    let (kind, value) = typed.iter().next()?;
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let list = |value: &Value| value.as_array().cloned();
+    let texts = |value: &Value| list(value)?.iter().map(text).collect::<Option<Vec<_>>>();
+    Some(match kind.as_str() {
+        "S" => AttributeValue::S(text(value)?),
+        "N" => AttributeValue::N(text(value)?),
+        "B" => AttributeValue::B(Blob::new(text(value)?)),
+        "BOOL" => AttributeValue::Bool(value.as_bool()?),
+        "NULL" => AttributeValue::Null(value.as_bool()?),
+        "SS" => AttributeValue::Ss(texts(value)?),
+        "NS" => AttributeValue::Ns(texts(value)?),
+        "L" => AttributeValue::L(list(value)?.iter().map(|value| attribute(value, depth)).collect::<Option<_>>()?),
+        "M" => AttributeValue::M(map(value, depth)?),
+        _ => return None,
+    })
+}

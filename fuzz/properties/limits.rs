@@ -1,0 +1,38 @@
+//! A limits file: what is accepted survives being written again; what is not is told with a line of the file.
+
+use loadgate::config::parse_limits;
+use loadgate::domain::{Cents, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, Measure, Window};
+
+/// A sentence about a fault may repeat a key or a word of the file once, as it stands there, beside so many bytes.
+const SENTENCE_BYTES_MAX: usize = 300;
+
+pub fn check(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    match parse_limits(text) {
+        Ok(limits) => {
+            assert!((1..=LIMITS_MAX).contains(&limits.iter().len()));
+            assert!(limits.iter().all(|limit| (1..=LIMIT_CODE_BYTES_MAX).contains(&limit.code.len())));
+            let printed: String = limits.iter().map(printed).collect();
+            assert_eq!(parse_limits(&printed).as_ref(), Ok(&limits), "{printed}");
+            true
+        }
+        Err(error) => {
+            assert!((1..=text.matches('\n').count() + 1).contains(&error.line), "{error}");
+            assert!(error.to_string().len() <= text.len() + SENTENCE_BYTES_MAX, "{error}");
+            false
+        }
+    }
+}
+
+/// A limit as TOML. A code is a plain word, which needs no escape.
+fn printed(Limit { code, measure, window, max }: &Limit) -> String {
+    let window = match window {
+        Window::Day => "day",
+        Window::Week => "week",
+    };
+    let (measure, max) = match measure {
+        Measure::Amount => ("amount", format!("\"{}\"", Cents::new(*max))),
+        Measure::Count => ("count", max.to_string()),
+    };
+    format!("[[limit]]\ncode = \"{code}\"\nmeasure = \"{measure}\"\nwindow = \"{window}\"\nmax = {max}\n")
+}
