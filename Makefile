@@ -30,7 +30,7 @@ build: ## Build the release
 	$(CARGO) build --release --locked
 
 .PHONY: test
-test: tools lint validate ## Install what the tests run with, check format, lints and template, run all tests
+test: tools lint validate scan ## Install what the tests run with, check format, lints and template, run all tests
 	INSTA_UPDATE=no $(CARGO) test --locked --features sqlite
 
 .PHONY: lint
@@ -44,6 +44,11 @@ lint: ## Check the format, and lint with warnings denied
 validate: tools ## Check template.yaml with the SAM CLI and with cfn-lint
 	$(SAM) validate --lint --template template.yaml --region us-east-1
 	.local/tools/venv/bin/cfn-lint template.yaml
+
+.PHONY: scan
+scan: ## Scan template.yaml with checkov: every finding is mended, or explained beside its resource
+	tools/install --scan
+	tools/scan
 
 .PHONY: tools
 tools: ## Install what tests and local stack run with, under .local/tools
