@@ -85,6 +85,11 @@ sim: ## Attack every promise in a simulated world (SEED=1 RUNS=100000)
 	SIM_SEED=$(or $(SEED),1) SIM_RUNS=$(or $(RUNS),$(if $(SEED),1,100000)) $(CARGO) test --locked --features sqlite --test it \
 		sim::every_promise -- --nocapture
 
+.PHONY: kills
+kills: tools ## Kill the real function and the real worker again and again (KILLS=200 ATTEMPTS=3000 each)
+	KILLS=$(or $(KILLS),200) ATTEMPTS=$(or $(ATTEMPTS),3000) $(CARGO) test --locked --features sqlite --test it kills:: -- \
+		--nocapture --test-threads 1
+
 .PHONY: bench
 bench: ## Measure the replay against a plain baseline and a floor (QUICK=1: without 20 million attempts)
 	$(CARGO) bench --locked --bench replay

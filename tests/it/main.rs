@@ -18,6 +18,7 @@ mod end_to_end;
 mod fuzz_corpus;
 mod golden;
 mod items;
+mod kills;
 mod lambda;
 mod layering;
 mod limits_file;

@@ -4,6 +4,7 @@ mod emulator;
 mod local;
 mod proxy;
 mod queues;
+mod runtime_api;
 mod stack;
 mod worker;
 
@@ -21,7 +22,8 @@ use tokio::sync::oneshot;
 pub use emulator::Emulator;
 pub use local::dynamodb_local;
 pub use proxy::{Fault, Proxy};
-pub use queues::{Queues, drain, fresh_queue, fresh_queue_with, sqs};
+pub use queues::{Queues, drain, fresh_queue, sqs};
+pub use runtime_api::Bootstrap;
 pub use stack::{Endpoints, Stack};
 pub use worker::{Worker, environment};
 

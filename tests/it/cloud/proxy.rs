@@ -36,6 +36,10 @@ struct State {
     counts: BTreeMap<String, u64>,
     /// What is to go wrong with the next requests of an operation.
     faults: Vec<(&'static str, Fault)>,
+    /// What goes wrong by chance, in so many of a thousand requests.
+    chance: Option<(fastrand::Rng, u32)>,
+    /// How often it has.
+    lost: u64,
 }
 
 impl Proxy {
@@ -56,6 +60,16 @@ impl Proxy {
     /// Lets the next request of an operation, and with repetition the ones after it, go wrong.
     pub fn fail(&self, operation: &'static str, fault: Fault, times: usize) {
         self.state.lock().unwrap().faults.extend(vec![(operation, fault); times]);
+    }
+
+    /// From now on delays, cuts and loses by chance: each in so many of a thousand requests.
+    pub fn be_lossy(&self, seed: u64, per_thousand: u32) {
+        self.state.lock().unwrap().chance = Some((fastrand::Rng::with_seed(seed), per_thousand));
+    }
+
+    /// How often something went wrong by chance.
+    pub fn lost(&self) -> u64 {
+        self.state.lock().unwrap().lost
     }
 
     /// How many requests there were, by operation, since the last time this was asked.
@@ -100,8 +114,19 @@ impl Proxy {
     fn note(&self, operation: &str) -> Option<Fault> {
         let mut state = self.state.lock().unwrap();
         *state.counts.entry(operation.to_owned()).or_default() += 1;
-        let place = state.faults.iter().position(|(name, _)| *name == operation)?;
-        Some(state.faults.remove(place).1)
+        if let Some(place) = state.faults.iter().position(|(name, _)| *name == operation) {
+            return Some(state.faults.remove(place).1);
+        }
+        let (rng, per_thousand) = state.chance.as_mut()?;
+        let faults = [
+            Fault::LoseRequest,
+            Fault::LoseAnswer,
+            Fault::Throttle,
+            Fault::Delay(Duration::from_millis(rng.u64(..400))),
+        ];
+        let place = (0..faults.len()).find(|_| rng.u32(..1000) < *per_thousand)?;
+        state.lost += 1;
+        Some(faults[place])
     }
 }
 
