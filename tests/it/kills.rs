@@ -89,12 +89,11 @@ impl Scene {
         let mut lines = Vec::new();
         for Received { deduplication_id, body, .. } in drain(&self.queues.decisions).await {
             let id = deduplication_id.unwrap();
-            match firsts.get(&id) {
-                Some(first) => assert_eq!(*first, body, "the same again, to the byte"),
-                None => {
-                    firsts.insert(id, body.clone());
-                    lines.push(body);
-                }
+            if let Some(first) = firsts.get(&id) {
+                assert_eq!(*first, body, "the same again, to the byte");
+            } else {
+                firsts.insert(id, body.clone());
+                lines.push(body);
             }
         }
         assert_eq!(by_customer(&lines), by_customer(&self.expected));
@@ -141,19 +140,18 @@ async fn a_function_that_is_killed_again_and_again_loses_nothing_and_repeats_not
     let mut function = Bootstrap::start(&scene.environment(), &log).await;
     while !scene.is_drained().await {
         assert!(begun.elapsed() < DRAIN_MAX * 20, "not drained: {}", std::fs::read_to_string(&log).unwrap());
-        let batch = inbox.receive(10, Duration::from_millis(1000), None).await.unwrap();
+        let batch = inbox.receive(10, Duration::from_secs(1), None).await.unwrap();
         if batch.is_empty() {
             continue;
         }
         let is_killed = kills < scene.kills && scene.rng.u32(..2) == 0;
         let time_max = if is_killed { Duration::from_millis(scene.rng.u64(..120)) } else { Duration::from_secs(31) };
-        match function.invoke(event(&batch), time_max).await {
-            Some(answer) => delete_settled(&inbox, &batch, &answer.unwrap()).await,
-            None => {
-                kills += 1;
-                function.kill();
-                function = Bootstrap::start(&scene.environment(), &log).await;
-            }
+        if let Some(answer) = function.invoke(event(&batch), time_max).await {
+            delete_settled(&inbox, &batch, &answer.unwrap()).await;
+        } else {
+            kills += 1;
+            function.kill();
+            function = Bootstrap::start(&scene.environment(), &log).await;
         }
         if kills == scene.kills {
             scene.proxy.be_lossy(0, 0);

@@ -70,7 +70,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 /// because CloudWatch's numbers are floats.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("bin", &["std::fs", "std::process", "Instant", "getrandom", "clap", "anyhow", "indicatif"]),
-    ("config", &["std::fs", "std::env"]),
+    ("config", &["std::fs", "std::env", "std::net"]),
     ("adapters", &["Instant", "SystemTime"]),
     ("telemetry", &["f64"]),
 ];

@@ -1,0 +1,111 @@
+//! What a worker does, each in a task of its own: poll, work, keep invisible, give back.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Worker;
+use super::pool::Batch;
+use crate::app::consumer::{Deadline, Report};
+use crate::app::{Clock, Inbox, QueueError, Queues, RECEIVE_MAX, Receipt, Received, Store, with_sources};
+use crate::entry::message::message;
+
+/// How often a message that is settled is tried to be deleted. The client has its own repetitions besides.
+const DELETIONS_MAX: u32 = 3;
+
+/// How long to wait before deleting again; each further time twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+/// How long to wait before polling again after polling has failed; each further time twice as long, up to the longest.
+const POLL_FIRST_WAIT: Duration = Duration::from_millis(200);
+const POLL_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// What a task has come to.
+pub(super) enum Done {
+    Polled(Result<Vec<Received>, QueueError>),
+    Worked { batch: u64, report: Box<Report>, time: Duration },
+    Extended { batch: u64, invisible_until: Option<DateTime<Utc>> },
+    GivenBack,
+}
+
+impl<S, Q, C, I> Worker<S, Q, C, I>
+where
+    S: Store + 'static,
+    Q: Queues + 'static,
+    C: Clock + 'static,
+    I: Inbox + 'static,
+{
+    /// Waits for messages.
+    pub(super) async fn poll(&self, failures: u32) -> Done {
+        if failures > 0 {
+            let wait = POLL_FIRST_WAIT.saturating_mul(1 << (failures - 1).min(8)).min(POLL_WAIT_MAX);
+            self.consumer.decider.clock.sleep(wait).await;
+        }
+        Done::Polled(self.inbox.receive(RECEIVE_MAX, self.settings.poll_wait, None).await)
+    }
+
+    /// Settles one customer's messages, and deletes those that are settled.
+    pub(super) async fn work(&self, batch: Batch) -> Done {
+        let (id, begun) = (batch.id, self.consumer.decider.clock.now());
+        let (mut messages, mut receipts, mut unusable) = (Vec::new(), Vec::new(), 0);
+        for (place, received) in (0..).zip(batch.messages) {
+            let receipt = received.receipt.clone();
+            match message(place, received) {
+                Some(message) => {
+                    receipts.push((message.place, receipt));
+                    messages.push(message);
+                }
+                None => unusable += 1,
+            }
+        }
+        let work_timeout = TimeDelta::from_std(self.settings.work_timeout).unwrap_or(TimeDelta::MAX);
+        let mut handled = self.consumer.handle(messages, Deadline::before(begun + work_timeout, begun)).await;
+        handled.report.failed += unusable;
+        let settled = receipts.into_iter().filter(|(place, _)| !handled.failed.contains(place));
+        self.delete(settled.map(|(_, receipt)| receipt).collect()).await;
+        let time = (self.consumer.decider.clock.now() - begun).to_std().unwrap_or_default();
+        Done::Worked { batch: id, report: Box::new(handled.report), time }
+    }
+
+    /// Deletes messages. One that stays is delivered again, and found to be decided.
+    async fn delete(&self, mut receipts: Vec<Receipt>) {
+        let mut tries = 1;
+        while !receipts.is_empty() {
+            let answers = self.inbox.delete(&receipts).await;
+            let left = receipts.into_iter().zip(answers).filter_map(|(receipt, answer)| Some((receipt, answer.err()?)));
+            let (left, errors): (Vec<_>, Vec<_>) = left.unzip();
+            receipts = left;
+            if let Some(error) = errors.first().filter(|_| tries == DELETIONS_MAX) {
+                let error = with_sources(error);
+                tracing::warn!(messages = receipts.len(), error, "settled, but not deleted; delivered again");
+                return;
+            }
+            if !receipts.is_empty() {
+                self.consumer.decider.clock.sleep(FIRST_WAIT.saturating_mul(1 << (tries - 1))).await;
+                tries += 1;
+            }
+        }
+    }
+
+    /// Keeps messages invisible for another visibility time-out.
+    pub(super) async fn extend(&self, batch: u64, receipts: Vec<Receipt>) -> Done {
+        let until = self.consumer.decider.clock.now() + self.settings.visibility;
+        let answers = self.inbox.set_visibility(&receipts, self.settings.visibility).await;
+        let error = answers.into_iter().find_map(Result::err);
+        if let Some(error) = &error {
+            let error = with_sources(error);
+            tracing::warn!(error, "messages may become visible while they are worked on");
+        }
+        Done::Extended { batch, invisible_until: Some(until).filter(|_| error.is_none()) }
+    }
+
+    /// Lets others have messages at once.
+    pub(super) async fn give_back(&self, receipts: Vec<Receipt>) -> Done {
+        let answers = self.inbox.set_visibility(&receipts, Duration::ZERO).await;
+        if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
+            let error = with_sources(error);
+            tracing::warn!(error, "messages could not be given back; they come again after their visibility time-out");
+        }
+        Done::GivenBack
+    }
+}
