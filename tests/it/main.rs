@@ -10,6 +10,7 @@ mod support;
 mod cli_bad_files;
 mod cli_bad_input;
 mod cli_generate;
+mod cli_redrive;
 mod cli_replay;
 mod cli_store;
 mod cli_worker;

@@ -44,7 +44,7 @@ fn at(time: &str) -> DateTime<Utc> {
 }
 
 /// Far ahead: DynamoDB Local deletes expired records within seconds.
-fn now() -> DateTime<Utc> {
+pub fn now() -> DateTime<Utc> {
     at("2126-01-05T10:00:00.123Z")
 }
 
@@ -56,7 +56,7 @@ fn event(id: &str) -> EventKey {
     EventKey { customer_id: "528".to_owned(), event_id: id.to_owned() }
 }
 
-fn record(id: &str) -> CorrelationRecord {
+pub fn record(id: &str) -> CorrelationRecord {
     CorrelationRecord {
         decision: StoredDecision {
             key: event(id),

@@ -104,7 +104,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         Ok(redrive.run(mode, may_go_on).await)
     })?;
     bar.finish_and_clear();
-    let said = if args.json { told::as_json(&report, args.go) } else { told::as_text(&report, args.go) };
+    let said = if args.json {
+        told::as_json(&report, args.go)
+    } else {
+        told::as_text(&report, args.go, args.drop_invalid.is_some())
+    };
     io::Write::write_all(&mut io::stdout(), said.as_bytes())
         .context("could not write to standard output")
         .map_err(Failure::Io)?;

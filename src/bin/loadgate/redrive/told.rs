@@ -7,14 +7,14 @@ use loadgate::entry::redrive::{Cause, Report};
 use serde_json::json;
 
 /// For people.
-pub fn as_text(report: &Report, is_done: bool) -> String {
+pub fn as_text(report: &Report, is_done: bool, drops_invalid: bool) -> String {
     let mut text = match report.seen {
         0 => "no letters; those that somebody else has received come back after their visibility time-out\n".to_owned(),
         1 => "1 letter\n".to_owned(),
         seen => format!("{} letters\n", HumanCount(seen)),
     };
     for (cause, letters) in &report.by_cause {
-        let (what, fate) = (named(*cause), fate(*cause));
+        let (what, fate) = (named(*cause), fate(*cause, drops_invalid));
         let _ = writeln!(text, "  {:>8}  {what}: {fate}", HumanCount(letters.count).to_string());
         let more = if letters.count > letters.message_ids.len() as u64 { ", …" } else { "" };
         let _ = writeln!(text, "            {}{more}", letters.message_ids.join(", "));
@@ -24,9 +24,9 @@ pub fn as_text(report: &Report, is_done: bool) -> String {
         (0, _) => Ok(()),
         (_, false) => writeln!(text, "nothing was changed; --go does it"),
         (_, true) if report.archived > 0 => {
-            writeln!(text, "{done} have left the queue, {archived} of them are in the file")
+            writeln!(text, "left the queue: {done}, of which into the file: {archived}")
         }
-        (_, true) => writeln!(text, "{done} have left the queue"),
+        (_, true) => writeln!(text, "left the queue: {done}"),
     };
     if !report.is_through {
         text.push_str("the queue has more: run it again, or raise --max\n");
@@ -79,12 +79,13 @@ fn named(cause: Cause) -> String {
 }
 
 /// What is done with it.
-fn fate(cause: Cause) -> &'static str {
+const fn fate(cause: Cause, drops_invalid: bool) -> &'static str {
     match cause {
         Cause::NotPublished => "published from the stored decision",
         Cause::NotDecided => "back to the input queue",
         Cause::Duplicate => "deleted",
         Cause::Corrupt => "stays; correct the record by hand",
+        Cause::Invalid(_) if drops_invalid => "into the file",
         Cause::Invalid(_) => "stays; --drop-invalid FILE takes it out",
     }
 }

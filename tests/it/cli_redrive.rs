@@ -1,0 +1,176 @@
+//! `loadgate redrive` as an operator runs it: over a real dead-letter queue and Amazon's DynamoDB Local.
+
+use std::process::Output;
+
+use assert_cmd::cargo::cargo_bin_cmd;
+use loadgate::adapters::aws;
+use loadgate::adapters::sqs::SqsOutbox;
+use loadgate::app::{Commit, CorrelationRecord, Outbox, Outgoing, Received, Store};
+use loadgate::wire::decision_message;
+use serde_json::{Value, json};
+
+use crate::cloud::{Fresh, Queues, drain, environment, sqs};
+use crate::store_contract::{now, record};
+use crate::support::line;
+
+struct Scene {
+    fresh: Fresh,
+    queues: Queues,
+    letters: u32,
+}
+
+impl Scene {
+    async fn set() -> Scene {
+        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+        Scene { fresh, queues, letters: 0 }
+    }
+
+    /// Puts a letter into the dead-letter queue.
+    async fn letter(&mut self, group_id: &str, body: &str) {
+        self.letters += 1;
+        let (group_id, deduplication_id) = (group_id.to_owned(), format!("letter {}", self.letters));
+        let message = Outgoing { group_id, deduplication_id, body: body.trim_end().to_owned() };
+        let outbox = SqsOutbox::new(&aws::load(Some(sqs())).await, self.queues.dead_letters.clone());
+        outbox.send(vec![message]).await.unwrap();
+    }
+
+    async fn attempt(&mut self, customer: &str, id: &str) {
+        self.letter(customer, &line(id, customer, "$1.00", "2018-12-31T00:00:00Z")).await;
+    }
+
+    async fn commit(&self, record: CorrelationRecord) {
+        let customer_id = record.decision.key.customer_id.clone();
+        let commit = Commit { customer_id, records: vec![record], usage: vec![], now: now() };
+        self.fresh.store.commit(&commit).await.unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = cargo_bin_cmd!("loadgate");
+        command.arg("redrive").args(arguments).env_clear();
+        command.envs(environment(&self.queues, &self.fresh.names, &self.fresh.url)).output().unwrap()
+    }
+
+    /// What it says as JSON, and its exit code.
+    fn redrive(&self, arguments: &[&str]) -> (Value, Option<i32>) {
+        let output = self.run(&[&["--json"], arguments].concat());
+        let said = serde_json::from_slice(&output.stdout);
+        (said.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr))), output.status.code())
+    }
+}
+
+fn causes(said: &Value) -> Vec<(String, u64)> {
+    let causes = said["by_cause"].as_array().unwrap().iter();
+    causes.map(|cause| (cause["cause"].as_str().unwrap().to_owned(), cause["count"].as_u64().unwrap())).collect()
+}
+
+fn ids(messages: &[Received]) -> Vec<String> {
+    let id = |message: &Received| {
+        let body: Value = serde_json::from_str(&message.body).unwrap();
+        format!("{}/{}", message.group_id, body["id"].as_str().unwrap())
+    };
+    messages.iter().map(id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_letter_goes_where_it_belongs_and_nothing_happens_without_go() {
+    let mut scene = Scene::set().await;
+    for id in ["new 1", "new 2", "new 3"] {
+        scene.attempt("528", id).await;
+    }
+    scene.attempt("529", "new 1").await;
+    let unpublished = CorrelationRecord { is_unpublished: true, ..record("unpublished") };
+    scene.commit(unpublished.clone()).await;
+    scene.attempt("528", "unpublished").await;
+    scene.commit(record("published")).await;
+    scene.attempt("528", "published").await;
+    scene.letter("528", "no attempt").await;
+    scene.letter("another", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z")).await;
+
+    let found = [("not_published", 1), ("not_decided", 4), ("duplicate", 1), ("GROUP_MISMATCH", 1), ("NOT_JSON", 1)];
+    let found: Vec<_> = found.map(|(cause, count)| (cause.to_owned(), count)).into();
+    for _ in 0..2 {
+        let (said, code) = scene.redrive(&[]);
+        assert_eq!((causes(&said), code), (found.clone(), Some(0)), "a look changes nothing");
+        assert_eq!((&said["is_dry_run"], &said["done"], &said["letters"]), (&json!(true), &json!(0), &json!(8)));
+    }
+    assert!(drain(&scene.queues.input).await.is_empty() && drain(&scene.queues.decisions).await.is_empty());
+
+    let (said, code) = scene.redrive(&["--go"]);
+    assert_eq!((causes(&said), code), (found, Some(3)), "some invalid ones are left");
+    assert_eq!((&said["done"], &said["failed"]), (&json!(6), &json!(0)));
+    let decisions: Vec<String> = drain(&scene.queues.decisions).await.into_iter().map(|message| message.body).collect();
+    assert_eq!(decisions, [decision_message(&unpublished.decision)], "as it is stored, to the byte");
+    let mut sent_back = ids(&drain(&scene.queues.input).await);
+    // Customers have no order among each other.
+    sent_back.sort_by_key(|id| id.starts_with("529"));
+    assert_eq!(sent_back, ["528/new 1", "528/new 2", "528/new 3", "529/new 1"]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("invalid.jsonl");
+    let (said, code) = scene.redrive(&["--go", "--drop-invalid", file.to_str().unwrap()]);
+    assert_eq!((&said["done"], &said["archived"], code), (&json!(2), &json!(2), Some(0)), "the mark is gone: {said}");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    let mut kept: Vec<Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    kept.sort_by_key(|letter| letter["code"].to_string());
+    assert_eq!((&kept[0]["code"], &kept[0]["group_id"]), (&json!("GROUP_MISMATCH"), &json!("another")));
+    assert_eq!((&kept[1]["code"], &kept[1]["body"]), (&json!("NOT_JSON"), &json!("no attempt")));
+    assert_eq!(scene.redrive(&["--go"]).0["letters"], 0);
+    assert!(drain(&scene.queues.decisions).await.is_empty() && drain(&scene.queues.input).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_behind_letters_that_stay_is_reached() {
+    let mut scene = Scene::set().await;
+    scene.letter("528", "no attempt").await;
+    for n in 0..25 {
+        scene.attempt("528", &format!("{n:02}")).await;
+    }
+    let (said, code) = scene.redrive(&["--go"]);
+    assert_eq!((&said["done"], code), (&json!(25), Some(3)), "{said}");
+    let expected: Vec<String> = (0..25).map(|n| format!("528/{n:02}")).collect();
+    assert_eq!(ids(&drain(&scene.queues.input).await), expected, "in their order");
+    let (said, _) = scene.redrive(&["--max", "1"]);
+    assert_eq!(causes(&said), [("NOT_JSON".to_owned(), 1)], "it was given back at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_leaves_the_letter_and_those_behind_it_and_says_so() {
+    let mut scene = Scene::set().await;
+    for (customer, id) in [("528", "1"), ("528", "2"), ("529", "1")] {
+        scene.attempt(customer, id).await;
+    }
+    let input = format!("{}-gone.fifo", scene.queues.input.trim_end_matches(".fifo"));
+    let output = scene.run(&["--go", "--input-queue-url", &input]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("left where it is: ") && told.contains("check the queue's URL and region"), "{told}");
+    let (said, code) = scene.redrive(&["--go"]);
+    assert_eq!((&said["done"], code), (&json!(3), Some(0)), "everything was given back: {said}");
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_refused() {
+    let refused = |arguments: &[&str], why: &str| {
+        let output = cargo_bin_cmd!("loadgate").arg("redrive").args(arguments).env_clear().output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && told.contains(why), "{told}");
+    };
+    let queue = ["--dead-letter-queue-url", "https://sqs.example/1/dead.fifo"];
+    refused(&[], "--dead-letter-queue-url");
+    refused(&["--dead-letter-queue-url", "https://sqs.example/1/dead"], "no FIFO queue");
+    refused(&[&queue[..], &["--go"]].concat(), "--go needs --input-queue-url");
+    refused(&[&queue[..], &["--drop-invalid", "x"]].concat(), "--go");
+    refused(&[&queue[..], &["--go", "--input-queue-url", queue[1]]].concat(), "is the dead-letter queue itself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_says_to_people() {
+    let mut scene = Scene::set().await;
+    scene.attempt("528", "1").await;
+    scene.letter("528", "no attempt").await;
+    let said = String::from_utf8(scene.run(&[]).stdout).unwrap();
+    let ids = regex::Regex::new("[0-9a-f]{8}-[0-9a-f-]{27}").unwrap();
+    insta::assert_snapshot!("redrive_look", ids.replace_all(&said, "ID"));
+    let said = String::from_utf8(scene.run(&["--go"]).stdout).unwrap();
+    insta::assert_snapshot!("redrive_go", ids.replace_all(&said, "ID"));
+}
