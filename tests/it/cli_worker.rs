@@ -3,8 +3,15 @@
 use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin_cmd;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+use aws_sdk_sqs::types::QueueAttributeName;
+use loadgate::adapters::aws;
+use loadgate::adapters::sqs::SqsOutbox;
+use loadgate::app::{Outbox, Outgoing};
+use loadgate::config::TableNames;
 
-use crate::cloud::{Fresh, Queues, Worker, drain, environment};
+use crate::cloud::{Fault, Fresh, Proxy, Queues, Worker, drain, environment, fresh_names, fresh_queue_with, sqs};
 use crate::end_to_end::{by_customer, sendable};
 
 /// How long the worker may take for a file.
@@ -68,4 +75,164 @@ async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
     assert!(worker.wait().success(), "{}", worker.log());
     assert!(drain(&queues.input).await.is_empty(), "everything was deleted");
     assert!(drain(&queues.decisions).await.is_empty(), "nothing came twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_end_it_finishes_what_it_has_begun_and_gives_back_the_rest() {
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(600, 5).await);
+    let proxy = Proxy::before(&fresh.url).await;
+    let mut environment = environment(&queues, &fresh.names, &proxy.url);
+    environment.push(("LOADGATE_CUSTOMERS_IN_PARALLEL", "1".to_owned()));
+    let mut worker = Worker::start(&environment);
+    worker.wait_until_ready();
+    proxy.fail("TransactWriteItems", Fault::Delay(Duration::from_secs(1)), 1);
+    let attempts: Vec<Outgoing> = ["a", "b", "c"].map(attempt).into();
+    SqsOutbox::new(&aws::load(Some(sqs())).await, queues.input.clone()).send(attempts).await.unwrap();
+    let begun = Instant::now();
+    while !proxy.counts().contains_key("TransactWriteItems") {
+        assert!(begun.elapsed() < DRAIN_MAX, "{}", worker.log());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    worker.signal("TERM");
+    assert!(worker.wait().success(), "{}", worker.log());
+    let decisions = drain(&queues.decisions).await;
+    let given_back = drain(&queues.input).await;
+    assert_eq!((decisions.len(), given_back.len()), (1, 2), "without waiting for ten minutes: {}", worker.log());
+    assert!(given_back.iter().all(|message| message.group_id != decisions[0].group_id));
+    assert!(worker.log().contains(r#""message":"stopped""#), "{}", worker.log());
+}
+
+fn attempt(customer: &str) -> Outgoing {
+    let body = crate::support::line("1", customer, "$1.00", "2018-12-31T00:00:00Z").trim_end().to_owned();
+    Outgoing { group_id: customer.to_owned(), deduplication_id: customer.to_owned(), body }
+}
+
+/// The worker with `--check` and a file, and what it says.
+fn check(environment: &[(&'static str, String)], file: &str) -> (String, Option<i32>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("worker.toml");
+    std::fs::write(&path, file).unwrap();
+    let mut command = cargo_bin_cmd!("loadgate");
+    command.args(["worker", "--check", "--config", path.to_str().unwrap()]).env_clear();
+    let output = command.envs(environment.iter().cloned()).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (String::from_utf8(said).unwrap(), output.status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_what_would_be_used_and_what_is_not_rightly_set() {
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 10).await);
+    let right = environment(&queues, &fresh.names, &fresh.url);
+    let (said, code) = check(&right, "customers_in_parallel = 7\nload_table = 'of the file'");
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("ok ")).count(), 5, "{said}");
+    for (name, value, origin) in [
+        ("LOADGATE_CUSTOMERS_IN_PARALLEL", "7", "file"),
+        ("LOADGATE_LOAD_TABLE", fresh.names.load.as_str(), "environment"),
+        ("LOADGATE_LISTEN", "127.0.0.1:9464", "default"),
+        ("LOADGATE_LIMITS", "DAILY_AMOUNT, WEEKLY_AMOUNT, DAILY_COUNT", "default"),
+    ] {
+        assert!(said.contains(&format!("{name:32} {value}  ({origin})\n")), "{name}: {said}");
+    }
+
+    let standard = fresh_queue_with(&[(QueueAttributeName::DelaySeconds, "0")]).await;
+    let name = standard.rsplit('/').next().unwrap();
+    let redrive =
+        format!(r#"{{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:{name}","maxReceiveCount":1}}"#);
+    let input = fresh_queue_with(&[
+        (QueueAttributeName::VisibilityTimeout, "5"),
+        (QueueAttributeName::MessageRetentionPeriod, "345600"),
+        (QueueAttributeName::RedrivePolicy, &redrive),
+    ])
+    .await;
+    let decisions = queues.decisions.replace(".fifo", "-gone.fifo");
+    let wrong = Queues { input, decisions, dead_letters: queues.dead_letters.clone() };
+    let names = TableNames { load: "no-such-table".to_owned(), ..table_without_ttl(&fresh.url).await };
+    let (said, code) = check(&environment(&wrong, &names, &fresh.url), "");
+    assert_eq!(code, Some(1), "{said}");
+    for problem in [
+        "input queue: its visibility time-out of 5 s is too short",
+        "input queue: it keeps messages for 96 h, but a decided event is remembered for 24 h",
+        &format!("input queue: its dead-letter queue '{name}' is not FIFO"),
+        &format!("input queue: its dead-letter queue is '{name}', but invalid input goes to '"),
+        "input queue: a message goes to the dead-letter queue after 1 deliveries",
+        "decisions queue: GetQueueAttributes on ",
+        "no-such-table: it is missing; `loadgate tables create` creates it",
+        ": no time to live on EXPIRES_AT; `loadgate tables create` turns it on",
+    ] {
+        assert!(said.contains(problem), "{problem}: {said}");
+    }
+}
+
+/// A table of correlation records that is right but for its time to live.
+async fn table_without_ttl(url: &str) -> TableNames {
+    let names = fresh_names();
+    let client = Client::new(&aws::load(Some(url)).await);
+    let mut request = client.create_table().table_name(&names.correlation).billing_mode(BillingMode::PayPerRequest);
+    for (name, kind) in [("CUSTOMER_ID", KeyType::Hash), ("EVENT_ID", KeyType::Range)] {
+        let key = KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
+        let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
+        request = request.key_schema(key).attribute_definitions(attribute.build().unwrap());
+    }
+    request.send().await.unwrap();
+    names
+}
+
+#[test]
+fn a_wrong_configuration_is_told_and_exits_with_2() {
+    let refused = |file: &str, why: &str| {
+        let (said, code) = check(&[], file);
+        assert!(code == Some(2) && said.contains(why), "{said}");
+    };
+    refused("", "LOADGATE_INPUT_QUEUE_URL, or input_queue_url in the file: is missing");
+    refused("input_queue = 1", "line 1: input_queue: unknown; the settings are input_queue_url, ");
+    refused("\nlisten = 9464", "listen: '9464' is no address with a port, as 127.0.0.1:9464");
+    refused("poll_wait_s = 21", "poll_wait_s: '21' is no whole number from 0 to 20");
+    refused("customers_in_parallel = 0", "customers_in_parallel: '0' is no whole number from 1 to 256");
+    refused("log_level = 'loud'", "log_level: 'loud' is none of ");
+    refused("limits = [1]", "line 1: limits: must be a string or a whole number");
+    refused("limits = 'gone.toml'", "gone.toml': could not read the limits file");
+    refused("listen = ", "line 1: not TOML: ");
+    refused("input_queue_url = 'https://x/q'", "input_queue_url: 'https://x/q' is no FIFO queue");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_without_its_queue_or_table_does_not_start_and_says_which() {
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+    let gone = |url: &str| url.replace(".fifo", "-gone.fifo");
+    let no_input = Queues { input: gone(&queues.input), ..queues };
+    let no_table = TableNames { load: "no-such-table".to_owned(), ..fresh.names.clone() };
+    for (names, why) in [(&fresh.names, "could not use the input queue"), (&no_table, "could not use the store")] {
+        let mut worker = Worker::start(&environment(&no_input, names, &fresh.url));
+        assert_eq!(worker.wait().code(), Some(1));
+        assert!(worker.log().contains(why), "{}", worker.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_queue_is_gone_is_not_ready_and_says_why() {
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+    let mut environment = environment(&queues, &fresh.names, &fresh.url);
+    environment.push(("LOADGATE_POLL_WAIT_S", "0".to_owned()));
+    let mut worker = Worker::start(&environment);
+    worker.wait_until_ready();
+    aws_sdk_sqs::Client::new(&aws::load(Some(sqs())).await)
+        .delete_queue()
+        .queue_url(&queues.input)
+        .send()
+        .await
+        .unwrap();
+    let begun = Instant::now();
+    let why = loop {
+        match worker.get("/readyz") {
+            Some((503, why)) => break why,
+            _ => assert!(begun.elapsed() < DRAIN_MAX, "still ready"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(why.contains("check the queue's URL and region"), "{why}");
+    assert_eq!(worker.get("/healthz"), Some((200, "ok\n".to_owned())), "a restart would not help");
+    assert_eq!(worker.get("/nothing").unwrap().0, 404);
+    worker.signal("INT");
+    assert!(worker.wait().success(), "{}", worker.log());
 }

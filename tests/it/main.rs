@@ -34,3 +34,4 @@ mod store_capacity;
 mod store_contract;
 mod template;
 mod time;
+mod worker;

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -21,7 +22,7 @@ pub struct Run<S, Q, C, I> {
     polls: usize,
     /// How often polling has failed in a row.
     poll_failures: u32,
-    is_stopping: bool,
+    is_stopping: Arc<AtomicBool>,
 }
 
 impl<S, Q, C, I> Run<S, Q, C, I>
@@ -33,12 +34,16 @@ where
 {
     pub fn new(worker: Arc<Worker<S, Q, C, I>>) -> Run<S, Q, C, I> {
         let pool = Pool::new(worker.settings.customers_in_parallel);
-        Run { worker, pool, tasks: JoinSet::new(), polls: 0, poll_failures: 0, is_stopping: false }
+        Run { worker, pool, tasks: JoinSet::new(), polls: 0, poll_failures: 0, is_stopping: Arc::default() }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
     }
 
     /// From now on nothing is begun. What waits is given back.
     pub fn stop(&mut self) {
-        self.is_stopping = true;
+        self.is_stopping.store(true, Ordering::Relaxed);
         let waiting = self.pool.take_waiting();
         self.give_back(waiting.into_iter().flat_map(Batch::into_receipts).collect());
     }
@@ -62,7 +67,7 @@ where
         loop {
             self.begin();
             observer.working(self.pool.working());
-            if self.is_stopping && self.tasks.is_empty() {
+            if self.is_stopping() && self.tasks.is_empty() {
                 return;
             }
             select! {
@@ -79,7 +84,7 @@ where
 
     /// Begins what can be begun: customers who wait, and polls for more.
     fn begin(&mut self) {
-        if self.is_stopping {
+        if self.is_stopping() {
             return;
         }
         let stale = self.pool.drop_visible(self.worker.consumer.decider.clock.now());
@@ -101,8 +106,9 @@ where
         let polls_wanted = self.pool.free().div_ceil(RECEIVE_MAX);
         let polls_wanted = if self.poll_failures > 0 { polls_wanted.min(1) } else { polls_wanted };
         for _ in self.polls..polls_wanted {
-            let (worker, failures) = (Arc::clone(&self.worker), self.poll_failures);
-            self.tasks.spawn(async move { worker.poll(failures).await });
+            let (worker, failures, is_over) =
+                (Arc::clone(&self.worker), self.poll_failures, Arc::clone(&self.is_stopping));
+            self.tasks.spawn(async move { worker.poll(failures, is_over).await });
             self.polls += 1;
         }
     }
@@ -129,7 +135,7 @@ where
         self.polls -= 1;
         observer.received(polled.as_ref().map(Vec::len));
         match polled {
-            Ok(messages) if self.is_stopping => {
+            Ok(messages) if self.is_stopping() => {
                 self.give_back(messages.into_iter().map(|message| message.receipt).collect());
             }
             Ok(messages) => {

@@ -1,5 +1,7 @@
 //! What a worker does, each in a task of its own: poll, work, keep invisible, give back.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -35,11 +37,14 @@ where
     C: Clock + 'static,
     I: Inbox + 'static,
 {
-    /// Waits for messages.
-    pub(super) async fn poll(&self, failures: u32) -> Done {
+    /// Waits for messages; after failures, a while before that. Nothing is received once it `is_over`.
+    pub(super) async fn poll(&self, failures: u32, is_over: Arc<AtomicBool>) -> Done {
         if failures > 0 {
             let wait = POLL_FIRST_WAIT.saturating_mul(1 << (failures - 1).min(8)).min(POLL_WAIT_MAX);
             self.consumer.decider.clock.sleep(wait).await;
+        }
+        if is_over.load(Ordering::Relaxed) {
+            return Done::Polled(Ok(vec![]));
         }
         Done::Polled(self.inbox.receive(RECEIVE_MAX, self.settings.poll_wait, None).await)
     }

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 pub use emulator::Emulator;
 pub use local::dynamodb_local;
 pub use proxy::{Fault, Proxy};
-pub use queues::{Queues, drain, fresh_queue, sqs};
+pub use queues::{Queues, drain, fresh_queue, fresh_queue_with, sqs};
 pub use runtime_api::Bootstrap;
 pub use stack::{Endpoints, Stack};
 pub use worker::{Worker, environment};

@@ -31,6 +31,8 @@ pub enum Fault {
     Conflict,
     /// It is done late.
     Slow(Duration),
+    /// This program has a defect.
+    Panic,
 }
 
 /// A clock that runs only while somebody waits.
@@ -109,6 +111,7 @@ impl Store for FlakyStore {
             }
             Some(Fault::Throttled) => Err(StoreError::Throttled(Cause::new("too fast"))),
             Some(Fault::Conflict) => Err(StoreError::Conflict(Cause::new("another writer"))),
+            Some(Fault::Panic) => panic!("a defect, for a test"),
             Some(Fault::Slow(duration)) => {
                 tokio::time::sleep(duration).await;
                 self.inner.commit(commit).await
@@ -211,7 +214,12 @@ impl World {
 
     /// The ids of the events whose decisions were published since the last time this was asked, with the customer.
     pub fn published(&self) -> Vec<String> {
-        let bodies = std::mem::take(&mut *self.queues().published.lock().unwrap());
+        World::published_by(self.queues())
+    }
+
+    /// The same of any queues.
+    pub fn published_by(queues: &FakeQueues) -> Vec<String> {
+        let bodies = std::mem::take(&mut *queues.published.lock().unwrap());
         let id = |body: &String| {
             let decision: serde_json::Value = serde_json::from_str(body).unwrap();
             let verdict = if decision["accepted"] == true { "+" } else { "-" };
