@@ -56,10 +56,13 @@ pub fn long_poll_timeouts() -> TimeoutConfig {
 
 /// Whether a URL leads to this machine.
 pub fn is_local(url: &str) -> bool {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    ["localhost", "127.0.0.1", "[::1]"]
-        .iter()
-        .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])))
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    // Anything but a port, such as `localhost:x@elsewhere`, leads elsewhere.
+    let is_port =
+        |rest: &str| rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_local = |rest: &str| rest.is_empty() || is_port(rest);
+    ["localhost", "127.0.0.1", "[::1]"].iter().any(|local| authority.strip_prefix(local).is_some_and(is_local))
 }
 
 fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
@@ -88,17 +91,36 @@ pub fn unanswered<E, R>(service: &str, error: &SdkError<E, R>) -> String
 where
     SdkError<E, R>: std::error::Error,
 {
-    let was_sent = match error {
+    let is_lost = match error {
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
         SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
         _ => false,
     };
-    let what = if was_sent {
+    let what = if is_lost {
         format!("no answer from {service}; check that it can be reached")
+    } else if matches!(error, SdkError::ServiceError(_)) {
+        format!("an answer that is none of {service}'s; check the endpoint's URL")
     } else {
         "the request was not sent; check the endpoint's URL, the region and the credentials".to_owned()
     };
     let why = with_sources(error);
     // Some errors of the client print the whole request.
     if why.contains("SdkBody") { what } else { format!("{what}: {why}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_local;
+
+    #[test]
+    fn only_this_machine_is_local() {
+        for url in ["http://localhost", "http://localhost:8000/x", "https://127.0.0.1:1/", "http://[::1]:9?x"] {
+            assert!(is_local(url), "{url}");
+        }
+        for url in
+            ["http://localhost:x@elsewhere/", "http://localhost.example", "http://127.0.0.10", "http://localhost8"]
+        {
+            assert!(!is_local(url), "{url}");
+        }
+    }
 }

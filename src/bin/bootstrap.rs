@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::SqsBatchResponse;
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use loadgate::adapters::dynamodb::DynamoDb;
@@ -14,8 +14,9 @@ use loadgate::app::consumer::Consumer;
 use loadgate::app::deciding::Decider;
 use loadgate::app::{Clock, StoreError, with_sources};
 use loadgate::config::{ConsumerConfig, LambdaEnvironment};
-use loadgate::entry::lambda::handle;
+use loadgate::entry::lambda::{handle, read_event};
 use loadgate::telemetry::{Metrics, init_logs};
+use serde_json::value::RawValue;
 use tracing::Instrument;
 
 /// How long the start waits for DynamoDB and SQS. Lambda gives a function 10 s to start.
@@ -81,7 +82,7 @@ async fn connect(store: &DynamoDb, queues: &SqsQueues) -> Result<(), lambda_runt
 }
 
 async fn serve(consumer: Arc<Loadgate>, metrics: Metrics) -> ExitCode {
-    let invoke = |event: LambdaEvent<SqsEvent>| {
+    let invoke = |event: LambdaEvent<Box<RawValue>>| {
         let span = tracing::info_span!("invocation", request_id = event.context.request_id);
         let consumer = Arc::clone(&consumer);
         async move { invoke(&consumer, metrics, event).await }.instrument(span)
@@ -98,11 +99,12 @@ async fn serve(consumer: Arc<Loadgate>, metrics: Metrics) -> ExitCode {
 async fn invoke(
     consumer: &Loadgate,
     metrics: Metrics,
-    LambdaEvent { payload, context }: LambdaEvent<SqsEvent>,
+    LambdaEvent { payload, context }: LambdaEvent<Box<RawValue>>,
 ) -> Result<SqsBatchResponse, Diagnostic> {
     let begun = consumer.decider.clock.now();
-    let handled = handle(consumer, payload, DateTime::<Utc>::from(context.deadline())).await;
-    let (response, report) = handled.map_err(|error| {
+    let end = DateTime::<Utc>::from(context.deadline());
+    let handled = async { handle(consumer, read_event(payload.get())?, end).await };
+    let (response, report) = handled.await.map_err(|error| {
         tracing::error!(error = error.to_string(), "the event cannot be answered");
         Diagnostic { error_type: "EventError".to_owned(), error_message: error.to_string() }
     })?;

@@ -209,8 +209,8 @@ where
     L: Fn(&str) -> String,
 {
     let text = reader.text(LOG_LEVEL).map_or_else(|| "info".to_owned(), |text| text.trim().to_ascii_lowercase());
-    if !["error", "warn", "info", "debug", "trace"].contains(&text.as_str()) {
-        reader.problem(LOG_LEVEL, format!("'{text}' is none of error, warn, info, debug and trace"));
+    if !["error", "warn", "info", "debug"].contains(&text.as_str()) {
+        reader.problem(LOG_LEVEL, format!("'{text}' is none of error, warn, info and debug"));
     }
     text
 }

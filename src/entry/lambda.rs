@@ -10,12 +10,28 @@ use crate::app::{Clock, Queues, Received, Store};
 /// An event that cannot be answered message by message: the whole batch has to be delivered again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
+    /// It is no event of SQS. What stands in it is not repeated: it may be anything.
+    #[error("this is no event of SQS (line {line}, column {column}); connect the function to a FIFO queue")]
+    NotSqs {
+        /// The line of the event's JSON at which that was seen, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
     /// A record without an id could not be reported if it failed.
     #[error("record {number} of the event has no messageId, so that it could not be reported; is this an SQS event?")]
     NoMessageId {
         /// Its number in the event, from 1.
         number: usize,
     },
+}
+
+/// Reads an event's JSON.
+///
+/// # Errors
+/// [`EventError::NotSqs`].
+pub fn read_event(json: &str) -> Result<SqsEvent, EventError> {
+    serde_json::from_str(json).map_err(|error| EventError::NotSqs { line: error.line(), column: error.column() })
 }
 
 /// Handles one event. `end` is when the invocation is killed.

@@ -20,8 +20,13 @@ pub use embedded::{Metrics, NAMESPACE};
 pub use prometheus::{Prometheus, PrometheusError};
 
 /// Writes logs of this level and above to standard error, one JSON object a line.
+///
+/// Of `trace` nothing is written: there, the libraries beneath show whole events, bodies and amounts included.
 pub fn init_logs(level: Option<&str>) {
-    let level = level.and_then(|level| level.to_ascii_lowercase().parse().ok()).unwrap_or(LevelFilter::INFO);
+    let level = level
+        .and_then(|level| level.to_ascii_lowercase().parse().ok())
+        .unwrap_or(LevelFilter::INFO)
+        .min(LevelFilter::DEBUG);
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -13,6 +13,7 @@ use loadgate::config::TableNames;
 
 use crate::cloud::{Fault, Fresh, Proxy, Queues, Worker, drain, environment, fresh_names, fresh_queue_with, sqs};
 use crate::end_to_end::{by_customer, sendable};
+use crate::secrecy::assert_secret;
 
 /// How long the worker may take for a file.
 const DRAIN_MAX: Duration = Duration::from_mins(2);
@@ -50,7 +51,9 @@ async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
     let folder = tempfile::tempdir().unwrap();
     let (expected, rejects) = replayed(file, folder.path());
 
-    let mut worker = Worker::start(&environment(&queues, &fresh.names, &fresh.url));
+    let mut environment = environment(&queues, &fresh.names, &fresh.url);
+    environment.push(("LOADGATE_LOG_LEVEL", "debug".to_owned()));
+    let mut worker = Worker::start(&environment);
     worker.wait_until_ready();
     assert_eq!(worker.get("/healthz"), Some((200, "ok\n".to_owned())));
     send(file, &queues.input);
@@ -75,6 +78,9 @@ async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
     assert!(worker.wait().success(), "{}", worker.log());
     assert!(drain(&queues.input).await.is_empty(), "everything was deleted");
     assert!(drain(&queues.decisions).await.is_empty(), "nothing came twice");
+    let log = worker.log();
+    assert!(log.contains(r#""level":"DEBUG""#) && log.contains(": ignored"), "{log}");
+    assert_secret(&log, &String::from_utf8_lossy(&std::fs::read(file).unwrap()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use assert_cmd::cargo::cargo_bin_cmd;
 use serde_json::Value;
 
 use crate::cloud::{Endpoints, Stack, record_count};
+use crate::secrecy::assert_secret;
 
 /// How long the queue's event source may take for all messages. It handles about a hundred a second.
 const DRAIN_MAX: Duration = Duration::from_mins(5);
@@ -50,7 +51,7 @@ fn receive_all(queue_url: &str, attributes: bool, count: usize) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_attempt_of_a_file_is_decided_once_and_in_order() {
-    let stack = Stack::up();
+    let mut stack = Stack::up();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
 
@@ -86,6 +87,10 @@ async fn every_attempt_of_a_file_is_decided_once_and_in_order() {
         expected.len(),
         "one record for each decided event"
     );
+
+    let log = stack.log();
+    assert!(log.lines().count() > 100, "{log}");
+    assert_secret(&log, &String::from_utf8_lossy(&workload));
 }
 
 /// The code and the text of a reject that a queue takes.

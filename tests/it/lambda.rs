@@ -144,6 +144,33 @@ async fn every_log_line_of_an_invocation_has_its_request_id_and_no_body_or_amoun
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_another_kind_is_told_without_what_stands_in_it() {
+    let fresh = Fresh::embedded().await;
+    let mut function = Function::start(&fresh, &fresh.url, &[]).await;
+    for event in [r#"{"Records":"$3318.47 of Jane"}"#, r#"{"hello":"$3318.47 of Jane"}"#, r#"["$3318.47 of Jane"]"#] {
+        let answer = function.emulator.invoke(event);
+        assert_eq!(answer["errorType"], "EventError", "{answer}");
+        let message = answer["errorMessage"].as_str().unwrap();
+        assert!(message.starts_with("this is no event of SQS (line 1, column "), "{answer}");
+        let log = serde_json::to_string(&function.emulator.log()).unwrap();
+        assert!(log.contains("this is no event of SQS") && !log.contains("Jane") && !message.contains("Jane"), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_level_of_logging_shows_a_body_or_an_amount() {
+    let fresh = Fresh::embedded().await;
+    let function = Function::start(&fresh, &fresh.url, &[("AWS_LAMBDA_LOG_LEVEL", "TRACE")]).await;
+    let event = event("one-customer");
+    function.emulator.invoke(&event);
+    let log = function.emulator.log_text();
+    assert!(log.contains(r#""level":"DEBUG""#), "{log}");
+    let event: Value = serde_json::from_str(&event).unwrap();
+    let bodies = event["Records"].as_array().unwrap().iter().map(|record| record["body"].as_str().unwrap());
+    crate::secrecy::assert_secret(&log, &bodies.collect::<Vec<_>>().join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_dynamodb_out_of_reach_every_message_is_left_for_redelivery_and_told() {
     let fresh = Fresh::embedded().await;
     let mut function = Function::start(&fresh, "http://127.0.0.1:9", &[]).await;

@@ -29,6 +29,7 @@ mod oracle;
 mod parse_attempt;
 mod reject;
 mod replay_engine;
+mod secrecy;
 mod sim;
 mod store_capacity;
 mod store_contract;

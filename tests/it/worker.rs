@@ -119,7 +119,7 @@ fn worker(customers_in_parallel: usize, polls: &[&[Received]]) -> Arc<TestWorker
 async fn run(worker: &Arc<TestWorker>, time: Duration) -> (Stopped, Watch, Duration) {
     let (watch, begun) = (Watch::default(), tokio::time::Instant::now());
     let stopped = Arc::clone(worker).run(&watch, tokio::time::sleep(time)).await;
-    (stopped, watch, begun.elapsed() - time)
+    (stopped, watch, begun.elapsed().saturating_sub(time))
 }
 
 fn slow(worker: &TestWorker, customer: &str, seconds: u64) {
@@ -130,7 +130,7 @@ fn slow(worker: &TestWorker, customer: &str, seconds: u64) {
 async fn messages_are_deleted_once_they_are_settled_and_only_then() {
     let worker = worker(4, &[&[message("r1", "a", "1"), message("r2", "b", "1"), message("r3", "a", "2")]]);
     worker.consumer.queues.refused.lock().unwrap().insert("2".to_owned(), 100);
-    let (stopped, watch, _) = run(&worker, Duration::from_secs(60)).await;
+    let (stopped, watch, _) = run(&worker, Duration::from_mins(1)).await;
     assert_eq!(stopped, Stopped::Clean);
     let mut asked = worker.inbox.asked();
     asked.retain(|asked| !asked.starts_with("extend"));

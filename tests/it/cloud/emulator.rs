@@ -61,6 +61,11 @@ impl Emulator {
         serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 
+    /// Everything that the function has logged, as it stands.
+    pub fn log_text(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
     /// What the function has logged since the last time this was asked: JSON objects only.
     pub fn log(&mut self) -> Vec<Value> {
         let log = std::fs::read_to_string(&self.log).unwrap();

@@ -28,8 +28,15 @@ pub use stack::{Endpoints, Stack};
 pub use worker::{Worker, environment};
 
 /// A port on this machine that nobody uses.
+///
+/// It is below those that connections are made from, and where a process begins to look depends on its id: a server may take
+/// a second to listen on it, in which nobody else must get it.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static TRIED: AtomicU64 = AtomicU64::new(0);
+    let first = u64::from(std::process::id()) * 61;
+    let candidates = std::iter::repeat_with(|| 10_000 + (first + TRIED.fetch_add(1, Ordering::Relaxed)) % 20_000);
+    let mut ports = candidates.take(20_000).filter_map(|port| u16::try_from(port).ok());
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// Names that no other test uses.

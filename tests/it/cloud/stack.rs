@@ -1,8 +1,8 @@
 //! The whole stack, deployed from `template.yaml`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde::Deserialize;
 
@@ -11,6 +11,7 @@ use super::local::tool;
 /// A deployed stack. It ends when its standard input does: also when this process dies.
 pub struct Stack {
     child: Child,
+    answers: BufReader<ChildStdout>,
     pub endpoints: Endpoints,
 }
 
@@ -33,11 +34,21 @@ impl Stack {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut answers = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        answers.read_line(&mut line).unwrap();
         let endpoints =
             serde_json::from_str(&line).unwrap_or_else(|error| panic!("the stack is not up: {error}: {line}"));
-        Stack { child, endpoints }
+        Stack { child, answers, endpoints }
+    }
+
+    /// Everything that the function has logged.
+    pub fn log(&mut self) -> String {
+        writeln!(self.child.stdin.as_mut().unwrap(), "logs").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        let lines: Vec<String> = serde_json::from_str(&answer).unwrap();
+        lines.join("\n")
     }
 }
 

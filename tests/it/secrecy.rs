@@ -1,0 +1,37 @@
+//! What must not stand in any log: bodies, amounts, business times, secrets.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// The secrets of the environments that tests run programs with.
+const SECRETS: [&str; 3] = ["local-secret", "AWS_SECRET_ACCESS_KEY=", "Signature="];
+
+/// Holds a log to that, after these load attempts.
+pub fn assert_secret(log: &str, attempts: &str) {
+    let mut hidden: BTreeSet<String> = SECRETS.map(str::to_owned).into();
+    for line in attempts.lines() {
+        hidden.insert(line.to_owned());
+        let Ok(Value::Object(attempt)) = serde_json::from_str(line) else { continue };
+        // A short one could be anything.
+        let texts = ["load_amount", "time"].into_iter().filter_map(|name| attempt.get(name)?.as_str());
+        hidden.extend(texts.filter(|text| text.len() >= 6).map(str::to_owned));
+    }
+    // In a log line, what stands in quotation marks has a backslash before each.
+    let escaped: Vec<String> = hidden.iter().map(|text| text.replace('"', "\\\"")).collect();
+    for line in log.lines() {
+        let shown =
+            hidden.iter().chain(&escaped).find(|hidden| line.contains(hidden.as_str()) && !hidden.trim().is_empty());
+        assert!(shown.is_none(), "{shown:?} is shown: {line}");
+    }
+}
+
+#[test]
+fn what_is_shown_is_found_out() {
+    let attempt = r#"{"id":"1","customer_id":"2","load_amount":"$123.45","time":"2018-12-31T00:00:00Z"}"#;
+    assert_secret("{\"message\":\"a duplicate: ignored\",\"message_id\":\"1\"}\n", attempt);
+    for shown in ["{\"amount\":\"$123.45\"}", "at 2018-12-31T00:00:00Z", "local-secret", &attempt.replace('"', "\\\"")]
+    {
+        assert!(std::panic::catch_unwind(|| assert_secret(shown, attempt)).is_err(), "{shown}");
+    }
+}
