@@ -50,7 +50,7 @@ async fn invoke_for_ever(world: Arc<World>) {
     loop {
         let batch = world.state().receive(Which::Input, 10, None);
         if batch.is_empty() {
-            let wait_ms = world.state().rng.u64(100..2_000);
+            let wait_ms = world.state().rng.u64(200..6_000);
             tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         } else {
             invoke(&world, &decider, &batch).await;

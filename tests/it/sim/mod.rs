@@ -54,7 +54,7 @@ async fn play(world: &Arc<World>) -> Result<(), String> {
     producer::repeat_some(world);
     operator::drain(world).await?;
     // Let the last ones that have outlived their time come to their end.
-    tokio::time::sleep(Duration::from_mins(5)).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
     consumers.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(())
 }

@@ -138,7 +138,7 @@ fn refusal(rng: &mut fastrand::Rng) -> QueueError {
 }
 
 /// How often a queue looks whether there is something for somebody who waits.
-const POLL: Duration = Duration::from_millis(700);
+const POLL: Duration = Duration::from_secs(3);
 
 /// Which of the queues messages are taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

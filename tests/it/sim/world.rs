@@ -118,6 +118,7 @@ pub struct State {
     trace: Option<String>,
     pub tables: Tables,
     pub begun: Instant,
+    beginning: DateTime<Utc>,
     /// How many customers there are.
     pub customers: u32,
     /// How many functions run at once.
@@ -177,6 +178,7 @@ impl World {
             trace: std::env::var("SIM_TRACE").ok(),
             tables: Tables::default(),
             begun: Instant::now(),
+            beginning: beginning(),
             customers,
             consumers,
             correlation_ttl,
@@ -308,7 +310,7 @@ impl State {
 
     /// The true time.
     pub fn now(&self) -> DateTime<Utc> {
-        beginning() + self.begun.elapsed() + self.jumped
+        self.beginning + self.begun.elapsed() + self.jumped
     }
 }
 
