@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use loadgate::config::{
-    CORRELATION_TABLE, CORRELATION_TTL_HOURS, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMITS, LOAD_TABLE,
+    CORRELATION_TABLE, CORRELATION_TTL_HOURS, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMITS, LOAD_TABLE, SETTINGS,
     TableNames,
 };
 use regex::Regex;
@@ -72,6 +72,7 @@ fn numbers_that_depend_on_one_another_agree() {
     assert!(unpublished_ttl_s > fortnight_s + number("InputQueue", "MessageRetentionPeriod"));
     assert!(number("LoadgateFunction", "BatchSize") <= 10, "the most for a FIFO queue");
     assert_eq!(number("FunctionDurationAlarm", "Threshold"), (timeout_s - 10) * 1000, "where customers are left out");
+    assert!(number("DeadLetterQueue", "MaximumMessageSize") > number("InputQueue", "MaximumMessageSize"));
     assert_eq!(number("InputQueue", "MaximumMessageSize"), loadgate::domain::ATTEMPT_BYTES_MAX as u64);
 }
 
@@ -80,4 +81,19 @@ fn nothing_is_allowed_with_a_wildcard() {
     let wildcards = Regex::new(r"(?m)(Action|Resource)s?: .*\*").unwrap();
     assert!(!wildcards.is_match(TEMPLATE), "{:?}", wildcards.find(TEMPLATE));
     assert!(TEMPLATE.contains("FunctionResponseTypes: [ReportBatchItemFailures]"));
+}
+
+#[test]
+fn the_runbook_says_what_to_do_for_each_alarm() {
+    let alarms = all(r#"AlarmName: !Sub "\$\{AWS::StackName\}-([a-z-]+)""#, TEMPLATE);
+    let sections = all(r"(?m)^### ([a-z-]+)$", README);
+    assert!(alarms.len() > 5);
+    assert_eq!(alarms, sections);
+}
+
+#[test]
+fn the_readme_tells_every_setting_of_the_worker() {
+    for name in SETTINGS {
+        assert!(README.contains(&format!("| `{name}` |")), "the README does not know {name}");
+    }
 }
