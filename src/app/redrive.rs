@@ -23,12 +23,15 @@ pub enum Fate {
     /// Its event has not been decided: it goes back to the input queue.
     SendBack,
     /// Its event has been decided for another message, and published: nothing is left to do.
-    Delete,
+    Delete {
+        /// Whether it asks for another amount, or at another time, than the attempt that was decided.
+        is_altered: bool,
+    },
 }
 
 /// Why nothing came of a letter: it stays where it is.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum RedriveError {
+pub enum SettleError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -64,17 +67,17 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox> Redriver<S, Q, C, O> {
     /// Does it. Afterwards the letter can be deleted.
     ///
     /// # Errors
-    /// [`RedriveError`] when it is not known to be done: the letter must not be deleted.
-    pub async fn settle(&self, letter: &Delivery, body: &str, fate: &Fate) -> Result<(), RedriveError> {
+    /// [`SettleError`] when it is not known to be done: the letter must not be deleted.
+    pub async fn settle(&self, letter: &Delivery, body: &str, fate: &Fate) -> Result<(), SettleError> {
         match fate {
             Fate::Publish(record) => self.publish(record).await,
             Fate::SendBack => Ok(self.input.send(vec![send_back(letter, body)]).await?),
-            Fate::Delete => Ok(()),
+            Fate::Delete { .. } => Ok(()),
         }
     }
 
     /// Publishes a stored decision, and takes its mark away.
-    async fn publish(&self, record: &CorrelationRecord) -> Result<(), RedriveError> {
+    async fn publish(&self, record: &CorrelationRecord) -> Result<(), SettleError> {
         let mut offers = 1;
         loop {
             let answer = self.queues.publish(&[&record.decision]).await.pop();
@@ -108,11 +111,13 @@ impl Fates {
     /// [`StoreError`] when the record of its event cannot be understood.
     pub fn fate(&self, letter: &Delivery) -> Result<Fate, StoreError> {
         let record = self.snapshot.records.get(&letter.event()).map(Result::as_ref).transpose();
-        let record = record.map_err(StoreError::clone)?.filter(|record| !record.is_expired(self.now));
-        let Some(record) = record else { return Ok(Fate::SendBack) };
+        let Some(record) = record.map_err(StoreError::clone)? else { return Ok(Fate::SendBack) };
         Ok(match judge_seen(letter, record) {
+            // What this very message has brought is its own however old it is: decided again, it would count twice.
+            Outcome::Redelivered { record, is_same_message: true } => Fate::Publish(Box::new(record)),
+            _ if record.is_expired(self.now) => Fate::SendBack,
             Outcome::Redelivered { record, .. } | Outcome::Decided(record) => Fate::Publish(Box::new(record)),
-            Outcome::Ignored { .. } => Fate::Delete,
+            Outcome::Ignored { is_altered } => Fate::Delete { is_altered },
         })
     }
 }

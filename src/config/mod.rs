@@ -13,4 +13,4 @@ pub use environment::{
 };
 pub use limits::{LimitsFileError, LimitsTextError, parse_limits, read_limits};
 #[cfg(feature = "worker")]
-pub use worker::{Origin, SETTINGS, WorkerConfig, WorkerSource};
+pub use worker::{Origin, SETTINGS, WorkerConfig, WorkerEnvironment, WorkerSource};

@@ -109,6 +109,19 @@ pub struct WorkerSource<G> {
     file: BTreeMap<&'static str, String>,
 }
 
+/// The process's environment, and a file if there is one.
+pub type WorkerEnvironment = WorkerSource<fn(&str) -> Result<String, VarError>>;
+
+impl WorkerEnvironment {
+    /// The process's environment, and a file if there is one.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the file cannot be read, or has something in it that is no setting.
+    pub fn read_with(path: Option<&Path>) -> Result<WorkerEnvironment, ConfigError> {
+        WorkerSource::open(path, |name| std::env::var(name))
+    }
+}
+
 impl<G: Fn(&str) -> Result<String, VarError>> WorkerSource<G> {
     /// The environment, through `get`, and a file if there is one.
     ///
@@ -145,9 +158,12 @@ impl<G: Fn(&str) -> Result<String, VarError>> WorkerSource<G> {
         let mut seconds = |name, default, min, max| {
             Duration::from_secs(u64::try_from(reader.number(name, default, min..=max)).unwrap_or(0))
         };
-        let poll_wait = seconds(POLL_WAIT_S, POLL_WAIT_S_DEFAULT, 0, POLL_WAIT_S_MAX);
+        let poll_wait = seconds(POLL_WAIT_S, POLL_WAIT_S_DEFAULT, 1, POLL_WAIT_S_MAX);
         let work_timeout = seconds(WORK_TIMEOUT_S, WORK_TIMEOUT_S_DEFAULT, 1, WORK_TIMEOUT_S_MAX);
         let stop_timeout = seconds(STOP_TIMEOUT_S, STOP_TIMEOUT_S_DEFAULT, 1, STOP_TIMEOUT_S_MAX);
+        if poll_wait >= stop_timeout {
+            reader.problem(STOP_TIMEOUT_S, "must be longer than the wait of a poll, which the end waits for");
+        }
         let customers_in_parallel =
             usize::try_from(customers).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN);
         let (listen, log_level) = (listen(&mut reader), log_level(&mut reader));

@@ -134,18 +134,26 @@ async fn what_stands_behind_letters_that_stay_is_reached() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_leaves_the_letter_and_those_behind_it_and_says_so() {
+async fn queues_that_do_not_belong_together_are_refused() {
     let mut scene = Scene::set().await;
-    for (customer, id) in [("528", "1"), ("528", "2"), ("529", "1")] {
-        scene.attempt(customer, id).await;
-    }
-    let input = format!("{}-gone.fifo", scene.queues.input.trim_end_matches(".fifo"));
-    let output = scene.run(&["--go", "--input-queue-url", &input]);
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("left where it is: ") && told.contains("check the queue's URL and region"), "{told}");
+    let other = Queues::fresh(30, 5).await;
+    scene.attempt("528", "1").await;
+    let told = |arguments: &[&str], code| {
+        let output = scene.run(arguments);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        told
+    };
+    let refused = told(&["--go", "--input-queue-url", &other.input], 2);
+    assert!(
+        refused.contains("the dead-letter queue of '") && refused.contains(&scene.queues.dead_letters),
+        "{refused}"
+    );
+    let gone = scene.queues.input.replace(".fifo", "-gone.fifo");
+    assert!(told(&["--go", "--input-queue-url", &gone], 1).contains("could not use the input queue"));
+    assert!(told(&["--go", "--decisions-queue-url", &gone], 1).contains("could not use the queues"));
     let (said, code) = scene.redrive(&["--go"]);
-    assert_eq!((&said["done"], code), (&json!(3), Some(0)), "everything was given back: {said}");
+    assert_eq!((&said["done"], code), (&json!(1), Some(0)), "nothing was touched: {said}");
 }
 
 #[test]

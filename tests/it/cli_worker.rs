@@ -193,7 +193,8 @@ fn a_wrong_configuration_is_told_and_exits_with_2() {
     refused("", "LOADGATE_INPUT_QUEUE_URL, or input_queue_url in the file: is missing");
     refused("input_queue = 1", "line 1: input_queue: unknown; the settings are input_queue_url, ");
     refused("\nlisten = 9464", "listen: '9464' is no address with a port, as 127.0.0.1:9464");
-    refused("poll_wait_s = 21", "poll_wait_s: '21' is no whole number from 0 to 20");
+    refused("poll_wait_s = 21", "poll_wait_s: '21' is no whole number from 1 to 20");
+    refused("poll_wait_s = 9\nstop_timeout_s = 9", "stop_timeout_s: must be longer than the wait of a poll");
     refused("customers_in_parallel = 0", "customers_in_parallel: '0' is no whole number from 1 to 256");
     refused("log_level = 'loud'", "log_level: 'loud' is none of ");
     refused("limits = [1]", "line 1: limits: must be a string or a whole number");
@@ -219,7 +220,7 @@ async fn a_worker_without_its_queue_or_table_does_not_start_and_says_which() {
 async fn a_worker_whose_queue_is_gone_is_not_ready_and_says_why() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
-    environment.push(("LOADGATE_POLL_WAIT_S", "0".to_owned()));
+    environment.push(("LOADGATE_POLL_WAIT_S", "1".to_owned()));
     let mut worker = Worker::start(&environment);
     worker.wait_until_ready();
     aws_sdk_sqs::Client::new(&aws::load(Some(sqs())).await)

@@ -27,6 +27,7 @@ mod messages;
 mod money;
 mod oracle;
 mod parse_attempt;
+mod redrive;
 mod reject;
 mod replay_engine;
 mod secrecy;

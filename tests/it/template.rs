@@ -31,7 +31,7 @@ fn the_function_gets_every_variable_that_it_reads_and_no_other() {
     let read =
         [CORRELATION_TABLE, LOAD_TABLE, DECISIONS_QUEUE_URL, DEAD_LETTER_QUEUE_URL, CORRELATION_TTL_HOURS, LIMITS];
     assert_eq!(set, read.map(str::to_owned).into());
-    assert_eq!(all(r"`(LOADGATE_[A-Z_]+)`", README), set);
+    assert!(set.iter().all(|name| README.contains(&format!("| `{name}` |"))));
     let TableNames { correlation, load } = TableNames::default();
     assert!(
         TEMPLATE.contains(&format!("Default: {correlation}\n")) && TEMPLATE.contains(&format!("Default: {load}\n"))

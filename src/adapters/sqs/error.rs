@@ -15,7 +15,7 @@ where
 {
     let code = error.code().unwrap_or_default();
     let what = match error.message() {
-        Some(message) => format!("{operation} on {url}: {code}: {message}{}", advice(code)),
+        Some(message) => format!("{operation} on {url}: {code}: {}{}", told(message), advice(code)),
         None if !code.is_empty() => format!("{operation} on {url}: {code}{}", advice(code)),
         None => format!("{operation} on {url}: {}", unanswered("SQS", error)),
     };
@@ -25,9 +25,16 @@ where
 
 /// One message of a request that was refused while others may have been taken.
 pub fn refused(operation: &str, url: &str, entry: &BatchResultErrorEntry) -> QueueError {
-    let message = entry.message().unwrap_or("no reason given");
+    let message = told(entry.message().unwrap_or("no reason given"));
     let cause = Cause::new(format!("{operation} on {url}: {}: {message}{}", entry.code(), advice(entry.code())));
     QueueError { cause, is_retryable: !entry.sender_fault() }
+}
+
+/// What SQS says, unless it repeats a receipt handle: whoever has that can delete the message.
+fn told(message: &str) -> &str {
+    let is_about_receipts =
+        message.contains("ReceiptHandle") || message.to_ascii_lowercase().contains("receipt handle");
+    if is_about_receipts { "the receipt is not valid any more: the message has become visible again" } else { message }
 }
 
 fn advice(code: &str) -> &'static str {
@@ -36,5 +43,21 @@ fn advice(code: &str) -> &'static str {
         "AccessDenied" | "AccessDeniedException" => "; allow the action in the policy of whoever runs this",
         "UnrecognizedClientException" | "InvalidClientTokenId" | "ExpiredToken" => "; check the credentials",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn no_receipt_is_repeated() {
+        for said in [
+            "The receipt handle \"AQEB1\" is not valid for this queue",
+            "Value AQEB1 for parameter ReceiptHandle is invalid.",
+        ] {
+            assert!(!told(said).contains("AQEB"));
+        }
+        assert_eq!(told("Request is throttled."), "Request is throttled.");
     }
 }

@@ -8,16 +8,20 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName,
 };
 use aws_sdk_sqs::{Client, config};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 
 use super::answers::in_order;
 use super::error::queue_error;
 use super::incomplete;
 use crate::adapters::aws::long_poll_timeouts;
 use crate::app::{Inbox, QueueError, RECEIVE_MAX, Receipt, Received, SEND_MAX};
+use crate::config::is_fifo;
 
 /// The longest that SQS waits for messages, in seconds (the SQS API reference, `ReceiveMessage`).
 pub const WAIT_MAX_S: u64 = 20;
+
+/// How many requests are under way at once.
+const REQUESTS_MAX: usize = 8;
 
 /// What is asked for with each message.
 const ATTRIBUTES: [MessageSystemAttributeName; 3] = [
@@ -100,6 +104,7 @@ impl Inbox for SqsInbox {
             .max_number_of_messages(i32::try_from(max.clamp(1, RECEIVE_MAX)).unwrap_or(1))
             .wait_time_seconds(seconds(wait.min(Duration::from_secs(WAIT_MAX_S))))
             .set_visibility_timeout(visibility.map(seconds))
+            .set_receive_request_attempt_id(is_fifo(&self.url).then(attempt_id).flatten())
             .message_attribute_names("All")
             .set_message_system_attribute_names(Some(ATTRIBUTES.to_vec()))
             .send()
@@ -109,12 +114,22 @@ impl Inbox for SqsInbox {
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
-        join_all(receipts.chunks(SEND_MAX).map(|some| self.delete_some(some))).await.concat()
+        let requests = receipts.chunks(SEND_MAX).map(|some| self.delete_some(some)).collect::<Vec<_>>();
+        stream::iter(requests).buffered(REQUESTS_MAX).concat().await
     }
 
     async fn set_visibility(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), QueueError>> {
-        join_all(receipts.chunks(SEND_MAX).map(|some| self.set_visibility_of_some(some, visibility))).await.concat()
+        let requests = receipts.chunks(SEND_MAX).map(|some| self.set_visibility_of_some(some, visibility));
+        stream::iter(requests.collect::<Vec<_>>()).buffered(REQUESTS_MAX).concat().await
     }
+}
+
+/// What a request to receive is known by when the client repeats it: where the answer was lost, the same messages come
+/// again, instead of being out of sight for their visibility time-out (the SQS API reference, `ReceiveRequestAttemptId`).
+fn attempt_id() -> Option<String> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).ok()?;
+    Some(base16ct::lower::encode_string(&id))
 }
 
 fn seconds(duration: Duration) -> i32 {

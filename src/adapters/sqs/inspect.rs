@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use serde::Deserialize;
 
 use super::error::queue_error;
-use crate::app::QueueError;
+use crate::app::{Cause, QueueError};
 
 /// How a queue is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,13 +56,20 @@ pub async fn queue_settings(sdk: &SdkConfig, url: &str) -> Result<QueueSettings,
     let attributes = answer.attributes.unwrap_or_default();
     let text = |name| attributes.get(&name).map_or("", String::as_str);
     let redrive = text(QueueAttributeName::RedrivePolicy);
+    let redrive = match redrive {
+        "" => None,
+        policy => Some(serde_json::from_str(policy).map_err(|error| {
+            let what = format!("GetQueueAttributes on {url}: its redrive policy cannot be understood");
+            QueueError { cause: Cause::with(what, error), is_retryable: false }
+        })?),
+    };
     Ok(QueueSettings {
         is_fifo: text(QueueAttributeName::FifoQueue) == "true",
         visibility: seconds(text(QueueAttributeName::VisibilityTimeout)),
         retention: seconds(text(QueueAttributeName::MessageRetentionPeriod)),
         messages: parsed(text(QueueAttributeName::ApproximateNumberOfMessages)),
         messages_in_flight: parsed(text(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)),
-        redrive: serde_json::from_str(redrive).ok(),
+        redrive,
     })
 }
 

@@ -4,7 +4,7 @@ mod answers;
 mod error;
 #[cfg(feature = "cli")]
 mod inbox;
-#[cfg(feature = "worker")]
+#[cfg(feature = "cli")]
 mod inspect;
 #[cfg(feature = "cli")]
 mod outbox;
@@ -22,7 +22,7 @@ use error::queue_error;
 use futures_util::future::try_join;
 #[cfg(feature = "cli")]
 pub use inbox::{SqsInbox, WAIT_MAX_S};
-#[cfg(feature = "worker")]
+#[cfg(feature = "cli")]
 pub use inspect::{QueueSettings, RedrivePolicy, queue_settings};
 #[cfg(feature = "cli")]
 pub use outbox::SqsOutbox;

@@ -77,10 +77,17 @@ struct Look<'a, 'm, S, Q, C, O, I> {
     redrive: &'a Redrive<S, Q, C, O, I>,
     mode: Mode<'m>,
     report: Report,
-    /// The letters that have stayed, by their ids, and what gives them back. It is empty when they have been.
-    staying: BTreeMap<String, Option<Receipt>>,
+    /// The letters that have stayed, by their ids.
+    staying: BTreeMap<String, Staying>,
     /// Customers of whom a letter could not be settled: none behind it may be.
     stopped: BTreeSet<String>,
+}
+
+/// A letter that stays.
+struct Staying {
+    group_id: String,
+    /// What gives it back. None when it has been.
+    receipt: Option<Receipt>,
 }
 
 impl<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox> Redrive<S, Q, C, O, I> {
@@ -103,6 +110,7 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox> Redrive<S, Q, C, O, I> 
                 break passed;
             }
         };
+        look.report.is_through &= !look.hides_some();
         (look.report, ended)
     }
 }
@@ -120,13 +128,25 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox> Look<'_, '_, S, Q, C, O
             }
             let (known, new): (Vec<_>, Vec<_>) =
                 received.into_iter().partition(|letter| self.staying.contains_key(&letter.message_id));
-            for letter in known {
-                self.staying.insert(letter.message_id, Some(letter.receipt));
+            self.stay(&known);
+            if new.is_empty() {
+                // Their visibility time-out has run out: the queue has come round to where this pass began.
+                self.report.is_through = true;
+                return Ok(());
             }
             self.report.seen += new.len() as u64;
             self.treat(new).await?;
         }
         Ok(())
+    }
+
+    /// Whether a customer has so many letters that stay that the queue may have shown no others of them.
+    fn hides_some(&self) -> bool {
+        let mut counts = BTreeMap::<&str, usize>::new();
+        for letter in self.staying.values() {
+            *counts.entry(&letter.group_id).or_default() += 1;
+        }
+        counts.values().any(|count| *count >= RECEIVE_MAX)
     }
 
     fn is_enough(&self, may_go_on: &impl Fn(&Report) -> bool) -> bool {
@@ -217,13 +237,14 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox> Look<'_, '_, S, Q, C, O
 
     fn stay<'l>(&mut self, letters: impl IntoIterator<Item = &'l Received>) {
         for letter in letters {
-            self.staying.insert(letter.message_id.clone(), Some(letter.receipt.clone()));
+            let (group_id, receipt) = (letter.group_id.clone(), Some(letter.receipt.clone()));
+            self.staying.insert(letter.message_id.clone(), Staying { group_id, receipt });
         }
     }
 
     /// Gives back what stays. Where that fails, it comes back by itself when its visibility time-out has run out.
     async fn give_back(&mut self) {
-        let receipts: Vec<Receipt> = self.staying.values_mut().filter_map(Option::take).collect();
+        let receipts: Vec<Receipt> = self.staying.values_mut().filter_map(|letter| letter.receipt.take()).collect();
         let answers = self.redrive.letters.set_visibility(&receipts, Duration::ZERO).await;
         let failed = answers.iter().filter(|answer| answer.is_err()).count();
         if failed > 0 {

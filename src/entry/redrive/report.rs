@@ -17,6 +17,8 @@ pub enum Cause {
     NotDecided,
     /// Its event has been decided for another message, and published.
     Duplicate,
+    /// The same, but it asks for another amount, or at another time, than the attempt that was decided.
+    AlteredDuplicate,
     /// Its record in the store cannot be understood.
     Corrupt,
     /// It is no valid load attempt; this is its code.
@@ -49,7 +51,7 @@ pub struct Report {
     pub failures: Vec<String>,
     /// How many letters could not be given back, and come back by themselves.
     pub not_given_back: u64,
-    /// Whether the queue had nothing more to give.
+    /// Whether the queue had nothing more to give. Not so where a customer's letters that stay may hide others behind them.
     pub is_through: bool,
 }
 
@@ -59,7 +61,8 @@ impl Report {
             Content::Invalid(error) => Cause::Invalid(error.code()),
             Content::Attempt { fate: Ok(Fate::Publish(_)), .. } => Cause::NotPublished,
             Content::Attempt { fate: Ok(Fate::SendBack), .. } => Cause::NotDecided,
-            Content::Attempt { fate: Ok(Fate::Delete), .. } => Cause::Duplicate,
+            Content::Attempt { fate: Ok(Fate::Delete { is_altered: false }), .. } => Cause::Duplicate,
+            Content::Attempt { fate: Ok(Fate::Delete { is_altered: true }), .. } => Cause::AlteredDuplicate,
             Content::Attempt { fate: Err(_), .. } => Cause::Corrupt,
         };
         let letters = self.by_cause.entry(cause).or_default();

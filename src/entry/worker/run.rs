@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::pool::{Batch, Pool};
 use super::steps::Done;
 use super::{Observer, Stopped, Worker};
+use crate::app::consumer::Report;
 use crate::app::{Clock, Inbox, QueueError, Queues, RECEIVE_MAX, Receipt, Received, Store, with_sources};
 
 /// A worker under way.
@@ -73,11 +74,11 @@ where
             select! {
                 biased;
                 () = &mut end => return,
-                done = self.tasks.join_next(), if !self.tasks.is_empty() => self.note(done, observer),
                 () = &mut next_heartbeat => {
                     self.extend_all();
                     next_heartbeat = heartbeat();
                 }
+                done = self.tasks.join_next(), if !self.tasks.is_empty() => self.note(done, observer),
             }
         }
     }
@@ -92,13 +93,14 @@ where
             tracing::warn!(messages = stale, "waited for longer than their visibility time-out; delivered again");
         }
         while let Some(batch) = self.pool.begin_next() {
-            let (worker, id) = (Arc::clone(&self.worker), batch.id);
+            let (worker, id, failed) = (Arc::clone(&self.worker), batch.id, batch.messages.len() as u64);
             self.tasks.spawn(async move {
                 // One customer's trouble is only that customer's, even where it is a defect of this program.
                 let ended = AssertUnwindSafe(worker.work(batch)).catch_unwind().await;
                 ended.unwrap_or_else(|_| {
-                    tracing::error!("a customer's work has panicked; its messages are left for redelivery");
-                    Done::Worked { batch: id, report: Box::default(), time: Duration::ZERO }
+                    tracing::error!(messages = failed, "a customer's work has panicked; left for redelivery");
+                    let report = Box::new(Report { failed, ..Report::default() });
+                    Done::Worked { batch: id, report, time: Duration::ZERO }
                 })
             });
         }
@@ -145,7 +147,7 @@ where
             }
             Err(error) => {
                 self.poll_failures = self.poll_failures.saturating_add(1);
-                tracing::error!(error = with_sources(&error), "could not receive; tried again");
+                tracing::error!(error = with_sources(&error), "could not receive");
             }
         }
     }

@@ -46,7 +46,7 @@ where
         if is_over.load(Ordering::Relaxed) {
             return Done::Polled(Ok(vec![]));
         }
-        Done::Polled(self.inbox.receive(RECEIVE_MAX, self.settings.poll_wait, None).await)
+        Done::Polled(self.inbox.receive(RECEIVE_MAX, self.settings.poll_wait, Some(self.settings.visibility)).await)
     }
 
     /// Settles one customer's messages, and deletes those that are settled.

@@ -20,7 +20,11 @@ const DRAIN_MAX: Duration = Duration::from_hours(12);
 
 /// Lets the faults go on for a while, and redrives now and then.
 pub async fn while_faulty(world: &Arc<World>) {
-    let minutes = world.state().rng.u32(..10);
+    let minutes = {
+        let mut state = world.state();
+        let most = [1, 3, 10][state.rng.usize(..3)];
+        state.rng.u32(..=most)
+    };
     for _ in 0..minutes {
         tokio::time::sleep(Duration::from_mins(1)).await;
         let is_wanted = world.state().rng.bool();
@@ -33,7 +37,7 @@ pub async fn while_faulty(world: &Arc<World>) {
 /// Waits until the queue is empty, and redrives until nothing but invalid letters is in the dead-letter queue.
 pub async fn drain(world: &Arc<World>) -> Result<(), String> {
     let begun = tokio::time::Instant::now();
-    let mut hours_left = 20;
+    let mut hours_left = 60;
     loop {
         tokio::time::sleep(Duration::from_secs(20)).await;
         {
@@ -50,7 +54,7 @@ pub async fn drain(world: &Arc<World>) -> Result<(), String> {
                 return Ok(());
             }
             // Somebody looks at it, at once or hours later.
-            let hours = [0, 1, 10][state.rng.usize(..3)].min(hours_left);
+            let hours = [0, 1, 10, 30][state.rng.usize(..4)].min(hours_left);
             hours_left -= hours;
             state.jumped += TimeDelta::hours(hours);
         }

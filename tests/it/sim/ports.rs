@@ -209,18 +209,14 @@ impl Inbox for SimInbox {
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
-        self.ask_for_each(receipts, |state, receipt| {
-            state.delete(self.which, receipt);
-            true
-        })
-        .await
+        self.ask_for_each(receipts, |state, receipt| state.delete(self.which, receipt)).await
     }
 
     async fn set_visibility(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), QueueError>> {
         let visibility = TimeDelta::from_std(visibility).unwrap();
         self.ask_for_each(receipts, |state, receipt| {
             let now = state.now();
-            state.count("visibilities", 1);
+            state.count(if visibility.is_zero() { "given_back" } else { "extended" }, 1);
             state.queue(self.which).set_visibility(receipt, now, visibility)
         })
         .await

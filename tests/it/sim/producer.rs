@@ -7,7 +7,12 @@ use super::world::{State, World};
 
 /// Sends attempts: some in two messages, some messages twice, some invalid.
 pub async fn produce(world: &World) {
-    let events = world.state().rng.u32(1..60);
+    // Most defects show in small worlds, of which there can be many.
+    let events = {
+        let mut state = world.state();
+        let most = [5, 15, 60][state.rng.usize(..3)];
+        state.rng.u32(1..=most)
+    };
     for event in 0..events {
         let wait_ms = {
             let mut state = world.state();

@@ -110,9 +110,10 @@ impl Fifo {
         taken
     }
 
-    /// Deletes a message, unless it has been received again since. Gives it when it was there.
-    pub fn delete(&mut self, receipt: u64) -> Option<Message> {
-        let place = self.messages.iter().position(|message| message.receipt == receipt)?;
+    /// Deletes a message, unless its visibility time-out has run out. Gives it when it is deleted.
+    pub fn delete(&mut self, receipt: u64, now: DateTime<Utc>) -> Option<Message> {
+        let is_held = |message: &Message| message.receipt == receipt && message.visible_at > now;
+        let place = self.messages.iter().position(is_held)?;
         Some(self.messages.remove(place))
     }
 

@@ -78,7 +78,7 @@ pub const HAPPENINGS: [&str; 26] = [
     "expired",
     "marks",
     "deduplicated",
-    "visibilities",
+    "extended",
     "worker_lives",
     "worker_kills",
     "given_back",
@@ -272,21 +272,24 @@ impl State {
             let again = taken.messages.iter().filter(|message| message.receive_count > 1).count();
             self.count("redeliveries", again as u64);
             if self.sabotage == Sabotage::DeletedOnReceipt {
-                taken.messages.iter().for_each(|message| drop(self.input.delete(message.receipt)));
+                taken.messages.iter().for_each(|message| drop(self.input.delete(message.receipt, now)));
             }
         }
         taken.messages
     }
 
-    /// Deletes a message. An attempt's last message is written down.
-    pub fn delete(&mut self, which: Which, receipt: u64) {
+    /// Deletes a message; says whether it could. An attempt's last message is written down.
+    pub fn delete(&mut self, which: Which, receipt: u64) -> bool {
         let now = self.now();
-        let Some(message) = self.queue(which).delete(receipt) else { return };
+        let Some(message) = self.queue(which).delete(receipt, now) else {
+            self.count("outlived", 1);
+            return false;
+        };
         self.tell(|| format!("deleted from {which:?}: {message:?}"));
-        self.count("outlived", u64::from(message.visible_at <= now));
         if let Some(event) = event_of(&message.body).filter(|_| self.tables.repeated == 0) {
             self.tables.deleted.insert(event, now);
         }
+        true
     }
 
     /// Moves everything back from the dead-letter queue, as SQS does it: under new ids, invalid or not.
@@ -296,7 +299,7 @@ impl State {
         self.count("redriven", visible.len() as u64);
         for letter in visible {
             self.tell(|| format!("redriven natively: {letter:?}"));
-            self.dead.delete(letter.receipt);
+            self.dead.delete(letter.receipt, now);
             self.disordered.insert(letter.group.clone());
             if let Some(event) = event_of(&letter.body) {
                 *self.redriven_natively.entry(event).or_default() += 1;

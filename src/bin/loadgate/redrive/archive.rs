@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -29,9 +29,25 @@ struct Line<'l> {
 
 impl FileArchive {
     pub fn open(path: &Path) -> Result<FileArchive, Failure> {
-        let file = OpenOptions::new().append(true).create(true).open(path);
-        file.map(FileArchive).with_context(|| format!("could not open '{}'", path.display())).map_err(Failure::Io)
+        open(path).map(FileArchive).with_context(|| format!("could not open '{}'", path.display())).map_err(Failure::Io)
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    // Its name has to last, too.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()?;
+    let mut last = [b'\n'];
+    if file.metadata()?.is_file() && file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last != [b'\n'] {
+        // A line that was cut short, for want of space, is not to spoil the next one.
+        file.write_all(b"\n")?;
+    }
+    Ok(file)
 }
 
 impl Archive for FileArchive {

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, anyhow};
+use aws_config::SdkConfig;
 use clap::value_parser;
 use indicatif::{HumanCount, ProgressBar};
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::adapters::sqs::{SqsInbox, SqsOutbox, SqsQueues};
+use loadgate::adapters::sqs::{SqsInbox, SqsOutbox, SqsQueues, queue_settings};
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::app::redrive::Redriver;
 use loadgate::app::with_sources;
@@ -23,9 +24,17 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::cloud::{TableArgs, block_on, sdk_for_queue, url};
-use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
+use crate::outcome::{Failure, SOME_INVALID, tell};
 use crate::watch::BAR_TICK;
 use archive::FileArchive;
+
+/// The exit codes, for `--help`.
+const REDRIVE_EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing is left to do; without --go: the letters were looked at
+  1  something failed, or it was interrupted; what is not done is where it was
+  2  the command line is wrong; nothing was done
+  3  letters are left: invalid ones, or more than were looked at";
 
 /// Look through a dead-letter queue, or empty it
 ///
@@ -34,7 +43,7 @@ use archive::FileArchive;
 /// the input queue, each customer's in their order; a duplicate is deleted; an invalid one stays. A letter is deleted only
 /// when what it needs is done: interrupt it at any time, and run it again.
 #[derive(clap::Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = REDRIVE_EXIT_CODES)]
 pub struct Args {
     /// The dead-letter queue
     #[arg(long, value_name = "URL", env = DEAD_LETTER_QUEUE_URL, value_parser = url)]
@@ -115,10 +124,10 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     for failure in &report.failures {
         tell(&format!("left where it is: {failure}"));
     }
-    if stopped.load(Ordering::Relaxed) {
-        tell("interrupted; run it again to go on");
-    }
     ended.map_err(|error| Failure::Io(anyhow!("{}; run it again to go on", with_sources(&error))))?;
+    if stopped.load(Ordering::Relaxed) {
+        return Err(Failure::Io(anyhow!("interrupted; run it again to go on")));
+    }
     Ok(args.exit_code(&report))
 }
 
@@ -149,7 +158,9 @@ impl Args {
         let is_invalid = |cause: &Cause| matches!(cause, Cause::Invalid(_));
         if report.failed > 0 {
             ExitCode::FAILURE
-        } else if self.go && self.drop_invalid.is_none() && report.by_cause.keys().any(is_invalid) {
+        } else if self.go
+            && (!report.is_through || self.drop_invalid.is_none() && report.by_cause.keys().any(is_invalid))
+        {
             ExitCode::from(SOME_INVALID)
         } else {
             ExitCode::SUCCESS
@@ -165,12 +176,23 @@ async fn open(
     let sdk = sdk_for_queue(&args.dead_letter_queue_url, args.sqs_endpoint_url.as_deref()).await;
     let store = DynamoDb::new(&aws::load(args.dynamodb_endpoint_url.as_deref()).await, args.tables.names());
     store.connect().await.context("could not use the store").map_err(Failure::Io)?;
-    let redriver = Redriver {
-        store,
-        queues: SqsQueues::new(&sdk, decisions_url, args.dead_letter_queue_url.clone()),
-        clock: SystemClock,
-        input: SqsOutbox::new(&sdk, input_url),
-    };
+    let queues = SqsQueues::new(&sdk, decisions_url, args.dead_letter_queue_url.clone());
+    if args.go {
+        queues.connect().await.context("could not use the queues").map_err(Failure::Io)?;
+        check_input(&sdk, &input_url, &args.dead_letter_queue_url).await?;
+    }
+    let redriver = Redriver { store, queues, clock: SystemClock, input: SqsOutbox::new(&sdk, input_url) };
     let letters = SqsInbox::new(&sdk, args.dead_letter_queue_url.clone());
     Ok(Redrive { redriver, letters, letters_max: args.max })
+}
+
+/// Refuses an input queue of which these are not the dead letters: those of another stack would be decided there.
+async fn check_input(sdk: &SdkConfig, input_url: &str, dead_letter_url: &str) -> Result<(), Failure> {
+    let input = queue_settings(sdk, input_url).await.context("could not use the input queue").map_err(Failure::Io)?;
+    let Some(redrive) = input.redrive else { return Ok(()) };
+    let target = redrive.dead_letter_target_arn.rsplit(':').next().unwrap_or_default();
+    if dead_letter_url.rsplit('/').next() == Some(target) {
+        return Ok(());
+    }
+    Err(Failure::Usage(anyhow!("the dead-letter queue of '{input_url}' is '{target}', not '{dead_letter_url}'")))
 }

@@ -52,6 +52,8 @@ pub fn as_json(report: &Report, is_done: bool) -> String {
         "done": report.done,
         "archived": report.archived,
         "failed": report.failed,
+        "failures": report.failures,
+        "not_given_back": report.not_given_back,
         "is_through": report.is_through,
     });
     format!("{object}\n")
@@ -63,6 +65,7 @@ fn name(cause: Cause) -> &'static str {
         Cause::NotPublished => "not_published",
         Cause::NotDecided => "not_decided",
         Cause::Duplicate => "duplicate",
+        Cause::AlteredDuplicate => "altered_duplicate",
         Cause::Corrupt => "corrupt",
         Cause::Invalid(code) => code,
     }
@@ -73,6 +76,7 @@ fn named(cause: Cause) -> String {
         Cause::NotPublished => "decided, not known to be published".to_owned(),
         Cause::NotDecided => "not decided".to_owned(),
         Cause::Duplicate => "duplicate of a decided event".to_owned(),
+        Cause::AlteredDuplicate => "duplicate of a decided event that asks for something else".to_owned(),
         Cause::Corrupt => "its record cannot be understood".to_owned(),
         Cause::Invalid(code) => format!("invalid, {code}"),
     }
@@ -83,7 +87,7 @@ const fn fate(cause: Cause, drops_invalid: bool) -> &'static str {
     match cause {
         Cause::NotPublished => "published from the stored decision",
         Cause::NotDecided => "back to the input queue",
-        Cause::Duplicate => "deleted",
+        Cause::Duplicate | Cause::AlteredDuplicate => "deleted",
         Cause::Corrupt => "stays; correct the record by hand",
         Cause::Invalid(_) if drops_invalid => "into the file",
         Cause::Invalid(_) => "stays; --drop-invalid FILE takes it out",

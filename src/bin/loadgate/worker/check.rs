@@ -1,6 +1,5 @@
 //! `loadgate worker --check`: what would be used, and whether it can be.
 
-use std::env::VarError;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -11,7 +10,7 @@ use aws_config::SdkConfig;
 use loadgate::adapters::dynamodb::tables::{State, Tables};
 use loadgate::adapters::sqs::{QueueSettings, queue_settings};
 use loadgate::app::{QueueError, with_sources};
-use loadgate::config::{Origin, SETTINGS, WorkerConfig, WorkerSource, is_fifo};
+use loadgate::config::{Origin, SETTINGS, WorkerConfig, WorkerEnvironment, is_fifo};
 
 use super::sdks;
 use crate::outcome::Failure;
@@ -26,10 +25,7 @@ const RECEIVE_COUNT_MIN: u64 = 3;
 /// How long dead letters should be kept: a fortnight, the longest there is, because somebody has to look.
 const LETTER_RETENTION: Duration = Duration::from_hours(14 * 24);
 
-pub async fn run<G>(source: &WorkerSource<G>, config: &WorkerConfig) -> Result<ExitCode, Failure>
-where
-    G: Fn(&str) -> Result<String, VarError>,
-{
+pub async fn run(source: &WorkerEnvironment, config: &WorkerConfig) -> Result<ExitCode, Failure> {
     let mut text = settings(source, config);
     let (dynamodb, sqs) = sdks(config).await;
     let mut is_right = true;
@@ -47,10 +43,7 @@ where
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn settings<G>(source: &WorkerSource<G>, config: &WorkerConfig) -> String
-where
-    G: Fn(&str) -> Result<String, VarError>,
-{
+fn settings(source: &WorkerEnvironment, config: &WorkerConfig) -> String {
     let consumer = &config.consumer;
     let seconds = |duration: Duration| duration.as_secs().to_string();
     let codes: Vec<&str> = consumer.limits.iter().map(|limit| limit.code.as_str()).collect();
@@ -109,14 +102,8 @@ pub fn input_problems(config: &WorkerConfig, queue: &QueueSettings) -> Vec<Strin
             VISIBILITY_MIN.as_secs()
         ));
     }
-    let ttl = config.consumer.correlation_ttl.to_std().unwrap_or_default();
-    if queue.retention >= ttl {
-        problems.push(format!(
-            "it keeps messages for {} h, but a decided event is remembered for {} h: a message that is received late \
-             could be decided twice; keep messages for less",
-            queue.retention.as_secs() / 3600,
-            ttl.as_secs() / 3600
-        ));
+    if queue.retention >= config.consumer.correlation_ttl.to_std().unwrap_or_default() {
+        problems.push(retention_problem(config, queue));
     }
     let Some(redrive) = &queue.redrive else {
         problems.push("it has no redrive policy: a message that always fails holds up its customer".to_owned());
@@ -138,6 +125,16 @@ pub fn input_problems(config: &WorkerConfig, queue: &QueueSettings) -> Vec<Strin
         ));
     }
     problems
+}
+
+/// Why a queue must not keep messages for longer than decided events are remembered.
+pub fn retention_problem(config: &WorkerConfig, queue: &QueueSettings) -> String {
+    format!(
+        "it keeps messages for {} h, but a decided event is remembered for {} h: a message that is received late could be \
+         decided twice; keep messages for less",
+        queue.retention.as_secs() / 3600,
+        config.consumer.correlation_ttl.num_hours()
+    )
 }
 
 async fn decisions(config: &WorkerConfig, sqs: &SdkConfig) -> Vec<String> {

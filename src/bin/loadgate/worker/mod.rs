@@ -15,18 +15,23 @@ use loadgate::adapters::sqs::{SqsInbox, SqsQueues, queue_settings};
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::app::consumer::Consumer;
 use loadgate::app::deciding::Decider;
-use loadgate::config::{WorkerConfig, WorkerSource};
+use loadgate::config::{WorkerConfig, WorkerEnvironment};
 use loadgate::entry::worker::{Settings, Stopped, Worker};
 use loadgate::telemetry::{Prometheus, init_logs};
-use signal_hook::consts::SIGTERM;
-use signal_hook::low_level::emulate_default_handler;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::cloud::{block_on, sdk_for_queue};
-use crate::outcome::{EXIT_CODES, Failure};
+use crate::outcome::Failure;
 use status::Status;
+
+/// The exit codes, for `--help`.
+const WORKER_EXIT_CODES: &str = "\
+Exit codes:
+  0  it was told to stop, and has given back what it had not begun; --check: all is right
+  1  it could not start, or its end was cut short; --check: something is not right
+  2  the configuration is wrong";
 
 /// Consume the input queue as the Lambda does, until it is told to stop
 ///
@@ -34,7 +39,7 @@ use status::Status;
 /// variable's without LOADGATE_ and in small letters; a variable counts more than the file. On SIGTERM or SIGINT it finishes
 /// what it has begun, gives back the rest, and ends; on a second one it ends at once.
 #[derive(clap::Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = WORKER_EXIT_CODES)]
 pub struct Args {
     /// A TOML file with settings
     #[arg(long, value_name = "FILE", env = "LOADGATE_CONFIG")]
@@ -46,14 +51,19 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let source = WorkerSource::open(args.config.as_deref(), |name| std::env::var(name));
+    let source = WorkerEnvironment::read_with(args.config.as_deref());
     let source = source.map_err(|error| Failure::Usage(error.into()))?;
     let config = source.read().map_err(|error| Failure::Usage(error.into()))?;
     if args.check {
         return block_on(check::run(&source, &config));
     }
     init_logs(Some(&config.log_level));
-    block_on(work(&config))
+    let worked = block_on(work(&config));
+    if let Err(failure) = &worked {
+        tracing::error!(error = failure.to_string(), "not started");
+        return Ok(failure.exit_code());
+    }
+    worked
 }
 
 /// What reaches the services: DynamoDB, and SQS where the queues are.
@@ -99,6 +109,10 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsQueues, Syste
     if input.visibility.is_zero() {
         return Err(Failure::Io(anyhow!("the input queue's visibility time-out is 0: set it to 30 s at least")));
     }
+    if input.retention >= consumer.correlation_ttl.to_std().unwrap_or_default() {
+        let problem = check::retention_problem(config, &input);
+        return Err(Failure::Io(anyhow!("the input queue is not rightly set: {problem}")));
+    }
     for problem in check::input_problems(config, &input) {
         tracing::warn!(problem, "the input queue is not rightly set");
     }
@@ -136,7 +150,9 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
             }
         }
         tracing::error!("stopped at once; what was under way is left for redelivery");
-        let _ = emulate_default_handler(SIGTERM);
+        // At once: what is under way is as safe as after a crash.
+        #[allow(clippy::exit)]
+        std::process::exit(1);
     });
     Ok(async move { first.notified().await })
 }

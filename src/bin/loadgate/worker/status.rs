@@ -22,13 +22,17 @@ pub struct Status {
 #[derive(Debug)]
 struct State {
     alive_at: Instant,
+    is_stopping: bool,
     readiness: Result<(), String>,
 }
 
 impl Status {
     pub fn new(prometheus: Prometheus, work_timeout: Duration) -> Status {
-        let state =
-            State { alive_at: Instant::now(), readiness: Err("the input queue has not answered yet".to_owned()) };
+        let state = State {
+            alive_at: Instant::now(),
+            is_stopping: false,
+            readiness: Err("the input queue has not answered yet".to_owned()),
+        };
         Status { prometheus, silence_max: SILENCE_MIN.max(work_timeout * 2), state: Mutex::new(state) }
     }
 
@@ -43,7 +47,7 @@ impl Status {
 
     /// Whether the worker receives messages; if not, why.
     pub fn readiness(&self) -> Result<(), String> {
-        self.state(|state| state.readiness.clone())
+        self.state(|state| if state.is_stopping { Err("stopping".to_owned()) } else { state.readiness.clone() })
     }
 
     /// All metrics in Prometheus's text format.
@@ -76,6 +80,6 @@ impl Observer for Status {
     }
 
     fn stopping(&self) {
-        self.state(|state| state.readiness = Err("stopping".to_owned()));
+        self.state(|state| state.is_stopping = true);
     }
 }

@@ -1,0 +1,238 @@
+//! What emptying a dead-letter queue promises, with everything around it failing on demand.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use loadgate::app::redrive::Redriver;
+use loadgate::app::{
+    Cause, Clock, Commit, CorrelationRecord, Inbox, Outbox, Outgoing, QueueError, Receipt, Received, Store,
+};
+use loadgate::domain::LoadError;
+use loadgate::entry::redrive::{Archive, Cause as Why, Mode, Redrive, Report};
+
+use crate::consumer::world::{FakeQueues, FlakyStore, TestClock, World};
+use crate::store_contract::record;
+use crate::support::line;
+
+/// A dead-letter queue with groups that are locked while some of their letters are out.
+#[derive(Default)]
+struct DeadLetters {
+    letters: Mutex<VecDeque<Received>>,
+    out: Mutex<BTreeSet<String>>,
+    /// What was deleted, and when: how many messages had been sent back and published by then.
+    deleted: Mutex<Vec<String>>,
+    /// After so many receives, everything is visible again.
+    visible_again_after: Mutex<Option<u32>>,
+}
+
+impl Inbox for DeadLetters {
+    async fn receive(&self, max: usize, _: Duration, _: Option<Duration>) -> Result<Vec<Received>, QueueError> {
+        if let Some(left) = self.visible_again_after.lock().unwrap().as_mut() {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.out.lock().unwrap().clear();
+            }
+        }
+        let (letters, mut out) = (self.letters.lock().unwrap(), self.out.lock().unwrap());
+        let locked: BTreeSet<&str> = letters
+            .iter()
+            .filter(|letter| out.contains(&letter.receipt.0))
+            .map(|letter| letter.group_id.as_str())
+            .collect();
+        let free = letters.iter().filter(|letter| !locked.contains(letter.group_id.as_str()));
+        let received: Vec<Received> = free.take(max).cloned().collect();
+        out.extend(received.iter().map(|letter| letter.receipt.0.clone()));
+        Ok(received)
+    }
+
+    async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
+        for receipt in receipts {
+            self.letters.lock().unwrap().retain(|letter| letter.receipt != *receipt);
+            self.deleted.lock().unwrap().push(receipt.0.clone());
+        }
+        vec![Ok(()); receipts.len()]
+    }
+
+    async fn set_visibility(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), QueueError>> {
+        assert_eq!(visibility, Duration::ZERO);
+        self.out.lock().unwrap().retain(|out| receipts.iter().all(|receipt| receipt.0 != *out));
+        vec![Ok(()); receipts.len()]
+    }
+}
+
+/// An input queue that refuses some messages, by their deduplication ids, so many times.
+#[derive(Default)]
+struct Input {
+    sent: Mutex<Vec<Outgoing>>,
+    refused: Mutex<BTreeMap<String, u32>>,
+}
+
+impl Outbox for Input {
+    async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+        for message in messages {
+            if let Some(left) = self.refused.lock().unwrap().get_mut(&message.deduplication_id)
+                && *left > 0
+            {
+                *left -= 1;
+                return Err(QueueError { cause: Cause::new("busy"), is_retryable: true });
+            }
+            self.sent.lock().unwrap().push(message);
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Kept(Vec<String>, bool);
+
+impl Archive for Kept {
+    fn keep(&mut self, letters: &[(&Received, &LoadError)]) -> io::Result<()> {
+        if self.1 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.0.extend(letters.iter().map(|(letter, _)| letter.message_id.clone()));
+        Ok(())
+    }
+}
+
+type TestRedrive = Redrive<FlakyStore, FakeQueues, TestClock, Input, DeadLetters>;
+
+fn letter(id: &str, customer: &str, body: &str) -> Received {
+    Received {
+        message_id: id.to_owned(),
+        group_id: customer.to_owned(),
+        deduplication_id: Some(format!("deduplication id of {id}")),
+        body: body.trim_end().to_owned(),
+        receipt: Receipt(format!("receipt of {id}")),
+        ..Received::default()
+    }
+}
+
+fn attempt(id: &str, customer: &str) -> Received {
+    letter(id, customer, &line(id, customer, "$1.00", "2018-12-31T00:00:00Z"))
+}
+
+fn redrive(letters: Vec<Received>) -> TestRedrive {
+    let consumer = World::new().consumer;
+    let redriver = Redriver {
+        store: consumer.decider.store,
+        queues: consumer.queues,
+        clock: consumer.decider.clock,
+        input: Input::default(),
+    };
+    let queue = DeadLetters { letters: Mutex::new(letters.into()), ..DeadLetters::default() };
+    Redrive { redriver, letters: queue, letters_max: 1_000 }
+}
+
+async fn go(redrive: &TestRedrive) -> Report {
+    let (report, ended) = redrive.run(Mode::Go(None), |_| true).await;
+    ended.unwrap();
+    report
+}
+
+fn sent(redrive: &TestRedrive) -> Vec<String> {
+    redrive.redriver.input.sent.lock().unwrap().iter().map(|message| message.deduplication_id.clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_failure_stops_the_customer_and_no_other() {
+    let redrive = redrive(["1", "2", "3"].map(|id| attempt(id, "a")).into_iter().chain([attempt("4", "b")]).collect());
+    redrive.redriver.input.refused.lock().unwrap().insert("2".to_owned(), 1);
+    let report = go(&redrive).await;
+    assert_eq!(sent(&redrive), ["1", "4"], "3 does not go before 2");
+    assert_eq!((report.done, report.failed, report.failures.as_slice()), (2, 1, &["2: busy".to_owned()][..]));
+    // What is refused once passes the next time: everything was given back, and is in order.
+    go(&redrive).await;
+    assert_eq!(sent(&redrive), ["1", "4", "2", "3"]);
+    assert!(redrive.letters.letters.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_customer_that_was_stopped_stays_so_in_the_next_batch() {
+    let redrive = redrive((0..25).map(|n| attempt(&format!("{n:02}"), "a")).collect());
+    redrive.redriver.input.refused.lock().unwrap().insert("03".to_owned(), 1);
+    let report = go(&redrive).await;
+    assert_eq!(sent(&redrive), ["00", "01", "02"]);
+    assert_eq!((report.done, report.failed), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_message_has_brought_is_published_however_old_its_record_is() {
+    let redrive = redrive(vec![letter("m1", "528", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z"))]);
+    let own = CorrelationRecord { message_id: "m1".to_owned(), ..record("1") };
+    let customer_id = own.decision.key.customer_id.clone();
+    let now = redrive.redriver.clock.now();
+    let expired = CorrelationRecord { expires_at: now - TimeDelta::hours(1), ..own };
+    let commit = Commit { customer_id, records: vec![expired], usage: vec![], now: now - TimeDelta::hours(25) };
+    redrive.redriver.store.commit(&commit).await.unwrap();
+    let report = go(&redrive).await;
+    assert_eq!(report.by_cause.keys().collect::<Vec<_>>(), [&Why::NotPublished]);
+    assert!(sent(&redrive).is_empty(), "decided again, it would count twice");
+    assert_eq!(redrive.redriver.queues.published.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_is_taken_away_once_its_decision_is_published_and_not_before() {
+    let redrive = redrive(vec![letter("m1", "528", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z"))]);
+    let marked = CorrelationRecord { is_unpublished: true, ..record("1") };
+    let commit = Commit {
+        customer_id: marked.decision.key.customer_id.clone(),
+        records: vec![marked],
+        usage: vec![],
+        now: redrive.redriver.clock.now(),
+    };
+    redrive.redriver.store.commit(&commit).await.unwrap();
+    redrive.redriver.queues.refused.lock().unwrap().insert("1".to_owned(), 3);
+    assert_eq!(go(&redrive).await.failed, 1);
+    assert!(redrive.redriver.store.record("528", "1").await.unwrap().is_unpublished);
+    assert!(redrive.letters.deleted.lock().unwrap().is_empty());
+    assert_eq!(go(&redrive).await.done, 1);
+    assert!(!redrive.redriver.store.record("528", "1").await.unwrap().is_unpublished);
+    assert_eq!(World::published_by(&redrive.redriver.queues).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn invalid_letters_leave_the_queue_only_once_they_are_kept() {
+    let redrive = redrive(vec![letter("1", "a", "no attempt"), attempt("2", "a")]);
+    let mut archive = Kept(vec![], true);
+    let (report, ended) = redrive.run(Mode::Go(Some(&mut archive)), |_| true).await;
+    assert!(ended.unwrap_err().to_string().contains("stay in the queue"));
+    assert_eq!((report.done, report.archived), (1, 0), "valid ones are settled all the same");
+    archive.1 = false;
+    let (report, ended) = redrive.run(Mode::Go(Some(&mut archive)), |_| true).await;
+    ended.unwrap();
+    assert_eq!((report.done, report.archived, archive.0.as_slice()), (1, 1, &["1".to_owned()][..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn letters_that_may_hide_others_are_told() {
+    let redrive =
+        redrive((0..10).map(|n| letter(&n.to_string(), "a", "no attempt")).chain([attempt("x", "a")]).collect());
+    let report = go(&redrive).await;
+    assert_eq!((report.seen, report.is_through), (10, false), "x stands behind them");
+    assert!(sent(&redrive).is_empty());
+    let mut archive = Kept::default();
+    let (report, _) = redrive.run(Mode::Go(Some(&mut archive)), |_| true).await;
+    assert_eq!((report.done, report.is_through, sent(&redrive)), (11, true, vec!["x".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_ends_though_letters_become_visible_again_while_it_lasts() {
+    let redrive = redrive((0..50).map(|n| letter(&n.to_string(), &format!("c{n}"), "no attempt")).collect());
+    *redrive.letters.visible_again_after.lock().unwrap() = Some(6);
+    let (report, ended) = redrive.run(Mode::Look, |_| true).await;
+    ended.unwrap();
+    assert_eq!((report.seen, report.is_through), (50, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_stops_when_it_is_told_to_and_gives_everything_back() {
+    let redrive = redrive((0..50).map(|n| letter(&n.to_string(), &format!("c{n}"), "no attempt")).collect());
+    let (report, ended) = redrive.run(Mode::Go(None), |report| report.seen < 20).await;
+    ended.unwrap();
+    assert_eq!((report.seen, report.is_through), (20, false));
+    assert!(redrive.letters.out.lock().unwrap().is_empty());
+}
