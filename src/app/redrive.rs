@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::deciding::{Delivery, Outcome, judge_seen, unmarked, write_mark};
+use super::deciding::{Delivery, Outcome, judge_seen, kept_on, unmarked, write_mark};
 use super::{
     Clock, Consistency, CorrelationRecord, Lookup, Outbox, Outgoing, QueueError, Queues, Snapshot, Store, StoreError,
 };
@@ -76,7 +76,8 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox> Redriver<S, Q, C, O> {
         }
     }
 
-    /// Publishes a stored decision, and takes its mark away.
+    /// Publishes a stored decision, and takes its mark away. One that had expired is kept on: its duplicates may be in the
+    /// dead-letter queue, too, and would be decided.
     async fn publish(&self, record: &CorrelationRecord) -> Result<(), SettleError> {
         let mut offers = 1;
         loop {
@@ -90,8 +91,10 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox> Redriver<S, Q, C, O> {
                 }
             }
         }
-        if record.is_unpublished {
-            write_mark(&self.store, &self.clock, &unmarked(record)).await?;
+        let now = self.clock.now();
+        let known = if record.is_expired(now) { kept_on(record, now) } else { unmarked(record) };
+        if known != *record {
+            write_mark(&self.store, &self.clock, &known).await?;
         }
         Ok(())
     }

@@ -86,7 +86,8 @@ async fn every_letter_goes_where_it_belongs_and_nothing_happens_without_go() {
     scene.letter("528", "no attempt").await;
     scene.letter("another", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z")).await;
 
-    let found = [("not_published", 1), ("not_decided", 4), ("duplicate", 1), ("GROUP_MISMATCH", 1), ("NOT_JSON", 1)];
+    let found =
+        [("not_published", 1), ("not_decided", 4), ("altered_duplicate", 1), ("GROUP_MISMATCH", 1), ("NOT_JSON", 1)];
     let found: Vec<_> = found.map(|(cause, count)| (cause.to_owned(), count)).into();
     for _ in 0..2 {
         let (said, code) = scene.redrive(&[]);

@@ -172,6 +172,8 @@ async fn what_a_message_has_brought_is_published_however_old_its_record_is() {
     assert_eq!(report.by_cause.keys().collect::<Vec<_>>(), [&Why::NotPublished]);
     assert!(sent(&redrive).is_empty(), "decided again, it would count twice");
     assert_eq!(redrive.redriver.queues.published.lock().unwrap().len(), 1);
+    let kept = redrive.redriver.store.record("528", "1").await.unwrap();
+    assert!(kept.expires_at > now + TimeDelta::days(15), "for its duplicates, which may be letters too");
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,6 +26,11 @@ pub fn unmarked(record: &CorrelationRecord) -> CorrelationRecord {
     CorrelationRecord { is_unpublished: false, ..record.clone() }
 }
 
+/// The record, known to be published, for as long as a dead-letter queue may keep a duplicate of it.
+pub fn kept_on(record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
+    unmarked(&marked(record, now))
+}
+
 /// Writes a record's mark, or takes it away. Where the record is another message's by now, there is nothing to write.
 pub async fn write_mark(
     store: &impl Store,

@@ -20,7 +20,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use super::{CorrelationRecord, StoreError};
 use crate::domain::Limits;
 pub use delivery::{Carrier, Delivery};
-pub(super) use mark::{is_well_marked, marked, unmarked, write_mark};
+pub(super) use mark::{is_well_marked, kept_on, marked, unmarked, write_mark};
 pub(super) use plan::judge_seen;
 pub use plan::{COMMIT_ACTIONS_MAX, Plan, plan};
 pub use round::{Group, Round, Troubled};

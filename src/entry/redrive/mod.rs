@@ -6,6 +6,7 @@
 
 mod letters;
 mod report;
+mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,8 +18,9 @@ use crate::app::{
     Clock, Inbox, Outbox, QueueError, Queues, RECEIVE_MAX, Receipt, Received, Store, StoreError, with_sources,
 };
 use crate::domain::LoadError;
-use letters::{Content, Letter, by_customer, judge};
+use letters::{Letter, by_customer, judge};
 pub use report::{Cause, Letters, Report};
+use settle::{Settled, settle_all};
 
 /// How long to wait for a further letter before the queue counts as empty.
 const WAIT: Duration = Duration::from_secs(2);
@@ -251,51 +253,4 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox> Look<'_, '_, S, Q, C, O
             self.report.not_given_back = failed as u64;
         }
     }
-}
-
-/// What came of one customer's letters.
-struct Settled {
-    customer: String,
-    done: u64,
-    failure: Option<String>,
-    left: Vec<Received>,
-}
-
-/// Settles one customer's letters in order, and deletes each. The first that fails stops the customer.
-async fn settle_all<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox>(
-    redrive: &Redrive<S, Q, C, O, I>,
-    customer: String,
-    letters: Vec<Letter>,
-) -> Settled {
-    let mut settled = Settled { customer, done: 0, failure: None, left: vec![] };
-    for letter in letters {
-        if settled.failure.is_some() {
-            settled.left.push(letter.received);
-            continue;
-        }
-        match settle(redrive, &letter).await {
-            Ok(()) => settled.done += 1,
-            Err(what) => {
-                settled.failure = Some(format!("{}: {what}", letter.received.message_id));
-                settled.left.push(letter.received);
-            }
-        }
-    }
-    settled
-}
-
-async fn settle<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox>(
-    redrive: &Redrive<S, Q, C, O, I>,
-    letter: &Letter,
-) -> Result<(), String> {
-    let (delivery, fate) = match &letter.content {
-        Content::Attempt { delivery, fate } => (delivery, fate.as_ref().map_err(|error| with_sources(error))?),
-        Content::Invalid(error) => return Err(error.to_string()),
-    };
-    let settled = redrive.redriver.settle(delivery, &letter.received.body, fate).await;
-    settled.map_err(|error| with_sources(&error))?;
-    let deleted = redrive.letters.delete(std::slice::from_ref(&letter.received.receipt)).await.pop();
-    deleted.unwrap_or_else(|| Err(QueueError::no_answer())).map_err(|error| {
-        format!("done, but not deleted; it will be done again, which does no harm: {}", with_sources(&error))
-    })
 }
