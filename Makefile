@@ -90,6 +90,10 @@ kills: tools ## Kill the real function and the real worker again and again (KILL
 	KILLS=$(or $(KILLS),200) ATTEMPTS=$(or $(ATTEMPTS),3000) $(CARGO) test --locked --features sqlite --test it kills:: -- \
 		--nocapture --test-threads 1
 
+.PHONY: throughput
+throughput: tools ## Measure a worker with 1, 4 and 16 customers in parallel, over the local parts
+	$(CARGO) test --locked --features sqlite --test it throughput:: -- --ignored --nocapture
+
 .PHONY: bench
 bench: ## Measure the replay against a plain baseline and a floor (QUICK=1: without 20 million attempts)
 	$(CARGO) bench --locked --bench replay

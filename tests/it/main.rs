@@ -35,5 +35,6 @@ mod sim;
 mod store_capacity;
 mod store_contract;
 mod template;
+mod throughput;
 mod time;
 mod worker;

@@ -71,6 +71,16 @@ impl Worker {
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
     }
 
+    /// How many events it has decided.
+    pub fn decided(&self) -> u64 {
+        let (_, metrics) = self.get("/metrics").unwrap();
+        let count = |name: &str| -> u64 {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap().trim().parse().unwrap()
+        };
+        count("loadgate_accepted ") + count("loadgate_declined ")
+    }
+
     /// Everything that it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
