@@ -12,6 +12,9 @@ EVENT ?= events/one-customer.json
 # The processor of the Lambda: arm64, as template.yaml has it, or x86_64.
 ARCHITECTURE ?= arm64
 ARTIFACTS_DIR ?= .local/artifacts
+# The worker's image, and what builds it: docker, or podman.
+IMAGE ?= loadgate
+DOCKER ?= docker
 SAM := SAM_CLI_TELEMETRY=0 .local/tools/venv/bin/sam
 
 .DEFAULT_GOAL := help
@@ -38,6 +41,7 @@ lint: ## Check the format, and lint with warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets --features sqlite -- -D warnings
 	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --bin loadgate --no-default-features --features worker -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --lib --features sqlite --document-private-items --quiet
 
 .PHONY: validate
@@ -46,7 +50,7 @@ validate: tools ## Check template.yaml with the SAM CLI and with cfn-lint
 	.local/tools/venv/bin/cfn-lint template.yaml
 
 .PHONY: scan
-scan: ## Scan template.yaml with checkov: every finding is mended, or explained beside its resource
+scan: ## Scan template.yaml and Dockerfile with checkov: every finding is mended, or explained there
 	tools/install --scan
 	tools/scan
 
@@ -78,6 +82,10 @@ package: tools ## Build what `sam deploy` deploys, in .aws-sam (ARCHITECTURE=x86
 .PHONY: build-LoadgateFunction
 build-LoadgateFunction:
 	tools/build-function $(ARCHITECTURE) $(ARTIFACTS_DIR)
+
+.PHONY: image
+image: ## Build the worker's image, for this machine's processor (IMAGE=loadgate DOCKER=docker)
+	$(DOCKER) build --tag $(IMAGE) .
 
 # One seed decides everything: `make sim SEED=304` repeats a run, `make sim RUNS=1000000` goes through many.
 .PHONY: sim

@@ -14,6 +14,7 @@ mod cli_redrive;
 mod cli_replay;
 mod cli_store;
 mod cli_worker;
+mod compose;
 mod decide;
 mod end_to_end;
 mod fuzz_corpus;

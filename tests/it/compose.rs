@@ -1,0 +1,59 @@
+//! That compose.yaml and Dockerfile say what the template, the code and the lock files say.
+
+use std::path::Path;
+use std::process::Command;
+
+use assert_cmd::cargo::cargo_bin_cmd;
+use regex::Regex;
+
+use crate::cloud::{Fresh, Queues, environment, sqs};
+
+const COMPOSE: &str = include_str!("../../compose.yaml");
+
+/// What the first group of a pattern finds, which must be there.
+fn the(pattern: &str, text: &str) -> String {
+    let found = Regex::new(pattern).unwrap().captures(text);
+    found.unwrap_or_else(|| panic!("{pattern} is not there"))[1].to_owned()
+}
+
+/// A variable that compose.yaml gives to the worker.
+fn variable(name: &str) -> String {
+    the(&format!(r"(?m)^ +{name}: (\S+)$"), COMPOSE)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worker_of_compose_finds_its_queues_and_has_nothing_to_say_against_them() {
+    let fresh = Fresh::in_dynamodb_local().await;
+    let here = |url: String| url.replace("http://sqs:4566", sqs());
+    let queues = Queues {
+        input: here(variable("LOADGATE_INPUT_QUEUE_URL")),
+        decisions: here(variable("LOADGATE_DECISIONS_QUEUE_URL")),
+        dead_letters: here(variable("LOADGATE_DEAD_LETTER_QUEUE_URL")),
+    };
+    let environment = environment(&queues, &fresh.names, &fresh.url);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for _ in ["made", "there already"] {
+        let mut python = Command::new(root.join(".local/tools/venv/bin/python"));
+        python.arg(root.join("tools/compose_queues.py")).arg(root.join("template.yaml")).env_clear();
+        let made = python.envs(environment.iter().cloned()).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+    let mut check = cargo_bin_cmd!("loadgate");
+    let check = check.args(["worker", "--check"]).env_clear().envs(environment).output().unwrap();
+    let said = String::from_utf8(check.stdout).unwrap();
+    assert!(check.status.success() && said.matches("\nok  ").count() == 5, "{said}");
+    let seconds = |pattern: &str, text: &str| the(pattern, text).parse::<u64>().unwrap();
+    let stop_s = seconds(r"LOADGATE_STOP_TIMEOUT_S +(\d+)", &said);
+    assert!(seconds(r"stop_grace_period: (\d+)s", COMPOSE) > stop_s, "it is killed while it stops");
+}
+
+#[test]
+fn the_same_versions_are_pinned_everywhere() {
+    let manifest = include_str!("../../Cargo.toml");
+    let dockerfile = include_str!("../../Dockerfile");
+    let rust = the(r#"rust-version = "([0-9.]+)""#, manifest);
+    assert_eq!(the(r"FROM rust:(\d+\.\d+)\.\d+-slim-bookworm", dockerfile), rust);
+    let ministack = the(r"(?m)^ministack==(\S+)", include_str!("../../tools/requirements.txt"));
+    let images = Regex::new(r"image: ministackorg/ministack:(\S+)").unwrap();
+    assert_eq!(images.captures_iter(COMPOSE).filter(|image| image[1] == ministack).count(), 2, "{ministack}");
+}
