@@ -124,14 +124,15 @@ fn decisions_are_published(state: &State) -> Result<(), String> {
 /// What the mark cannot cover: a message that was committed at its first delivery and came to nothing at every later one, so
 /// that no mark was written in time, and that came back from the dead-letter queue under an id that nobody knows. SQS keeps
 /// the old id as the deduplication id, so that this needs a second redrive by SQS, with nothing but failures in between, or
-/// one by other means. `loadgate redrive` publishes such a decision at once.
+/// one by other means, or one after the record has expired. `loadgate redrive` publishes such a decision at once.
 fn is_beyond_the_promise(state: &State, record: &CorrelationRecord) -> bool {
     let key = &record.decision.key;
     let marked_at = state.tables.marked.get(key);
     let is_marked_in_time = marked_at.is_some_and(|at| state.tables.deleted.get(key).is_none_or(|last| at < last));
-    let redrives = state.redriven_natively.get(key).copied().unwrap_or(0);
-    let redrives_max = u32::from(state.redrive_keeps_id);
-    redrives > redrives_max && !is_marked_in_time
+    let (redrives, last) = state.redriven_natively.get(key).copied().unwrap_or_default();
+    let is_unknown =
+        redrives > u32::from(state.redrive_keeps_id) || redrives > 0 && last >= record.expires_at - SKEW_MAX;
+    is_unknown && !is_marked_in_time
 }
 
 /// Decided in the order in which they were sent, and published in the order in which they were decided. A message that went

@@ -108,8 +108,8 @@ pub struct State {
     pub archive: Vec<String>,
     /// Whether a redrive of SQS keeps the deduplication id that the move into the dead-letter queue has made.
     pub redrive_keeps_id: bool,
-    /// How often an event's message was redriven by SQS.
-    pub redriven_natively: BTreeMap<EventKey, u32>,
+    /// How often an event's message was redriven by SQS, and when last.
+    pub redriven_natively: BTreeMap<EventKey, (u32, DateTime<Utc>)>,
     /// Customers of whom a message has lost its place by way of the dead-letter queue.
     pub disordered: BTreeSet<String>,
     pub decisions: DecisionsQueue,
@@ -302,7 +302,8 @@ impl State {
             self.dead.delete(letter.receipt, now);
             self.disordered.insert(letter.group.clone());
             if let Some(event) = event_of(&letter.body) {
-                *self.redriven_natively.entry(event).or_default() += 1;
+                let (count, last) = self.redriven_natively.entry(event).or_default();
+                (*count, *last) = (*count + 1, now);
             }
             let kept = Some(letter.deduplication_id).filter(|_| self.redrive_keeps_id);
             let deduplication_id = kept.unwrap_or_else(|| format!("redrive's {} at {now}", letter.id));

@@ -72,6 +72,8 @@ async fn sdks(config: &WorkerConfig) -> (SdkConfig, SdkConfig) {
 }
 
 async fn work(config: &WorkerConfig) -> Result<ExitCode, Failure> {
+    // First of all: as process 1 of a container it has no signal that it does not listen to.
+    let stop = stop_signal().context("could not listen to signals").map_err(Failure::Io)?;
     let worker = Arc::new(open(config).await?);
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("could not listen on {}", config.listen)).map_err(Failure::Io)?;
@@ -84,7 +86,6 @@ async fn work(config: &WorkerConfig) -> Result<ExitCode, Failure> {
         listen = config.listen.to_string(),
         "started"
     );
-    let stop = stop_signal().context("could not listen to signals").map_err(Failure::Io)?;
     let stopped = worker.run(status.as_ref(), stop).await;
     served.abort();
     match stopped {
