@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use indicatif::HumanCount;
-use loadgate::entry::redrive::{Cause, Report};
+use loadgate::entry::redrive::{Cause, Letters, Report};
 use serde_json::json;
 
 /// For people.
@@ -29,11 +29,9 @@ pub fn as_text(report: &Report, is_done: bool, drops_invalid: bool) -> String {
         (_, true) => writeln!(text, "left the queue: {done}"),
     };
     if !report.is_through {
-        text.push_str("the queue has more: run it again, or raise --max\n");
-    }
-    if !is_done && report.seen > 0 {
+        text.push_str("the queue may have more: run it again, or raise --max\n");
         text.push_str(
-            "a customer of whom ten letters are looked at shows no more of them until --go takes them away\n",
+            "a customer of whom ten letters stay shows none behind them; --drop-invalid takes invalid ones out\n",
         );
     }
     if report.not_given_back > 0 {
@@ -44,7 +42,10 @@ pub fn as_text(report: &Report, is_done: bool, drops_invalid: bool) -> String {
 
 /// For programs: one object on one line.
 pub fn as_json(report: &Report, is_done: bool) -> String {
-    let cause = |(cause, letters): (&Cause, &loadgate::entry::redrive::Letters)| json!({ "cause": name(*cause), "count": letters.count, "message_ids": letters.message_ids });
+    let cause = |(cause, letters): (&Cause, &Letters)| {
+        let Letters { count, message_ids } = letters;
+        json!({ "cause": name(*cause), "count": count, "message_ids": message_ids })
+    };
     let object = json!({
         "is_dry_run": !is_done,
         "letters": report.seen,
