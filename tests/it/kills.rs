@@ -136,7 +136,7 @@ async fn a_function_that_is_killed_again_and_again_loses_nothing_and_repeats_not
     let inbox = SqsInbox::new(&aws::load(Some(sqs())).await, scene.queues.input.clone());
     let log = scene.folder.path().join("log");
     scene.proxy.be_lossy(12, 30);
-    let (mut kills, begun) = (0, Instant::now());
+    let (mut kills, mut redelivered, begun) = (0, 0, Instant::now());
     let mut function = Bootstrap::start(&scene.environment(), &log).await;
     while !scene.is_drained().await {
         assert!(begun.elapsed() < DRAIN_MAX * 20, "not drained: {}", std::fs::read_to_string(&log).unwrap());
@@ -144,6 +144,7 @@ async fn a_function_that_is_killed_again_and_again_loses_nothing_and_repeats_not
         if batch.is_empty() {
             continue;
         }
+        redelivered += batch.iter().filter(|message| message.receive_count > Some(1)).count();
         let is_killed = kills < scene.kills && scene.rng.u32(..2) == 0;
         let time_max = if is_killed { Duration::from_millis(scene.rng.u64(..120)) } else { Duration::from_secs(31) };
         if let Some(answer) = function.invoke(event(&batch), time_max).await {
@@ -158,6 +159,7 @@ async fn a_function_that_is_killed_again_and_again_loses_nothing_and_repeats_not
         }
     }
     assert_eq!(kills, scene.kills, "too few attempts for so many kills");
+    assert!(redelivered > 0, "no kill has hit any work");
     scene.check().await;
 }
 

@@ -149,3 +149,8 @@ fn a_commit_that_is_made_again_without_end_is_found_out() {
 fn messages_that_are_deleted_on_receipt_are_found_out() {
     is_found_out(Sabotage::DeletedOnReceipt, "not decided");
 }
+
+#[test]
+fn letters_that_are_deleted_before_anything_has_come_of_them_are_found_out() {
+    is_found_out(Sabotage::LettersDeletedOnReceipt, "not decided");
+}

@@ -39,6 +39,8 @@ pub enum Sabotage {
     EndlessRetry,
     /// Messages are deleted as soon as they are received.
     DeletedOnReceipt,
+    /// A redrive deletes letters before anything has come of them.
+    LettersDeletedOnReceipt,
 }
 
 /// How likely what is, in thousandths of all times that it could happen.
@@ -268,12 +270,18 @@ impl State {
             self.disordered.insert(dead.group.clone());
             self.dead.take_in(dead);
         }
+        let deleting = match which {
+            Which::Input => Sabotage::DeletedOnReceipt,
+            Which::DeadLetters => Sabotage::LettersDeletedOnReceipt,
+        };
+        if self.sabotage == deleting {
+            for message in &taken.messages {
+                self.queue(which).delete(message.receipt, now);
+            }
+        }
         if which == Which::Input {
             let again = taken.messages.iter().filter(|message| message.receive_count > 1).count();
             self.count("redeliveries", again as u64);
-            if self.sabotage == Sabotage::DeletedOnReceipt {
-                taken.messages.iter().for_each(|message| drop(self.input.delete(message.receipt, now)));
-            }
         }
         taken.messages
     }
