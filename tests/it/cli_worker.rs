@@ -100,6 +100,11 @@ async fn at_the_end_it_finishes_what_it_has_begun_and_gives_back_the_rest() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     worker.signal("TERM");
+    let mut readiness = worker.get("/readyz");
+    while readiness.as_ref().is_some_and(|(status, _)| *status == 200) {
+        readiness = worker.get("/readyz");
+    }
+    assert_eq!(readiness, Some((503, "stopping\n".to_owned())), "while it finishes");
     assert!(worker.wait().success(), "{}", worker.log());
     let decisions = drain(&queues.decisions).await;
     let given_back = drain(&queues.input).await;

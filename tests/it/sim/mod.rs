@@ -24,7 +24,7 @@ use loadgate::app::deciding::UNPUBLISHED_TTL;
 use world::{Counts, HAPPENINGS, Sabotage, World};
 
 /// How many seeds `make test` runs. `SIM_RUNS` and `SIM_SEED` say otherwise.
-const RUNS: u64 = 1500;
+const RUNS: u64 = 3000;
 
 /// Runs one seed, and says what is wrong at its end.
 fn run(seed: u64, sabotage: Sabotage) -> Result<Counts, String> {
