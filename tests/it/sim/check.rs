@@ -128,6 +128,8 @@ fn decisions_are_published(state: &State) -> Result<(), String> {
 fn is_beyond_the_promise(state: &State, record: &CorrelationRecord) -> bool {
     let key = &record.decision.key;
     let marked_at = state.tables.marked.get(key);
+    // Not by a later life of the event.
+    let marked_at = marked_at.filter(|at| **at < record.expires_at);
     let is_marked_in_time = marked_at.is_some_and(|at| state.tables.deleted.get(key).is_none_or(|last| at < last));
     let (redrives, last) = state.redriven_natively.get(key).copied().unwrap_or_default();
     let is_unknown =
