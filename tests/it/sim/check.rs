@@ -123,8 +123,8 @@ fn decisions_are_published(state: &State) -> Result<(), String> {
 
 /// What the mark cannot cover: a message that was committed at its first delivery and came to nothing at every later one, so
 /// that no mark was written in time, and that came back from the dead-letter queue under an id that nobody knows. SQS keeps
-/// the old id as the deduplication id, so that this needs a second redrive by SQS, with nothing but failures in between, or
-/// one by other means, or one after the record has expired. `loadgate redrive` publishes such a decision at once.
+/// the old id as the deduplication id, so that this needs a redrive by SQS after which it is given up once more, or one by
+/// other means, or one after the record has expired. `loadgate redrive`, in place of that one, publishes the decision.
 fn is_beyond_the_promise(state: &State, record: &CorrelationRecord) -> bool {
     let key = &record.decision.key;
     let marked_at = state.tables.marked.get(key);

@@ -112,6 +112,8 @@ pub struct State {
     pub redrive_keeps_id: bool,
     /// How often an event's message was redriven by SQS, and when last.
     pub redriven_natively: BTreeMap<EventKey, (u32, DateTime<Utc>)>,
+    /// How often an event's messages were given up.
+    pub given_up: BTreeMap<EventKey, u32>,
     /// Customers of whom a message has lost its place by way of the dead-letter queue.
     pub disordered: BTreeSet<String>,
     pub decisions: DecisionsQueue,
@@ -174,6 +176,7 @@ impl World {
             archive: vec![],
             redrive_keeps_id,
             redriven_natively: BTreeMap::new(),
+            given_up: BTreeMap::new(),
             disordered: BTreeSet::new(),
             decisions: DecisionsQueue::default(),
             violation: None,
@@ -267,6 +270,9 @@ impl State {
         }
         for dead in taken.dead {
             self.tell(|| format!("dead: {dead:?}"));
+            if let Some(event) = event_of(&dead.body) {
+                *self.given_up.entry(event).or_default() += 1;
+            }
             self.disordered.insert(dead.group.clone());
             self.dead.take_in(dead);
         }
