@@ -1,10 +1,11 @@
 //! `loadgate redrive` as an operator runs it: over a real dead-letter queue and Amazon's DynamoDB Local.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use loadgate::adapters::aws;
-use loadgate::adapters::sqs::SqsOutbox;
+use loadgate::adapters::sqs::{SqsOutbox, queue_settings};
 use loadgate::app::{Commit, CorrelationRecord, Outbox, Outgoing, Received, Store};
 use loadgate::wire::decision_message;
 use serde_json::{Value, json};
@@ -132,6 +133,54 @@ async fn what_stands_behind_letters_that_stay_is_reached() {
     assert_eq!(ids(&drain(&scene.queues.input).await), expected, "in their order");
     let (said, _) = scene.redrive(&["--max", "1"]);
     assert_eq!(causes(&said), [("NOT_JSON".to_owned(), 1)], "it was given back at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_and_killed_it_goes_on_where_it_stopped() {
+    let mut scene = Scene::set().await;
+    for n in 0..120 {
+        scene.attempt(&format!("c{}", n % 12), &format!("{n:03}")).await;
+    }
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_loadgate"));
+    command.args(["redrive", "--go", "--json"]).env_clear();
+    command.envs(environment(&scene.queues, &scene.fresh.names, &scene.fresh.url));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let sent_back = async || {
+        let input = queue_settings(&aws::load(Some(sqs())).await, &scene.queues.input).await.unwrap();
+        input.messages + input.messages_in_flight
+    };
+    let mut done = 0;
+    for signal in ["INT", "KILL"] {
+        let child = command.spawn().unwrap();
+        while sent_back().await <= done {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let status = std::process::Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        done = sent_back().await;
+        assert!(done < 120, "it was too fast to be stopped");
+        if signal == "INT" {
+            assert_eq!(output.status.code(), Some(1));
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(told.contains("interrupted; run it again to go on"), "{told}");
+            let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!((said["done"].as_u64(), &said["is_through"]), (Some(done), &json!(false)));
+        }
+    }
+    // What the killed one held comes back after five minutes, and its customers with it: all others are done at once.
+    scene.redrive(&["--go"]);
+    let sent: Vec<String> = ids(&drain(&scene.queues.input).await);
+    let each: std::collections::BTreeSet<&String> = sent.iter().collect();
+    assert_eq!(each.len(), sent.len(), "none twice");
+    let left = queue_settings(&aws::load(Some(sqs())).await, &scene.queues.dead_letters).await.unwrap();
+    assert_eq!(left.messages, 0, "what nobody held");
+    let all = sent.len() as u64 + left.messages_in_flight;
+    assert!((120..=130).contains(&all), "none lost; ten may have been sent back and not yet deleted: {all}");
+    for customer in 0..12 {
+        let prefix = format!("c{customer}/");
+        assert!(sent.iter().filter(|id| id.starts_with(&prefix)).is_sorted(), "in each customer's order");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

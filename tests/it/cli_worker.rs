@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use aws_sdk_sqs::types::QueueAttributeName;
 use loadgate::adapters::aws;
-use loadgate::adapters::sqs::SqsOutbox;
-use loadgate::app::{Outbox, Outgoing};
+use loadgate::adapters::sqs::{SqsInbox, SqsOutbox};
+use loadgate::app::{Inbox, Outbox, Outgoing};
 use loadgate::config::TableNames;
 
 use crate::cloud::{Fault, Fresh, Proxy, Queues, Worker, drain, environment, fresh_names, fresh_queue_with, sqs};
@@ -66,12 +66,9 @@ async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
     assert_eq!(codes, rejects);
 
     let (_, metrics) = worker.get("/metrics").unwrap();
-    let count = |name: &str| -> usize {
-        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("loadgate_{name} ")));
-        line.unwrap_or_else(|| panic!("no {name}: {metrics}")).parse().unwrap()
-    };
-    assert_eq!(count("accepted") + count("declined"), expected.len());
-    assert_eq!((count("invalid"), count("failed"), count("receive_failures")), (rejects.len(), 0, 0));
+    assert_eq!(worker.decided(), expected.len() as u64);
+    let counts = ["invalid", "failed", "receive_failures"].map(|name| worker.count(name));
+    assert_eq!(counts, [rejects.len() as u64, 0, 0]);
     assert!(metrics.contains("# TYPE loadgate_handle_ms histogram"), "{metrics}");
 
     worker.signal("TERM");
@@ -111,6 +108,31 @@ async fn at_the_end_it_finishes_what_it_has_begun_and_gives_back_the_rest() {
     assert_eq!((decisions.len(), given_back.len()), (1, 2), "without waiting for ten minutes: {}", worker.log());
     assert!(given_back.iter().all(|message| message.group_id != decisions[0].group_id));
     assert!(worker.log().contains(r#""message":"stopped""#), "{}", worker.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_the_visibility_time_out() {
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(2, 50).await);
+    let proxy = Proxy::before(&fresh.url).await;
+    let mut worker = Worker::start(&environment(&queues, &fresh.names, &proxy.url));
+    worker.wait_until_ready();
+    proxy.counts();
+    // Each shorter than what a request may take, together longer than the visibility time-out.
+    for operation in ["BatchGetItem", "TransactWriteItems"] {
+        proxy.fail(operation, Fault::Delay(Duration::from_millis(1300)), 1);
+    }
+    let sdk = aws::load(Some(sqs())).await;
+    SqsOutbox::new(&sdk, queues.input.clone()).send(vec![attempt("a")]).await.unwrap();
+    while !proxy.counts().contains_key("BatchGetItem") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let other = SqsInbox::new(&sdk, queues.input.clone());
+    while worker.decided() == 0 {
+        let received = other.receive(10, Duration::ZERO, None).await.unwrap();
+        assert!(received.is_empty(), "somebody else has it: {}", worker.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(drain(&queues.decisions).await.len(), 1);
 }
 
 fn attempt(customer: &str) -> Outgoing {

@@ -24,17 +24,24 @@ struct DeadLetters {
     out: Mutex<BTreeSet<String>>,
     /// What was deleted, and when: how many messages had been sent back and published by then.
     deleted: Mutex<Vec<String>>,
-    /// After so many receives, everything is visible again.
-    visible_again_after: Mutex<Option<u32>>,
+    /// After every so many receives, everything is visible again.
+    visible_again_every: Mutex<Option<usize>>,
+    receives: Mutex<usize>,
 }
 
 impl Inbox for DeadLetters {
     async fn receive(&self, max: usize, _: Duration, _: Option<Duration>) -> Result<Vec<Received>, QueueError> {
-        if let Some(left) = self.visible_again_after.lock().unwrap().as_mut() {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                self.out.lock().unwrap().clear();
-            }
+        let nth = {
+            let mut receives = self.receives.lock().unwrap();
+            *receives += 1;
+            *receives
+        };
+        if self.visible_again_every.lock().unwrap().is_some_and(|every| nth.is_multiple_of(every)) {
+            // A queue gives out first what has not been received for the longest time.
+            let mut letters = self.letters.lock().unwrap();
+            let out = std::mem::take(&mut *self.out.lock().unwrap());
+            let (given, rest): (Vec<_>, Vec<_>) = letters.drain(..).partition(|letter| out.contains(&letter.receipt.0));
+            letters.extend(rest.into_iter().chain(given));
         }
         let (letters, mut out) = (self.letters.lock().unwrap(), self.out.lock().unwrap());
         let locked: BTreeSet<&str> = letters
@@ -222,12 +229,32 @@ async fn letters_that_may_hide_others_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_ends_though_letters_become_visible_again_while_it_lasts() {
-    let redrive = redrive((0..50).map(|n| letter(&n.to_string(), &format!("c{n}"), "no attempt")).collect());
-    *redrive.letters.visible_again_after.lock().unwrap() = Some(6);
-    let (report, ended) = redrive.run(Mode::Look, |_| true).await;
+async fn a_look_ends_and_sees_everything_though_letters_become_visible_again_while_it_lasts() {
+    for every in [2, 3, 6] {
+        let letters = (0..50).map(|n| letter(&n.to_string(), &format!("c{n}"), "no attempt"));
+        let redrive = redrive(letters.collect());
+        *redrive.letters.visible_again_every.lock().unwrap() = Some(every);
+        let (report, ended) = redrive.run(Mode::Look, |_| true).await;
+        ended.unwrap();
+        assert_eq!((report.seen, report.is_through), (50, true), "every {every}");
+        assert!(*redrive.letters.receives.lock().unwrap() < 15, "one round more at the most");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_is_cut_short_is_not_through_whatever_the_one_before_it_was() {
+    // The first pass empties the queue but for an invalid letter; the second one is stopped before it receives anything.
+    let redrive = redrive(vec![letter("1", "a", "no attempt"), attempt("2", "a")]);
+    let receives_of_the_first = 2;
+    let asked_again = std::cell::Cell::new(false);
+    let may_go_on = |_: &Report| {
+        let is_first_over = *redrive.letters.receives.lock().unwrap() == receives_of_the_first;
+        // Once for whether another pass is worthwhile.
+        !is_first_over || !asked_again.replace(true)
+    };
+    let (report, ended) = redrive.run(Mode::Go(None), may_go_on).await;
     ended.unwrap();
-    assert_eq!((report.seen, report.is_through), (50, true));
+    assert_eq!((report.done, report.is_through), (1, false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,6 +39,18 @@ pub struct RedrivePolicy {
     pub max_receive_count: u64,
 }
 
+impl RedrivePolicy {
+    /// The dead-letter queue's name.
+    pub fn target(&self) -> &str {
+        self.dead_letter_target_arn.rsplit(':').next().unwrap_or_default()
+    }
+
+    /// Whether the dead-letter queue is the one with this URL. Of both, only the name tells.
+    pub fn leads_to(&self, queue_url: &str) -> bool {
+        queue_url.rsplit('/').next() == Some(self.target())
+    }
+}
+
 /// SQS gives it back as it was set: as a number, or as a string of digits.
 fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;

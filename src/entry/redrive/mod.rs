@@ -118,8 +118,11 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox> Redrive<S, Q, C, O, I> 
 }
 
 impl<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox> Look<'_, '_, S, Q, C, O, I> {
-    /// Goes through the queue once, until it gives out nothing any more.
+    /// Goes through the queue once, until it gives out nothing any more, or all that stays once more and nothing else: when
+    /// that takes longer than its visibility time-out, the queue is never empty.
     async fn pass(&mut self, may_go_on: &impl Fn(&Report) -> bool) -> Result<(), RedriveError> {
+        self.report.is_through = false;
+        let mut again = 0;
         while !self.is_enough(may_go_on) {
             let left = self.redrive.letters_max - self.report.seen;
             let max = usize::try_from(left).map_or(RECEIVE_MAX, |left| left.min(RECEIVE_MAX));
@@ -131,8 +134,8 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox> Look<'_, '_, S, Q, C, O
             let (known, new): (Vec<_>, Vec<_>) =
                 received.into_iter().partition(|letter| self.staying.contains_key(&letter.message_id));
             self.stay(&known);
-            if new.is_empty() {
-                // Their visibility time-out has run out: the queue has come round to where this pass began.
+            again = if new.is_empty() { again + known.len() } else { 0 };
+            if again > 0 && again >= self.staying.len() {
                 self.report.is_through = true;
                 return Ok(());
             }

@@ -73,12 +73,14 @@ impl Worker {
 
     /// How many events it has decided.
     pub fn decided(&self) -> u64 {
+        self.count("accepted") + self.count("declined")
+    }
+
+    /// How far a counter of its metrics is.
+    pub fn count(&self, name: &str) -> u64 {
         let (_, metrics) = self.get("/metrics").unwrap();
-        let count = |name: &str| -> u64 {
-            let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-            line.unwrap().trim().parse().unwrap()
-        };
-        count("loadgate_accepted ") + count("loadgate_declined ")
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("loadgate_{name} ")));
+        line.unwrap_or_else(|| panic!("no {name}: {metrics}")).parse().unwrap()
     }
 
     /// Everything that it has logged.

@@ -189,10 +189,13 @@ async fn open(
 /// Refuses an input queue of which these are not the dead letters: those of another stack would be decided there.
 async fn check_input(sdk: &SdkConfig, input_url: &str, dead_letter_url: &str) -> Result<(), Failure> {
     let input = queue_settings(sdk, input_url).await.context("could not use the input queue").map_err(Failure::Io)?;
-    let Some(redrive) = input.redrive else { return Ok(()) };
-    let target = redrive.dead_letter_target_arn.rsplit(':').next().unwrap_or_default();
-    if dead_letter_url.rsplit('/').next() == Some(target) {
-        return Ok(());
+    match input.redrive {
+        Some(redrive) if !redrive.leads_to(dead_letter_url) => {
+            let target = redrive.target();
+            Err(Failure::Usage(anyhow!(
+                "the dead-letter queue of '{input_url}' is '{target}', not '{dead_letter_url}'"
+            )))
+        }
+        Some(_) | None => Ok(()),
     }
-    Err(Failure::Usage(anyhow!("the dead-letter queue of '{input_url}' is '{target}', not '{dead_letter_url}'")))
 }

@@ -109,12 +109,11 @@ pub fn input_problems(config: &WorkerConfig, queue: &QueueSettings) -> Vec<Strin
         problems.push("it has no redrive policy: a message that always fails holds up its customer".to_owned());
         return problems;
     };
-    let target = redrive.dead_letter_target_arn.rsplit(':').next().unwrap_or_default();
+    let (target, own) = (redrive.target(), &config.consumer.dead_letter_queue_url);
     if !is_fifo(target) {
         problems.push(format!("its dead-letter queue '{target}' is not FIFO: customers' order is lost in it"));
     }
-    let own = config.consumer.dead_letter_queue_url.rsplit('/').next().unwrap_or_default();
-    if target != own {
+    if !redrive.leads_to(own) {
         problems.push(format!("its dead-letter queue is '{target}', but invalid input goes to '{own}'"));
     }
     if redrive.max_receive_count < RECEIVE_COUNT_MIN {
