@@ -106,11 +106,13 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         bar.set_message(format!("{} letters, {} done", HumanCount(report.seen), HumanCount(report.done)));
         !stopped.load(Ordering::Relaxed)
     };
-    let (report, ended) = block_on(async {
-        let redrive = open(args, input_url, decisions_url).await?;
+    let ((report, ended), left) = block_on(async {
+        let sdk = sdk_for_queue(&args.dead_letter_queue_url, args.sqs_endpoint_url.as_deref()).await;
+        let redrive = open(args, &sdk, input_url, decisions_url).await?;
         let archive = archive.as_mut().map(|archive| archive as &mut dyn Archive);
         let mode = if args.go { Mode::Go(archive) } else { Mode::Look };
-        Ok(redrive.run(mode, may_go_on).await)
+        let ended = redrive.run(mode, may_go_on).await;
+        Ok((ended, queue_settings(&sdk, &args.dead_letter_queue_url).await))
     })?;
     bar.finish_and_clear();
     let said = if args.json {
@@ -123,6 +125,12 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         .map_err(Failure::Io)?;
     for failure in &report.failures {
         tell(&format!("left where it is: {failure}"));
+    }
+    // About, because SQS counts late. What was received by somebody who has died hides its customers' letters, too.
+    let about_left = left.map_or(0, |queue| queue.messages + queue.messages_in_flight);
+    let hidden = about_left.saturating_sub(report.seen - report.done);
+    if hidden > 0 && report.is_through {
+        tell(&format!("about {hidden} letters are with somebody else, or behind such: run it again in 5 minutes"));
     }
     ended.map_err(|error| Failure::Io(anyhow!("{}; run it again to go on", with_sources(&error))))?;
     if stopped.load(Ordering::Relaxed) {
@@ -170,19 +178,19 @@ impl Args {
 
 async fn open(
     args: &Args,
+    sdk: &SdkConfig,
     input_url: String,
     decisions_url: String,
 ) -> Result<Redrive<DynamoDb, SqsQueues, SystemClock, SqsOutbox, SqsInbox>, Failure> {
-    let sdk = sdk_for_queue(&args.dead_letter_queue_url, args.sqs_endpoint_url.as_deref()).await;
     let store = DynamoDb::new(&aws::load(args.dynamodb_endpoint_url.as_deref()).await, args.tables.names());
     store.connect().await.context("could not use the store").map_err(Failure::Io)?;
-    let queues = SqsQueues::new(&sdk, decisions_url, args.dead_letter_queue_url.clone());
+    let queues = SqsQueues::new(sdk, decisions_url, args.dead_letter_queue_url.clone());
     if args.go {
         queues.connect().await.context("could not use the queues").map_err(Failure::Io)?;
-        check_input(&sdk, &input_url, &args.dead_letter_queue_url).await?;
+        check_input(sdk, &input_url, &args.dead_letter_queue_url).await?;
     }
-    let redriver = Redriver { store, queues, clock: SystemClock, input: SqsOutbox::new(&sdk, input_url) };
-    let letters = SqsInbox::new(&sdk, args.dead_letter_queue_url.clone());
+    let redriver = Redriver { store, queues, clock: SystemClock, input: SqsOutbox::new(sdk, input_url) };
+    let letters = SqsInbox::new(sdk, args.dead_letter_queue_url.clone());
     Ok(Redrive { redriver, letters, letters_max: args.max })
 }
 
