@@ -21,8 +21,8 @@ const VISIBILITY_S: u32 = 2;
 /// After how many deliveries a message would be given up: more than there are kills.
 const RECEIVE_MAX: u32 = 1000;
 
-/// How long everything may take to drain once the kills have stopped.
-const DRAIN_MAX: Duration = Duration::from_mins(3);
+/// How long everything may take to drain once the kills have stopped, on a machine that has other work.
+const DRAIN_MAX: Duration = Duration::from_mins(10);
 
 /// How often to kill, and over how many attempts.
 fn number(name: &str, default: u64) -> u64 {
@@ -76,8 +76,8 @@ impl Scene {
     }
 
     async fn is_drained(&self) -> bool {
-        let input = queue_settings(&aws::load(Some(sqs())).await, &self.queues.input).await.unwrap();
-        input.messages + input.messages_in_flight == 0
+        let input = queue_settings(&aws::load(Some(sqs())).await, &self.queues.input).await;
+        input.is_ok_and(|input| input.messages + input.messages_in_flight == 0)
     }
 
     /// Everything was decided once, published in order, and always in the same bytes.
@@ -112,15 +112,18 @@ async fn a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats_nothi
         let mut worker = Worker::start(&scene.environment());
         // Sometimes before it has begun.
         if scene.rng.u32(..10) > 0 {
-            worker.wait_until_ready();
+            worker.becomes_ready();
         }
         tokio::time::sleep(Duration::from_millis(scene.rng.u64(..700))).await;
         worker.kill();
     }
     scene.proxy.be_lossy(0, 0);
-    let mut worker = Worker::start(&scene.environment());
-    worker.wait_until_ready();
     let begun = Instant::now();
+    let mut worker = Worker::start(&scene.environment());
+    while !worker.becomes_ready() {
+        assert!(begun.elapsed() < DRAIN_MAX, "it does not start: {}", worker.log());
+        worker = Worker::start(&scene.environment());
+    }
     while !scene.is_drained().await {
         assert!(begun.elapsed() < DRAIN_MAX, "not drained: {}", worker.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -139,7 +142,7 @@ async fn a_function_that_is_killed_again_and_again_loses_nothing_and_repeats_not
     let (mut kills, mut redelivered, begun) = (0, 0, Instant::now());
     let mut function = Bootstrap::start(&scene.environment(), &log).await;
     while !scene.is_drained().await {
-        assert!(begun.elapsed() < DRAIN_MAX * 20, "not drained: {}", std::fs::read_to_string(&log).unwrap());
+        assert!(begun.elapsed() < DRAIN_MAX * 6, "not drained: {}", std::fs::read_to_string(&log).unwrap());
         let batch = inbox.receive(10, Duration::from_secs(1), None).await.unwrap();
         if batch.is_empty() {
             continue;

@@ -53,12 +53,20 @@ impl Worker {
 
     /// Waits until it receives messages.
     pub fn wait_until_ready(&mut self) {
+        assert!(self.becomes_ready(), "the worker has ended: {}", self.log());
+    }
+
+    /// Waits until it receives messages, or has ended because it did not reach what it needs: whether it receives.
+    pub fn becomes_ready(&mut self) -> bool {
         let begun = Instant::now();
         while self.get("/readyz").is_none_or(|(status, _)| status != 200) {
-            assert!(self.child.try_wait().unwrap().is_none(), "the worker has ended: {}", self.log());
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
             assert!(begun.elapsed() < WAIT_MAX, "not ready: {}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
+        true
     }
 
     /// The status and the body of an answer.
