@@ -21,7 +21,7 @@ SAM := SAM_CLI_TELEMETRY=0 .local/tools/venv/bin/sam
 
 .PHONY: help
 help: ## List these tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The sample has invalid lines on purpose, so that loadgate exits with 3.
 .PHONY: run
@@ -102,8 +102,12 @@ kills: tools ## Kill the real function and the real worker again and again (KILL
 throughput: tools ## Measure a worker with 1, 4 and 16 customers in parallel, over the local parts
 	$(CARGO) test --locked --features sqlite --test it throughput:: -- --ignored --nocapture
 
+# PUBLISH=1 writes tables and plots into docs/.
 .PHONY: bench
-bench: ## Measure the replay against a plain baseline and a floor (QUICK=1: without 20 million attempts)
+bench: bench-replay ## Measure everything that docs/PERFORMANCE.md tells (QUICK=1: without 20 million attempts)
+
+.PHONY: bench-replay
+bench-replay: ## Measure the file replay against a plain baseline and a floor
 	$(CARGO) bench --locked --bench replay
 
 .PHONY: sample

@@ -12,14 +12,15 @@
 
 mod baseline;
 mod floor;
-mod measure;
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use std::fs::File;
 use std::io::Result;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use measure::{Run, median, run};
+use shared::measure::{Run, median, run};
 
 /// Rounds for each comparison.
 const ROUNDS: usize = 7;
