@@ -89,11 +89,10 @@ async fn costs(metered: Metered, said: Units) {
 
     let longest = "x".repeat(128);
     let longest_ids = metered.cost(vec![message(&"m".repeat(100), &longest, &longest, "$90071992547409.91")]).await;
-    assert_eq!(
-        longest_ids.0,
-        units(2, 1),
-        "a declined one of the longest ids: its record is one unit large, and no row changes"
-    );
+    let put = round_trips(&[("BatchGetItem", 1), ("PutItem", 1)]);
+    assert_eq!(longest_ids, (2, put), "a lone decline of the longest ids: its record is one unit large");
+    let declined = (0..3).map(|n| message(&format!("d{n}"), "declined", &n.to_string(), "$5000.01"));
+    assert_eq!(metered.cost(declined.collect()).await, (units(6, 1), two.clone()), "several: all or nothing");
 
     let batch = (0..10).map(|n| message(&format!("m{n}"), &format!("customer {n}").replace(' ', "-"), "1", "$1"));
     let (halves, requests) = metered.cost(batch.collect()).await;
@@ -146,6 +145,25 @@ async fn an_answer_that_is_lost_after_the_commit_changes_nothing() {
         assert_eq!((again.accepted, again.declined), (1, 1), "{customer}: $3,000.00 were used, once");
     }
     assert!(!metered.fresh.names.load.is_empty());
+}
+
+#[tokio::test]
+async fn a_decline_whose_answer_is_lost_is_found_to_be_its_own() {
+    let metered = Metered::over(Fresh::in_dynamodb_local().await).await;
+    for (customer, fault, times) in [
+        ("lost-request", Fault::LoseRequest, 1),
+        ("all-requests-lost", Fault::LoseRequest, 4),
+        ("lost-answer", Fault::LoseAnswer, 1),
+        ("all-answers-lost", Fault::LoseAnswer, 4),
+        ("throttled", Fault::Throttle, 2),
+    ] {
+        metered.proxy.fail("PutItem", fault, times);
+        let batch = vec![message(customer, customer, "1", "$5000.01")];
+        let (failed, report) = metered.handle(batch.clone()).await;
+        assert_eq!((failed, report.declined, report.redelivered), (0, 1, 0), "{customer}: {report:?}");
+        let (failed, report) = metered.handle(batch).await;
+        assert_eq!((failed, report.declined, report.redelivered), (0, 0, 1), "{customer}: {report:?}");
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ on_every_store![
     nothing_is_found_where_nothing_is,
     what_was_committed_is_read,
     a_second_record_of_an_event_is_refused_with_everything_else_of_its_commit,
+    a_second_record_of_an_event_is_refused_where_no_usage_changes_too,
     a_row_that_was_changed_since_is_not_overwritten,
     an_expired_record_counts_as_absent_to_the_second,
     a_commit_made_twice_counts_once,
@@ -140,6 +141,17 @@ async fn a_second_record_of_an_event_is_refused_with_everything_else_of_its_comm
     assert_eq!(read_record(store, "1").await, Some(record("1")));
     assert_eq!(read_record(store, "2").await, None);
     assert_eq!(read_row(store).await, Some(row));
+}
+
+async fn a_second_record_of_an_event_is_refused_where_no_usage_changes_too(store: &impl Store) {
+    let declines = |records| Commit { customer_id: "528".to_owned(), records, usage: vec![], now: now() };
+    store.commit(&declines(vec![record("1")])).await.unwrap();
+    let other = CorrelationRecord { message_id: "another".to_owned(), ..record("1") };
+    assert_conflict(&store.commit(&declines(vec![other.clone()])).await);
+    assert_conflict(&store.commit(&declines(vec![record("2"), other])).await);
+    assert_eq!(read_record(store, "1").await, Some(record("1")));
+    assert_eq!(read_record(store, "2").await, None);
+    assert_eq!(read_row(store).await, None);
 }
 
 async fn a_row_that_was_changed_since_is_not_overwritten(store: &impl Store) {

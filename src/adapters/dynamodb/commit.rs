@@ -7,8 +7,9 @@
 //! ```
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::AttributeValue::{Bool, N, S};
+use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, N, S};
 use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+use chrono::{DateTime, Utc};
 
 use super::error::{of_kind, store_error};
 use super::item::{event_key, from_days, from_record, usage_key};
@@ -38,20 +39,10 @@ const MARK: &str = "SET EXPIRES_AT = :expires_at, UNPUBLISHED = :unpublished";
 const UNMARK: &str = "SET EXPIRES_AT = :expires_at REMOVE UNPUBLISHED";
 
 pub async fn commit(store: &DynamoDb, commit: &Commit) -> Result<Units, StoreError> {
-    let puts = commit.records.iter().map(|record| store.put(record, commit));
-    let updates = commit.usage.iter().map(|change| store.update(change, commit));
-    let actions = puts.chain(updates).collect::<Result<Vec<_>, _>>()?;
-    let request = store.client.transact_write_items().set_transact_items(Some(actions));
-    let request =
-        request.client_request_token(store.token(commit)).return_consumed_capacity(ReturnConsumedCapacity::Total);
-    match request.send().await {
-        Ok(answer) => Ok(Units { write_halves: halves(answer.consumed_capacity()), read_halves: 0 }),
-        Err(error) => Err(match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                of_reasons(cancelled.cancellation_reasons(), &store.both())
-            }
-            _ => store_error("TransactWriteItems", &store.both(), &error),
-        }),
+    match commit.records.as_slice() {
+        // A lone decline. Usage only grows, so that it stays right whatever the row has become since it was read.
+        [record] if commit.usage.is_empty() => store.put_one(record, commit).await,
+        _ => store.transact(commit).await,
     }
 }
 
@@ -64,7 +55,7 @@ pub async fn remark(store: &DynamoDb, record: &CorrelationRecord) -> Result<Unit
         .condition_expression(RECORD_STANDS)
         .update_expression(if record.is_unpublished { MARK } else { UNMARK })
         .expression_attribute_values(":message_id", S(record.message_id.clone()))
-        .expression_attribute_values(":expires_at", N(record.expires_at.timestamp().to_string()))
+        .expression_attribute_values(":expires_at", epoch_seconds(record.expires_at))
         .return_consumed_capacity(ReturnConsumedCapacity::Total);
     if record.is_unpublished {
         request = request.expression_attribute_values(":unpublished", Bool(true));
@@ -75,6 +66,40 @@ pub async fn remark(store: &DynamoDb, record: &CorrelationRecord) -> Result<Unit
 }
 
 impl DynamoDb {
+    /// Puts one record and nothing else: one unit instead of a transaction's two.
+    async fn put_one(&self, record: &CorrelationRecord, commit: &Commit) -> Result<Units, StoreError> {
+        let table = &self.tables.correlation;
+        let put = self
+            .client
+            .put_item()
+            .table_name(table)
+            .set_item(Some(from_record(record)))
+            .condition_expression(EVENT_IS_NEW)
+            .expression_attribute_values(":now", epoch_seconds(commit.now))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let answer = put.send().await.map_err(|error| store_error("PutItem", table, &error))?;
+        Ok(Units { write_halves: halves(answer.consumed_capacity()), read_halves: 0 })
+    }
+
+    /// Writes records and the rows that they change: all of it or nothing.
+    async fn transact(&self, commit: &Commit) -> Result<Units, StoreError> {
+        let puts = commit.records.iter().map(|record| self.put(record, commit));
+        let updates = commit.usage.iter().map(|change| self.update(change, commit));
+        let actions = puts.chain(updates).collect::<Result<Vec<_>, _>>()?;
+        let request = self.client.transact_write_items().set_transact_items(Some(actions));
+        let request =
+            request.client_request_token(self.token(commit)).return_consumed_capacity(ReturnConsumedCapacity::Total);
+        match request.send().await {
+            Ok(answer) => Ok(Units { write_halves: halves(answer.consumed_capacity()), read_halves: 0 }),
+            Err(error) => Err(match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    of_reasons(cancelled.cancellation_reasons(), &self.both())
+                }
+                _ => store_error("TransactWriteItems", &self.both(), &error),
+            }),
+        }
+    }
+
     /// A name for exactly this commit: the same again is the same name, and DynamoDB does it only once. It knows tokens by
     /// account, so the tables are part of it.
     fn token(&self, commit: &Commit) -> String {
@@ -97,7 +122,7 @@ impl DynamoDb {
             .table_name(&self.tables.correlation)
             .set_item(Some(from_record(record)))
             .condition_expression(EVENT_IS_NEW)
-            .expression_attribute_values(":now", N(commit.now.timestamp().to_string()));
+            .expression_attribute_values(":now", epoch_seconds(commit.now));
         Ok(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build())
     }
 
@@ -116,6 +141,10 @@ impl DynamoDb {
         };
         Ok(TransactWriteItem::builder().update(update.build().map_err(incomplete)?).build())
     }
+}
+
+fn epoch_seconds(instant: DateTime<Utc>) -> AttributeValue {
+    N(instant.timestamp().to_string())
 }
 
 /// The worst of the reasons why a transaction was cancelled: what may pass by itself counts only if nothing else does.
