@@ -7,6 +7,7 @@
 
 mod check;
 mod consumers;
+mod one_write;
 mod operator;
 mod ports;
 mod producer;
@@ -153,4 +154,9 @@ fn messages_that_are_deleted_on_receipt_are_found_out() {
 #[test]
 fn letters_that_are_deleted_before_anything_has_come_of_them_are_found_out() {
     is_found_out(Sabotage::LettersDeletedOnReceipt, "not decided");
+}
+
+#[test]
+fn an_accept_that_is_committed_by_the_usage_row_alone_is_found_out() {
+    is_found_out(Sabotage::OneWriteAccept, "was decided twice");
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::sqs::deduplication_id;
-use loadgate::app::{Cause, DeadLetter, Inbox, Outbox, Outgoing, QueueError, Queues, Receipt, Received};
+use loadgate::app::{
+    Cause, CorrelationRecord, DeadLetter, Inbox, Outbox, Outgoing, QueueError, Queues, Receipt, Received,
+};
 use loadgate::domain::StoredDecision;
 use loadgate::wire::decision_message;
 
@@ -106,7 +108,8 @@ impl SimQueues {
     /// for a duplicate.
     fn watch(&self, state: &mut State, decision: &StoredDecision) {
         let Some(owners) = &self.owners else { return };
-        let brought_by = state.tables.records.get(&decision.key).map(|record| record.message_id.clone());
+        let is_it = |record: &&CorrelationRecord| record.decision == *decision;
+        let brought_by = state.tables.history.iter().rfind(is_it).map(|record| record.message_id.clone());
         let was_marked = state.tables.marked.contains_key(&decision.key);
         if !was_marked && !brought_by.as_ref().is_some_and(|message_id| owners.contains(message_id)) {
             state.violation(format!("{:?}, of {brought_by:?}, was published for one of {owners:?}", decision.key));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::queue::New;
 use super::world::{State, World};
 
-/// Sends attempts: some in two messages, some messages twice, some invalid.
+/// Sends attempts: some in two messages, at times with another time, some messages twice, some invalid.
 pub async fn produce(world: &World) {
     // Most defects show in small worlds, of which there can be many.
     let events = {
@@ -37,6 +37,10 @@ fn send_one(state: &mut State, event: u32) {
     let (duplicate, resent, invalid) = (state.chances.duplicate, state.chances.resent, state.chances.invalid);
     if state.rng.u32(..1000) < duplicate {
         state.count("duplicates", 1);
+        // Some ask for another time, in another week.
+        let is_altered = state.rng.bool();
+        let body = if is_altered { body.replace("2018-12-", "2019-03-") } else { body.clone() };
+        state.count("altered", u64::from(is_altered));
         send(state, &customer, &format!("{event}/1"), &body);
     }
     if state.rng.u32(..1000) < resent {

@@ -11,6 +11,7 @@ use loadgate::app::{
 use loadgate::domain::EventKey;
 
 use super::consumers::REPLAY;
+use super::one_write;
 use super::world::{Sabotage, State, World};
 
 /// The tables, and everything that was ever committed to them.
@@ -18,6 +19,8 @@ use super::world::{Sabotage, State, World};
 pub struct Tables {
     pub records: BTreeMap<EventKey, CorrelationRecord>,
     pub usage: BTreeMap<UsageKey, UsageRow>,
+    /// The events that a row carries along, with [`Sabotage::OneWriteAccept`].
+    pub carried: BTreeMap<UsageKey, Vec<CorrelationRecord>>,
     /// All records as they were committed, in order.
     pub history: Vec<CorrelationRecord>,
     /// The events that were sent, by customer and id, in order.
@@ -55,10 +58,43 @@ pub struct SimStore {
 impl Store for SimStore {
     async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
         self.world.delay().await;
+        let mut snapshot = self.read_now(lookup, records)?;
+        if self.is_one_write() {
+            one_write::add_carried(&self.world, lookup, &mut snapshot).await;
+        }
+        Ok(snapshot)
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
+        if self.is_one_write() && !commit.usage.is_empty() {
+            return one_write::commit(&self.world, commit).await;
+        }
+        loop {
+            let is_bounded = self.count(&commit.customer_id);
+            let (world, commit) = (Arc::clone(&self.world), commit.clone());
+            // Once sent, a request goes its way, whoever still waits for it.
+            let answer = tokio::spawn(async move { answer(&world, &commit).await }).await.unwrap();
+            let is_endless = self.world.state().sabotage == Sabotage::EndlessRetry;
+            if !is_endless || !is_bounded || !matches!(answer, Err(StoreError::Conflict(_))) {
+                return answer;
+            }
+        }
+    }
+
+    async fn remark(&self, record: &CorrelationRecord) -> Result<Units, StoreError> {
+        let (world, record) = (Arc::clone(&self.world), record.clone());
+        tokio::spawn(async move { remark(&world, &record).await }).await.unwrap()
+    }
+}
+
+impl SimStore {
+    fn read_now(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
         let mut state = self.world.state();
         state.fail_without_effect()?;
         let (stale_read, sabotage) = (state.chances.stale_read, state.sabotage);
-        let is_stale = records == Consistency::Eventual && state.happens(stale_read);
+        // Without a condition on records, nothing but a strongly consistent read would show one.
+        let is_stale =
+            records == Consistency::Eventual && sabotage != Sabotage::OneWriteAccept && state.happens(stale_read);
         state.count("stale_reads", u64::from(is_stale));
         let seen = |record: &CorrelationRecord| {
             let mut record = record.clone();
@@ -79,26 +115,10 @@ impl Store for SimStore {
         })
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
-        loop {
-            let is_bounded = self.count(&commit.customer_id);
-            let (world, commit) = (Arc::clone(&self.world), commit.clone());
-            // Once sent, a request goes its way, whoever still waits for it.
-            let answer = tokio::spawn(async move { answer(&world, &commit).await }).await.unwrap();
-            let is_endless = self.world.state().sabotage == Sabotage::EndlessRetry;
-            if !is_endless || !is_bounded || !matches!(answer, Err(StoreError::Conflict(_))) {
-                return answer;
-            }
-        }
+    fn is_one_write(&self) -> bool {
+        self.world.state().sabotage == Sabotage::OneWriteAccept
     }
 
-    async fn remark(&self, record: &CorrelationRecord) -> Result<Units, StoreError> {
-        let (world, record) = (Arc::clone(&self.world), record.clone());
-        tokio::spawn(async move { remark(&world, &record).await }).await.unwrap()
-    }
-}
-
-impl SimStore {
     /// The rounds of an invocation are bounded. Says whether they still are, where that is known.
     fn count(&self, customer: &str) -> bool {
         let Some(commits) = &self.commits else { return false };
@@ -161,7 +181,7 @@ async fn remark(world: &World, record: &CorrelationRecord) -> Result<Units, Stor
 }
 
 impl State {
-    fn fail_without_effect(&mut self) -> Result<(), StoreError> {
+    pub fn fail_without_effect(&mut self) -> Result<(), StoreError> {
         let (throttled, lost_before) = (self.chances.throttled, self.chances.lost_before);
         if self.happens(throttled) {
             self.count("throttled", 1);

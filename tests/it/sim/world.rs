@@ -41,6 +41,8 @@ pub enum Sabotage {
     DeletedOnReceipt,
     /// A redrive deletes letters before anything has come of them.
     LettersDeletedOnReceipt,
+    /// What an accepted load is committed by is the usage row alone.
+    OneWriteAccept,
 }
 
 /// How likely what is, in thousandths of all times that it could happen.
@@ -61,9 +63,10 @@ pub struct Chances {
 }
 
 /// Everything that may happen, and is counted.
-pub const HAPPENINGS: [&str; 26] = [
+pub const HAPPENINGS: [&str; 27] = [
     "events",
     "duplicates",
+    "altered",
     "invalid",
     "throttled",
     "conflicts",

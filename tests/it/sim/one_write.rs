@@ -1,0 +1,100 @@
+//! A cheaper protocol, which loadgate does not use: an accepted load's commit point is one conditional write of the usage row.
+//! The row carries the decided events along until their records are written, which nobody waits for but the message itself.
+//!
+//! Alone, that would take 2 write units instead of 4, and 1.1 for each of ten instead of 2.2. But the row of one week says nothing
+//! to an attempt that asks in another: when a message is given up between the two writes, a duplicate of its event with
+//! another time is decided as well, and the event counts in two weeks.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use loadgate::app::{Cause, Commit, CorrelationRecord, Lookup, Snapshot, StoreError, Units, UsageKey, UsageRow};
+
+use super::world::{State, World};
+
+/// Writes the row with the events, then their records.
+pub async fn commit(world: &Arc<World>, commit: &Commit) -> Result<Units, StoreError> {
+    let (row_world, row_commit) = (Arc::clone(world), commit.clone());
+    tokio::spawn(async move { write_row(&row_world, &row_commit).await }).await.unwrap()?;
+    let puts = join_all(commit.records.iter().map(|record| put(world, record))).await;
+    puts.into_iter().collect::<Result<Vec<()>, _>>().map(|_| Units::default())
+}
+
+/// A reader of the row sees the events that it carries, and writes their records.
+pub async fn add_carried(world: &Arc<World>, lookup: &Lookup, snapshot: &mut Snapshot) {
+    let carried = world.state().carried(lookup);
+    for record in carried {
+        let written = put(world, &record).await;
+        snapshot.records.insert(record.decision.key.clone(), written.map(|()| record));
+    }
+}
+
+async fn write_row(world: &World, commit: &Commit) -> Result<Units, StoreError> {
+    world.delay().await;
+    let is_answer_lost = {
+        let mut state = world.state();
+        state.fail_without_effect()?;
+        state.write_row(commit)?;
+        let lost_after = state.chances.lost_after;
+        state.happens(lost_after)
+    };
+    world.delay().await;
+    if is_answer_lost { Err(StoreError::Unavailable(Cause::new("the answer was lost"))) } else { Ok(Units::default()) }
+}
+
+/// Puts a record, if its event has none.
+async fn put(world: &Arc<World>, record: &CorrelationRecord) -> Result<(), StoreError> {
+    let (world, record) = (Arc::clone(world), record.clone());
+    let put = async move {
+        world.delay().await;
+        let mut state = world.state();
+        state.fail_without_effect()?;
+        if state.is_faulty && record.decision.key.customer_id == "c0" && state.now() < state.refused_until {
+            return Err(StoreError::Throttled(Cause::new("ThrottlingException")));
+        }
+        if state.has_no_record_since(&record) {
+            state.tables.records.insert(record.decision.key.clone(), record);
+        }
+        Ok(())
+    };
+    tokio::spawn(put).await.unwrap()
+}
+
+impl State {
+    /// What the rows of these weeks carry of these events.
+    fn carried(&self, lookup: &Lookup) -> Vec<CorrelationRecord> {
+        let carried = lookup.weeks.iter().filter_map(|key| self.tables.carried.get(key)).flatten();
+        let is_wanted = |record: &&CorrelationRecord| {
+            lookup.events.contains(&record.decision.key) && self.has_no_record_since(record)
+        };
+        carried.filter(is_wanted).cloned().collect()
+    }
+
+    /// Whether the event has no record that was in force when this one was made.
+    fn has_no_record_since(&self, record: &CorrelationRecord) -> bool {
+        let stored = self.tables.records.get(&record.decision.key);
+        stored.is_none_or(|stored| stored.expires_at <= record.decision.decided_at)
+    }
+
+    fn write_row(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        let key = |week| UsageKey { customer_id: commit.customer_id.clone(), week };
+        let version = |week| self.tables.usage.get(&key(week)).map_or(0, |row| row.version);
+        if commit.usage.iter().any(|change| version(change.week) != change.before.version) {
+            return Err(StoreError::Conflict(Cause::new("ConditionalCheckFailed")));
+        }
+        for change in &commit.usage {
+            let row = UsageRow { usage: change.after, version: change.before.version + 1 };
+            self.tables.usage.insert(key(change.week), row);
+            self.tables.carried.entry(key(change.week)).or_default().extend(commit.records.iter().cloned());
+        }
+        for record in &commit.records {
+            self.tell(|| format!("carried: {record:?}"));
+            if record.is_unpublished {
+                let now = self.now();
+                self.tables.marked.entry(record.decision.key.clone()).or_insert(now);
+            }
+        }
+        self.tables.history.extend(commit.records.iter().cloned());
+        Ok(())
+    }
+}
