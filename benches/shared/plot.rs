@@ -4,6 +4,7 @@ use std::io::{Error, Result};
 use std::ops::Range;
 use std::path::Path;
 
+use plotters::coord::Shift;
 use plotters::prelude::*;
 
 /// Colours that can be told apart by everybody (Okabe and Ito).
@@ -32,40 +33,81 @@ pub(crate) struct Plot<'a> {
     pub(crate) series: Vec<Series>,
 }
 
+/// How the y axis goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scale {
+    /// From 0.
+    Linear,
+    /// From one power of ten to another; all values are above 0.
+    PowersOfTen,
+}
+
+/// Writes plots into one picture, one below another.
+pub(crate) fn write_all(plots: &[Plot], scale: Scale, path: &Path) -> Result<()> {
+    let draw = || {
+        let root = SVGBackend::new(path, (SIZE.0, SIZE.1 * u32::try_from(plots.len())?)).into_drawing_area();
+        root.fill(&WHITE)?;
+        for (plot, area) in plots.iter().zip(root.split_evenly((plots.len(), 1))) {
+            plot.draw(scale, &area)?;
+        }
+        root.present()?;
+        Ok(())
+    };
+    draw().map_err(|error: Failure| Error::other(format!("{}: {error}", path.display())))
+}
+
+type Failure = Box<dyn std::error::Error>;
+
 impl Plot<'_> {
     /// Writes the plot, with both axes from 0 and a mark at each point where there are few of them.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        self.draw(path).map_err(|error| Error::other(format!("{}: {error}", path.display())))
+        write_all(std::slice::from_ref(self), Scale::Linear, path)
     }
 
-    fn draw(&self, path: &Path) -> std::result::Result<(), Box<dyn std::error::Error>> {
-        let root = SVGBackend::new(path, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&root)
+    fn draw(&self, scale: Scale, root: &DrawingArea<SVGBackend, Shift>) -> std::result::Result<(), Failure> {
+        let mut chart = ChartBuilder::on(root)
             .caption(self.title, ("sans-serif", 17))
             .margin(12)
             .x_label_area_size(42)
             .y_label_area_size(62)
-            .build_cartesian_2d(self.range(|point| point.0), self.range(|point| point.1))?;
+            .build_cartesian_2d(self.range(|point| point.0), self.heights(scale))?;
         let mut mesh = chart.configure_mesh();
+        let is_log = scale == Scale::PowersOfTen;
+        let place = |y: f64| if is_log { y.log10() } else { y };
+        let label = |y: &f64| if is_log { format!("{}", 10_f64.powf(*y)) } else { format!("{y}") };
+        if is_log {
+            mesh.y_label_formatter(&label).y_labels(8);
+        }
+        let round = |x: &f64| format!("{}", (x * 1e3).round() / 1e3);
+        mesh.x_label_formatter(&round);
         mesh.x_desc(self.x_label)
             .y_desc(self.y_label)
             .light_line_style(WHITE)
             .label_style(("sans-serif", 13))
             .draw()?;
         for (series, colour) in self.series.iter().zip(COLOURS.iter().cycle()) {
-            let line = LineSeries::new(series.points.iter().copied(), colour.stroke_width(2));
+            let line = LineSeries::new(series.points.iter().map(|(x, y)| (*x, place(*y))), colour.stroke_width(2));
             let key = |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2));
             chart.draw_series(line)?.label(&series.name).legend(key);
             if series.points.len() <= 24 {
-                chart.draw_series(series.points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
+                let marks = series.points.iter().map(|(x, y)| Circle::new((*x, place(*y)), 3, colour.filled()));
+                chart.draw_series(marks)?;
             }
         }
         let mut legend = chart.configure_series_labels();
-        legend.position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.3));
+        // Where the lines are not, by and large.
+        let position = if is_log { SeriesLabelPosition::MiddleRight } else { SeriesLabelPosition::UpperLeft };
+        legend.position(position).background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.3));
         legend.label_font(("sans-serif", 13)).draw()?;
-        root.present()?;
         Ok(())
+    }
+
+    fn heights(&self, scale: Scale) -> Range<f64> {
+        if scale == Scale::Linear {
+            return self.range(|point| point.1);
+        }
+        let logs = || self.series.iter().flat_map(|series| &series.points).map(|point| point.1.log10());
+        logs().fold(f64::MAX, f64::min).floor()..logs().fold(f64::MIN, f64::max).ceil()
     }
 
     /// From 0 to a little more than the largest.

@@ -1,0 +1,180 @@
+//! What a month costs, in whole trillionths of a dollar: list prices of us-east-1, without free tiers and discounts.
+//! docs/SCALE.md says where each price is from.
+
+use crate::limits::{RATES, WRITE_UNITS_EACH};
+use crate::shared::table::Table;
+use crate::sim::Outcome;
+use crate::table_of::number;
+
+/// A price: so many trillionths of a dollar for one, up to that many a month; the last is for all beyond.
+type Price = &'static [(u128, u128)];
+
+const ALL: u128 = u128::MAX;
+const DOLLAR: u128 = 1_000_000_000_000;
+const GB: u128 = 1_000_000_000;
+
+const WRITE_UNIT: Price = &[(ALL, 625_000)];
+const READ_UNIT: Price = &[(ALL, 125_000)];
+/// Of a gigabyte's month in a table, and in its continuous backup.
+const STORED_GB: Price = &[(ALL, DOLLAR / 4)];
+const BACKUP_GB: Price = &[(ALL, DOLLAR / 5)];
+const QUEUE_REQUEST: Price = &[(100_000_000_000, 500_000), (200_000_000_000, 400_000), (ALL, 350_000)];
+const INVOCATION: Price = &[(ALL, 200_000)];
+/// Of a gigabyte's second on arm64.
+const GB_S: Price = &[(7_500_000_000, 13_333_400), (18_750_000_000, 12_000_100), (ALL, 10_666_700)];
+const LOG_GB: Price = &[(10_000, DOLLAR / 2), (30_000, DOLLAR / 4), (50_000, DOLLAR / 10), (ALL, DOLLAR / 20)];
+/// Of an hour of one provisioned unit.
+const PROVISIONED_WRITE: u128 = 650_000_000;
+const PROVISIONED_READ: u128 = 130_000_000;
+
+const HOURS: u128 = 730;
+const MONTH_S: u128 = HOURS * 3600;
+
+/// Assumed: of a hundred attempts, so many are declined.
+pub(crate) const DECLINED_PERCENT: u128 = 20;
+/// A decline without company in its batch is a single conditional put.
+const LONE_DECLINE_UNITS: u128 = 1;
+/// A record: 350 to 450 bytes of names and values, and 100 that DynamoDB adds.
+const RECORD_BYTES: u128 = 550;
+/// A record is remembered for a day, and deleted up to days later: two days in all.
+const RECORD_S: u128 = 2 * 86_400;
+const ROW_BYTES: u128 = 350;
+/// Assumed: attempts of a customer in a week in which he has any.
+const ATTEMPTS_A_WEEK: u128 = 20;
+const YEAR_S: u128 = 365 * 86_400;
+/// Lambda's three lines, and the metrics, for each batch.
+const LOG_BYTES: u128 = 2_000;
+/// template.yaml.
+const MEMORY_MB: u128 = 512;
+/// What auto scaling holds provisioned capacity at.
+const UTILISATION_PERCENT: u128 = 70;
+/// 17 metrics, 8 alarms and a dashboard.
+const FIXED: u128 = 17 * DOLLAR * 3 / 10 + 8 * DOLLAR / 10 + 3 * DOLLAR;
+
+/// How decisions shared batches, as the simulation found it.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    decisions: u128,
+    batches: u128,
+    groups: u128,
+    rounds: u128,
+    billed_ms: u128,
+}
+
+impl From<&Outcome> for Shape {
+    fn from(outcome: &Outcome) -> Shape {
+        let [decisions, batches, groups, rounds, billed_ms] =
+            [outcome.arrived, outcome.batches, outcome.groups, outcome.rounds, outcome.billed_ms].map(u128::from);
+        Shape { decisions, batches, groups, rounds, billed_ms }
+    }
+}
+
+/// A month at a rate.
+struct Month {
+    shape: Shape,
+    decisions: u128,
+}
+
+impl Month {
+    /// As many in this month as there were `count` in the simulation.
+    fn many(&self, count: u128) -> u128 {
+        self.decisions * count / self.shape.decisions
+    }
+
+    fn write_units(&self) -> u128 {
+        let record = u128::from(WRITE_UNITS_EACH);
+        let lone = (2 * record * (100 - DECLINED_PERCENT) + LONE_DECLINE_UNITS * DECLINED_PERCENT) * self.shape.groups;
+        self.many(lone / 100 + record * (self.shape.decisions - self.shape.groups))
+    }
+
+    fn read_units(&self) -> u128 {
+        self.many(self.shape.decisions / 2 + self.shape.groups)
+    }
+
+    fn record_gb(&self) -> u128 {
+        self.decisions * RECORD_S / MONTH_S * RECORD_BYTES / GB
+    }
+
+    fn row_gb(&self) -> u128 {
+        self.decisions * YEAR_S / MONTH_S / ATTEMPTS_A_WEEK * ROW_BYTES / GB
+    }
+
+    fn rows(&self) -> [(&'static str, u128); 12] {
+        let Shape { batches, rounds, billed_ms, .. } = self.shape;
+        [
+            ("DynamoDB: writes", price(self.write_units(), WRITE_UNIT)),
+            ("DynamoDB: reads", price(self.read_units(), READ_UNIT)),
+            ("DynamoDB: records, kept", price(self.record_gb(), STORED_GB)),
+            ("DynamoDB: usage rows of a year, kept", price(self.row_gb(), STORED_GB)),
+            ("DynamoDB: continuous backup", price(self.record_gb() + self.row_gb(), BACKUP_GB)),
+            ("SQS: sending attempts, one a request", price(self.decisions, QUEUE_REQUEST)),
+            ("SQS: receiving and deleting them", price(self.many(2 * batches), QUEUE_REQUEST)),
+            ("SQS: publishing decisions", price(self.many(rounds), QUEUE_REQUEST)),
+            ("Lambda: invocations", price(self.many(batches), INVOCATION)),
+            ("Lambda: duration", price(self.many(billed_ms) * MEMORY_MB / 1024 / 1000, GB_S)),
+            ("CloudWatch: logs", price(self.many(batches) * LOG_BYTES / GB, LOG_GB)),
+            ("CloudWatch: metrics, alarms, dashboard", FIXED),
+        ]
+    }
+
+    fn all(&self) -> u128 {
+        self.rows().iter().map(|row| row.1).sum()
+    }
+
+    fn for_a_million(&self) -> String {
+        cents(self.all() * 1_000_000 / self.decisions)
+    }
+
+    /// The same reads and writes with provisioned capacity that follows the rate.
+    fn provisioned(&self) -> u128 {
+        let hourly = self.write_units() * PROVISIONED_WRITE + self.read_units() * PROVISIONED_READ;
+        hourly / MONTH_S * HOURS * 100 / UTILISATION_PERCENT
+    }
+}
+
+/// The table of what a month costs.
+pub(crate) fn table(shape: Shape) -> String {
+    let months = RATES.map(|rate| Month { shape, decisions: u128::from(rate) * MONTH_S });
+    let mut table = Table::new(["dollars a month", "1,000/s", "10,000/s", "100,000/s"]);
+    let [one, two, three] = months.each_ref().map(Month::rows);
+    for ((one, two), three) in one.into_iter().zip(two).zip(three) {
+        table.row(&[one.0.to_owned(), dollars(one.1), dollars(two.1), dollars(three.1)]);
+    }
+    let mut line = |name: &str, prices: [u128; 3]| {
+        let [one, two, three] = prices.map(dollars);
+        table.row(&[name.to_owned(), one, two, three]);
+    };
+    line("**all**", months.each_ref().map(Month::all));
+    let reads_and_writes =
+        |month: &Month| price(month.write_units(), WRITE_UNIT) + price(month.read_units(), READ_UNIT);
+    line("saved by provisioned capacity", months.each_ref().map(|month| reads_and_writes(month) - month.provisioned()));
+    let tens = |month: &Month| price(month.decisions, QUEUE_REQUEST) - price(month.decisions / 10, QUEUE_REQUEST);
+    line("saved by sending attempts in tens", months.each_ref().map(tens));
+    let [one, two, three] = months.each_ref().map(Month::for_a_million);
+    table.row(&["for a million decisions".to_owned(), one, two, three]);
+    table.markdown()
+}
+
+/// What a million decisions cost at the first of [`RATES`].
+pub(crate) fn for_a_million(shape: Shape) -> String {
+    Month { shape, decisions: u128::from(RATES[0]) * MONTH_S }.for_a_million()
+}
+
+fn price(quantity: u128, price: Price) -> u128 {
+    let mut from = 0;
+    let mut sum = 0;
+    for (to, each) in price {
+        sum += quantity.min(*to).saturating_sub(from) * each;
+        from = *to;
+    }
+    sum
+}
+
+fn dollars(price: u128) -> String {
+    number(u64::try_from((price + DOLLAR / 2) / DOLLAR).unwrap_or(u64::MAX))
+}
+
+fn cents(price: u128) -> String {
+    let cents = price * 100 / DOLLAR;
+    format!("{}.{:02}", cents / 100, cents % 100)
+}

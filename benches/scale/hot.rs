@@ -1,0 +1,118 @@
+//! One customer sends more than can be decided one after another.
+
+use std::io::Result;
+
+use crate::limits::one_customer_per_s;
+use crate::shared::page::{folder, put};
+use crate::shared::plot::{Plot, Scale, Series, write_all};
+use crate::shared::table::Table;
+use crate::sim::{Arrival, HOT, Outcome, Settings, run};
+use crate::table_of::{number, quantile, time};
+use crate::theory::sound;
+use crate::traffic::{Poisson, hot, merge, one_of_many};
+use crate::{CUSTOMERS_ALL, PAGE, RATE, SETTINGS};
+
+const SECOND_US: u64 = 1_000_000;
+
+/// When the hot customer begins, and for how long it sends.
+const BEGIN_S: u64 = 60;
+const SENDING_S: u64 = 60;
+
+/// Attempts a second of the hot customer, and for how long the others go on.
+const RUNS: [(u64, u64); 8] =
+    [(0, 300), (10, 300), (50, 300), (70, 300), (100, 300), (500, 300), (1_000, 900), (3_000, 1_800)];
+
+/// Those that are drawn, and until when.
+const DRAWN: [u64; 3] = [100, 1_000, 3_000];
+const DRAWN_STEPS: usize = 360;
+const STEP_US: u64 = 5 * SECOND_US;
+
+pub(crate) fn simulate() -> Result<()> {
+    let heads = [
+        "the customer sends",
+        "waits at most",
+        "drained after",
+        "most of its messages waiting",
+        "others: p99",
+        "others: longest",
+    ];
+    let mut table = Table::new(heads);
+    let (mut depths, mut latencies) = (Vec::new(), Vec::new());
+    for (rate, until_s) in RUNS {
+        let outcome = sound(run(&Settings { step_us: STEP_US, ..SETTINGS }, CUSTOMERS_ALL, arrivals(rate, until_s)))?;
+        table.row(&row(rate, &outcome));
+        if DRAWN.contains(&rate) {
+            let name = format!("{} attempts/s for a minute", number(rate));
+            depths.push(Series { name: name.clone(), points: depth(&outcome) });
+            latencies.push(Series { name, points: latency(&outcome, until_s) });
+        }
+    }
+    let most = number(one_customer_per_s());
+    put(PAGE, "scale-hot", &format!("One customer at {most} decisions/s at most:\n\n{}", table.markdown()))?;
+    draw(depths, latencies)
+}
+
+fn arrivals(rate: u64, until_s: u64) -> impl Iterator<Item = Arrival> {
+    let rate = rate as f64;
+    let sending = (BEGIN_S * SECOND_US)..((BEGIN_S + SENDING_S) * SECOND_US);
+    let rate_at = move |at_us| if sending.contains(&at_us) { rate } else { 0.0 };
+    let one = Poisson::new(SETTINGS.seed, (BEGIN_S + SENDING_S) * SECOND_US, rate.max(1.0), rate_at, hot);
+    merge(Poisson::new(SETTINGS.seed + 1, until_s * SECOND_US, RATE, |_| RATE, one_of_many), one)
+}
+
+fn row(rate: u64, outcome: &Outcome) -> [String; 6] {
+    let of = |is_hot: bool| {
+        let these = outcome.decided.iter().filter(move |decided| (decided.customer == HOT) == is_hot);
+        let mut latencies: Vec<u64> = these.map(|decided| decided.latency_us).collect();
+        latencies.sort_unstable();
+        latencies
+    };
+    let (hot, others) = (of(true), of(false));
+    let sent_us = (BEGIN_S + SENDING_S) * SECOND_US;
+    let last_us = outcome.decided.iter().filter(|decided| decided.customer == HOT);
+    let last_us = last_us.map(|decided| decided.at_us + decided.latency_us).max().unwrap_or(0);
+    [
+        format!("{}/s", number(rate)),
+        time(quantile(&hot, 1000)),
+        time(last_us.saturating_sub(sent_us)),
+        number(outcome.depth_max(1)),
+        time(quantile(&others, 990)),
+        time(quantile(&others, 1000)),
+    ]
+}
+
+fn depth(outcome: &Outcome) -> Vec<(f64, f64)> {
+    let steps = outcome.depths.iter().take(DRAWN_STEPS).enumerate();
+    steps.map(|(step, depths)| (seconds(step), depths[1].max(1) as f64)).collect()
+}
+
+fn seconds(step: usize) -> f64 {
+    step as f64 * STEP_US as f64 / SECOND_US as f64
+}
+
+/// The others' longest latency among those that came in a step.
+fn latency(outcome: &Outcome, until_s: u64) -> Vec<(f64, f64)> {
+    let mut longest_us = vec![1; usize::try_from(until_s * SECOND_US / STEP_US).unwrap_or(0)];
+    for decided in outcome.decided.iter().filter(|decided| decided.customer != HOT) {
+        let longest = &mut longest_us[usize::try_from(decided.at_us / STEP_US).unwrap_or(0)];
+        *longest = decided.latency_us.max(*longest);
+    }
+    longest_us.iter().enumerate().map(|(step, us)| (seconds(step), *us as f64 / 1e6)).collect()
+}
+
+fn draw(depths: Vec<Series>, latencies: Vec<Series>) -> Result<()> {
+    let x_label = "seconds; the customer sends from 60 to 120";
+    let depth = Plot {
+        title: "One hot customer among 1,000 attempts/s: its messages in the queue",
+        x_label,
+        y_label: "messages",
+        series: depths,
+    };
+    let latency = Plot {
+        title: "All others: the longest from arrival to the published decision",
+        x_label,
+        y_label: "seconds",
+        series: latencies,
+    };
+    write_all(&[depth, latency], Scale::PowersOfTen, &folder()?.join("scale-hot-customer.svg"))
+}

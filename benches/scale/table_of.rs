@@ -1,0 +1,35 @@
+//! Figures as they stand in tables.
+
+/// With commas between thousands.
+pub(crate) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// How much of the most a rate is; bold beyond it.
+pub(crate) fn percent(rate: u64, most: u64) -> String {
+    let share = (rate * 100).div_ceil(most);
+    if share > 100 { format!("**{} %**", number(share)) } else { format!("{share} %") }
+}
+
+/// Microseconds as milliseconds, or as seconds from one second on.
+pub(crate) fn time(us: u64) -> String {
+    match us {
+        0..1_000_000 => format!("{} ms", us / 1_000),
+        1_000_000..10_000_000 => format!("{}.{} s", us / 1_000_000, us / 100_000 % 10),
+        _ => format!("{} s", number(us / 1_000_000)),
+    }
+}
+
+/// That quantile of sorted times, in thousandths.
+pub(crate) fn quantile(sorted: &[u64], thousandths: usize) -> u64 {
+    let place = (sorted.len() * thousandths).div_ceil(1_000).max(1) - 1;
+    sorted.get(place).copied().unwrap_or(0)
+}

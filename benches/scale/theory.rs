@@ -1,0 +1,86 @@
+//! The simulation against queueing theory: what is known by formula has to come out of it.
+
+use std::io::{Error, Result};
+
+use fastrand::Rng;
+
+use crate::sim::{Outcome, Settings, run};
+use crate::times::{ASSUMED, Piece, Times};
+use crate::traffic::{Poisson, any, hot};
+use crate::{CUSTOMERS_ALL, SETTINGS, shared::table::Table};
+
+/// How far a simulated mean may be from the formula's.
+const APART_MAX: f64 = 0.03;
+
+/// The queues of the books have single messages, one piece, and no limits but their own.
+const PLAIN: Settings = Settings { concurrency: 1, batch_max: 1, window_max: u64::MAX, ..SETTINGS };
+
+const SERVICE_US: u64 = 10_000;
+const LOAD: f64 = 0.8;
+
+/// Compares, and says in a table what was found.
+///
+/// # Errors
+/// When a mean is further away than it may be, or Little's law does not hold.
+pub(crate) fn check() -> Result<String> {
+    let constant = Times { read: Piece::new(SERVICE_US, 0), ..Times::default() };
+    let random = Times { read: Piece::new(0, SERVICE_US), ..Times::default() };
+    let service = SERVICE_US as f64;
+    let queued = LOAD / (1.0 - LOAD) * service;
+    let one = |times| Settings { times, ..PLAIN };
+    let wide = Settings { concurrency: 1_000, ..one(constant) };
+    let rows = [
+        ("M/M/1, mean wait in ms", wait(&one(random), any)?, queued),
+        ("M/D/1, mean wait in ms", wait(&one(constant), any)?, queued / 2.0),
+        ("M/D/1 of one customer, 1,000 functions", wait(&wide, hot)?, queued / 2.0),
+    ]
+    .map(|(name, found, known)| (name, found / 1000.0, known / 1000.0));
+    let full = |customers, each| 10.0 * 1e6 / ASSUMED.batch_mean_us(customers, each) as f64;
+    let most = [
+        ("one customer at its most, decisions a second", most(1_000, hot)?, full(1, 10)),
+        ("4 functions at their most, decisions a second", most(4, any)?, 4.0 * full(10, 1)),
+    ];
+    let mut table = Table::new(["", "simulated", "by formula", "apart", "at most"]);
+    let mut is_apart = false;
+    for (name, found, known) in rows.into_iter().chain(most) {
+        let apart = (found / known - 1.0).abs();
+        is_apart |= apart > APART_MAX;
+        let percent = |share: f64| format!("{:.1} %", share * 100.0);
+        table.row(&[name.to_owned(), format!("{found:.1}"), format!("{known:.1}"), percent(apart), percent(APART_MAX)]);
+    }
+    let markdown = table.markdown();
+    if is_apart {
+        println!("{markdown}");
+        return Err(Error::other("the simulation is further from theory than it may be"));
+    }
+    Ok(markdown)
+}
+
+/// The mean time that messages wait for their service, at four fifths of what can be served.
+fn wait(settings: &Settings, customer: fn(&mut Rng) -> u32) -> Result<f64> {
+    let rate = LOAD * 1e6 / SERVICE_US as f64;
+    let arrivals = Poisson::new(settings.seed, 40_000_000_000, rate, |_| rate, customer);
+    let outcome = sound(run(settings, CUSTOMERS_ALL, arrivals))?;
+    let sum: u64 = outcome.decided.iter().map(|decided| decided.latency_us).sum();
+    Ok(sum as f64 / outcome.arrived as f64 - SERVICE_US as f64)
+}
+
+/// How many decisions a second come out when there is always more to do than can be done.
+fn most(concurrency: usize, customer: fn(&mut Rng) -> u32) -> Result<f64> {
+    // Few enough that hardly any of a million customers has two waiting.
+    let rate = 1_000.0;
+    let settings = Settings { concurrency, ..SETTINGS };
+    let arrivals = Poisson::new(settings.seed, 40_000_000, rate, |_| rate, customer);
+    let outcome = sound(run(&settings, CUSTOMERS_ALL, arrivals))?;
+    Ok(outcome.arrived as f64 * 1e6 / outcome.end_us as f64)
+}
+
+/// # Errors
+/// When Little's law does not hold exactly.
+pub(crate) fn sound(outcome: Outcome) -> Result<Outcome> {
+    if outcome.holds_little() {
+        Ok(outcome)
+    } else {
+        Err(Error::other("Little's law does not hold: the simulation is wrong"))
+    }
+}
