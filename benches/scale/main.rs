@@ -1,7 +1,7 @@
 //! `make bench-scale`: how deep the queue gets and how long decisions take, in a simulation of a day and of a hot
 //! customer; which of AWS's limits ends what rate; and what a month costs.
 //!
-//! The simulation is held against queueing theory first, and every run against Little's law. One seed decides everything.
+//! The simulation is held against queueing theory first, and every run against Little's law. A seed decides everything.
 #![allow(
     missing_docs,
     clippy::print_stdout,

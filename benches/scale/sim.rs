@@ -1,9 +1,9 @@
 //! A FIFO queue, an event source, and functions, event by event, in whole microseconds. One seed decides everything.
 //!
-//! What it has: message groups, one batch of a group at a time; batches of up to ten messages of several groups; at most
-//! so many functions at once; commits of a batch's customers in parallel; one round trip for each decision of a customer;
-//! DynamoDB's write limit for one key; SQS's window, beyond which it does not look for groups. What it has not: failures,
-//! cold starts, and the time that pollers and tables take to grow.
+//! What it has: message groups, one batch of a group at a time; batches of up to ten messages of several groups; at
+//! most so many functions at once; commits of a batch's customers in parallel; a round trip for each decision of a
+//! customer; DynamoDB's write limit for one key; SQS's window, beyond which it does not look for groups. What it has
+//! not: failures, cold starts, and the time that pollers and tables take to grow.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

@@ -1,5 +1,5 @@
-//! How long the pieces of a batch take. They are assumed, not measured: compare `read_ms`, `commit_ms` and `publish_ms` of
-//! your own dashboard, and change them here.
+//! How long the pieces of a batch take. They are assumed, not measured: compare `read_ms`, `commit_ms` and `publish_ms`
+//! of your own dashboard, and change them here.
 
 use fastrand::Rng;
 
