@@ -60,11 +60,14 @@ pub(crate) fn simulate() -> Result<()> {
 fn note(is_kept: bool, throttled: u64) -> String {
     let (most, kept) = (number(one_customer_per_s()), number(one_customer_per_s() * RETENTION_S));
     let verdict = if is_kept { "it holds" } else { "IT DOES NOT HOLD" };
+    // Beyond the window, others go on when all but so many of the customer's messages are decided.
+    let (window, held_s) = (number(WINDOW_MAX), 10_000_u64.div_ceil(one_customer_per_s()));
     format!(
-        "Required: while there are fewer than 120,000 messages, the others' p99 is at most {OTHERS_PERCENT_MAX} % of that \
+        "Required: while there are fewer than {window} messages, the others' p99 is at most {OTHERS_PERCENT_MAX} % of that\n\
          without a hot customer; {verdict}. Commits that met DynamoDB's limit for one key: {throttled}.\n\n\
-         One customer gets {most} decisions/s at most: {kept} in the 12 hours for which the input queue keeps a message. \
-         What waits for longer is deleted by SQS, undecided; it does not get to the dead-letter queue."
+         One customer gets {most} decisions/s at most. So each 10,000 of its messages beyond {window} hold up everybody for\n\
+         {held_s} s; and it gets {kept} decisions in the 12 hours for which the input queue keeps a message. What waits for\n\
+         longer is deleted by SQS, undecided, and does not get to the dead-letter queue."
     )
 }
 
