@@ -25,6 +25,11 @@ impl DayUsage {
 }
 
 impl WeekUsage {
+    /// The usage of these days, Monday first.
+    pub const fn new(days: [DayUsage; 7]) -> WeekUsage {
+        WeekUsage { days }
+    }
+
     /// Every day's usage, Monday first.
     pub const fn days(&self) -> &[DayUsage; 7] {
         &self.days

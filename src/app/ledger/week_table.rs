@@ -1,22 +1,23 @@
 //! The usage of customers in one week, small for those who load seldom and quick for those who load often.
 //!
-//! A customer's day takes a row of 29 bytes. From the fourth day on the whole week takes one row of 128 bytes: that is
-//! hardly larger than its days, and it is one place in memory instead of many.
+//! A customer with one day takes a row of 22 bytes. From the second day on the whole week takes one row of 52: that is one
+//! place in memory, and the week of a hundred thousand customers stays in a processor's cache. These rows are narrow: a day
+//! of more than 2^32 - 1 cents or 255 loads moves the customer's week to a wide one.
 
 use hashbrown::HashTable;
 
 use super::hash;
 use crate::domain::{Cents, DayUsage, WeekUsage};
 
-/// From how many days with accepted loads a customer's week has a row of its own.
-const WEEK_ROW_DAYS_MIN: usize = 4;
-
 /// The usage. Customers are known by their [`Identity`](super::Identity).
 #[derive(Debug, Default)]
 pub(super) struct WeekTable {
-    /// The days of customers who have no row in `weeks`. A customer's days are found together.
+    /// Customers with one day.
     days: HashTable<DayRow>,
+    /// Customers with more, or with a wide row. None of them is in `days`.
     weeks: HashTable<WeekRow>,
+    /// What is too much for a row of `weeks`.
+    wide: HashTable<WideRow>,
 }
 
 /// One customer's usage of one day. It is packed, because where customers come seldom most of the memory goes here.
@@ -24,79 +25,139 @@ pub(super) struct WeekTable {
 #[repr(Rust, packed)]
 struct DayRow {
     customer: u128,
-    amount: Cents,
-    count: u32,
+    amount: u32,
+    count: u8,
     days_since_monday: u8,
 }
 
-/// One customer's usage of the whole week.
+/// One customer's usage of the whole week, Monday first.
 #[derive(Clone, Copy, Debug)]
+#[repr(Rust, packed)]
 struct WeekRow {
+    customer: u128,
+    amounts: [u32; 7],
+    counts: [u8; 7],
+    /// Whether the usage is in a [`WideRow`], and not here.
+    is_wide: bool,
+}
+
+/// One customer's usage of the whole week, however much it is.
+#[derive(Clone, Copy, Debug)]
+struct WideRow {
     customer: u128,
     usage: WeekUsage,
 }
 
-const _: () = assert!(size_of::<DayRow>() == 29 && size_of::<WeekRow>() == 128, "what the module's text says");
+const _: () = assert!(size_of::<DayRow>() == 22 && size_of::<WeekRow>() == 52, "what the module's text says");
 
 impl WeekTable {
-    /// What the customer has used.
-    pub(super) fn usage(&self, customer: u128) -> WeekUsage {
-        self.week_row(customer).map_or_else(|| self.days_together(customer), |row| row.usage)
-    }
-
-    /// Says what the customer has used after a load on that day was accepted.
-    pub(super) fn set(&mut self, customer: u128, days_since_monday: u8, day: DayUsage) {
-        if let Some(row) = self.weeks.find_mut(hash(customer), |row| row.customer == customer) {
-            row.usage.set_day(days_since_monday, day);
-            return;
-        }
-        let DayUsage { amount, count } = day;
-        let new = DayRow { customer, amount, count, days_since_monday };
-        let is_same_day = |row: &DayRow| row.customer == customer && row.days_since_monday == days_since_monday;
-        if let Some(row) = self.days.find_mut(hash(customer), is_same_day) {
-            *row = new;
-        } else {
-            self.days.insert_unique(hash(customer), new, |row| hash(row.customer));
-            self.put_days_together(customer);
-        }
-    }
-
-    /// Reads what [`WeekTable::usage`] will read, only to have it in the cache.
+    /// Reads what [`WeekTable::change`] will read, only to have it in the cache.
     pub(super) fn touch(&self, customer: u128) {
-        if let Some(row) = self.week_row(customer) {
-            std::hint::black_box(row.usage);
-        } else {
-            let rows = self.days.iter_hash(hash(customer));
-            std::hint::black_box(rows.fold(0, |sum, row| sum ^ row.customer));
+        if let Some(row) = self.weeks.find(hash(customer), |row| row.customer == customer) {
+            std::hint::black_box(row.is_wide);
+        } else if let Some(row) = self.days.find(hash(customer), |row| row.customer == customer) {
+            std::hint::black_box(row.count);
         }
     }
 
-    fn week_row(&self, customer: u128) -> Option<&WeekRow> {
-        self.weeks.find(hash(customer), |row| row.customer == customer)
+    /// Shows to `change` what the customer has used, and keeps what it says of that day, if anything.
+    pub(super) fn change(
+        &mut self,
+        customer: u128,
+        days_since_monday: u8,
+        change: impl FnOnce(&WeekUsage) -> Option<DayUsage>,
+    ) {
+        let Some(row) = self.weeks.find_mut(hash(customer), |row| row.customer == customer) else {
+            return self.change_first_day(customer, days_since_monday, change);
+        };
+        let mut usage = if row.is_wide { wide_usage(&self.wide, customer) } else { row.usage() };
+        let Some(day) = change(&usage) else { return };
+        if row.is_wide || row.set_day(days_since_monday, day).is_none() {
+            usage.set_day(days_since_monday, day);
+            row.is_wide = true;
+            set_wide(&mut self.wide, WideRow { customer, usage });
+        }
     }
 
-    fn days_of(&self, customer: u128) -> impl Iterator<Item = &DayRow> {
-        self.days.iter_hash(hash(customer)).filter(move |row| row.customer == customer)
+    /// The same for a customer who has no week row.
+    fn change_first_day(
+        &mut self,
+        customer: u128,
+        days_since_monday: u8,
+        change: impl FnOnce(&WeekUsage) -> Option<DayUsage>,
+    ) {
+        let before = self.days.find_entry(hash(customer), |row| row.customer == customer);
+        let mut usage = before.as_ref().map_or_else(|_| WeekUsage::default(), |row| row.get().usage());
+        let Some(day) = change(&usage) else { return };
+        match (narrow(day), before) {
+            (Some((amount, count)), Ok(mut row)) if row.get().days_since_monday == days_since_monday => {
+                *row.get_mut() = DayRow { customer, amount, count, days_since_monday };
+            }
+            (Some((amount, count)), Err(_)) => {
+                let row = DayRow { customer, amount, count, days_since_monday };
+                self.days.insert_unique(hash(customer), row, |row| hash(row.customer));
+            }
+            (_, before) => {
+                if let Ok(row) = before {
+                    row.remove();
+                }
+                usage.set_day(days_since_monday, day);
+                self.insert_week(customer, usage);
+            }
+        }
     }
 
-    fn days_together(&self, customer: u128) -> WeekUsage {
+    /// Gives a customer a week row.
+    fn insert_week(&mut self, customer: u128, usage: WeekUsage) {
+        let mut row = WeekRow { customer, amounts: [0; 7], counts: [0; 7], is_wide: false };
+        let is_narrow = (0..).zip(usage.days()).all(|(place, day)| row.set_day(place, *day).is_some());
+        if !is_narrow {
+            row.is_wide = true;
+            set_wide(&mut self.wide, WideRow { customer, usage });
+        }
+        self.weeks.insert_unique(hash(customer), row, |row| hash(row.customer));
+    }
+}
+
+fn wide_usage(wide: &HashTable<WideRow>, customer: u128) -> WeekUsage {
+    wide.find(hash(customer), |row| row.customer == customer).map_or_else(WeekUsage::default, |row| row.usage)
+}
+
+fn set_wide(wide: &mut HashTable<WideRow>, row: WideRow) {
+    let is_it = |other: &WideRow| other.customer == row.customer;
+    wide.entry(hash(row.customer), is_it, |row| hash(row.customer)).insert(row);
+}
+
+/// A day's amount and count, if they are not too much for a narrow row.
+fn narrow(DayUsage { amount, count }: DayUsage) -> Option<(u32, u8)> {
+    Some((u32::try_from(amount.get()).ok()?, u8::try_from(count).ok()?))
+}
+
+fn widen(amount: u32, count: u8) -> DayUsage {
+    DayUsage { amount: Cents::new(u64::from(amount)), count: u32::from(count) }
+}
+
+impl DayRow {
+    fn usage(&self) -> WeekUsage {
         let mut usage = WeekUsage::default();
-        for row in self.days_of(customer) {
-            usage.set_day(row.days_since_monday, DayUsage { amount: row.amount, count: row.count });
-        }
+        usage.set_day(self.days_since_monday, widen(self.amount, self.count));
         usage
     }
+}
 
-    /// Gives the customer's week a row of its own, once there are enough days.
-    fn put_days_together(&mut self, customer: u128) {
-        if self.days_of(customer).count() < WEEK_ROW_DAYS_MIN {
-            return;
-        }
-        let row = WeekRow { customer, usage: self.days_together(customer) };
-        self.weeks.insert_unique(hash(customer), row, |row| hash(row.customer));
-        while let Ok(day) = self.days.find_entry(hash(customer), |row| row.customer == customer) {
-            day.remove();
-        }
+impl WeekRow {
+    /// None where it is too much.
+    fn set_day(&mut self, days_since_monday: u8, day: DayUsage) -> Option<()> {
+        let (mut amounts, place) = (self.amounts, usize::from(days_since_monday));
+        (*amounts.get_mut(place)?, *self.counts.get_mut(place)?) = narrow(day)?;
+        self.amounts = amounts;
+        Some(())
+    }
+
+    fn usage(&self) -> WeekUsage {
+        let (amounts, counts) = (self.amounts, self.counts);
+        let of = |place| Some(widen(*amounts.get(place)?, *counts.get(place)?));
+        WeekUsage::new(std::array::from_fn(|place| of(place).unwrap_or_default()))
     }
 }
 
@@ -104,17 +165,62 @@ impl WeekTable {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_week_that_has_its_own_row_has_no_days_beside_it() {
-        let mut table = WeekTable::default();
-        let day = DayUsage { amount: Cents::new(7), count: 1 };
-        let mut expected = WeekUsage::default();
-        for (days_since_monday, rows) in [(0, (1, 0)), (3, (2, 0)), (3, (2, 0)), (6, (3, 0)), (1, (0, 1)), (2, (0, 1))]
-        {
-            table.set(1 << 64, days_since_monday, day);
-            expected.set_day(days_since_monday, day);
-            assert_eq!(table.usage(1 << 64), expected);
-            assert_eq!((table.days.len(), table.weeks.len()), rows);
+    const CUSTOMER: u128 = 7 << 64;
+    const LITTLE: DayUsage = DayUsage { amount: Cents::new(7), count: 1 };
+
+    fn usage(table: &mut WeekTable, customer: u128) -> WeekUsage {
+        let mut seen = WeekUsage::default();
+        table.change(customer, 0, |usage| {
+            seen = *usage;
+            None
+        });
+        seen
+    }
+
+    /// Sets days one after another; after each, the usage is what was set, and there are so many rows.
+    fn check(days: &[(u8, DayUsage, [usize; 3])]) {
+        let (mut table, mut expected) = (WeekTable::default(), WeekUsage::default());
+        // Others with the same tag in the table.
+        for (other, day) in [(CUSTOMER + 1, 3), (CUSTOMER + 2, 4)] {
+            table.change(other, day, |_| Some(LITTLE));
         }
+        for (place, day, rows) in days {
+            table.change(CUSTOMER, *place, |usage| {
+                assert_eq!(*usage, expected);
+                Some(*day)
+            });
+            expected.set_day(*place, *day);
+            assert_eq!(usage(&mut table, CUSTOMER), expected);
+            assert_eq!([table.days.len() - 2, table.weeks.len(), table.wide.len()], *rows);
+        }
+        assert_eq!(usage(&mut table, CUSTOMER + 1).days()[3], LITTLE);
+        assert_eq!(usage(&mut table, CUSTOMER + 2).days()[4], LITTLE);
+    }
+
+    #[test]
+    fn a_customer_has_one_row_whatever_the_days() {
+        let more = DayUsage { amount: Cents::new(u64::from(u32::MAX)), count: 255 };
+        check(&[(3, LITTLE, [1, 0, 0]), (3, more, [1, 0, 0]), (6, more, [0, 1, 0]), (0, LITTLE, [0, 1, 0])]);
+    }
+
+    #[test]
+    fn what_is_too_much_for_a_narrow_row_goes_to_a_wide_one() {
+        for too_much in [
+            DayUsage { amount: Cents::new(1 << 32), count: 1 },
+            DayUsage { amount: Cents::new(1), count: 256 },
+            DayUsage { amount: Cents::new(u64::MAX), count: u32::MAX },
+        ] {
+            check(&[(2, too_much, [0, 1, 1]), (2, LITTLE, [0, 1, 1]), (5, too_much, [0, 1, 1])]);
+            check(&[(2, LITTLE, [1, 0, 0]), (2, too_much, [0, 1, 1]), (3, LITTLE, [0, 1, 1])]);
+            check(&[(2, LITTLE, [1, 0, 0]), (4, too_much, [0, 1, 1]), (2, too_much, [0, 1, 1])]);
+            check(&[(2, LITTLE, [1, 0, 0]), (4, LITTLE, [0, 1, 0]), (2, too_much, [0, 1, 1]), (0, LITTLE, [0, 1, 1])]);
+        }
+    }
+
+    #[test]
+    fn who_does_not_change_anything_leaves_nothing() {
+        let mut table = WeekTable::default();
+        assert_eq!(usage(&mut table, CUSTOMER), WeekUsage::default());
+        assert_eq!([table.days.len(), table.weeks.len(), table.wide.len()], [0; 3]);
     }
 }

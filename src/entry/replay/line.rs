@@ -62,7 +62,7 @@ pub(in crate::entry) fn read_pending<'b>(
     identifier: &Identifier,
 ) -> Result<PendingAttempt<'b>, LoadError> {
     let attempt = parse_attempt(raw)?;
-    Ok(PendingAttempt { identity: identifier.identify(&attempt), attempt, outcome: None })
+    Ok(PendingAttempt::new(attempt, identifier))
 }
 
 /// Whether a line is nothing but white space. One that is too long is too long all the same: those that do not fit into a
