@@ -1,14 +1,8 @@
-//! `make bench`: the file replay against a plain baseline and against the floor, in one run.
+//! `make bench-replay`: the file replay against a plain baseline and against the floor, in one run.
 //!
 //! Every figure is a ratio of medians, or a count. Each program runs in a process of its own, in turns, with its
-//! decisions in a file. `QUICK=1` leaves out the 20 million attempts.
-#![allow(
-    missing_docs,
-    clippy::print_stdout,
-    clippy::float_arithmetic,
-    clippy::cast_precision_loss,
-    clippy::indexing_slicing
-)]
+//! decisions in a file. `QUICK=1` leaves out everything above 2 million attempts.
+#![allow(missing_docs, clippy::float_arithmetic, clippy::cast_precision_loss, clippy::indexing_slicing)]
 
 mod baseline;
 mod floor;
@@ -16,18 +10,34 @@ mod floor;
 mod shared;
 
 use std::fs::File;
-use std::io::Result;
+use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use shared::measure::{Run, median, run};
+use shared::page;
+use shared::plot::{Plot, Series};
+use shared::table::Table;
 
 /// Rounds for each comparison.
 const ROUNDS: usize = 7;
 
-/// The memory that a replay may take: 64 MiB and 64 bytes for each distinct event.
-const MEMORY_BASE_BYTES: u64 = 64 << 20;
-const MEMORY_EVENT_BYTES_MAX: u64 = 64;
+/// The memory that a replay may take: 48 MiB and 48 bytes for each distinct event.
+const MEMORY_BASE_BYTES: u64 = 48 << 20;
+const MEMORY_EVENT_BYTES_MAX: u64 = 48;
+
+/// The attempts that all programs are compared with.
+const COMPARED: Workload = Workload { attempts: 2_000_000, customers: 100_000 };
+
+/// So many more attempts, up to 20 million.
+const LARGER: [Workload; 3] = [
+    Workload { attempts: 5_000_000, ..COMPARED },
+    Workload { attempts: 10_000_000, ..COMPARED },
+    Workload { attempts: 20_000_000, ..COMPARED },
+];
+
+/// Customers of whom most come once: what takes the most memory for each event.
+const SELDOM: Workload = Workload { customers: 5_000_000, ..COMPARED };
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -39,82 +49,129 @@ fn main() -> Result<()> {
 }
 
 fn bench() -> Result<()> {
-    let bench = Bench { folder: Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench") };
+    let bench = Bench {
+        folder: Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench"),
+        cores: std::thread::available_parallelism()?.get(),
+    };
     std::fs::create_dir_all(&bench.folder)?;
-    bench.compare()?;
-    bench.grow()
+    let (grown, is_within_memory) = bench.grow()?;
+    page::put("PERFORMANCE.md", "replay", &format!("{}\n\n{grown}", bench.compare()?))?;
+    if is_within_memory { Ok(()) } else { Err(Error::other("a replay took more memory than it may")) }
+}
+
+/// What is replayed.
+#[derive(Clone, Copy)]
+struct Workload {
+    attempts: u64,
+    customers: u64,
 }
 
 struct Bench {
     folder: PathBuf,
+    cores: usize,
 }
 
 impl Bench {
-    /// Each program on the same 2,000,000 attempts.
-    fn compare(&self) -> Result<()> {
-        let input = self.workload(2_000_000)?;
-        let cores = std::thread::available_parallelism()?.get();
-        let mut programs = [
-            (format!("(a) loadgate replay, {cores} threads"), replay(&input, cores)),
-            ("(b) loadgate replay, 1 thread".to_owned(), replay(&input, 1)),
-            ("(c) plain baseline".to_owned(), this("baseline", &input)?),
-            ("(d) floor: read and parse".to_owned(), this("floor", &input)?),
+    /// Each program on the same attempts.
+    fn compare(&self) -> Result<String> {
+        let input = self.file(COMPARED)?;
+        let programs = [
+            ("the floor: read and parse".to_owned(), this("floor", &input)?),
+            ("`loadgate replay`, 1 thread".to_owned(), replay(&input, 1)),
+            (format!("`loadgate replay`, {} threads", self.cores), replay(&input, self.cores)),
+            ("a plain replay: owned strings, standard collections".to_owned(), this("baseline", &input)?),
         ];
-        let mut runs = vec![Vec::new(); programs.len()];
-        for _ in 0..ROUNDS {
-            for ((_, command), runs) in programs.iter_mut().zip(&mut runs) {
-                runs.push(run(command, File::create(self.folder.join("decisions.jsonl"))?)?);
-            }
+        let (names, mut commands): (Vec<String>, Vec<Command>) = programs.into_iter().unzip();
+        let runs = self.in_turns(&mut commands, Path::new("decisions.jsonl"))?;
+        let mut table = Table::new(["2,000,000 attempts of 100,000 customers", "of the floor's time", "memory"]);
+        for (name, run) in names.into_iter().zip(&runs) {
+            table.row(&[name, format!("{:.2}x", ratio(run, &runs[0])), mebibytes(run.memory_bytes)]);
         }
-        let medians: Vec<Run> = runs.iter().map(|runs| median(runs)).collect();
-        println!("2,000,000 attempts of 100,000 customers; medians of {ROUNDS} rounds");
-        println!("{:<34}{:>9}{:>12}{:>14}", "", "ms", "of floor", "memory, MiB");
-        for ((name, _), run) in programs.iter().zip(&medians) {
-            let ratio = run.elapsed.as_secs_f64() / medians[3].elapsed.as_secs_f64();
-            println!("{name:<34}{:>9}{ratio:>11.2}x{:>14}", run.elapsed.as_millis(), run.memory_bytes >> 20);
-        }
-        Ok(())
+        Ok(format!("{}\n\nRequired: 2 threads at most 1.00x, 1 thread at most 2.00x.", table.markdown()))
     }
 
-    /// How time and memory grow with the input. Decisions go nowhere: a disk's time does not grow evenly.
-    fn grow(&self) -> Result<()> {
-        let cores = std::thread::available_parallelism()?.get();
-        let sizes = [200_000, 2_000_000, 20_000_000];
-        let sizes = if std::env::var_os("QUICK").is_some() { &sizes[..2] } else { &sizes[..] };
-        let inputs = sizes.iter().map(|attempts| self.workload(*attempts)).collect::<Result<Vec<_>>>()?;
-        let mut runs = vec![Vec::new(); inputs.len()];
-        for _ in 0..ROUNDS {
-            for (input, runs) in inputs.iter().zip(&mut runs) {
-                runs.push(run(&mut replay(input, cores), File::create("/dev/null")?)?);
-            }
-        }
-        println!("\nloadgate replay, {cores} threads, decisions to /dev/null; medians of {ROUNDS} rounds");
-        println!("{:>12}{:>12}{:>9}{:>10}{:>14}{:>12}", "attempts", "events", "ms", "growth", "memory, MiB", "allowed");
-        let mut before: Option<Run> = None;
-        for ((attempts, input), run) in sizes.iter().zip(&inputs).zip(runs.iter().map(|runs| median(runs))) {
-            let growth = before.map_or(String::new(), |before| {
-                format!("{:.2}x", run.elapsed.as_secs_f64() / before.elapsed.as_secs_f64())
-            });
-            let events = events(&mut replay(input, cores))?;
+    /// How time and memory grow with the input, and whether memory stays within its bound. Decisions go nowhere: a disk's
+    /// time does not grow evenly.
+    fn grow(&self) -> Result<(String, bool)> {
+        let is_quick = std::env::var_os("QUICK").is_some();
+        let larger = if is_quick { &[] } else { &LARGER[..] };
+        let workloads = [&[SELDOM, COMPARED], larger].concat();
+        let inputs = workloads.iter().map(|workload| self.file(*workload)).collect::<Result<Vec<_>>>()?;
+        let mut commands: Vec<Command> = inputs.iter().map(|input| replay(input, self.cores)).collect();
+        let runs = self.in_turns(&mut commands, Path::new("/dev/null"))?;
+        let heads = ["attempts", "customers", "distinct events", "time", "memory", "allowed", "holds"];
+        let (mut table, mut is_within) = (Table::new(heads), true);
+        for ((workload, input), run) in workloads.iter().zip(&inputs).zip(&runs) {
+            let events = events(&mut replay(input, self.cores))?;
             let allowed = MEMORY_BASE_BYTES + MEMORY_EVENT_BYTES_MAX * events;
-            let (ms, memory, allowed) = (run.elapsed.as_millis(), run.memory_bytes >> 20, allowed >> 20);
-            println!("{attempts:>12}{events:>12}{ms:>9}{growth:>10}{memory:>14}{allowed:>12}");
-            before = Some(run);
+            is_within &= run.memory_bytes <= allowed;
+            table.row(&[
+                grouped(workload.attempts),
+                grouped(workload.customers),
+                grouped(events),
+                format!("{:.2}x", ratio(run, &runs[1])),
+                mebibytes(run.memory_bytes),
+                mebibytes(allowed),
+                if run.memory_bytes <= allowed { "yes" } else { "NO" }.to_owned(),
+            ]);
         }
-        Ok(())
+        if !is_quick {
+            plot(&workloads[1..], &runs[1..])?;
+        }
+        let required = "Required: 20,000,000 attempts at most 11 times the time of 2,000,000; memory at most 48 MiB and \
+                        48 bytes for each distinct event.";
+        Ok((format!("{}\n\n{required}", table.markdown()), is_within))
     }
 
-    /// The workload of so many attempts, written once.
-    fn workload(&self, attempts: u64) -> Result<PathBuf> {
-        let path = self.folder.join(format!("{attempts}.jsonl"));
-        let settings = ["--customers", "100000", "--duplicates", "5", "--invalid", "1"];
-        let written = Command::new(loadgate())
-            .args(["generate", "--attempts", &attempts.to_string(), "--output"])
-            .arg(&path)
-            .args(settings)
-            .status()?;
-        if written.success() { Ok(path) } else { Err(std::io::Error::other("loadgate generate failed")) }
+    /// Runs each so many times, in turns: the median of each.
+    fn in_turns(&self, commands: &mut [Command], output: &Path) -> Result<Vec<Run>> {
+        let mut runs = vec![Vec::new(); commands.len()];
+        for _ in 0..ROUNDS {
+            for (command, runs) in commands.iter_mut().zip(&mut runs) {
+                runs.push(run(command, File::create(self.folder.join(output))?)?);
+            }
+        }
+        Ok(runs.iter().map(|runs| median(runs)).collect())
     }
+
+    /// The workload's file, written once.
+    fn file(&self, Workload { attempts, customers }: Workload) -> Result<PathBuf> {
+        let path = self.folder.join(format!("{attempts}-{customers}.jsonl"));
+        let written = Command::new(loadgate())
+            .args(["generate", "--duplicates", "5", "--invalid", "1"])
+            .args(["--attempts", &attempts.to_string(), "--customers", &customers.to_string(), "--output"])
+            .arg(&path)
+            .status()?;
+        if written.success() { Ok(path) } else { Err(Error::other("loadgate generate failed")) }
+    }
+}
+
+/// Time by attempts, against a line of growth in proportion.
+fn plot(workloads: &[Workload], runs: &[Run]) -> Result<()> {
+    let millions = |workload: &Workload| workload.attempts as f64 / 1e6;
+    let measured = workloads.iter().zip(runs).map(|(workload, run)| (millions(workload), ratio(run, &runs[0])));
+    let even = workloads.iter().map(|workload| (millions(workload), millions(workload) / millions(&workloads[0])));
+    let series = |name: &str, points: Vec<(f64, f64)>| Series { name: name.to_owned(), points };
+    let plot = Plot {
+        title: "loadgate replay: time by attempts",
+        x_label: "million attempts",
+        y_label: "times the time of 2 million",
+        series: vec![series("measured", measured.collect()), series("in proportion", even.collect())],
+    };
+    plot.write(&page::folder()?.join("replay-time.svg"))
+}
+
+fn ratio(run: &Run, to: &Run) -> f64 {
+    run.elapsed.as_secs_f64() / to.elapsed.as_secs_f64()
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+/// With a comma before each three digits.
+fn grouped(number: u64) -> String {
+    indicatif::HumanCount(number).to_string()
 }
 
 fn loadgate() -> &'static str {
