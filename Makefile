@@ -110,6 +110,11 @@ bench: bench-replay bench-scale ## Measure everything that docs/ tells (QUICK=1:
 bench-replay: ## Measure the file replay against a plain baseline and a floor
 	$(CARGO) bench --locked --bench replay
 
+# Not part of `bench`: it takes as long as a continuous integration.
+.PHONY: bench-build
+bench-build: ## Measure a newcomer's wait: a clean clone to the first decision, and to a passed test
+	$(CARGO) bench --locked --no-default-features --bench build
+
 .PHONY: bench-scale
 bench-scale: ## Simulate queue and latency at a daily peak and with a hot customer; compute walls and costs
 	$(CARGO) bench --locked --bench scale
