@@ -104,11 +104,15 @@ throughput: tools ## Measure a worker with 1, 4 and 16 customers in parallel, ov
 
 # PUBLISH=1 writes tables and plots into docs/.
 .PHONY: bench
-bench: bench-replay ## Measure everything that docs/PERFORMANCE.md tells (QUICK=1: without 20 million attempts)
+bench: bench-replay bench-lambda ## Measure everything that docs/PERFORMANCE.md tells (QUICK=1: without 20 million attempts)
 
 .PHONY: bench-replay
 bench-replay: ## Measure the file replay against a plain baseline and a floor
 	$(CARGO) bench --locked --bench replay
+
+.PHONY: bench-lambda
+bench-lambda: tools ## Measure the Lambda against a plain handler: start, batches, memory, size
+	$(CARGO) bench --locked --bench plain_handler --bench lambda
 
 .PHONY: sample
 sample: build ## Write the sample and its expected decisions anew
