@@ -5,9 +5,10 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::config::{Credentials, HttpClient, SharedCredentialsProvider, SharedHttpClient};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::http_client_fn;
 
 use crate::app::with_sources;
 
@@ -35,9 +36,8 @@ const LOCAL_REGION: &str = "us-east-1";
 ///
 /// `endpoint_url` overrides the SDK's own endpoints. One on this machine needs neither region nor credentials.
 pub async fn load(endpoint_url: Option<&str>) -> SdkConfig {
-    let tls = Provider::Rustls(CryptoMode::Ring);
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
+        .http_client(http_client())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
         .timeout_config(timeouts(ATTEMPT_TIMEOUT, OPERATION_TIMEOUT));
     if let Some(url) = endpoint_url {
@@ -47,6 +47,16 @@ pub async fn load(endpoint_url: Option<&str>) -> SdkConfig {
         return localised(&loader.load().await);
     }
     loader.load().await
+}
+
+/// What all clients make their requests with.
+///
+/// It goes round a trial of the SDK's: for each client that is built, it would take in all root certificates once more, for a
+/// connector that nobody uses.
+fn http_client() -> SharedHttpClient {
+    let tls = Provider::Rustls(CryptoMode::Ring);
+    let client = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
+    http_client_fn(move |settings, components| client.http_connector(settings, components))
 }
 
 /// The time-outs of a client that waits for messages.

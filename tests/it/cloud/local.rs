@@ -1,12 +1,11 @@
 //! Servers as processes of their own.
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use super::free_port;
 
 /// How long a server may take to answer: a Java virtual machine on a busy machine.
 const START_MAX: Duration = Duration::from_mins(1);
@@ -37,6 +36,18 @@ impl Drop for Guarded {
         drop(self.stdin.take());
         let _ = self.child.wait();
     }
+}
+
+/// A port on this machine that nobody uses.
+///
+/// It is below those that connections are made from, and where a process begins to look depends on its id: a server may take
+/// a second to listen on it, in which nobody else must get it.
+pub fn free_port() -> u16 {
+    static TRIED: AtomicU64 = AtomicU64::new(0);
+    let first = u64::from(std::process::id()) * 61;
+    let candidates = std::iter::repeat_with(|| 10_000 + (first + TRIED.fetch_add(1, Ordering::Relaxed)) % 20_000);
+    let mut ports = candidates.take(20_000).filter_map(|port| u16::try_from(port).ok());
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// Something that `make tools` installs.
