@@ -6,4 +6,6 @@
 pub(crate) mod measure;
 pub(crate) mod page;
 pub(crate) mod plot;
+#[cfg(feature = "sqlite")]
+pub(crate) mod server;
 pub(crate) mod table;

@@ -96,7 +96,7 @@ impl Plot<'_> {
         }
         let mut legend = chart.configure_series_labels();
         // Where the lines are not, by and large.
-        let position = if is_log { SeriesLabelPosition::MiddleRight } else { SeriesLabelPosition::UpperLeft };
+        let position = if is_log { SeriesLabelPosition::MiddleRight } else { self.legend() };
         legend.position(position).background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.3));
         legend.label_font(("sans-serif", 13)).draw()?;
         Ok(())
@@ -114,5 +114,12 @@ impl Plot<'_> {
     fn range(&self, coordinate: impl Fn(&(f64, f64)) -> f64) -> Range<f64> {
         let points = self.series.iter().flat_map(|series| &series.points);
         0.0..points.map(coordinate).fold(0.0, f64::max) * 1.05
+    }
+
+    /// Above the lines where they begin low, beneath them elsewhere.
+    fn legend(&self) -> SeriesLabelPosition {
+        let top = self.range(|point| point.1).end;
+        let first = |series: &Series| series.points.first().is_some_and(|point| point.1 > top / 2.0);
+        if self.series.iter().any(first) { SeriesLabelPosition::LowerLeft } else { SeriesLabelPosition::UpperLeft }
     }
 }

@@ -1,0 +1,65 @@
+//! loadgate's own consumer, over queues that take everything.
+
+use std::io::{Error, Result};
+use std::sync::{Mutex, PoisonError};
+
+use chrono::TimeDelta;
+use loadgate::adapters::SystemClock;
+use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::app::consumer::{Consumer, Content, Deadline, Message};
+use loadgate::app::deciding::{Decider, Delivery};
+use loadgate::app::{Clock, DeadLetter, QueueError, Queues, Units};
+use loadgate::domain::{Limits, StoredDecision};
+
+use super::{Decision, Design, TTL};
+
+/// The consumer, and what it says itself about what it consumes.
+pub(crate) struct Loadgate {
+    consumer: Consumer<DynamoDb, Anything, SystemClock>,
+    units: Mutex<Units>,
+}
+
+impl Loadgate {
+    pub(crate) fn new(store: DynamoDb) -> Loadgate {
+        let decider = Decider { store, clock: SystemClock, limits: Limits::default(), correlation_ttl: TTL };
+        Loadgate { consumer: Consumer { decider, queues: Anything::default() }, units: Mutex::default() }
+    }
+
+    /// The units that its reports have told since this was last asked.
+    pub(crate) fn units(&self) -> Units {
+        std::mem::take(&mut *self.units.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Design for Loadgate {
+    async fn handle(&self, batch: &[Delivery]) -> Result<Vec<Decision>> {
+        let message = |(place, delivery): (usize, &Delivery)| {
+            let content = Content::Attempt(Box::new(Delivery { place: place as u64, ..delivery.clone() }));
+            Message { place: place as u64, group_id: delivery.customer_id().to_owned(), content }
+        };
+        let messages = batch.iter().enumerate().map(message).collect();
+        let now = SystemClock.now();
+        let handled = self.consumer.handle(messages, Deadline::before(now + TimeDelta::seconds(30), now)).await;
+        if !handled.failed.is_empty() {
+            return Err(Error::other(format!("loadgate has not settled {:?}", handled.failed)));
+        }
+        *self.units.lock().unwrap_or_else(PoisonError::into_inner) += handled.report.units;
+        Ok(std::mem::take(&mut *self.consumer.queues.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// Queues that take everything.
+#[derive(Default)]
+struct Anything(Mutex<Vec<Decision>>);
+
+impl Queues for Anything {
+    async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<std::result::Result<(), QueueError>> {
+        let mut published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        published.extend(decisions.iter().map(|decision| (decision.key.clone(), decision.accepted)));
+        vec![Ok(()); decisions.len()]
+    }
+
+    async fn dead_letter(&self, _letter: &DeadLetter) -> std::result::Result<(), QueueError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! What is decided: batches of attempts, each batch of one customer, with repeats from a fixed seed.
+
+use std::collections::BTreeSet;
+use std::io::{Error, Result};
+
+use loadgate::app::deciding::{Carrier, Delivery};
+use loadgate::domain::LoadAttempt;
+use loadgate::wire::read_attempt;
+use serde_json::json;
+
+/// Decides every draw.
+const SEED: u64 = 2018;
+
+/// How many customers each case has.
+pub(crate) const CUSTOMERS: usize = 10;
+
+/// How many messages a batch has where its size is not what is varied.
+pub(crate) const BATCH: usize = 10;
+
+/// How many batches of each customer a mix has. The first is all new.
+const MIX_BATCHES: usize = 5;
+
+/// One batch.
+pub(crate) type Batch = Vec<Delivery>;
+
+/// What comes again in a mix.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Repeats {
+    /// The same event in another message.
+    Duplicates,
+    /// The same message, received for the second time.
+    Redeliveries,
+}
+
+/// Something whose cost is measured.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    /// What is decided before, and not measured.
+    pub(crate) before: Vec<Batch>,
+    pub(crate) batches: Vec<Batch>,
+    /// Whether the cost is told for each distinct event, and not for each message.
+    pub(crate) is_by_event: bool,
+}
+
+impl Case {
+    /// Batches of so many new attempts, all within the limits.
+    pub(crate) fn group(size: usize) -> Result<Case> {
+        let batch = |customer| (0..size).map(|n| delivery(&format!("group-{size}-{customer}"), n, "$1.00")).collect();
+        let batches = (0..CUSTOMERS).map(batch).collect::<Result<Vec<Batch>>>()?;
+        Ok(Case { name: size.to_string(), before: vec![], batches, is_by_event: true })
+    }
+
+    /// One attempt of one customer, over the limits or within, and then perhaps once more.
+    pub(crate) fn lone(name: &str, amount: &str, again: Option<Repeats>) -> Result<Case> {
+        let one = |customer| Ok(vec![delivery(&format!("{}-{customer}", name.replace(' ', "-")), 0, amount)?]);
+        let first = (0..CUSTOMERS).map(one).collect::<Result<Vec<Batch>>>()?;
+        let name = name.to_owned();
+        let Some(repeats) = again else { return Ok(Case { name, before: vec![], batches: first, is_by_event: false }) };
+        let batches = first.iter().map(|batch| batch.iter().map(|first| repeated(first, repeats, 0)).collect());
+        Ok(Case { name, batches: batches.collect(), before: first, is_by_event: false })
+    }
+
+    /// Ten attempts of one customer, all over the limits.
+    pub(crate) fn ten_declined(name: &str) -> Result<Case> {
+        let batch =
+            |customer| (0..BATCH).map(|n| delivery(&format!("ten-declined-{customer}"), n, "$5000.01")).collect();
+        let batches = (0..CUSTOMERS).map(batch).collect::<Result<Vec<Batch>>>()?;
+        Ok(Case { name: name.to_owned(), before: vec![], batches, is_by_event: false })
+    }
+
+    /// One attempt that was received before, and then not decided.
+    pub(crate) fn undecided(name: &str) -> Result<Case> {
+        let mut case = Case::lone(name, "$1.00", None)?;
+        case.batches.iter_mut().flatten().for_each(|delivery| delivery.carrier.is_redelivery = true);
+        Ok(case)
+    }
+
+    /// Batches of ten in which so many of a hundred messages repeat one of an earlier batch of the customer. Amounts
+    /// are drawn, so that the default limits decline some.
+    pub(crate) fn mix(repeats: Repeats, percent: usize) -> Result<Case> {
+        let kind = if repeats == Repeats::Duplicates { "duplicates" } else { "redeliveries" };
+        let mut batches = Vec::new();
+        for customer in 0..CUSTOMERS {
+            let seed = SEED + (100 * customer + percent) as u64;
+            batches.extend(mixed(&format!("{kind}-{percent}-{customer}"), repeats, percent, seed)?);
+        }
+        Ok(Case { name: format!("{percent} %"), before: vec![], batches, is_by_event: true })
+    }
+
+    /// By how many the cost is divided.
+    pub(crate) fn divisor(&self) -> usize {
+        let messages = || self.batches.iter().flatten();
+        if self.is_by_event {
+            messages().map(Delivery::event).collect::<BTreeSet<_>>().len()
+        } else {
+            messages().count()
+        }
+    }
+}
+
+fn mixed(customer: &str, repeats: Repeats, percent: usize, seed: u64) -> Result<Vec<Batch>> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let all = MIX_BATCHES * BATCH;
+    let again = random.choose_multiple(BATCH..all, all * percent / 100);
+    let mut batches: Vec<Batch> = Vec::new();
+    for begin in (0..all).step_by(BATCH) {
+        let mut earlier: Vec<Delivery> = batches
+            .iter()
+            .flatten()
+            .enumerate()
+            .filter(|(place, _)| !again.contains(place))
+            .map(|(_, first)| first.clone())
+            .collect();
+        random.shuffle(&mut earlier);
+        let mut batch = Batch::new();
+        for place in begin..begin + BATCH {
+            // No message comes twice in one batch.
+            let first = if again.contains(&place) { earlier.pop() } else { None };
+            batch.push(match first {
+                Some(first) => repeated(&first, repeats, place),
+                None => delivery(customer, place, &format!("${}.00", random.u32(1..4000)))?,
+            });
+        }
+        batches.push(batch);
+    }
+    Ok(batches)
+}
+
+fn repeated(earlier: &Delivery, repeats: Repeats, place: usize) -> Delivery {
+    let mut again = earlier.clone();
+    match repeats {
+        Repeats::Duplicates => again.carrier.message_id = message_id(&format!("again-{place}")),
+        Repeats::Redeliveries => again.carrier.is_redelivery = true,
+    }
+    again
+}
+
+/// The nth message of a customer, with an attempt of its own: three attempts a day.
+fn delivery(customer: &str, n: usize, amount: &str) -> Result<Delivery> {
+    let (id, day) = (format!("event-{n}"), 3 + n / 3);
+    let time = format!("2000-01-{day:02}T00:00:00Z");
+    let line = json!({"id": id, "customer_id": customer, "load_amount": amount, "time": time}).to_string();
+    let written = read_attempt(line.as_bytes()).map_err(Error::other)?;
+    let attempt = LoadAttempt::check(written.clone()).map_err(Error::other)?;
+    let carrier = Carrier { message_id: message_id(&format!("{customer}-{n}")), ..Carrier::default() };
+    Ok(Delivery::new(n as u64, carrier, &written, attempt))
+}
+
+/// An id as long as SQS makes them.
+fn message_id(name: &str) -> String {
+    let mut id = loadgate::app::digest_hex(&[name.as_bytes()]);
+    id.truncate(36);
+    id
+}
