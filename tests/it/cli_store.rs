@@ -1,5 +1,6 @@
 //! The file replay through a store, and the tables, seen from the shell.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -78,6 +79,27 @@ fn customers_in_parallel_change_nothing() {
         let run = replay(&["--store", &store, "--customers-in-parallel", parallel]).arg(&workload).output().unwrap();
         assert!(run.stdout == expected, "{parallel} customers in parallel");
     }
+}
+
+#[test]
+fn a_decision_does_not_wait_for_lines_that_have_not_come_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Command::new(cargo_bin!("loadgate"))
+        .args(["replay", "--run", "piped", "--summary", "none"])
+        .args(["--store", &format!("sqlite:{}", folder.path().join("store.db").display())])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, mut output) = (run.stdin.take().unwrap(), BufReader::new(run.stdout.take().unwrap()));
+    for (id, accepted) in [("1", true), ("2", false)] {
+        input.write_all(support::line(id, "a", "$3000.00", "2000-01-03T00:00:00Z").as_bytes()).unwrap();
+        let mut decision = String::new();
+        output.read_line(&mut decision).unwrap();
+        assert_eq!(decision, format!("{{\"id\":\"{id}\",\"customer_id\":\"a\",\"accepted\":{accepted}}}\n"));
+    }
+    drop(input);
+    assert!(run.wait().unwrap().success());
 }
 
 /// Kills a replay again and again in the middle; then lets it come to its end.

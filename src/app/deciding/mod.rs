@@ -21,9 +21,10 @@ use super::{CorrelationRecord, StoreError};
 use crate::domain::Limits;
 pub use delivery::{Carrier, Delivery};
 pub(super) use mark::{is_well_marked, kept_on, marked, unmarked, write_mark};
+pub use persist::Answer;
 pub(super) use plan::judge_seen;
 pub use plan::{COMMIT_ACTIONS_MAX, Plan, plan};
-pub use round::{Group, Round, Troubled};
+pub use round::{Group, Round, Troubled, lookup};
 pub(super) use round::{since, wait_after};
 
 /// How often a customer's deliveries are tried in one invocation before they are left to a later delivery.

@@ -53,12 +53,25 @@ impl<S: Store, C: Clock> Decider<S, C> {
             Ok(snapshot) => snapshot,
             Err(error) => return Round::failed(groups, &error),
         };
-        let read = self.clock.now();
-        let mut round = Round { units: snapshot.units, read_time: since(begun, read), ..Round::default() };
+        let read_time = since(begun, self.clock.now());
+        let mut round = self.decide_and_commit(groups, &snapshot, may_begin).await;
+        round.units += snapshot.units;
+        round.read_time = read_time;
+        round
+    }
+
+    /// The rest of a round, after its read.
+    pub(super) async fn decide_and_commit(
+        &self,
+        groups: Vec<Group>,
+        snapshot: &Snapshot,
+        may_begin: impl Fn() -> bool,
+    ) -> Round {
+        let (begun, mut round) = (self.clock.now(), Round::default());
         let (now, later): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(|_| may_begin());
         round.rest = later;
-        let commits = join_all(now.into_iter().map(|group| self.settle(group, &snapshot))).await;
-        round.commit_time = since(read, self.clock.now());
+        let commits = join_all(now.into_iter().map(|group| self.settle(group, snapshot))).await;
+        round.commit_time = since(begun, self.clock.now());
         for (settled, rest, units) in commits {
             round.units += units;
             round.settled.extend(Some(settled).filter(|settled| !settled.is_empty()));
@@ -112,9 +125,14 @@ impl Round {
     }
 }
 
-fn lookup(groups: &[Group]) -> Lookup {
-    let deliveries = || groups.iter().flat_map(|group| &group.deliveries);
-    Lookup { events: deliveries().map(Delivery::event).collect(), weeks: deliveries().map(Delivery::week).collect() }
+/// What has to be read before these groups can be decided.
+pub fn lookup<'g>(groups: impl IntoIterator<Item = &'g Group>) -> Lookup {
+    let mut lookup = Lookup::default();
+    for delivery in groups.into_iter().flat_map(|group| &group.deliveries) {
+        lookup.events.insert(delivery.event());
+        lookup.weeks.insert(delivery.week());
+    }
+    lookup
 }
 
 /// How long ago `begun` was, by a clock that may be set back.

@@ -99,7 +99,7 @@ enum Engine {
 }
 
 impl Engine {
-    fn run(self, input: impl Read + Send, outlet: Outlet<'_>) -> Result<Report, ReplayError> {
+    fn run(self, input: impl Read + Send + 'static, outlet: Outlet<'_>) -> Result<Report, ReplayError> {
         match self {
             Engine::Memory(replay) => replay.run(input, outlet),
             Engine::Store(engine) => engine.run(input, outlet),

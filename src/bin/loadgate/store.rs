@@ -129,7 +129,7 @@ impl StoreArgs {
 }
 
 impl StoreEngine {
-    pub fn run(self, input: impl Read, outlet: Outlet<'_>) -> Result<Report, ReplayError> {
+    pub fn run(self, input: impl Read + Send + 'static, outlet: Outlet<'_>) -> Result<Report, ReplayError> {
         let report = self.runtime.block_on(self.replay.run(input, outlet));
         #[cfg(feature = "sqlite")]
         if let Some(embedded) = self.embedded {

@@ -1,5 +1,7 @@
 //! One line of the input, and what becomes of it.
 
+use std::borrow::Cow;
+
 use memchr::memchr_iter;
 
 use crate::app::ledger::{Identifier, PendingAttempt};
@@ -15,16 +17,6 @@ pub(in crate::entry) enum Line<'b, A = PendingAttempt<'b>> {
     Invalid(Invalid<'b>),
 }
 
-impl<'b, A> Line<'b, A> {
-    /// The same line with something else for its attempt.
-    pub(in crate::entry) fn map<B>(self, change: impl FnOnce(A) -> B) -> Line<'b, B> {
-        match self {
-            Line::Valid(attempt) => Line::Valid(change(attempt)),
-            Line::Invalid(invalid) => Line::Invalid(invalid),
-        }
-    }
-}
-
 /// A line that is no valid load attempt.
 #[derive(Debug)]
 pub(in crate::entry) struct Invalid<'b> {
@@ -32,7 +24,7 @@ pub(in crate::entry) struct Invalid<'b> {
     pub(in crate::entry) line_in_block: u64,
     pub(in crate::entry) error: LoadError,
     /// The line without its end.
-    pub(in crate::entry) raw: &'b [u8],
+    pub(in crate::entry) raw: Cow<'b, [u8]>,
 }
 
 /// Reads the lines of a block, each on its own, with `read`, which is told which line of its block it reads. Says also how
@@ -48,7 +40,7 @@ pub(in crate::entry) fn read_lines<'b, A>(
         if !is_blank(raw) {
             lines.push(match read(raw, line_count) {
                 Ok(attempt) => Line::Valid(attempt),
-                Err(error) => Line::Invalid(Invalid { line_in_block: line_count, error, raw }),
+                Err(error) => Line::Invalid(Invalid { line_in_block: line_count, error, raw: raw.into() }),
             });
         }
         line_count += 1;

@@ -9,11 +9,12 @@
 //!    whichever thread does it, while blocks follow one another through the stripes;
 //! 4. **settle**: in its ticket's turn the block's decisions and rejects are written, and it is counted.
 //!
-//! [`StoreReplay`] goes the same way with a store in the place of the stripes.
+//! [`StoreReplay`] goes a similar way with a store in the place of the stripes, and tasks in the place of threads.
 //!
 //! Steps 3 and 4 wait at [turnstiles](turnstile::Turnstile): nothing is queued, nothing is reordered, and at most one
 //! block for each thread is in memory.
 
+mod flow;
 pub(super) mod line;
 mod outlet;
 pub(super) mod source;

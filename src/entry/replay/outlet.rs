@@ -98,7 +98,7 @@ impl<'o> Outlet<'o> {
         for invalid in &block.invalid {
             let line = self.lines + invalid.line_in_block + 1;
             self.observer.invalid(line, &invalid.error);
-            self.reject(|rejects| rejects.write(line, &invalid.error, invalid.raw))?;
+            self.reject(|rejects| rejects.write(line, &invalid.error, &invalid.raw))?;
         }
         if !block.invalid.is_empty() {
             self.reject(RejectWriter::flush)?;

@@ -1,29 +1,37 @@
-//! The same file through a store: block after block, customers in parallel, each in its own order.
+//! The same file through a store: customers in parallel, each in its own order.
 //!
-//! The run's name and the line number stand for the message id. So a line that has been decided in this run, in whatever
-//! attempt at it, is a redelivery, and its stored decision is written again; an event that another run or another line
-//! brought is a duplicate.
+//! The run's name and the line number stand for the message id. So a line that has been decided in this run, in
+//! whatever attempt at it, is a redelivery, and its stored decision is written again; an event that another run or
+//! another line brought is a duplicate.
+//!
+//! Blocks overlap: while the last customers of one are being decided, the next one's are read for. A block is written
+//! when all of it is decided and those before it are written.
 
-use std::collections::BTreeMap;
-use std::io::Read;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use tokio::task::{JoinError, JoinSet};
+use tokio::sync::mpsc;
 
-use super::line::{Line, read_lines};
+use super::flow::Flow;
+use super::line::{Invalid, Line, read_lines};
 use super::outlet::{Outlet, Settled};
 use super::source::{Piece, Source};
 use super::{ReplayError, Report};
-use crate::app::deciding::{Carrier, Decider, Delivery, Group, Outcome, Troubled};
+use crate::app::deciding::{Answer, Carrier, Decider, Delivery, Group, Outcome, Troubled};
 use crate::app::ledger;
-use crate::app::{Cause, Clock, Store, StoreError};
+use crate::app::{Clock, Store};
 use crate::domain::{LoadAttempt, LoadError};
 use crate::wire::{Reasons, read_attempt, write_decision};
 
-/// How much of the input is decided at once, in bytes: enough that customers' attempts share commits and customers go in
-/// parallel, little enough that progress is seen every few seconds.
+/// How much of the input is decided together, in bytes: enough that customers' attempts share commits and customers go
+/// in parallel, little enough that progress is seen every few seconds.
 const BLOCK_BYTES: usize = 256 * 1024;
+
+/// How many blocks are under way at most: the one that is written next, one behind it, so that there is always
+/// something to decide, and one more for when a customer keeps the first one waiting.
+const BLOCKS_MAX: usize = 3;
 
 /// How a stream is to be replayed through a store.
 #[derive(Debug)]
@@ -41,58 +49,50 @@ pub struct StoreReplay<S, C> {
 /// What became of each valid line, by its number.
 type Outcomes = BTreeMap<u64, (Delivery, Outcome)>;
 
-/// What became of a customer's lines, or why nothing did.
-type Answer = Result<Vec<(Delivery, Outcome)>, Box<Troubled>>;
+/// A piece of the input under way.
+enum Open {
+    Lines(Block),
+    Overlong { part: Vec<u8>, begins: bool, ends: bool },
+    Failed(io::Error),
+}
+
+/// Lines under way.
+#[derive(Default)]
+struct Block {
+    /// How many of its customers are not decided yet.
+    groups_left: usize,
+    outcomes: Outcomes,
+    invalid: Vec<Invalid<'static>>,
+    line_count: u64,
+}
+
+/// Everything under way.
+struct Run<'r, 'o, S, C> {
+    replay: &'r StoreReplay<S, C>,
+    outlet: &'r mut Outlet<'o>,
+    flow: Flow<S, C>,
+    /// In the input's order.
+    open: VecDeque<Open>,
+    /// The number of the first of them.
+    blocks_before: u64,
+    lines_before: u64,
+    /// The first line that could not be decided.
+    failure: Option<ReplayError>,
+}
 
 impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
     /// Decides every line of `input` and hands everything to `outlet`, in the input's order.
     ///
     /// # Errors
     /// [`ReplayError`] when the input cannot be read on, the store does not decide, or an output cannot be written.
-    pub async fn run<R: Read>(&self, input: R, mut outlet: Outlet<'_>) -> Result<Report, ReplayError> {
-        let (mut source, mut block, mut lines_before) = (Source::reading(input, BLOCK_BYTES), Vec::new(), 0);
-        while let Some((_, piece)) = source.take(&mut block) {
-            let settled = match piece {
-                Piece::Lines => self.settle_block(&block, &mut lines_before, &mut outlet).await,
-                Piece::Overlong { begins, ends } => {
-                    lines_before += u64::from(ends);
-                    outlet.settle_overlong(&block, begins, ends)
-                }
-                Piece::Failed(error) => outlet.fail_to_read(error),
-            };
-            if let Err(failure) = settled {
-                outlet.stop(failure);
-                break;
-            }
+    pub async fn run<R: Read + Send + 'static>(&self, input: R, mut outlet: Outlet<'_>) -> Result<Report, ReplayError> {
+        let flow = Flow::new(Arc::clone(&self.decider), self.customers_max.get());
+        let (replay, open) = (self, VecDeque::new());
+        let run = Run { replay, outlet: &mut outlet, flow, open, blocks_before: 0, lines_before: 0, failure: None };
+        if let Err(failure) = run.finish(input).await {
+            outlet.stop(failure);
         }
         outlet.finish()
-    }
-
-    async fn settle_block(
-        &self,
-        block: &[u8],
-        lines_before: &mut u64,
-        outlet: &mut Outlet<'_>,
-    ) -> Result<(), ReplayError> {
-        let (lines, line_count) = read_lines(block, |raw, line| self.read(raw, *lines_before + line + 1));
-        *lines_before += line_count;
-        let mut groups = BTreeMap::<String, Group>::new();
-        let mut take = |delivery: Delivery| {
-            let place = delivery.place;
-            groups.entry(delivery.customer_id().to_owned()).or_default().deliveries.push(delivery);
-            place
-        };
-        let lines: Vec<Line<'_, u64>> = lines.into_iter().map(|line| line.map(&mut take)).collect();
-        let (outcomes, failure) = self.decide(groups.into_values()).await;
-        let settled = self.render(&lines, line_count, &outcomes)?;
-        match failure {
-            // Nothing of the block is written: the same run again finds what has been decided of it.
-            Some(Troubled { group, error }) => {
-                let line = group.deliveries.first().map_or(*lines_before, |delivery| delivery.place);
-                Err(ReplayError::Store { line, source: error })
-            }
-            None => outlet.settle(&settled),
-        }
     }
 
     fn read(&self, raw: &[u8], line: u64) -> Result<Delivery, LoadError> {
@@ -102,52 +102,14 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
         Ok(Delivery::new(line, carrier, &written, attempt))
     }
 
-    /// Decides groups, so many at once. After the first failure no further one is begun.
-    async fn decide(&self, groups: impl Iterator<Item = Group>) -> (Outcomes, Option<Troubled>) {
-        let (mut outcomes, mut failure, mut tasks) = (Outcomes::new(), None, JoinSet::new());
-        let mut settle = |answer: Result<Answer, JoinError>| match answer {
-            Ok(Ok(settled)) => {
-                outcomes.extend(settled.into_iter().map(|settled| (settled.0.place, settled)));
-                None
-            }
-            Ok(Err(troubled)) => Some(*troubled),
-            Err(error) => Some(broken(error)),
-        };
-        for group in groups {
-            if tasks.len() >= self.customers_max.get() {
-                failure = tasks.join_next().await.and_then(&mut settle);
-            }
-            if failure.is_some() {
-                break;
-            }
-            let decider = Arc::clone(&self.decider);
-            tasks.spawn(async move { decider.settle_all(group).await });
+    fn render<'b>(&self, block: &'b Block) -> Result<Settled<'b>, ReplayError> {
+        let mut settled = Settled { line_count: block.line_count, ..Settled::default() };
+        for (delivery, outcome) in block.outcomes.values() {
+            self.write(&mut settled, delivery, outcome)?;
         }
-        while let Some(answer) = tasks.join_next().await {
-            failure = settle(answer).or(failure);
-        }
-        (outcomes, failure)
-    }
-
-    fn render<'b>(
-        &self,
-        lines: &'b [Line<'b, u64>],
-        line_count: u64,
-        outcomes: &Outcomes,
-    ) -> Result<Settled<'b>, ReplayError> {
-        let mut settled = Settled { line_count, ..Settled::default() };
-        for line in lines {
-            match line {
-                Line::Valid(place) => {
-                    if let Some((delivery, outcome)) = outcomes.get(place) {
-                        self.write(&mut settled, delivery, outcome)?;
-                    }
-                }
-                Line::Invalid(invalid) => {
-                    settled.tally.count_invalid();
-                    settled.invalid.push(invalid);
-                }
-            }
+        for invalid in &block.invalid {
+            settled.tally.count_invalid();
+            settled.invalid.push(invalid);
         }
         Ok(settled)
     }
@@ -173,8 +135,128 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
     }
 }
 
-/// A task that came to no end, because of an error in this program: of which line, it cannot say.
-fn broken(error: JoinError) -> Troubled {
-    let cause = Cause::with("deciding broke off: an error in this program, please report it", error);
-    Troubled { group: Group::default(), error: StoreError::Unavailable(cause) }
+impl<S: Store + 'static, C: Clock + 'static> Run<'_, '_, S, C> {
+    async fn finish<R: Read + Send + 'static>(mut self, input: R) -> Result<(), ReplayError> {
+        let mut pieces = read_ahead(input).map_err(|source| ReplayError::Read { lines: 0, source })?;
+        let mut is_at_end = false;
+        while !(is_at_end && self.flow.is_empty()) {
+            tokio::select! {
+                piece = pieces.recv(), if !is_at_end && self.open.len() < BLOCKS_MAX => match piece {
+                    Some(Some((piece, bytes))) => self.open(piece, bytes),
+                    Some(None) => is_at_end = true,
+                    None => {
+                        self.open.push_back(Open::Failed(io::Error::other("reading broke off")));
+                        is_at_end = true;
+                    }
+                },
+                Some((block, answer)) = self.flow.next() => self.note(block, answer),
+                else => break,
+            }
+            is_at_end |= self.failure.is_some();
+            self.write()?;
+        }
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    /// Takes in the next piece of the input.
+    fn open(&mut self, piece: Piece, bytes: Vec<u8>) {
+        let open = match piece {
+            Piece::Lines => Open::Lines(self.begin(&bytes)),
+            Piece::Overlong { begins, ends } => {
+                self.lines_before += u64::from(ends);
+                Open::Overlong { part: bytes, begins, ends }
+            }
+            Piece::Failed(error) => Open::Failed(error),
+        };
+        self.open.push_back(open);
+    }
+
+    /// Reads a block's lines, and sends its customers on their way.
+    fn begin(&mut self, bytes: &[u8]) -> Block {
+        let before = self.lines_before;
+        let (lines, line_count) = read_lines(bytes, |raw, line| self.replay.read(raw, before + line + 1));
+        self.lines_before += line_count;
+        let mut block = Block { line_count, ..Block::default() };
+        let mut groups = BTreeMap::<String, Group>::new();
+        for line in lines {
+            match line {
+                Line::Valid(delivery) => {
+                    groups.entry(delivery.customer_id().to_owned()).or_default().deliveries.push(delivery);
+                }
+                Line::Invalid(Invalid { line_in_block, error, raw }) => {
+                    let raw = raw.into_owned().into();
+                    block.invalid.push(Invalid { line_in_block, error, raw });
+                }
+            }
+        }
+        block.groups_left = groups.len();
+        self.flow.take(self.blocks_before + self.open.len() as u64, groups);
+        block
+    }
+
+    /// Keeps what a customer's lines have come to. After the first failure nothing is begun any more.
+    fn note(&mut self, block: Option<u64>, answer: Answer) {
+        let place = block.and_then(|block| usize::try_from(block.checked_sub(self.blocks_before)?).ok());
+        match (answer, place.and_then(|place| self.open.get_mut(place))) {
+            (Ok(settled), Some(Open::Lines(block))) => {
+                block.groups_left -= 1;
+                block.outcomes.extend(settled.into_iter().map(|settled| (settled.0.place, settled)));
+            }
+            (Ok(_), _) => {}
+            (Err(troubled), _) => self.fail(*troubled),
+        }
+    }
+
+    fn fail(&mut self, Troubled { group, error }: Troubled) {
+        self.flow.stop();
+        let line = group.deliveries.first().map_or(self.lines_before, |delivery| delivery.place);
+        let is_first = !matches!(self.failure, Some(ReplayError::Store { line: other, .. }) if other <= line);
+        if is_first {
+            self.failure = Some(ReplayError::Store { line, source: error });
+        }
+    }
+
+    /// Writes what is whole, in the input's order. Of a block with a failure in it nothing is written: the same run
+    /// again finds what has been decided of it.
+    fn write(&mut self) -> Result<(), ReplayError> {
+        while let Some(open) = self.open.pop_front_if(|open| open.is_whole()) {
+            self.blocks_before += 1;
+            match open {
+                Open::Lines(block) => self.outlet.settle(&self.replay.render(&block)?)?,
+                Open::Overlong { part, begins, ends } => self.outlet.settle_overlong(&part, begins, ends)?,
+                Open::Failed(error) => self.outlet.fail_to_read(error)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    const fn is_whole(&self) -> bool {
+        match self {
+            Open::Lines(block) => block.groups_left == 0,
+            Open::Overlong { .. } | Open::Failed(_) => true,
+        }
+    }
+}
+
+/// A piece with its bytes. None is the end of the input: without it, reading broke off.
+type Ahead = Option<(Piece, Vec<u8>)>;
+
+/// Reads the input on a thread of its own: what has been decided does not wait for lines that have not come yet.
+///
+/// The thread may outlive the replay, as long as the input keeps it waiting.
+fn read_ahead<R: Read + Send + 'static>(input: R) -> io::Result<mpsc::Receiver<Ahead>> {
+    let (sender, receiver) = mpsc::channel(1);
+    let mut source = Source::reading(input, BLOCK_BYTES);
+    let read = move || {
+        let mut block = Vec::new();
+        while let Some((_, piece)) = source.take(&mut block) {
+            if sender.blocking_send(Some((piece, std::mem::take(&mut block)))).is_err() {
+                return;
+            }
+        }
+        let _ = sender.blocking_send(None);
+    };
+    std::thread::Builder::new().spawn(read).map(|_| receiver)
 }
