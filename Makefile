@@ -104,7 +104,7 @@ throughput: tools ## Measure a worker with 1, 4 and 16 customers in parallel, ov
 
 # PUBLISH=1 writes tables and plots into docs/.
 .PHONY: bench
-bench: bench-replay bench-lambda bench-scale bench-dynamodb ## Measure everything that docs/ tells (QUICK=1: without 20 million attempts)
+bench: bench-replay bench-lambda bench-scale bench-dynamodb bench-store ## Measure everything that docs/ tells (QUICK=1: without 20 million attempts)
 
 .PHONY: bench-replay
 bench-replay: ## Measure the file replay against a plain baseline and a floor
@@ -126,6 +126,10 @@ bench-lambda: tools ## Measure the Lambda against a plain handler: start, batche
 .PHONY: bench-dynamodb
 bench-dynamodb: tools ## Count what a decision costs in DynamoDB, next to three other designs
 	$(CARGO) bench --locked --features sqlite --bench dynamodb
+
+.PHONY: bench-store
+bench-store: tools ## Measure the replay through a store against bare transactions
+	$(CARGO) bench --locked --features sqlite --bench store
 
 .PHONY: sample
 sample: build ## Write the sample and its expected decisions anew

@@ -35,6 +35,7 @@ mod secrecy;
 mod sim;
 mod store_capacity;
 mod store_contract;
+mod store_replay;
 mod template;
 mod throughput;
 mod time;

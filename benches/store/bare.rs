@@ -1,0 +1,114 @@
+//! The bare transactions: what a replay writes, without reading and deciding, as fast as the store takes it.
+//!
+//! The commits are recorded from a replay over a store in memory, before the clock runs. Then they go through the same
+//! client to the same kind of tables, so many at once, each customer's in order, because their conditions want it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Error, Result, sink};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::adapters::dynamodb::tables::Tables;
+use loadgate::adapters::{MemoryStore, SystemClock, aws};
+use loadgate::app::deciding::Decider;
+use loadgate::app::{Commit, Consistency, CorrelationRecord, Lookup, Snapshot, Store, StoreError, Tally, Units};
+use loadgate::config::TableNames;
+use loadgate::domain::{Limits, LoadError};
+use loadgate::entry::replay::{Observer, Outlet, StoreReplay};
+use loadgate::wire::Reasons;
+use tokio::task::JoinSet;
+
+/// How many commits there were, and how long they took.
+pub(crate) struct Sent {
+    pub(crate) commits: usize,
+    pub(crate) elapsed: Duration,
+}
+
+/// Writes into fresh tables what a replay of this input writes, so many commits at once.
+pub(crate) async fn run(url: &str, names: TableNames, input: &Path, in_flight: NonZeroUsize) -> Result<Sent> {
+    let (commits, customers) = recorded(input).await?;
+    let sdk = aws::load(Some(url)).await;
+    Tables::new(&sdk, names.clone()).create().await.map_err(Error::other)?;
+    let store = DynamoDb::new(&sdk, names);
+    store.connect().await.map_err(Error::other)?;
+    let customers = Arc::new(Mutex::new(customers));
+    let begun = Instant::now();
+    let mut tasks = JoinSet::new();
+    for _ in 0..in_flight.get() {
+        tasks.spawn(send(store.clone(), Arc::clone(&customers)));
+    }
+    while let Some(sent) = tasks.join_next().await {
+        sent?.map_err(Error::other)?;
+    }
+    Ok(Sent { commits, elapsed: begun.elapsed() })
+}
+
+async fn send(store: DynamoDb, customers: Arc<Mutex<Vec<Vec<Commit>>>>) -> std::result::Result<(), StoreError> {
+    loop {
+        let next = customers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let Some(commits) = next else { return Ok(()) };
+        for commit in &commits {
+            store.commit(commit).await?;
+        }
+    }
+}
+
+/// How many commits a replay makes, and each customer's in order. Who has most of them stands last and is sent first,
+/// so that no long tail slows the end.
+async fn recorded(input: &Path) -> Result<(usize, Vec<Vec<Commit>>)> {
+    let decider = Decider {
+        store: Recorder::default(),
+        clock: SystemClock,
+        limits: Limits::default(),
+        correlation_ttl: TimeDelta::hours(24),
+    };
+    let decider = Arc::new(decider);
+    let (run, customers_max) = ("bare".to_owned(), NonZeroUsize::MIN);
+    let replay = StoreReplay { decider: Arc::clone(&decider), run, reasons: Reasons::Omitted, customers_max };
+    replay.run(File::open(input)?, Outlet::new(sink(), None, Nobody)).await.map_err(Error::other)?;
+    let commits = std::mem::take(&mut *decider.store.commits.lock().unwrap_or_else(PoisonError::into_inner));
+    let count = commits.len();
+    let mut customers = BTreeMap::<String, Vec<Commit>>::new();
+    for commit in commits {
+        customers.entry(commit.customer_id.clone()).or_default().push(commit);
+    }
+    let mut customers: Vec<Vec<Commit>> = customers.into_values().collect();
+    customers.sort_by_key(Vec::len);
+    Ok((count, customers))
+}
+
+/// A store that remembers what was committed.
+#[derive(Default)]
+struct Recorder {
+    inner: MemoryStore,
+    commits: Mutex<Vec<Commit>>,
+}
+
+impl Store for Recorder {
+    async fn read(&self, lookup: &Lookup, records: Consistency) -> std::result::Result<Snapshot, StoreError> {
+        self.inner.read(lookup, records).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> std::result::Result<Units, StoreError> {
+        let units = self.inner.commit(commit).await?;
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner).push(commit.clone());
+        Ok(units)
+    }
+
+    async fn remark(&self, record: &CorrelationRecord) -> std::result::Result<Units, StoreError> {
+        self.inner.remark(record).await
+    }
+}
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn invalid(&mut self, _line: u64, _error: &LoadError) {}
+
+    fn settled(&mut self, _tally: &Tally) {}
+}
