@@ -20,9 +20,10 @@ pub trait Store: Send + Sync {
     /// could hide one. Records are read as `records` says: a stale one is found out by the commit's condition.
     fn read(&self, lookup: &Lookup, records: Consistency) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
 
-    /// Makes a commit, all of it or nothing.
+    /// Makes a commit: all of it or nothing. Where no usage changes, records may be put one after another, in their order,
+    /// until one fails.
     ///
-    /// After [`StoreError::Unavailable`] it is not known which; only a strongly consistent read tells.
+    /// After an error only a strongly consistent read tells what has been written.
     fn commit(&self, commit: &Commit) -> impl Future<Output = Result<Units, StoreError>> + Send;
 
     /// Sets a record's mark and expiry to those of `record`, if it is still the record of the same message. Nothing else
@@ -96,9 +97,9 @@ impl AddAssign for Units {
 /// Why a store did not do what it was asked to.
 #[derive(Clone, Debug)]
 pub enum StoreError {
-    /// Another writer was first: nothing was written. Read again and decide again.
+    /// Another writer was first: this was not written. Read again and decide again.
     Conflict(Cause),
-    /// The store has no capacity at the moment: nothing was written.
+    /// The store has no capacity at the moment: this was not written.
     Throttled(Cause),
     /// No answer, or one that does not say what happened: a write may have happened or not.
     Unavailable(Cause),

@@ -52,7 +52,8 @@ pub struct UsageChange {
     pub after: WeekUsage,
 }
 
-/// Everything that deciding some attempts of one customer changes: all of it, or nothing.
+/// Everything that deciding some attempts of one customer changes: all of it, or nothing. Where no usage changes, every record
+/// is a decline and may stand without those behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     /// The customer.

@@ -92,7 +92,8 @@ async fn costs(metered: Metered, said: Units) {
     let put = round_trips(&[("BatchGetItem", 1), ("PutItem", 1)]);
     assert_eq!(longest_ids, (2, put), "a lone decline of the longest ids: its record is one unit large");
     let declined = (0..3).map(|n| message(&format!("d{n}"), "declined", &n.to_string(), "$5000.01"));
-    assert_eq!(metered.cost(declined.collect()).await, (units(6, 1), two.clone()), "several: all or nothing");
+    let puts = round_trips(&[("BatchGetItem", 1), ("PutItem", 3)]);
+    assert_eq!(metered.cost(declined.collect()).await, (3 * 2, puts), "three declines: a unit each");
 
     let batch = (0..10).map(|n| message(&format!("m{n}"), &format!("customer {n}").replace(' ', "-"), "1", "$1"));
     let (halves, requests) = metered.cost(batch.collect()).await;
@@ -148,7 +149,7 @@ async fn an_answer_that_is_lost_after_the_commit_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_decline_whose_answer_is_lost_is_found_to_be_its_own() {
+async fn declines_whose_answers_are_lost_are_found_to_be_their_own() {
     let metered = Metered::over(Fresh::in_dynamodb_local().await).await;
     for (customer, fault, times) in [
         ("lost-request", Fault::LoseRequest, 1),
@@ -158,11 +159,12 @@ async fn a_decline_whose_answer_is_lost_is_found_to_be_its_own() {
         ("throttled", Fault::Throttle, 2),
     ] {
         metered.proxy.fail("PutItem", fault, times);
-        let batch = vec![message(customer, customer, "1", "$5000.01")];
+        let decline = |n: u32| message(&format!("{customer}-{n}"), customer, &n.to_string(), "$5000.01");
+        let batch: Vec<_> = (0..3).map(decline).collect();
         let (failed, report) = metered.handle(batch.clone()).await;
-        assert_eq!((failed, report.declined, report.redelivered), (0, 1, 0), "{customer}: {report:?}");
+        assert_eq!((failed, report.declined, report.redelivered), (0, 3, 0), "{customer}: {report:?}");
         let (failed, report) = metered.handle(batch).await;
-        assert_eq!((failed, report.declined, report.redelivered), (0, 0, 1), "{customer}: {report:?}");
+        assert_eq!((failed, report.declined, report.redelivered), (0, 0, 3), "{customer}: {report:?}");
     }
 }
 

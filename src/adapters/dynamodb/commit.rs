@@ -39,11 +39,7 @@ const MARK: &str = "SET EXPIRES_AT = :expires_at, UNPUBLISHED = :unpublished";
 const UNMARK: &str = "SET EXPIRES_AT = :expires_at REMOVE UNPUBLISHED";
 
 pub async fn commit(store: &DynamoDb, commit: &Commit) -> Result<Units, StoreError> {
-    match commit.records.as_slice() {
-        // A lone decline. Usage only grows, so that it stays right whatever the row has become since it was read.
-        [record] if commit.usage.is_empty() => store.put_one(record, commit).await,
-        _ => store.transact(commit).await,
-    }
+    if commit.usage.is_empty() { store.put_each(commit).await } else { store.transact(commit).await }
 }
 
 pub async fn remark(store: &DynamoDb, record: &CorrelationRecord) -> Result<Units, StoreError> {
@@ -66,7 +62,17 @@ pub async fn remark(store: &DynamoDb, record: &CorrelationRecord) -> Result<Unit
 }
 
 impl DynamoDb {
-    /// Puts one record and nothing else: one unit instead of a transaction's two.
+    /// Puts records of declines one after another: one unit for each instead of a transaction's two. Usage only grows, so that
+    /// a decline stays right whatever the row has become since it was read. In order, because side by side a later one
+    /// could stand without an earlier one.
+    async fn put_each(&self, commit: &Commit) -> Result<Units, StoreError> {
+        let mut units = Units::default();
+        for record in &commit.records {
+            units += self.put_one(record, commit).await?;
+        }
+        Ok(units)
+    }
+
     async fn put_one(&self, record: &CorrelationRecord, commit: &Commit) -> Result<Units, StoreError> {
         let table = &self.tables.correlation;
         let put = self

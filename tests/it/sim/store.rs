@@ -73,7 +73,7 @@ impl Store for SimStore {
             let is_bounded = self.count(&commit.customer_id);
             let (world, commit) = (Arc::clone(&self.world), commit.clone());
             // Once sent, a request goes its way, whoever still waits for it.
-            let answer = tokio::spawn(async move { answer(&world, &commit).await }).await.unwrap();
+            let answer = answer_all(&world, &commit).await;
             let is_endless = self.world.state().sabotage == Sabotage::EndlessRetry;
             if !is_endless || !is_bounded || !matches!(answer, Err(StoreError::Conflict(_))) {
                 return answer;
@@ -130,6 +130,18 @@ impl SimStore {
         }
         *commits <= ROUNDS_MAX
     }
+}
+
+/// A transaction where usage changes; otherwise a put for each record, one after another.
+async fn answer_all(world: &Arc<World>, commit: &Commit) -> Result<Units, StoreError> {
+    let puts = commit.records.iter().map(|record| Commit { records: vec![record.clone()], ..commit.clone() });
+    let requests = if commit.usage.is_empty() { puts.collect() } else { vec![commit.clone()] };
+    for request in requests {
+        let world = Arc::clone(world);
+        // Once sent, a request goes its way, whoever still waits for it.
+        tokio::spawn(async move { answer(&world, &request).await }).await.unwrap()?;
+    }
+    Ok(Units::default())
 }
 
 async fn answer(world: &World, commit: &Commit) -> Result<Units, StoreError> {
