@@ -53,19 +53,13 @@ impl Ledger {
     /// Decides each attempt, in this order, unless its event has been seen, and remembers its event and its effect on
     /// usage.
     ///
-    /// Every attempt needs several places in memory that no cache is likely to hold. In three passes it needs them in
-    /// loops whose short rounds do not wait for one another, so that the processor fetches many places at once.
+    /// Every attempt needs several places in memory that no cache is likely to hold. The first pass needs them in short
+    /// rounds that do not wait for one another, so that the processor fetches many places at once; the others find them there.
     pub fn decide(&mut self, limits: &Limits, attempts: &mut [&mut PendingAttempt<'_>]) {
+        self.touch(attempts);
         for pending in &mut *attempts {
             if !self.remember(pending.identity.event) {
                 pending.outcome = Some(Outcome::Ignored);
-            }
-        }
-        for run in attempts.chunk_by(|one, next| one.week == next.week) {
-            if let Some(table) = run.first().and_then(|first| self.weeks.get(&first.week)) {
-                for pending in run {
-                    table.touch(pending.identity.customer);
-                }
             }
         }
         for run in attempts.chunk_by_mut(|one, next| one.week == next.week) {
@@ -73,6 +67,19 @@ impl Ledger {
             let table = self.weeks.entry(first.week).or_default();
             for pending in run.iter_mut().filter(|pending| pending.outcome.is_none()) {
                 pending.outcome = Some(Outcome::Decided(pending.decide(limits, table)));
+            }
+        }
+    }
+
+    /// Reads what deciding will read, only to have it in the cache.
+    fn touch(&self, attempts: &[&mut PendingAttempt<'_>]) {
+        for run in attempts.chunk_by(|one, next| one.week == next.week) {
+            let table = run.first().and_then(|first| self.weeks.get(&first.week));
+            for PendingAttempt { identity, .. } in run.iter().map(|pending| &**pending) {
+                std::hint::black_box(self.events.find(hash(identity.event), |_| false).is_some());
+                if let Some(table) = table {
+                    table.touch(identity.customer);
+                }
             }
         }
     }
