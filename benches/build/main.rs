@@ -7,7 +7,7 @@
 mod shared;
 mod timings;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -50,15 +50,18 @@ fn main() -> Result<()> {
 /// A clean clone of what is committed.
 struct Clone {
     folder: PathBuf,
+    /// What the last command has said.
+    log: PathBuf,
 }
 
 impl Clone {
     fn new() -> Result<Clone> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clone");
+        let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let (folder, log) = (temporary.join("clone"), temporary.join("clone.log"));
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        let clone = Clone { folder };
+        let clone = Clone { folder, log };
         let mut git = Command::new("git");
         git.args(["clone", "--quiet", env!("CARGO_MANIFEST_DIR")]).arg(&clone.folder);
         if git.status()?.success() { Ok(clone) } else { Err(Error::other("git clone failed")) }
@@ -68,7 +71,8 @@ impl Clone {
     fn run(&self, command: &[&str]) -> Result<Duration> {
         let (program, args) = command.split_first().ok_or_else(|| Error::other("no command"))?;
         let mut child = Command::new(program);
-        child.args(args).current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let said = File::create(&self.log)?;
+        child.args(args).current_dir(&self.folder).stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said);
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME" || name == "PUBLISH")
             {

@@ -12,6 +12,10 @@
 )]
 
 mod cloud;
+mod emulated;
+#[allow(dead_code)] // The tests use all of it.
+#[path = "../../tests/it/cloud/emulator.rs"]
+mod emulator;
 mod events;
 #[allow(dead_code)] // The tests use all of it.
 #[path = "../../tests/it/cloud/local.rs"]
@@ -26,7 +30,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cloud::Cloud;
+use emulated::Emulated;
 use events::Batch;
+use local::free_port;
 use program::Program;
 use runtime::Function;
 use shared::page;
@@ -60,6 +66,7 @@ async fn main() -> Result<ExitCode> {
             measured.start_cold().await?;
         }
     }
+    emulated::measure(&mut both)?;
     let [loadgate, plain] = &both;
     page::put("PERFORMANCE.md", "lambda", &table(loadgate, plain))?;
     Ok(if loadgate.is_within_bounds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -81,6 +88,7 @@ struct Measured {
     /// For each kind of batch, in its order: the mean of each round.
     processor: [Vec<Duration>; BATCHES_KINDS.len()],
     memory_bytes: u64,
+    emulated: Emulated,
 }
 
 impl Measured {
@@ -96,6 +104,7 @@ impl Measured {
             wall: Default::default(),
             processor: Default::default(),
             memory_bytes: 0,
+            emulated: Emulated::default(),
         })
     }
 
@@ -184,6 +193,10 @@ fn table(loadgate: &Measured, plain: &Measured) -> String {
     }
     for (kind, batch) in BATCHES_KINDS.iter().enumerate() {
         times(format!("{}, ms of processor", batch.name), &|measured| &measured.processor[kind]);
+    }
+    times("under the emulator: first decision, ms".to_owned(), &|measured| &measured.emulated.first_decision);
+    for (kind, batch) in BATCHES_KINDS.iter().enumerate() {
+        times(format!("under the emulator: {}, ms", batch.name), &|measured| &measured.emulated.wall[kind]);
     }
     let mut bytes = |what: &str, of: &dyn Fn(&Measured) -> u64, max: u64| {
         let [ours, theirs] = [loadgate, plain].map(|measured| mebibytes(of(measured)));

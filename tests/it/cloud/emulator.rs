@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -23,17 +23,18 @@ pub struct Emulator {
 impl Emulator {
     /// Starts the bootstrap with this environment and no other. It begins with the first invocation.
     pub fn start(environment: &[(&str, &str)]) -> Emulator {
+        Emulator::start_program(Path::new(env!("CARGO_BIN_EXE_bootstrap")), environment)
+    }
+
+    /// The same with another program.
+    pub fn start_program(program: &Path, environment: &[(&str, &str)]) -> Emulator {
         let (port, runtime_port) = (free_port(), free_port());
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let file = File::create(&log).unwrap();
         let process = Guarded::start(&tool("aws-lambda-rie"), |emulator| {
             emulator.args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")]);
-            emulator.args([
-                "--runtime-api-address",
-                &format!("127.0.0.1:{runtime_port}"),
-                env!("CARGO_BIN_EXE_bootstrap"),
-            ]);
+            emulator.args(["--runtime-api-address", &format!("127.0.0.1:{runtime_port}")]).arg(program);
             emulator.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("AWS_REGION", "us-east-1");
             emulator
                 .env("AWS_ACCESS_KEY_ID", "test")
