@@ -25,17 +25,12 @@ help: ## List these tasks
 
 # The sample has invalid lines on purpose, so that loadgate exits with 3.
 .PHONY: run
-run: loadgate ## Build, and decide the sample: decisions, what is wrong with some lines, and a summary
+run: build ## Build, and decide the sample: decisions, what is wrong with some lines, and a summary
 	$(LOADGATE) replay $(SAMPLE).jsonl || test $$? -eq 3
 
 .PHONY: build
 build: ## Build the release
 	$(CARGO) build --release --locked
-
-# Without the Lambda's program, whose linking takes a sixth of the time.
-.PHONY: loadgate
-loadgate: ## Build the release of the command line alone
-	$(CARGO) build --release --locked --bin loadgate
 
 .PHONY: test
 test: tools lint validate scan ## Install what the tests run with, check format, lints and template, run all tests

@@ -36,7 +36,7 @@ fn main() -> Result<()> {
         table.row(&[name.to_owned(), minutes(elapsed), minutes(since)]);
         Ok::<_, Error>(())
     };
-    time("building the release", &["cargo", "build", "--release", "--locked", "--bin", "loadgate", "--timings"])?;
+    time("building the release", &["cargo", "build", "--release", "--locked", "--timings"])?;
     let release = timings::longest(&clone.folder)?;
     time("the first decision: `make run`", &["make", "run"])?;
     for (name, command) in TEST {
