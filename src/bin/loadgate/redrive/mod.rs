@@ -128,7 +128,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     // About, because SQS counts late. What was received by somebody who has died hides its customers' letters, too.
     let about_left = left.map_or(0, |queue| queue.messages + queue.messages_in_flight);
-    let hidden = about_left.saturating_sub(report.seen - report.done);
+    let hidden = about_left.saturating_sub(report.seen.saturating_sub(report.done));
     if hidden > 0 && report.is_through {
         tell(&format!("about {hidden} letters are with somebody else, or behind such: run it again in 5 minutes"));
     }
