@@ -3,14 +3,22 @@
 use std::io::Result;
 
 use crate::cost::{self, Shape};
-use crate::shared::page::{folder, put};
-use crate::shared::plot::{Plot, Scale, Series, write_all};
+use crate::panels::Panels;
+use crate::shared::page::put;
+use crate::shared::plot::Series;
 use crate::shared::table::Table;
 use crate::sim::{Outcome, Settings, run};
 use crate::table_of::{number, quantile, time};
 use crate::theory::sound;
 use crate::traffic::{Poisson, day, one_of_many};
 use crate::{CUSTOMERS_ALL, PAGE, RATE, SETTINGS};
+
+const PANELS: Panels<'_> = Panels {
+    x_label: "hour of the day",
+    depth: "Messages in the queue, 1,000 attempts/s in the mean, 4,000 at noon",
+    latency: "From arrival to the published decision, 99th percentile",
+    file: "scale-peak.svg",
+};
 
 /// The run's day: a second of it stands for a minute.
 const DAY_US: u64 = 1_440_000_000;
@@ -45,7 +53,7 @@ pub(crate) fn simulate() -> Result<Shape> {
         }
     }
     put(PAGE, "scale-day", &table.markdown())?;
-    draw(depths, latencies)?;
+    PANELS.write(depths, latencies)?;
     shape.ok_or_else(|| std::io::Error::other("no day has the concurrency of SETTINGS"))
 }
 
@@ -90,21 +98,4 @@ fn latency(outcome: &Outcome) -> Vec<(f64, f64)> {
 
 fn day_steps() -> usize {
     usize::try_from(DAY_US / STEP_US).unwrap_or(0)
-}
-
-fn draw(depths: Vec<Series>, latencies: Vec<Series>) -> Result<()> {
-    let x_label = "hour of the day";
-    let depth = Plot {
-        title: "Messages in the queue, 1,000 attempts/s in the mean, 4,000 at noon",
-        x_label,
-        y_label: "messages",
-        series: depths,
-    };
-    let latency = Plot {
-        title: "From arrival to the published decision, 99th percentile",
-        x_label,
-        y_label: "seconds",
-        series: latencies,
-    };
-    write_all(&[depth, latency], Scale::PowersOfTen, &folder()?.join("scale-peak.svg"))
 }

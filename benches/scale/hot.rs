@@ -3,14 +3,22 @@
 use std::io::{Error, Result};
 
 use crate::limits::{WINDOW_MAX, one_customer_per_s};
-use crate::shared::page::{folder, put};
-use crate::shared::plot::{Plot, Scale, Series, write_all};
+use crate::panels::Panels;
+use crate::shared::page::put;
+use crate::shared::plot::Series;
 use crate::shared::table::Table;
 use crate::sim::{Arrival, HOT, Outcome, Settings, run};
 use crate::table_of::{number, quantile, time};
 use crate::theory::sound;
 use crate::traffic::{Poisson, hot, merge, one_of_many};
 use crate::{CUSTOMERS_ALL, PAGE, RATE, SETTINGS};
+
+const PANELS: Panels<'_> = Panels {
+    x_label: "seconds; the customer sends from 60 to 120",
+    depth: "One hot customer among 1,000 attempts/s: its messages in the queue",
+    latency: "All others: the longest from arrival to the published decision",
+    file: "scale-hot-customer.svg",
+};
 
 const SECOND_US: u64 = 1_000_000;
 
@@ -53,7 +61,7 @@ pub(crate) fn simulate() -> Result<()> {
         }
     }
     put(PAGE, "scale-hot", &format!("{}\n\n{}", table.markdown(), note(is_kept, throttled)))?;
-    draw(depths, latencies)?;
+    PANELS.write(depths, latencies)?;
     if is_kept { Ok(()) } else { Err(Error::other("a hot customer disturbs others before it may")) }
 }
 
@@ -118,21 +126,4 @@ fn latency(outcome: &Outcome, until_s: u64) -> Vec<(f64, f64)> {
         *longest = decided.latency_us.max(*longest);
     }
     longest_us.iter().enumerate().map(|(step, us)| (seconds(step), *us as f64 / 1e6)).collect()
-}
-
-fn draw(depths: Vec<Series>, latencies: Vec<Series>) -> Result<()> {
-    let x_label = "seconds; the customer sends from 60 to 120";
-    let depth = Plot {
-        title: "One hot customer among 1,000 attempts/s: its messages in the queue",
-        x_label,
-        y_label: "messages",
-        series: depths,
-    };
-    let latency = Plot {
-        title: "All others: the longest from arrival to the published decision",
-        x_label,
-        y_label: "seconds",
-        series: latencies,
-    };
-    write_all(&[depth, latency], Scale::PowersOfTen, &folder()?.join("scale-hot-customer.svg"))
 }

@@ -14,6 +14,7 @@ mod cost;
 mod day;
 mod hot;
 mod limits;
+mod panels;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod sim;

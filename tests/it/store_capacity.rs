@@ -115,18 +115,21 @@ async fn decisions_cost_what_the_embedded_one_says() {
     costs(Metered::over(Fresh::embedded().await).await, Units::OfItems).await;
 }
 
+/// What may go wrong with a commit, how often in a row, and for which customer.
+const LOSSES: [(&str, Fault, usize); 5] = [
+    ("lost-request", Fault::LoseRequest, 1),
+    // More often than the client repeats a request: another round has to find it out.
+    ("all-requests-lost", Fault::LoseRequest, 4),
+    ("lost-answer", Fault::LoseAnswer, 1),
+    ("all-answers-lost", Fault::LoseAnswer, 4),
+    ("throttled", Fault::Throttle, 2),
+];
+
 #[tokio::test]
 async fn an_answer_that_is_lost_after_the_commit_changes_nothing() {
     let metered = Metered::over(Fresh::in_dynamodb_local().await).await;
-    for (customer, fault, times) in [
-        ("lost-request", Fault::LoseRequest, 1),
-        // More often than the client repeats a request: another round has to find it out.
-        ("all-requests-lost", Fault::LoseRequest, 4),
-        ("lost-answer", Fault::LoseAnswer, 1),
-        ("all-answers-lost", Fault::LoseAnswer, 4),
-        ("throttled", Fault::Throttle, 2),
-        ("late", Fault::Delay(std::time::Duration::from_millis(1600)), 1),
-    ] {
+    let late = ("late", Fault::Delay(std::time::Duration::from_millis(1600)), 1);
+    for (customer, fault, times) in LOSSES.into_iter().chain([late]) {
         metered.proxy.counts();
         metered.proxy.fail("TransactWriteItems", fault, times);
         let batch = vec![
@@ -151,13 +154,7 @@ async fn an_answer_that_is_lost_after_the_commit_changes_nothing() {
 #[tokio::test]
 async fn declines_whose_answers_are_lost_are_found_to_be_their_own() {
     let metered = Metered::over(Fresh::in_dynamodb_local().await).await;
-    for (customer, fault, times) in [
-        ("lost-request", Fault::LoseRequest, 1),
-        ("all-requests-lost", Fault::LoseRequest, 4),
-        ("lost-answer", Fault::LoseAnswer, 1),
-        ("all-answers-lost", Fault::LoseAnswer, 4),
-        ("throttled", Fault::Throttle, 2),
-    ] {
+    for (customer, fault, times) in LOSSES {
         metered.proxy.fail("PutItem", fault, times);
         let decline = |n: u32| message(&format!("{customer}-{n}"), customer, &n.to_string(), "$5000.01");
         let batch: Vec<_> = (0..3).map(decline).collect();
