@@ -16,7 +16,9 @@ use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::adapters::{MemoryStore, SystemClock, aws};
 use loadgate::app::deciding::Decider;
-use loadgate::app::{Commit, Consistency, CorrelationRecord, Lookup, Snapshot, Store, StoreError, Tally, Units};
+use loadgate::app::{
+    Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Tally, Units,
+};
 use loadgate::config::TableNames;
 use loadgate::domain::{Limits, LoadError};
 use loadgate::entry::replay::{Observer, Outlet, StoreReplay};
@@ -100,7 +102,7 @@ impl Store for Recorder {
         Ok(units)
     }
 
-    async fn remark(&self, record: &CorrelationRecord) -> std::result::Result<Units, StoreError> {
+    async fn remark(&self, record: &CorrelationRecord) -> std::result::Result<Remark, StoreError> {
         self.inner.remark(record).await
     }
 }

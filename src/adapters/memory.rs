@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::app::{
-    Cause, Commit, Consistency, CorrelationRecord, Lookup, Snapshot, Store, StoreError, Units, UsageKey, UsageRow,
+    Cause, Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Units, UsageKey,
+    UsageRow,
 };
 use crate::domain::EventKey;
 
@@ -16,6 +17,14 @@ pub struct MemoryStore(Mutex<Tables>);
 struct Tables {
     records: BTreeMap<EventKey, CorrelationRecord>,
     usage: BTreeMap<UsageKey, UsageRow>,
+}
+
+impl Tables {
+    /// Whether exactly this commit has been made before.
+    fn has_made(&self, commit: &Commit) -> bool {
+        let is_stored = |record: &CorrelationRecord| self.records.get(&record.decision.key) == Some(record);
+        commit.records().iter().all(is_stored)
+    }
 }
 
 impl MemoryStore {
@@ -38,33 +47,38 @@ impl Store for MemoryStore {
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
         let mut tables = self.tables();
+        if tables.has_made(commit) {
+            return Ok(Units::default());
+        }
         let key = |week| UsageKey { customer_id: commit.customer_id.clone(), week };
         let in_force = |record: &CorrelationRecord| !record.is_expired(commit.now);
         let is_seen = |record: &CorrelationRecord| tables.records.get(&record.decision.key).is_some_and(in_force);
-        if commit.records.iter().any(is_seen) {
+        if commit.records().iter().any(is_seen) {
             return Err(StoreError::Conflict(Cause::new("an event has been decided by another writer")));
         }
+        let changes = commit.usage().iter().map(|change| (change.week, change.before.version));
+        let checks = commit.checks().iter().map(|check| (check.week, check.version));
         let version = |week| tables.usage.get(&key(week)).map_or(0, |row| row.version);
-        if commit.usage.iter().any(|change| version(change.week) != change.before.version) {
+        if changes.chain(checks).any(|(week, read)| version(week) != read) {
             return Err(StoreError::Conflict(Cause::new("the customer's usage has been changed by another writer")));
         }
-        for record in &commit.records {
+        for record in commit.records() {
             tables.records.insert(record.decision.key.clone(), record.clone());
         }
-        for change in &commit.usage {
+        for change in commit.usage() {
             let row = UsageRow { usage: change.after, version: change.before.version + 1 };
             tables.usage.insert(key(change.week), row);
         }
         Ok(Units::default())
     }
 
-    async fn remark(&self, record: &CorrelationRecord) -> Result<Units, StoreError> {
+    async fn remark(&self, record: &CorrelationRecord) -> Result<Remark, StoreError> {
         match self.tables().records.get_mut(&record.decision.key) {
             Some(stored) if stored.message_id == record.message_id => {
                 (stored.is_unpublished, stored.expires_at) = (record.is_unpublished, record.expires_at);
-                Ok(Units::default())
+                Ok(Remark::Written(Units::default()))
             }
-            _ => Err(StoreError::Conflict(Cause::new("the record is no longer this message's"))),
+            _ => Ok(Remark::Superseded),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! - [`redrive`]: what becomes of dead letters.
 //! - [`ledger`]: the same decisions in memory, for files.
 
+mod backoff;
 pub mod consumer;
 pub mod deciding;
 mod digest;
@@ -22,8 +23,9 @@ pub use digest::digest_hex;
 pub use inbox::{Inbox, RECEIVE_MAX, Receipt, Received};
 pub use outgoing::{Outbox, Outgoing, SEND_MAX, can_be_body};
 pub use ports::{
-    Cause, Clock, Consistency, DeadLetter, Lookup, QueueError, Queues, Snapshot, Store, StoreError, Units, with_sources,
+    Cause, Clock, Consistency, DeadLetter, Lookup, QueueError, Queues, Remark, Snapshot, Store, StoreError, Units,
+    with_sources,
 };
-pub use records::{Commit, CorrelationRecord, UsageChange, UsageKey, UsageRow, WRITTEN_BYTES_MAX};
+pub use records::{Commit, CorrelationRecord, UsageChange, UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes};
 #[cfg(feature = "cli")]
 pub use tally::Tally;

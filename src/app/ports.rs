@@ -20,15 +20,15 @@ pub trait Store: Send + Sync {
     /// could hide one. Records are read as `records` says: a stale one is found out by the commit's condition.
     fn read(&self, lookup: &Lookup, records: Consistency) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
 
-    /// Makes a commit: all of it or nothing. Where no usage changes, records may be put one after another, in their order,
-    /// until one fails.
+    /// Makes a commit: all of it or nothing. A commit that finds that it has been made already, because its answer was
+    /// lost, succeeds.
     ///
-    /// After an error only a strongly consistent read tells what has been written.
+    /// After an error only a strongly consistent read tells whether it has been made.
     fn commit(&self, commit: &Commit) -> impl Future<Output = Result<Units, StoreError>> + Send;
 
     /// Sets a record's mark and expiry to those of `record`, if it is still the record of the same message. Nothing else
     /// of it changes.
-    fn remark(&self, record: &CorrelationRecord) -> impl Future<Output = Result<Units, StoreError>> + Send;
+    fn remark(&self, record: &CorrelationRecord) -> impl Future<Output = Result<Remark, StoreError>> + Send;
 }
 
 /// The queues that decisions and invalid input go to.
@@ -56,6 +56,15 @@ pub enum Consistency {
     Eventual,
     /// It must.
     Strong,
+}
+
+/// Result of setting a record's mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// The mark is written; this is what it cost.
+    Written(Units),
+    /// The record is another message's, or there is none: nothing was written, and nothing is to be.
+    Superseded,
 }
 
 /// What to read.
@@ -105,7 +114,8 @@ pub enum StoreError {
     Unavailable(Cause),
     /// What is stored cannot be understood. No repetition helps.
     Corrupt(Cause),
-    /// A table is missing or of another shape, or may not be used: nothing was written. No repetition helps.
+    /// A table is missing or of another shape, or may not be used; or a request could not be built, which is a defect of
+    /// this program. Nothing was written. No repetition helps.
     Misconfigured(Cause),
 }
 

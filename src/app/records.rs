@@ -52,18 +52,66 @@ pub struct UsageChange {
     pub after: WeekUsage,
 }
 
-/// Everything that deciding some attempts of one customer changes: all of it, or nothing. Where no usage changes, every record
-/// is a decline and may stand without those behind it.
+/// A usage row that a decision relies on and does not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsageCheck {
+    /// Which week.
+    pub week: Week,
+    /// The version that was read; 0 for a row that was not there. The commit holds only if it still stands.
+    pub version: u64,
+}
+
+/// One atomic write: everything that deciding some attempts of one customer changes, or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     /// The customer.
     pub customer_id: String,
-    /// The new records. Each holds only if its event has none that is still in force.
-    pub records: Vec<CorrelationRecord>,
-    /// The changed rows.
-    pub usage: Vec<UsageChange>,
+    /// What is written. Each new record holds only if its event has none that is still in force.
+    pub writes: Writes,
     /// The instant at which records were taken for expired or in force.
     pub now: DateTime<Utc>,
+}
+
+/// Contents of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// The record of a lone decline, which changes no usage: one conditional put.
+    Record(Box<CorrelationRecord>),
+    /// Several records, or records with the usage that they change or rely on: one transaction.
+    Transaction {
+        /// The new records.
+        records: Vec<CorrelationRecord>,
+        /// The changed rows.
+        usage: Vec<UsageChange>,
+        /// The rows that must still stand as they were read.
+        checks: Vec<UsageCheck>,
+    },
+}
+
+impl Commit {
+    /// The new records, in the order of their deliveries.
+    pub fn records(&self) -> &[CorrelationRecord] {
+        match &self.writes {
+            Writes::Record(record) => std::slice::from_ref(record),
+            Writes::Transaction { records, .. } => records,
+        }
+    }
+
+    /// The changed rows.
+    pub fn usage(&self) -> &[UsageChange] {
+        match &self.writes {
+            Writes::Record(_) => &[],
+            Writes::Transaction { usage, .. } => usage,
+        }
+    }
+
+    /// The rows that must still stand as they were read.
+    pub fn checks(&self) -> &[UsageCheck] {
+        match &self.writes {
+            Writes::Record(_) => &[],
+            Writes::Transaction { checks, .. } => checks,
+        }
+    }
 }
 
 impl CorrelationRecord {

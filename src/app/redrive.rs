@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::backoff::Backoff;
 use super::deciding::{Delivery, Outcome, judge_seen, kept_on, unmarked, write_mark};
 use super::{
     Clock, Consistency, CorrelationRecord, Lookup, Outbox, Outgoing, QueueError, Queues, Snapshot, Store, StoreError,
@@ -12,8 +13,9 @@ use super::{
 /// How often a decision is offered to the queue. The client has its own repetitions of whole requests besides.
 const OFFERS_MAX: u32 = 3;
 
-/// How long to wait before the second offer; before each further one twice as long.
+/// How long to wait before the second offer; each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
+const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// What is to become of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,16 +81,10 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox> Redriver<S, Q, C, O> {
     /// Publishes a stored decision, and takes its mark away. One that had expired is kept on: its duplicates may be in the
     /// dead-letter queue, too, and would be decided.
     async fn publish(&self, record: &CorrelationRecord) -> Result<(), SettleError> {
-        let mut offers = 1;
-        loop {
-            let answer = self.queues.publish(&[&record.decision]).await.pop();
-            match answer.unwrap_or_else(|| Err(QueueError::no_answer())) {
-                Ok(()) => break,
-                Err(error) if !error.is_retryable || offers == OFFERS_MAX => return Err(error.into()),
-                Err(_) => {
-                    self.clock.sleep(FIRST_WAIT.saturating_mul(1 << (offers - 1))).await;
-                    offers += 1;
-                }
+        let mut offers = Backoff::new(OFFERS_MAX, FIRST_WAIT, WAIT_MAX);
+        while let Err(error) = self.offer(record).await {
+            if !error.is_retryable || !offers.again(&self.clock).await {
+                return Err(error.into());
             }
         }
         let now = self.clock.now();
@@ -97,6 +93,11 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox> Redriver<S, Q, C, O> {
             write_mark(&self.store, &self.clock, &known).await?;
         }
         Ok(())
+    }
+
+    async fn offer(&self, record: &CorrelationRecord) -> Result<(), QueueError> {
+        let answer = self.queues.publish(&[&record.decision]).await.pop();
+        answer.unwrap_or_else(|| Err(QueueError::no_answer()))
     }
 }
 

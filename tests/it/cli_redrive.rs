@@ -6,12 +6,12 @@ use std::time::Duration;
 use assert_cmd::cargo::cargo_bin_cmd;
 use loadgate::adapters::aws;
 use loadgate::adapters::sqs::{SqsOutbox, queue_settings};
-use loadgate::app::{Commit, CorrelationRecord, Outbox, Outgoing, Received, Store};
+use loadgate::app::{CorrelationRecord, Outbox, Outgoing, Received, Store};
 use loadgate::wire::decision_message;
 use serde_json::{Value, json};
 
 use crate::cloud::{Fresh, Queues, drain, environment, sqs};
-use crate::store_contract::{now, record};
+use crate::store_contract::{put, record};
 use crate::support::line;
 
 struct Scene {
@@ -40,9 +40,7 @@ impl Scene {
     }
 
     async fn commit(&self, record: CorrelationRecord) {
-        let customer_id = record.decision.key.customer_id.clone();
-        let commit = Commit { customer_id, records: vec![record], usage: vec![], now: now() };
-        self.fresh.store.commit(&commit).await.unwrap();
+        self.fresh.store.commit(&put(record)).await.unwrap();
     }
 
     fn run(&self, arguments: &[&str]) -> Output {

@@ -39,8 +39,22 @@ pub fn default_limits() -> Vec<Limit> {
     ]
 }
 
+/// A decision.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The reasons to decline; none when it is accepted.
+    pub reasons: Vec<String>,
+    /// What is used of each limit after it.
+    pub used: Vec<u128>,
+}
+
 /// For each attempt the reasons to decline it, none when it is accepted; nothing at all when it is ignored.
 pub fn decide_all(limits: &[Limit], attempts: &[Attempt]) -> Vec<Option<Vec<String>>> {
+    judge_all(limits, attempts).into_iter().map(|verdict| verdict.map(|verdict| verdict.reasons)).collect()
+}
+
+/// The decision on each attempt; nothing at all when it is ignored.
+pub fn judge_all(limits: &[Limit], attempts: &[Attempt]) -> Vec<Option<Verdict>> {
     let mut history: Vec<Past> = Vec::new();
     let mut decisions = Vec::new();
     for attempt in attempts {
@@ -49,18 +63,21 @@ pub fn decide_all(limits: &[Limit], attempts: &[Attempt]) -> Vec<Option<Vec<Stri
             decisions.push(None);
             continue;
         }
-        let broken = |limit: &&Limit| {
+        let used_before = |limit: &Limit| {
             let counted = history
                 .iter()
                 .filter(|past| past.accepted && past.attempt.customer_id == attempt.customer_id)
                 .filter(|past| is_same_window(limit.is_weekly, past.attempt.time, attempt.time))
                 .map(|past| if limit.is_amount { u128::from(past.attempt.cents) } else { 1 });
-            let this = if limit.is_amount { u128::from(attempt.cents) } else { 1 };
-            counted.sum::<u128>() + this > u128::from(limit.max)
+            counted.sum::<u128>()
         };
-        let reasons: Vec<String> = limits.iter().filter(broken).map(|limit| limit.code.clone()).collect();
-        history.push(Past { attempt: attempt.clone(), accepted: reasons.is_empty() });
-        decisions.push(Some(reasons));
+        let this = |limit: &Limit| if limit.is_amount { u128::from(attempt.cents) } else { 1 };
+        let is_broken = |limit: &&Limit| used_before(limit) + this(limit) > u128::from(limit.max);
+        let reasons: Vec<String> = limits.iter().filter(is_broken).map(|limit| limit.code.clone()).collect();
+        let accepted = reasons.is_empty();
+        let used = |limit: &Limit| used_before(limit) + if accepted { this(limit) } else { 0 };
+        decisions.push(Some(Verdict { used: limits.iter().map(used).collect(), reasons }));
+        history.push(Past { attempt: attempt.clone(), accepted });
     }
     decisions
 }

@@ -14,7 +14,7 @@ use loadgate::domain::LoadError;
 use loadgate::entry::redrive::{Archive, Cause as Why, Mode, Redrive, Report};
 
 use crate::consumer::world::{FakeQueues, FlakyStore, TestClock, World};
-use crate::store_contract::record;
+use crate::store_contract::{put, record};
 use crate::support::line;
 
 /// A dead-letter queue with groups that are locked while some of their letters are out.
@@ -170,10 +170,9 @@ async fn a_customer_that_was_stopped_stays_so_in_the_next_batch() {
 async fn what_a_message_has_brought_is_published_however_old_its_record_is() {
     let redrive = redrive(vec![letter("m1", "528", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z"))]);
     let own = CorrelationRecord { message_id: "m1".to_owned(), ..record("1") };
-    let customer_id = own.decision.key.customer_id.clone();
     let now = redrive.redriver.clock.now();
     let expired = CorrelationRecord { expires_at: now - TimeDelta::hours(1), ..own };
-    let commit = Commit { customer_id, records: vec![expired], usage: vec![], now: now - TimeDelta::hours(25) };
+    let commit = Commit { now: now - TimeDelta::hours(25), ..put(expired) };
     redrive.redriver.store.commit(&commit).await.unwrap();
     let report = go(&redrive).await;
     assert_eq!(report.by_cause.keys().collect::<Vec<_>>(), [&Why::NotPublished]);
@@ -187,13 +186,7 @@ async fn what_a_message_has_brought_is_published_however_old_its_record_is() {
 async fn a_mark_is_taken_away_once_its_decision_is_published_and_not_before() {
     let redrive = redrive(vec![letter("m1", "528", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z"))]);
     let marked = CorrelationRecord { is_unpublished: true, ..record("1") };
-    let commit = Commit {
-        customer_id: marked.decision.key.customer_id.clone(),
-        records: vec![marked],
-        usage: vec![],
-        now: redrive.redriver.clock.now(),
-    };
-    redrive.redriver.store.commit(&commit).await.unwrap();
+    redrive.redriver.store.commit(&put(marked)).await.unwrap();
     redrive.redriver.queues.refused.lock().unwrap().insert("1".to_owned(), 3);
     assert_eq!(go(&redrive).await.failed, 1);
     assert!(redrive.redriver.store.record("528", "1").await.unwrap().is_unpublished);

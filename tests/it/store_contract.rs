@@ -3,7 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
 use loadgate::app::{
-    Commit, Consistency, CorrelationRecord, Lookup, Store, StoreError, UsageChange, UsageKey, UsageRow,
+    Commit, Consistency, CorrelationRecord, Lookup, Remark, Store, StoreError, UsageChange, UsageCheck, UsageKey,
+    UsageRow, Writes,
 };
 use loadgate::domain::{Cents, Day, DayUsage, EventKey, LimitUsage, StoredDecision, Week, WeekUsage, parse_time};
 
@@ -32,6 +33,7 @@ on_every_store![
     a_second_record_of_an_event_is_refused_with_everything_else_of_its_commit,
     a_second_record_of_an_event_is_refused_where_no_usage_changes_too,
     a_row_that_was_changed_since_is_not_overwritten,
+    a_row_that_a_decision_relies_on_has_to_stand,
     an_expired_record_counts_as_absent_to_the_second,
     a_commit_made_twice_counts_once,
     a_mark_is_set_and_cleared_and_nothing_else_changes,
@@ -87,7 +89,18 @@ fn usage(amount: u64) -> WeekUsage {
 
 fn commit(ids: &[&str], before: UsageRow, after: WeekUsage) -> Commit {
     let usage = vec![UsageChange { week: week(), before, after }];
-    Commit { customer_id: "528".to_owned(), records: ids.iter().map(|id| record(id)).collect(), usage, now: now() }
+    transaction(ids.iter().map(|id| record(id)).collect(), usage, vec![])
+}
+
+fn transaction(records: Vec<CorrelationRecord>, usage: Vec<UsageChange>, checks: Vec<UsageCheck>) -> Commit {
+    let writes = Writes::Transaction { records, usage, checks };
+    Commit { customer_id: "528".to_owned(), writes, now: now() }
+}
+
+/// The commit of a lone decline.
+pub fn put(record: CorrelationRecord) -> Commit {
+    let customer_id = record.decision.key.customer_id.clone();
+    Commit { customer_id, writes: Writes::Record(Box::new(record)), now: now() }
 }
 
 async fn read_record(store: &impl Store, id: &str) -> Option<CorrelationRecord> {
@@ -126,7 +139,7 @@ async fn what_was_committed_is_read(store: &impl Store) {
         is_unpublished: true,
         ..record("3")
     };
-    let next = Commit { records: vec![accepted.clone()], ..commit(&[], row, usage(7)) };
+    let next = transaction(vec![accepted.clone()], commit(&[], row, usage(7)).usage().to_vec(), vec![]);
     store.commit(&next).await.unwrap();
     assert_eq!(read_record(store, "3").await, Some(accepted));
     assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(7), version: 2 }));
@@ -136,7 +149,7 @@ async fn a_second_record_of_an_event_is_refused_with_everything_else_of_its_comm
     store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
     let row = read_row(store).await.unwrap();
     let other = CorrelationRecord { message_id: "another".to_owned(), ..record("1") };
-    let second = Commit { records: vec![record("2"), other], ..commit(&[], row, usage(9)) };
+    let second = transaction(vec![record("2"), other], commit(&[], row, usage(9)).usage().to_vec(), vec![]);
     assert_conflict(&store.commit(&second).await);
     assert_eq!(read_record(store, "1").await, Some(record("1")));
     assert_eq!(read_record(store, "2").await, None);
@@ -144,16 +157,32 @@ async fn a_second_record_of_an_event_is_refused_with_everything_else_of_its_comm
 }
 
 async fn a_second_record_of_an_event_is_refused_where_no_usage_changes_too(store: &impl Store) {
-    let declines = |records| Commit { customer_id: "528".to_owned(), records, usage: vec![], now: now() };
-    store.commit(&declines(vec![record("1")])).await.unwrap();
+    let declines = |records| transaction(records, vec![], vec![]);
+    store.commit(&put(record("1"))).await.unwrap();
     let other = CorrelationRecord { message_id: "another".to_owned(), ..record("1") };
-    assert_conflict(&store.commit(&declines(vec![other.clone()])).await);
+    assert_conflict(&store.commit(&put(other.clone())).await);
     assert_conflict(&store.commit(&declines(vec![record("2"), other, record("3")])).await);
     assert_eq!(read_record(store, "1").await, Some(record("1")));
-    // What stands before it may have been put.
-    assert!(read_record(store, "2").await.is_none_or(|stored| stored == record("2")));
+    assert_eq!(read_record(store, "2").await, None, "all or nothing");
     assert_eq!(read_record(store, "3").await, None);
     assert_eq!(read_row(store).await, None);
+    store.commit(&declines(vec![record("2"), record("3")])).await.unwrap();
+    assert_eq!(read_record(store, "2").await, Some(record("2")));
+    assert_eq!(read_record(store, "3").await, Some(record("3")));
+}
+
+async fn a_row_that_a_decision_relies_on_has_to_stand(store: &impl Store) {
+    let relying_on = |id, version| transaction(vec![record(id)], vec![], vec![UsageCheck { week: week(), version }]);
+    store.commit(&relying_on("1", 0)).await.unwrap();
+    assert_eq!(read_row(store).await, None);
+    assert_conflict(&store.commit(&relying_on("2", 1)).await);
+    store.commit(&commit(&["3"], UsageRow::default(), usage(5))).await.unwrap();
+    assert_conflict(&store.commit(&relying_on("4", 0)).await);
+    store.commit(&relying_on("5", 1)).await.unwrap();
+    assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(5), version: 1 }));
+    for (id, is_stored) in [("1", true), ("2", false), ("3", true), ("4", false), ("5", true)] {
+        assert_eq!(read_record(store, id).await.is_some(), is_stored, "{id}");
+    }
 }
 
 async fn a_row_that_was_changed_since_is_not_overwritten(store: &impl Store) {
@@ -172,11 +201,10 @@ async fn a_row_that_was_changed_since_is_not_overwritten(store: &impl Store) {
 
 async fn an_expired_record_counts_as_absent_to_the_second(store: &impl Store) {
     store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
-    let row = read_row(store).await.unwrap();
     let expires_at = record("1").expires_at;
     let again = |now| {
         let again = CorrelationRecord { message_id: "another".to_owned(), ..record("1") };
-        Commit { records: vec![again], usage: vec![], now, ..commit(&[], row, usage(5)) }
+        Commit { now, ..put(again) }
     };
     assert_conflict(&store.commit(&again(expires_at - TimeDelta::milliseconds(1))).await);
     store.commit(&again(expires_at)).await.unwrap();
@@ -185,11 +213,17 @@ async fn an_expired_record_counts_as_absent_to_the_second(store: &impl Store) {
 
 async fn a_commit_made_twice_counts_once(store: &impl Store) {
     let commit = commit(&["1"], UsageRow::default(), usage(5));
-    store.commit(&commit).await.unwrap();
-    if let Err(error) = store.commit(&commit).await {
-        assert_conflict::<()>(&Err(error));
+    for commit in [&commit, &put(record("2"))] {
+        store.commit(commit).await.unwrap();
+        store.commit(commit).await.expect("its own record stands in the way");
     }
     assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(5), version: 1 }));
+    // Another message's record of the same event, and the same message's of another moment, are none of its own.
+    let later = CorrelationRecord {
+        decision: StoredDecision { decided_at: now() + TimeDelta::milliseconds(1), ..record("2").decision },
+        ..record("2")
+    };
+    assert_conflict(&store.commit(&put(later)).await);
 }
 
 async fn a_mark_is_set_and_cleared_and_nothing_else_changes(store: &impl Store) {
@@ -205,11 +239,11 @@ async fn a_mark_is_set_and_cleared_and_nothing_else_changes(store: &impl Store) 
 }
 
 async fn a_record_that_another_message_wrote_later_is_not_marked(store: &impl Store) {
-    assert_conflict(&store.remark(&record("1")).await);
+    assert_eq!(store.remark(&record("1")).await.unwrap(), Remark::Superseded);
     assert_eq!(read_record(store, "1").await, None);
     store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
     let other = CorrelationRecord { message_id: "another".to_owned(), is_unpublished: true, ..record("1") };
-    assert_conflict(&store.remark(&other).await);
+    assert_eq!(store.remark(&other).await.unwrap(), Remark::Superseded);
     assert_eq!(read_record(store, "1").await, Some(record("1")));
 }
 

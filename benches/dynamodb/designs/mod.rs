@@ -18,7 +18,7 @@ use chrono::TimeDelta;
 use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::adapters::dynamodb::{DynamoDb, Item, to_record, to_row};
 use loadgate::adapters::{SystemClock, aws};
-use loadgate::app::deciding::{Delivery, Outcome, Plan, plan};
+use loadgate::app::deciding::{Delivery, Known, Outcome, Plan, plan};
 use loadgate::app::{Clock, Snapshot};
 use loadgate::config::TableNames;
 use loadgate::domain::{EventKey, Limits};
@@ -67,7 +67,8 @@ impl Store {
     fn plan(&self, delivery: &Delivery, snapshot: &Snapshot) -> Result<Plan> {
         let mut delivery = delivery.clone();
         delivery.carrier.is_redelivery = false;
-        plan(&self.limits, TTL, &[delivery], snapshot, SystemClock.now()).map_err(Error::other)
+        let known = Known { snapshot, has_stored: false, now: SystemClock.now() };
+        plan(&self.limits, TTL, &[delivery], known).map_err(Error::other)
     }
 
     /// The event's record and, if there is none, the week's row.

@@ -6,6 +6,7 @@
 use std::io::{Error, Result};
 
 use loadgate::adapters::dynamodb::{from_days, from_record};
+use loadgate::app::Commit;
 use loadgate::app::deciding::{Delivery, Plan};
 
 use super::{Decision, Design, Store, TOTAL, number, published, week_key};
@@ -27,11 +28,11 @@ impl Design for ReadThenWrite {
 impl ReadThenWrite {
     async fn write(&self, delivery: &Delivery, plan: &Plan) -> Result<()> {
         let Store { client, names, .. } = &self.0;
-        for record in plan.commit.iter().flat_map(|commit| &commit.records) {
+        for record in plan.commit.iter().flat_map(Commit::records) {
             let put = client.put_item().table_name(&names.correlation).set_item(Some(from_record(record)));
             put.return_consumed_capacity(TOTAL).send().await.map_err(Error::other)?;
         }
-        for change in plan.commit.iter().flat_map(|commit| &commit.usage) {
+        for change in plan.commit.iter().flat_map(Commit::usage) {
             let put = client.put_item().table_name(&names.load).set_item(Some(week_key(delivery)));
             let put = put.item("VERSION", number(change.before.version + 1)).item("DAYS", from_days(&change.after));
             put.return_consumed_capacity(TOTAL).send().await.map_err(Error::other)?;

@@ -37,14 +37,14 @@ impl Design for Transaction {
 impl Transaction {
     async fn commit(&self, delivery: &Delivery, commit: &Commit) -> Result<()> {
         let mut actions = Vec::new();
-        for record in &commit.records {
-            if commit.usage.is_empty() {
+        for record in commit.records() {
+            if commit.usage().is_empty() {
                 return self.put_alone(record, commit).await;
             }
             let put = self.put(record, commit).map_err(Error::other)?;
             actions.push(TransactWriteItem::builder().put(put).build());
         }
-        for change in &commit.usage {
+        for change in commit.usage() {
             let update = self.update(delivery, change).map_err(Error::other)?;
             actions.push(TransactWriteItem::builder().update(update).build());
         }

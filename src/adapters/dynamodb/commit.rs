@@ -6,16 +6,24 @@
 //!  new put:   allowed        refused          |  allowed: expired is absent  |     allowed
 //! ```
 
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, N, S};
-use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    CancellationReason, ConditionCheck, ConsumedCapacity, Put, ReturnConsumedCapacity,
+    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use chrono::{DateTime, Utc};
 
-use super::error::{of_kind, store_error};
-use super::item::{event_key, from_days, from_record, usage_key};
+use super::error::{of_kind, store_error, unbuilt};
+use super::item::{Item, event_key, from_days, from_record, to_record, usage_key};
 use super::{DynamoDb, halves};
-use crate::app::{Cause, Commit, CorrelationRecord, StoreError, Units, UsageChange, UsageKey, digest_hex};
+use crate::app::{
+    Cause, Commit, CorrelationRecord, Remark, StoreError, Units, UsageChange, UsageCheck, UsageKey, Writes, digest_hex,
+};
 use crate::config::TableNames;
+use crate::domain::Week;
 
 /// The length of a token. DynamoDB takes 36 characters at most; 128 bits tell commits apart.
 const TOKEN_BYTES: usize = 32;
@@ -39,10 +47,13 @@ const MARK: &str = "SET EXPIRES_AT = :expires_at, UNPUBLISHED = :unpublished";
 const UNMARK: &str = "SET EXPIRES_AT = :expires_at REMOVE UNPUBLISHED";
 
 pub async fn commit(store: &DynamoDb, commit: &Commit) -> Result<Units, StoreError> {
-    if commit.usage.is_empty() { store.put_each(commit).await } else { store.transact(commit).await }
+    match &commit.writes {
+        Writes::Record(record) => store.put(record, commit).await,
+        Writes::Transaction { .. } => store.transact(commit).await,
+    }
 }
 
-pub async fn remark(store: &DynamoDb, record: &CorrelationRecord) -> Result<Units, StoreError> {
+pub async fn remark(store: &DynamoDb, record: &CorrelationRecord) -> Result<Remark, StoreError> {
     let mut request = store
         .client
         .update_item()
@@ -56,24 +67,19 @@ pub async fn remark(store: &DynamoDb, record: &CorrelationRecord) -> Result<Unit
     if record.is_unpublished {
         request = request.expression_attribute_values(":unpublished", Bool(true));
     }
-    let answer = request.send().await;
-    let answer = answer.map_err(|error| store_error("UpdateItem", &store.tables.correlation, &error))?;
-    Ok(Units { write_halves: halves(answer.consumed_capacity()), read_halves: 0 })
+    match request.send().await {
+        Ok(answer) => Ok(Remark::Written(write_units(answer.consumed_capacity()))),
+        // Another transaction's conflict is none of these: it is tried again.
+        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+            Ok(Remark::Superseded)
+        }
+        Err(error) => Err(store_error("UpdateItem", &store.tables.correlation, &error)),
+    }
 }
 
 impl DynamoDb {
-    /// Puts records of declines one after another: one unit for each instead of a transaction's two. Usage only grows, so that
-    /// a decline stays right whatever the row has become since it was read. In order, because side by side a later one
-    /// could stand without an earlier one.
-    async fn put_each(&self, commit: &Commit) -> Result<Units, StoreError> {
-        let mut units = Units::default();
-        for record in &commit.records {
-            units += self.put_one(record, commit).await?;
-        }
-        Ok(units)
-    }
-
-    async fn put_one(&self, record: &CorrelationRecord, commit: &Commit) -> Result<Units, StoreError> {
+    /// Puts the record of a lone decline: one unit instead of a transaction's two.
+    async fn put(&self, record: &CorrelationRecord, commit: &Commit) -> Result<Units, StoreError> {
         let table = &self.tables.correlation;
         let put = self
             .client
@@ -82,28 +88,46 @@ impl DynamoDb {
             .set_item(Some(from_record(record)))
             .condition_expression(EVENT_IS_NEW)
             .expression_attribute_values(":now", epoch_seconds(commit.now))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let answer = put.send().await.map_err(|error| store_error("PutItem", table, &error))?;
-        Ok(Units { write_halves: halves(answer.consumed_capacity()), read_halves: 0 })
+        match put.send().await {
+            Ok(answer) => Ok(write_units(answer.consumed_capacity())),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) if is(failed.item(), record, table) => {
+                    Ok(Units::default())
+                }
+                _ => Err(store_error("PutItem", table, &error)),
+            },
+        }
     }
 
     /// Writes records and the rows that they change: all of it or nothing.
     async fn transact(&self, commit: &Commit) -> Result<Units, StoreError> {
-        let puts = commit.records.iter().map(|record| self.put(record, commit));
-        let updates = commit.usage.iter().map(|change| self.update(change, commit));
-        let actions = puts.chain(updates).collect::<Result<Vec<_>, _>>()?;
+        let puts = commit.records().iter().map(|record| self.transact_put(record, commit));
+        let updates = commit.usage().iter().map(|change| self.transact_update(change, commit));
+        let checks = commit.checks().iter().map(|check| self.transact_check(check, commit));
+        let actions = puts.chain(updates).chain(checks).collect::<Result<Vec<_>, _>>()?;
         let request = self.client.transact_write_items().set_transact_items(Some(actions));
         let request =
             request.client_request_token(self.token(commit)).return_consumed_capacity(ReturnConsumedCapacity::Total);
         match request.send().await {
-            Ok(answer) => Ok(Units { write_halves: halves(answer.consumed_capacity()), read_halves: 0 }),
-            Err(error) => Err(match error.as_service_error() {
+            Ok(answer) => Ok(write_units(answer.consumed_capacity())),
+            Err(error) => match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    of_reasons(cancelled.cancellation_reasons(), &self.both())
+                    self.of_cancelled(cancelled.cancellation_reasons(), commit)
                 }
-                _ => store_error("TransactWriteItems", &self.both(), &error),
-            }),
+                _ => Err(store_error("TransactWriteItems", &self.both(), &error)),
+            },
         }
+    }
+
+    /// Result of a cancelled transaction. If every record is stored exactly as this commit would write it, the commit has
+    /// been made: only its answer was lost.
+    fn of_cancelled(&self, reasons: &[CancellationReason], commit: &Commit) -> Result<Units, StoreError> {
+        let table = &self.tables.correlation;
+        let is_stored = |(reason, record): (&CancellationReason, &CorrelationRecord)| is(reason.item(), record, table);
+        let is_made = reasons.len() >= commit.records().len() && reasons.iter().zip(commit.records()).all(is_stored);
+        if is_made { Ok(Units::default()) } else { Err(of_reasons(reasons, &self.both())) }
     }
 
     /// A name for exactly this commit: the same again is the same name, and DynamoDB does it only once. It knows tokens by
@@ -111,42 +135,73 @@ impl DynamoDb {
     fn token(&self, commit: &Commit) -> String {
         let TableNames { correlation, load } = &self.tables;
         let mut parts = vec![correlation.clone(), load.clone(), commit.customer_id.clone()];
-        for record in &commit.records {
+        for record in commit.records() {
             let decided_at_ms = record.decision.decided_at.timestamp_millis().to_string();
             parts.extend([record.decision.key.event_id.clone(), record.message_id.clone(), decided_at_ms]);
         }
-        for change in &commit.usage {
-            parts.extend([change.week.monday().to_string(), change.before.version.to_string()]);
+        let changes = commit.usage().iter().map(|change| (change.week, change.before.version));
+        let checks = commit.checks().iter().map(|check| (check.week, check.version));
+        for (week, version) in changes.chain(checks) {
+            parts.extend([week.monday().to_string(), version.to_string()]);
         }
         let mut token = digest_hex(&parts.iter().map(String::as_bytes).collect::<Vec<_>>());
         token.truncate(TOKEN_BYTES);
         token
     }
 
-    fn put(&self, record: &CorrelationRecord, commit: &Commit) -> Result<TransactWriteItem, StoreError> {
+    fn transact_put(&self, record: &CorrelationRecord, commit: &Commit) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder()
             .table_name(&self.tables.correlation)
             .set_item(Some(from_record(record)))
             .condition_expression(EVENT_IS_NEW)
-            .expression_attribute_values(":now", epoch_seconds(commit.now));
-        Ok(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build())
+            .expression_attribute_values(":now", epoch_seconds(commit.now))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        Ok(TransactWriteItem::builder().put(put.build().map_err(unbuilt)?).build())
     }
 
-    fn update(&self, change: &UsageChange, commit: &Commit) -> Result<TransactWriteItem, StoreError> {
-        let key = UsageKey { customer_id: commit.customer_id.clone(), week: change.week };
+    fn transact_update(&self, change: &UsageChange, commit: &Commit) -> Result<TransactWriteItem, StoreError> {
         let read = change.before.version;
         let update = Update::builder()
             .table_name(&self.tables.load)
-            .set_key(Some(usage_key(&key)))
+            .set_key(Some(row_key(commit, change.week)))
             .update_expression(SET_USAGE)
+            .condition_expression(row_condition(read))
+            .set_expression_attribute_values(row_values(read))
             .expression_attribute_values(":next", N((read + 1).to_string()))
             .expression_attribute_values(":days", from_days(&change.after));
-        let update = match read {
-            0 => update.condition_expression(ROW_IS_NEW),
-            _ => update.condition_expression(ROW_STANDS).expression_attribute_values(":read", N(read.to_string())),
-        };
-        Ok(TransactWriteItem::builder().update(update.build().map_err(incomplete)?).build())
+        Ok(TransactWriteItem::builder().update(update.build().map_err(unbuilt)?).build())
     }
+
+    fn transact_check(&self, check: &UsageCheck, commit: &Commit) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.tables.load)
+            .set_key(Some(row_key(commit, check.week)))
+            .condition_expression(row_condition(check.version))
+            .set_expression_attribute_values(row_values(check.version));
+        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(unbuilt)?).build())
+    }
+}
+
+fn row_key(commit: &Commit, week: Week) -> Item {
+    usage_key(&UsageKey { customer_id: commit.customer_id.clone(), week })
+}
+
+/// The condition that a row still has the version that was read.
+const fn row_condition(version: u64) -> &'static str {
+    if version == 0 { ROW_IS_NEW } else { ROW_STANDS }
+}
+
+fn row_values(version: u64) -> Option<Item> {
+    (version > 0).then(|| Item::from([(":read".to_owned(), N(version.to_string()))]))
+}
+
+/// Whether an item that stood in the way of a record is that very record.
+fn is(item: Option<&Item>, record: &CorrelationRecord, table: &str) -> bool {
+    item.is_some_and(|item| to_record(item, table).is_ok_and(|stored| stored == *record))
+}
+
+fn write_units<'c>(capacities: impl IntoIterator<Item = &'c ConsumedCapacity>) -> Units {
+    Units { write_halves: halves(capacities), read_halves: 0 }
 }
 
 fn epoch_seconds(instant: DateTime<Utc>) -> AttributeValue {
@@ -170,9 +225,4 @@ const fn weight(error: &StoreError) -> u8 {
         StoreError::Unavailable(_) => 2,
         StoreError::Corrupt(_) | StoreError::Misconfigured(_) => 3,
     }
-}
-
-/// The SDK wants a field that is always set here.
-fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
-    StoreError::Unavailable(Cause::with("the request could not be built", error))
 }

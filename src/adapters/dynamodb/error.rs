@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 
 use crate::adapters::aws::unanswered;
 use crate::app::{Cause, StoreError};
@@ -58,4 +58,10 @@ fn advice(code: &str) -> &'static str {
         "ValidationException" => "; check that the tables have the keys that `loadgate tables create` gives them",
         _ => "",
     }
+}
+
+/// The error of a request that lacks a field which this program always sets. It is a defect: repeating it does not help.
+pub fn unbuilt(error: BuildError) -> StoreError {
+    let what = "a request could not be built: this is a defect of loadgate, please report it";
+    StoreError::Misconfigured(Cause::with(what, error))
 }

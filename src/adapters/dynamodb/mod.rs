@@ -12,7 +12,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 use chrono::DateTime;
 
-use crate::app::{Commit, Consistency, CorrelationRecord, Lookup, Snapshot, Store, StoreError, Units, UsageKey};
+use crate::app::{
+    Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Units, UsageKey,
+};
 use crate::config::TableNames;
 use crate::domain::{Day, EventKey};
 pub use item::{Item, from_days, from_record, to_record, to_row};
@@ -57,7 +59,7 @@ impl Store for DynamoDb {
         commit::commit(self, commit).await
     }
 
-    async fn remark(&self, record: &CorrelationRecord) -> Result<Units, StoreError> {
+    async fn remark(&self, record: &CorrelationRecord) -> Result<Remark, StoreError> {
         commit::remark(self, record).await
     }
 }

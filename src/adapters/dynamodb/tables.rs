@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
     TimeToLiveSpecification, TimeToLiveStatus,
 };
 
-use super::error::store_error;
+use super::error::{store_error, unbuilt};
 use super::item::{CUSTOMER_ID, DATE, EVENT_ID, EXPIRES_AT};
 use crate::app::{Cause, StoreError};
 use crate::config::TableNames;
@@ -166,9 +166,8 @@ impl Tables {
         for (name, kind) in [(CUSTOMER_ID, KeyType::Hash), (wanted.range, KeyType::Range)] {
             let key = KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
             let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
-            request = request
-                .key_schema(key.map_err(incomplete)?)
-                .attribute_definitions(attribute.build().map_err(incomplete)?);
+            request =
+                request.key_schema(key.map_err(unbuilt)?).attribute_definitions(attribute.build().map_err(unbuilt)?);
         }
         match request.send().await {
             Ok(_) => Ok(true),
@@ -241,7 +240,7 @@ impl Tables {
         }
         let ttl = TimeToLiveSpecification::builder().attribute_name(EXPIRES_AT).enabled(true).build();
         let request = self.client.update_time_to_live().table_name(name);
-        let answer = request.time_to_live_specification(ttl.map_err(incomplete)?).send().await;
+        let answer = request.time_to_live_specification(ttl.map_err(unbuilt)?).send().await;
         answer.map(|_| true).map_err(|error| store_error("UpdateTimeToLive", name, &error))
     }
 }
@@ -265,9 +264,4 @@ impl Wanted<'_> {
         let wanted = || format!("it has other keys than {CUSTOMER_ID} (S, hash) and {} (S, range)", self.range);
         (!is_right).then(wanted)
     }
-}
-
-/// The SDK wants a field that is always set here.
-fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
-    StoreError::Misconfigured(Cause::with("the request could not be built", error))
 }

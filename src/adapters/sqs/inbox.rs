@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 
 use super::answers::in_order;
 use super::error::queue_error;
-use super::incomplete;
+use super::unbuilt;
 use crate::adapters::aws::long_poll_timeouts;
 use crate::app::{Inbox, QueueError, RECEIVE_MAX, Receipt, Received, SEND_MAX};
 use crate::config::is_fifo;
@@ -49,7 +49,7 @@ impl SqsInbox {
     async fn delete_some(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
         let entry = |(place, receipt): (usize, &Receipt)| {
             let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
-            entry.receipt_handle(&receipt.0).build().map_err(incomplete)
+            entry.receipt_handle(&receipt.0).build().map_err(unbuilt)
         };
         let request = async {
             let entries = receipts.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
@@ -65,7 +65,7 @@ impl SqsInbox {
     async fn set_visibility_of_some(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), QueueError>> {
         let entry = |(place, receipt): (usize, &Receipt)| {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(place.to_string());
-            entry.receipt_handle(&receipt.0).visibility_timeout(seconds(visibility)).build().map_err(incomplete)
+            entry.receipt_handle(&receipt.0).visibility_timeout(seconds(visibility)).build().map_err(unbuilt)
         };
         let request = async {
             let entries = receipts.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;

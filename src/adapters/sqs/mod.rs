@@ -130,14 +130,15 @@ fn entry((place, message): (usize, Outgoing)) -> Result<SendMessageBatchRequestE
         .message_deduplication_id(message.deduplication_id)
         .message_body(message.body)
         .build()
-        .map_err(incomplete)
+        .map_err(unbuilt)
 }
 
 fn text(value: &str) -> Result<MessageAttributeValue, QueueError> {
-    MessageAttributeValue::builder().data_type("String").string_value(value).build().map_err(incomplete)
+    MessageAttributeValue::builder().data_type("String").string_value(value).build().map_err(unbuilt)
 }
 
-/// The SDK wants a field that is always set here.
-fn incomplete(error: aws_sdk_sqs::error::BuildError) -> QueueError {
-    QueueError { cause: Cause::with("the request could not be built", error), is_retryable: false }
+/// The error of a request that lacks a field which this program always sets. It is a defect: repeating it does not help.
+fn unbuilt(error: aws_sdk_sqs::error::BuildError) -> QueueError {
+    let what = "a request could not be built: this is a defect of loadgate, please report it";
+    QueueError { cause: Cause::with(what, error), is_retryable: false }
 }

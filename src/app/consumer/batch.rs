@@ -1,22 +1,28 @@
-//! One batch under way: which messages are settled, and the rounds that settle them.
+//! One batch under way: which messages are settled, and what it came to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::error::Error;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join, join_all};
+use futures_util::future::{Either, join, join_all, select};
 
+use super::group::GroupPublisher;
+use super::requests::{self, Line, SHARED_WAIT_MAX};
 use super::{Consumer, Content, Deadline, Handled, Message, Report};
-use crate::app::deciding::{Delivery, Group, Outcome, ROUNDS_MAX, Remedy, Round, Troubled, remedy, wait_after};
-use crate::app::{Clock, Consistency, DeadLetter, Queues, Store, StoreError, with_sources};
+use crate::app::deciding::{Delivery, Effort, Group, Outcome, consistency, lookup, since};
+use crate::app::{Clock, DeadLetter, Queues, Snapshot, Store, with_sources};
 
 /// A batch under way.
 pub struct Batch<'c, S, Q, C> {
-    pub consumer: &'c Consumer<S, Q, C>,
+    consumer: &'c Consumer<S, Q, C>,
     deadline: Deadline,
     /// When it was begun, in whole milliseconds, as decisions are dated.
-    pub begun: DateTime<Utc>,
+    begun: DateTime<Utc>,
     progress: Mutex<Progress>,
 }
 
@@ -25,6 +31,15 @@ pub struct Batch<'c, S, Q, C> {
 struct Progress {
     unsettled: BTreeSet<u64>,
     report: Report,
+    /// Time spent on each group, by its number.
+    times: BTreeMap<usize, Times>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Times {
+    read: Duration,
+    commit: Duration,
+    publish: Duration,
 }
 
 /// Takes a batch apart: letters for the dead-letter queue, and each customer's deliveries in order.
@@ -42,15 +57,20 @@ pub fn sort(messages: Vec<Message>) -> (Vec<(u64, DeadLetter)>, Vec<Group>) {
 impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
     pub fn new(consumer: &'c Consumer<S, Q, C>, messages: &[Message], deadline: Deadline) -> Self {
         let unsettled = messages.iter().map(|message| message.place).collect();
-        let progress = Mutex::new(Progress { unsettled, report: Report::default() });
+        let progress = Mutex::new(Progress { unsettled, ..Progress::default() });
         let begun = consumer.decider.clock.now().trunc_subsecs(3);
         Batch { consumer, deadline, begun, progress }
     }
 
-    /// What is to be reported. If the batch was cut short, that is told: nobody else does.
+    /// What is to be reported. Logs the cutoff, because no caller does.
     pub fn end(self, is_cut_short: bool) -> Handled {
-        let Progress { unsettled, mut report } = self.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Progress { unsettled, mut report, times } =
+            self.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.failed = unsettled.len() as u64;
+        let longest = |time: fn(&Times) -> Duration| times.values().map(time).max().unwrap_or_default();
+        report.read_time += longest(|times| times.read);
+        report.commit_time = longest(|times| times.commit);
+        report.publish_time = longest(|times| times.publish);
         if is_cut_short {
             let error = "the deadline was reached before they were settled";
             tracing::error!(messages = unsettled.len(), error, "cut short; left for redelivery");
@@ -58,14 +78,49 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
         Handled { failed: unsettled.into_iter().collect(), report }
     }
 
+    pub fn store(&self) -> &S {
+        &self.consumer.decider.store
+    }
+
+    pub fn clock(&self) -> &C {
+        &self.consumer.decider.clock
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock().now()
+    }
+
+    /// Whether another request may begin.
+    pub fn may_begin(&self) -> bool {
+        self.now() < self.deadline.begin_until
+    }
+
     /// Nothing is left to do for a message.
-    pub fn settle(&self, place: u64) {
-        self.progress(|progress| progress.unsettled.remove(&place));
+    pub fn settle(&self, place: u64, outcome: &Outcome) {
+        self.progress(|progress| {
+            progress.report.count(outcome, self.begun);
+            progress.unsettled.remove(&place);
+        });
     }
 
     /// Adds to the report.
     pub fn note(&self, add: impl FnOnce(&mut Report)) {
         self.progress(|progress| add(&mut progress.report));
+    }
+
+    /// Adds the cost of a step of a group.
+    pub fn note_effort(&self, group: usize, effort: Effort) {
+        self.progress(|progress| {
+            progress.report.units += effort.units;
+            progress.report.conflicts += effort.conflicts;
+            let times = progress.times.entry(group).or_default();
+            times.read += effort.read_time;
+            times.commit += effort.commit_time;
+        });
+    }
+
+    pub fn note_publish_time(&self, group: usize, time: Duration) {
+        self.progress(|progress| progress.times.entry(group).or_default().publish += time);
     }
 
     fn progress<T>(&self, change: impl FnOnce(&mut Progress) -> T) -> T {
@@ -82,8 +137,10 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
         match self.consumer.queues.dead_letter(&letter).await {
             Ok(()) => {
                 tracing::warn!(message_id = letter.message_id, code, reason, "invalid: sent to the dead-letter queue");
-                self.note(|report| report.invalid += 1);
-                self.settle(place);
+                self.progress(|progress| {
+                    progress.report.invalid += 1;
+                    progress.unsettled.remove(&place);
+                });
             }
             Err(error) => {
                 let error = with_sources(&error);
@@ -97,76 +154,53 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
         }
     }
 
-    /// Decides and publishes all groups.
+    /// Decides and publishes all groups. Only their first read and their requests to the decisions queue are shared, and
+    /// neither for long.
     pub async fn decide(&self, groups: Vec<Group>) {
-        if !groups.is_empty() {
-            self.round(groups, Consistency::Eventual, 1).await;
-        }
+        let first = self.read_together(&groups).await;
+        let (lines, requests) = requests::open(&self.consumer.queues, self.clock(), groups.len());
+        let groups = groups.into_iter().zip(lines).enumerate();
+        let groups = groups.map(|(number, (group, line))| self.decide_group(number, group, line, first.clone()));
+        join(join_all(groups), requests.run()).await;
     }
 
-    /// One round; then what it settled is published, while those in trouble go through further rounds.
-    fn round(&self, groups: Vec<Group>, records: Consistency, rounds: u32) -> BoxFuture<'_, ()> {
-        async move {
-            if !self.may_begin() {
-                return tell_failed(
-                    groups.iter().flat_map(|group| &group.deliveries),
-                    "the deadline is near",
-                    NOT_DECIDED,
-                );
+    /// Reads for all groups at once. `None` where that has failed or takes long: then each reads for itself.
+    async fn read_together(&self, groups: &[Group]) -> Option<Arc<Snapshot>> {
+        if groups.len() < 2 || !self.may_begin() {
+            return None;
+        }
+        let begun = self.now();
+        let deliveries = || groups.iter().flat_map(|group| &group.deliveries);
+        let wanted = lookup(deliveries());
+        let read = pin!(self.store().read(&wanted, consistency(deliveries())));
+        let snapshot = match select(read, pin!(self.clock().sleep(SHARED_WAIT_MAX))).await {
+            Either::Left((read, _)) => read.ok(),
+            Either::Right(_) => None,
+        };
+        self.note(|report| {
+            report.read_time = since(begun, self.now());
+            report.units += snapshot.as_ref().map(|snapshot| snapshot.units).unwrap_or_default();
+        });
+        snapshot.map(Arc::new)
+    }
+
+    /// Decides and publishes one group. Its trouble is its own, even where it is a defect of this program.
+    async fn decide_group(&self, number: usize, group: Group, line: Line, first: Option<Arc<Snapshot>>) {
+        let messages = group.deliveries.len();
+        let mut publisher = GroupPublisher { batch: self, number, line };
+        let decided = async {
+            if let Err(unsettled) = self.consumer.decider.settle(group, first, &mut publisher).await {
+                publisher.leave(*unsettled).await;
             }
-            let round = self.consumer.decider.round(groups, records, || self.may_begin()).await;
-            self.note(|report| count(report, &round));
-            let Round { settled, rest, troubled, .. } = round;
-            join(self.publish_and_go_on(settled, rest), self.retry(troubled, rounds)).await;
+        };
+        if AssertUnwindSafe(decided).catch_unwind().await.is_err() {
+            tracing::error!(messages, "a customer's work has panicked; left for redelivery");
         }
-        .boxed()
-    }
-
-    /// Publishes, and goes on with what one commit could not take, unless its customer's earlier decisions are not out.
-    async fn publish_and_go_on(&self, settled: Vec<Vec<(Delivery, Outcome)>>, mut rest: Vec<Group>) {
-        let stopped = self.publish(settled).await;
-        let is_stopped = |group: &Group| group.deliveries.iter().any(|next| stopped.contains(next.customer_id()));
-        for group in rest.extract_if(.., |group| is_stopped(group)) {
-            tell_failed(&group.deliveries, "an earlier decision of the customer is not published", NOT_DECIDED);
-        }
-        if !rest.is_empty() {
-            self.round(rest, Consistency::Strong, 1).await;
-        }
-    }
-
-    /// Goes through another round with those customers to whom that may help.
-    async fn retry(&self, troubled: Vec<Troubled>, rounds: u32) {
-        let mut again = Vec::new();
-        for Troubled { group, error } in troubled {
-            if rounds < ROUNDS_MAX && remedy(&error) == Remedy::AnotherRound {
-                again.push(group);
-            } else {
-                tell_failed(&group.deliveries, &with_sources(&error), NOT_DECIDED);
-            }
-        }
-        if !again.is_empty() {
-            wait_after(&self.consumer.decider.clock, rounds).await;
-            self.round(again, Consistency::Strong, rounds + 1).await;
-        }
-    }
-
-    fn may_begin(&self) -> bool {
-        self.consumer.decider.clock.now() < self.deadline.begin_until
     }
 }
 
-fn count(report: &mut Report, round: &Round) {
-    let is_conflict = |troubled: &&Troubled| matches!(troubled.error, StoreError::Conflict(_));
-    report.conflicts += round.troubled.iter().filter(is_conflict).count() as u64;
-    report.units += round.units;
-    report.read_time += round.read_time;
-    report.commit_time += round.commit_time;
-}
-
-const NOT_DECIDED: &str = "not decided";
-
-/// Says which messages are left for redelivery, and why: once, where they are given up.
-pub fn tell_failed<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>, error: &str, what: &str) {
+/// Logs which messages are left for redelivery, and why: once, where they are given up.
+pub fn log_failed<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>, what: &str, error: &dyn Error) {
     let ids: Vec<&str> = deliveries.into_iter().map(|delivery| delivery.carrier.message_id.as_str()).collect();
-    tracing::error!(message_id = ids.join(","), error, "{what}; left for redelivery");
+    tracing::error!(message_id = ids.join(","), error = with_sources(error), "{what}; left for redelivery");
 }

@@ -1,14 +1,16 @@
 //! A batch of messages from a queue: invalid ones to the dead-letter queue, the others decided, committed, published.
 //!
-//! Customers share their read, their rounds and their requests to the decisions queue. So a request that hangs for one of
-//! them delays the others of the batch, by the client's time-out for a request (5 s) at the most; it fails none of them.
+//! Customers go in parallel, each in its own order. They share their first read and their requests to the decisions queue;
+//! a shared request without an answer is soon repeated for each customer alone, so that no customer waits long for
+//! another's requests, and none fails for them.
 //!
 //! A message is *settled* when nothing is left to do for it. Whatever is not settled when the batch ends, for whatever
 //! reason, is reported as failed and will be delivered again: nothing is taken for done by default.
 
 mod batch;
-mod publish;
+mod group;
 mod report;
+mod requests;
 
 use std::pin::pin;
 use std::time::Duration;

@@ -1,12 +1,19 @@
 //! The mark of a record whose decision may not have been published: such a decision is published whatever message asks.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Remedy, UNPUBLISHED_TTL, expiry, remedy, wait_after};
-use crate::app::{Clock, CorrelationRecord, Store, StoreError, Units};
+use super::{Remedy, UNPUBLISHED_TTL, expiry, remedy};
+use crate::app::backoff::Backoff;
+use crate::app::{Clock, CorrelationRecord, Remark, Store, StoreError, Units};
 
 /// How often a mark is tried to be written. The client has its own repetitions besides.
 const TRIES_MAX: u32 = 3;
+
+/// How long to wait before the second try; each further wait is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(25);
+const WAIT_MAX: Duration = Duration::from_millis(200);
 
 /// The record, marked as not yet published: it outlives its message in any dead-letter queue.
 pub fn marked(record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
@@ -32,20 +39,24 @@ pub fn kept_on(record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRec
 }
 
 /// Writes a record's mark, or takes it away. Where the record is another message's by now, there is nothing to write.
+///
+/// # Errors
+/// [`StoreError`] when the mark is not known to be written.
 pub async fn write_mark(
     store: &impl Store,
     clock: &impl Clock,
     record: &CorrelationRecord,
 ) -> Result<Units, StoreError> {
-    let mut tries = 1;
+    let mut tries = Backoff::new(TRIES_MAX, FIRST_WAIT, WAIT_MAX);
     loop {
         match store.remark(record).await {
-            Ok(units) => return Ok(units),
-            Err(StoreError::Conflict(_)) => return Ok(Units::default()),
-            Err(error) if tries == TRIES_MAX || remedy(&error) == Remedy::GiveUp => return Err(error),
-            Err(_) => {
-                wait_after(clock, tries).await;
-                tries += 1;
+            Ok(Remark::Written(units)) => return Ok(units),
+            Ok(Remark::Superseded) => return Ok(Units::default()),
+            Err(error) if remedy(&error) == Remedy::GiveUp => return Err(error),
+            Err(error) => {
+                if !tries.again(clock).await {
+                    return Err(error);
+                }
             }
         }
     }

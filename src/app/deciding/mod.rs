@@ -1,34 +1,30 @@
 //! Read first, decide purely, commit once: what every door with a store goes through.
 //!
-//! # One round
-//! 1. **Read** the correlation records of all deliveries and the usage rows of their customers' weeks, in one go.
-//! 2. **Decide** each customer's deliveries in order, purely: [`plan()`].
-//! 3. **Commit** each customer's new records and changed rows, all or nothing, conditionally.
+//! Each customer's deliveries go through steps of their own ([`Decider::settle`]):
+//! 1. **Read** the correlation records of the deliveries and the usage rows of their weeks.
+//! 2. **Decide** the deliveries in order, purely: [`plan()`].
+//! 3. **Hand over** the leading ones that are stored already. They never wait for what stands behind them.
+//! 4. **Commit** the new records and changed rows, all or nothing, conditionally; and hand those over.
 //!
-//! A conflict, a throttled request or one with an unknown outcome leads to another round for that customer alone, which
-//! reads strongly consistent. So an outcome is found out, never assumed: what was committed after all is found in the
-//! store under the message's own id, and is told as stored.
+//! A conflict, a throttled request or one with an unknown outcome leads to another step, which reads strongly consistent.
+//! So an outcome is found out, never assumed: a commit whose answer was lost is found in the store under the message's
+//! own id, and handed over as stored.
 
 mod delivery;
 mod mark;
-mod persist;
 mod plan;
-mod round;
+mod settle;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::{CorrelationRecord, StoreError};
 use crate::domain::Limits;
 pub use delivery::{Carrier, Delivery};
-pub(super) use mark::{is_well_marked, kept_on, marked, unmarked, write_mark};
-pub use persist::Answer;
-pub(super) use plan::judge_seen;
-pub use plan::{COMMIT_ACTIONS_MAX, Plan, plan};
-pub use round::{Group, Round, Troubled, lookup};
-pub(super) use round::{since, wait_after};
-
-/// How often a customer's deliveries are tried in one invocation before they are left to a later delivery.
-pub const ROUNDS_MAX: u32 = 6;
+pub use mark::{is_well_marked, kept_on, marked, unmarked, write_mark};
+pub use plan::judge_seen;
+pub use plan::{COMMIT_ACTIONS_MAX, Known, Plan, plan};
+pub use settle::since;
+pub use settle::{Answer, COMMITS_MAX, Effort, Group, Reason, Sink, Stopped, Unsettled, consistency, lookup};
 
 /// How long an unpublished decision is kept at least: longer than the fortnight for which a dead-letter queue keeps its
 /// message, and the hours before that, so that the message finds it whenever it is redriven.
@@ -84,11 +80,11 @@ pub struct Decider<S, C> {
     pub correlation_ttl: TimeDelta,
 }
 
-/// What to do about a customer whose round failed.
+/// What to do about a customer after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Read strongly consistent and decide again.
-    AnotherRound,
+    TryAgain,
     /// Leave the messages to a later delivery, or to a person.
     GiveUp,
 }
@@ -96,7 +92,7 @@ pub enum Remedy {
 /// The one place that says what an error of the store means for a customer's deliveries.
 pub const fn remedy(error: &StoreError) -> Remedy {
     match error {
-        StoreError::Conflict(_) | StoreError::Throttled(_) | StoreError::Unavailable(_) => Remedy::AnotherRound,
+        StoreError::Conflict(_) | StoreError::Throttled(_) | StoreError::Unavailable(_) => Remedy::TryAgain,
         StoreError::Corrupt(_) | StoreError::Misconfigured(_) => Remedy::GiveUp,
     }
 }

@@ -5,19 +5,36 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::{Carrier, Delivery, Outcome, expiry, marked};
-use crate::app::{Commit, CorrelationRecord, Snapshot, StoreError, UsageChange, UsageKey, UsageRow};
+use crate::app::{
+    Commit, CorrelationRecord, Snapshot, StoreError, UsageChange, UsageCheck, UsageKey, UsageRow, Writes,
+};
 use crate::domain::{Day, Decision, EventKey, LimitUsage, Limits, StoredDecision, Week, WeekUsage, decide};
 
 /// The most actions in one commit: records and rows together (DynamoDB's limit for `TransactWriteItems`).
 pub const COMMIT_ACTIONS_MAX: usize = 100;
 
-/// What becomes of the first deliveries, as many as one commit takes, and what has to be committed first.
+/// Result of planning the first deliveries of a group, as many as one commit takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// In the order of the deliveries. Those beyond it need another plan, from another read.
+    /// Outcomes in the order of the deliveries. Deliveries beyond them need another plan, from another read.
     pub outcomes: Vec<Outcome>,
-    /// None when nothing changes.
+    /// How many of the first outcomes are stored already and need no commit.
+    pub stored: usize,
+    /// Whether records of this customer were found in the store, now or just before.
+    pub has_stored: bool,
+    /// What must be committed before the other outcomes hold; `None` if there are no others.
     pub commit: Option<Commit>,
+}
+
+/// Knowledge that a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'s> {
+    /// What was read for the deliveries.
+    pub snapshot: &'s Snapshot,
+    /// Whether records of the same customer's earlier deliveries were found in the store just before.
+    pub has_stored: bool,
+    /// The present instant.
+    pub now: DateTime<Utc>,
 }
 
 /// Plans one customer's deliveries, in order.
@@ -28,8 +45,7 @@ pub fn plan(
     limits: &Limits,
     correlation_ttl: TimeDelta,
     deliveries: &[Delivery],
-    snapshot: &Snapshot,
-    now: DateTime<Utc>,
+    Known { snapshot, has_stored, now }: Known<'_>,
 ) -> Result<Plan, StoreError> {
     // DynamoDB's condition and this plan compare whole seconds; decisions are dated in milliseconds.
     let now = now.trunc_subsecs(3);
@@ -41,6 +57,7 @@ pub fn plan(
         seen: BTreeMap::new(),
         rows: BTreeMap::new(),
         records: vec![],
+        has_stored,
     };
     let mut outcomes = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
@@ -54,7 +71,10 @@ pub fn plan(
             Err(_) => break,
         }
     }
-    Ok(Plan { outcomes, commit: planner.commit(deliveries) })
+    let is_stored = |outcome: &&Outcome| !matches!(outcome, Outcome::Decided(_));
+    let stored = outcomes.iter().take_while(is_stored).count();
+    let has_stored = planner.has_stored;
+    Ok(Plan { outcomes, stored, has_stored, commit: planner.commit(deliveries) })
 }
 
 struct Planner<'a> {
@@ -68,6 +88,8 @@ struct Planner<'a> {
     /// The weeks as read, and as they stand after the deliveries so far.
     rows: BTreeMap<Week, (UsageRow, WeekUsage)>,
     records: Vec<CorrelationRecord>,
+    /// Whether some of the customer's events were found to be decided, now or just before.
+    has_stored: bool,
 }
 
 impl Planner<'_> {
@@ -84,6 +106,7 @@ impl Planner<'_> {
         let stored = self.snapshot.records.get(&event).map(Result::as_ref).transpose().map_err(StoreError::clone)?;
         match stored.filter(|record| !record.is_expired(self.now)) {
             Some(record) => {
+                self.has_stored = true;
                 let outcome = judge_seen(delivery, record);
                 if outcome.record().is_some() {
                     self.seen.insert(event, record.fingerprint.clone());
@@ -136,12 +159,28 @@ impl Planner<'_> {
         if delivery.carrier.is_redelivery { marked(&record, self.now) } else { record }
     }
 
-    fn commit(self, deliveries: &[Delivery]) -> Option<Commit> {
+    fn commit(mut self, deliveries: &[Delivery]) -> Option<Commit> {
         let customer_id = deliveries.first()?.customer_id().to_owned();
-        let changes = self.rows.into_iter().filter(|(_, (before, after))| before.usage != *after);
-        let usage = changes.map(|(week, (before, after))| UsageChange { week, before, after }).collect();
-        let (records, now) = (self.records, self.now);
-        (!records.is_empty()).then_some(Commit { customer_id, records, usage, now })
+        let (mut usage, mut checks) = (Vec::new(), Vec::new());
+        for (week, (before, after)) in self.rows {
+            if before.usage != after {
+                usage.push(UsageChange { week, before, after });
+            } else if self.has_stored {
+                // Records and rows that are read together may show a transaction half applied: the row may lack a load
+                // whose record was found. Without such a record the row stands for itself, and a decline on it needs no
+                // check: usage only grows.
+                checks.push(UsageCheck { week, version: before.version });
+            }
+        }
+        let is_lone = self.records.len() == 1 && usage.is_empty() && checks.is_empty();
+        let writes = match self.records.pop()? {
+            record if is_lone => Writes::Record(Box::new(record)),
+            last => {
+                self.records.push(last);
+                Writes::Transaction { records: self.records, usage, checks }
+            }
+        };
+        Some(Commit { customer_id, writes, now: self.now })
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinSet};
 
-use crate::app::deciding::{Answer, Decider, Group, Troubled, lookup};
+use crate::app::deciding::{Answer, Decider, Group, Reason, Unsettled, lookup};
 use crate::app::{Cause, Clock, Consistency, Snapshot, Store, StoreError};
 
 /// The most keys that are read at once: as many as one `BatchGetItem` takes.
@@ -142,17 +142,17 @@ impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
 
 /// A record and a row for each delivery, at the most.
 fn keys_of(group: &Group) -> usize {
-    let wanted = lookup([group]);
+    let wanted = lookup(&group.deliveries);
     wanted.events.len() + wanted.weeks.len()
 }
 
-/// Reads for some groups. A read that fails, or a group that is too large for one, is left to
-/// [`Decider::settle_all`], which goes through several rounds.
+/// Reads for some groups. A read that fails, or a group that is too large for one, is left to [`Decider::settle_all`],
+/// which reads as often as it takes.
 async fn read<S: Store, C: Clock>(decider: Arc<Decider<S, C>>, works: Vec<Work>) -> Done {
     if works.iter().map(|work| keys_of(&work.group)).sum::<usize>() > KEYS_MAX {
         return Done::Read(works, None);
     }
-    let wanted = lookup(works.iter().map(|work| &work.group));
+    let wanted = lookup(works.iter().flat_map(|work| &work.group.deliveries));
     let snapshot = decider.store.read(&wanted, Consistency::Eventual).await;
     Done::Read(works, snapshot.ok().map(Arc::new))
 }
@@ -162,15 +162,12 @@ async fn decide<S: Store, C: Clock>(
     Work { block, customer_id, group }: Work,
     snapshot: Option<Arc<Snapshot>>,
 ) -> Done {
-    let answer = match snapshot {
-        Some(snapshot) => decider.settle_read(group, &snapshot).await,
-        None => decider.settle_all(group).await,
-    };
+    let answer = decider.settle_all(group, snapshot).await;
     Done::Settled { block, customer_id, answer }
 }
 
 /// A task that came to no end, because of an error in this program: of which line, it cannot say.
-fn broken(error: JoinError) -> Troubled {
-    let cause = Cause::with("deciding broke off: an error in this program, please report it", error);
-    Troubled { group: Group::default(), error: StoreError::Unavailable(cause) }
+fn broken(error: JoinError) -> Unsettled {
+    let cause = Cause::with("deciding broke off: a defect of loadgate, please report it", error);
+    Unsettled { deliveries: vec![], stored: vec![], reason: Reason::Store(StoreError::Unavailable(cause)) }
 }

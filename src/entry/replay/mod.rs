@@ -26,8 +26,9 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
+use crate::app::Tally;
+use crate::app::deciding::Reason;
 use crate::app::ledger::Identifier;
-use crate::app::{StoreError, Tally};
 use crate::domain::Limits;
 use crate::wire::Reasons;
 use line::{read_lines, read_pending};
@@ -77,7 +78,7 @@ pub enum ReplayError {
         /// Which line.
         line: u64,
         /// Why.
-        source: StoreError,
+        source: Reason,
     },
     /// The run's name has been used for other lines.
     #[error("line {line} was another attempt when this run began: the input has changed; give another name with --run")]

@@ -19,7 +19,7 @@ use super::line::{Invalid, Line, read_lines};
 use super::outlet::{Outlet, Settled};
 use super::source::{Piece, Source};
 use super::{ReplayError, Report};
-use crate::app::deciding::{Answer, Carrier, Decider, Delivery, Group, Outcome, Troubled};
+use crate::app::deciding::{Answer, Carrier, Decider, Delivery, Group, Outcome, Unsettled};
 use crate::app::ledger;
 use crate::app::{Clock, Store};
 use crate::domain::{LoadAttempt, LoadError};
@@ -203,16 +203,16 @@ impl<S: Store + 'static, C: Clock + 'static> Run<'_, '_, S, C> {
                 block.outcomes.extend(settled.into_iter().map(|settled| (settled.0.place, settled)));
             }
             (Ok(_), _) => {}
-            (Err(troubled), _) => self.fail(*troubled),
+            (Err(unsettled), _) => self.fail(*unsettled),
         }
     }
 
-    fn fail(&mut self, Troubled { group, error }: Troubled) {
+    fn fail(&mut self, Unsettled { deliveries, reason, .. }: Unsettled) {
         self.flow.stop();
-        let line = group.deliveries.first().map_or(self.lines_before, |delivery| delivery.place);
+        let line = deliveries.first().map_or(self.lines_before, |delivery| delivery.place);
         let is_first = !matches!(self.failure, Some(ReplayError::Store { line: other, .. }) if other <= line);
         if is_first {
-            self.failure = Some(ReplayError::Store { line, source: error });
+            self.failure = Some(ReplayError::Store { line, source: reason });
         }
     }
 

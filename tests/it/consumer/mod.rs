@@ -5,7 +5,7 @@ pub mod world;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use loadgate::app::Consistency;
+use loadgate::app::{Consistency, Writes};
 use loadgate::domain::EventKey;
 use loadgate::entry::lambda::EventError;
 use world::{Fault, World, message, raw, received};
@@ -159,7 +159,7 @@ async fn a_message_received_again_is_marked_until_it_is_published() {
     let world = World::new();
     // Not decided yet: the record is born with its mark.
     world.handle(vec![received(message("m1", "a", "1", "$1"), 2)]).await;
-    assert!(world.store().commits.lock().unwrap()[0].records[0].is_unpublished);
+    assert!(world.store().commits.lock().unwrap()[0].records()[0].is_unpublished);
     assert_eq!(*world.store().remarks.lock().unwrap(), [("1".to_owned(), false)]);
     let record = world.store().record("a", "1").await.unwrap();
     assert!(!record.is_unpublished);
@@ -275,9 +275,12 @@ async fn a_record_that_a_read_has_missed_is_found_by_the_commit() {
     world.handle(vec![first.clone()]).await;
     let body = world.queues().published.lock().unwrap().pop().unwrap();
     *world.store().is_stale.lock().unwrap() = true;
-    let (failed, report) = world.handle(vec![received(first, 2), message("m2", "a", "1", "$1")]).await;
+    let (failed, report) = world.handle(vec![first.clone(), message("m2", "a", "1", "$1")]).await;
     assert_eq!((failed.len(), report.redelivered, report.ignored, report.conflicts), (0, 1, 1, 1));
     assert_eq!(*world.queues().published.lock().unwrap(), [body]);
+    // One that was received before is read strongly consistent from the start.
+    let (failed, report) = world.handle(vec![received(first, 2)]).await;
+    assert_eq!((failed.len(), report.redelivered, report.conflicts), (0, 1, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -322,14 +325,151 @@ async fn a_mark_is_never_shorter_than_the_time_to_live_and_lasts_through_every_r
 }
 
 #[tokio::test(start_paused = true)]
-async fn near_the_deadline_no_customer_is_begun_and_the_rest_is_reported() {
+async fn near_the_deadline_nothing_is_begun_and_the_rest_is_reported() {
     let world = World::new();
-    // The first round ends after 21 of 30 s; then there is less left than the reserve of 10 s.
+    // The first commit ends after 21 of 30 s; then there is less left than the reserve of 10 s.
     world.store().fail("a", Fault::Slow(Duration::from_secs(21)), 1);
-    world.store().fail("b", Fault::Conflict, 1);
-    let (failed, _) = world.handle(vec![message("m1", "a", "1", "$1"), message("m2", "b", "1", "$1")]).await;
-    assert_eq!(failed, ["m2"], "what was begun is finished, and no round is begun");
+    let batch = (0..150).map(|n| message(&format!("m{n}"), "a", &n.to_string(), "$0.00"));
+    let (failed, _) = world.handle(batch.chain([message("m", "b", "1", "$1")]).collect()).await;
+    let published = world.published();
+    assert_eq!(failed.len() + published.len(), 151);
+    assert_eq!((published[0].as_str(), published.len() > 90), ("b/1+", true), "what was begun is finished");
+    assert_eq!(failed.last().map(String::as_str), Some("m149"), "and no commit is begun");
+    assert_eq!(world.store().commits.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_decision_is_published_though_what_stands_behind_it_cannot_be_committed() {
+    for fault in [Fault::Throttled, Fault::Conflict, Fault::LostBefore, Fault::Slow(Duration::from_hours(1))] {
+        let world = World::new();
+        let [first, second] = ["1", "2"].map(|id| message(id, "a", id, "$1"));
+        world.handle(vec![first.clone()]).await;
+        world.published();
+        world.store().fail("a", fault, 99);
+        let (failed, report) = world.handle(vec![received(first, 2), second]).await;
+        assert_eq!((failed, report.redelivered), (vec!["2".to_owned()], 1), "{fault:?}");
+        assert_eq!(world.published(), ["a/1+"], "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_decision_behind_one_that_fails_is_marked() {
+    let world = World::new();
+    let [first, second] = ["1", "2"].map(|id| message(id, "a", id, "$1"));
+    world.handle(vec![second.clone()]).await;
+    world.published();
+    world.store().fail("a", Fault::Throttled, 99);
+    let (failed, _) = world.handle(vec![first, received(second, 2)]).await;
+    assert_eq!(failed, ["1", "2"]);
+    assert!(world.published().is_empty(), "it does not overtake what stands before it");
+    assert!(world.store().record("a", "2").await.unwrap().is_unpublished);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_whose_last_answer_is_lost_is_found_out_all_the_same() {
+    let world = World::new();
+    world.store().fail("a", Fault::Throttled, 5);
+    world.store().fail("a", Fault::LostAfter, 99);
+    let (failed, report) = world.handle(vec![message("m1", "a", "1", "$1")]).await;
+    assert_eq!((failed.len(), report.accepted), (0, 1));
+    assert_eq!(world.store().commits.lock().unwrap().len(), 6);
     assert_eq!(world.published(), ["a/1+"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_declines_are_one_transaction() {
+    let world = World::new();
+    let batch = ["1", "2"].map(|id| message(id, "a", id, "$5000.01"));
+    world.handle(batch.to_vec()).await;
+    world.handle(vec![message("3", "a", "3", "$5000.01")]).await;
+    let commits = world.store().commits.lock().unwrap();
+    assert!(matches!(&commits[0].writes, Writes::Transaction { records, usage, checks }
+        if records.len() == 2 && usage.is_empty() && checks.is_empty()));
+    assert!(matches!(commits[1].writes, Writes::Record(_)), "a lone one is a put");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decline_that_is_read_with_a_stored_accept_waits_until_its_usage_shows() {
+    let world = World::new();
+    let first = message("m1", "a", "1", "$3000");
+    world.handle(vec![first.clone()]).await;
+    world.published();
+    *world.store().half_applied_reads.lock().unwrap() = 3;
+    let (failed, _) = world.handle(vec![received(first, 2), message("m2", "a", "2", "$5000.01")]).await;
+    assert!(failed.is_empty());
+    let body = world.queues().published.lock().unwrap().pop().unwrap();
+    assert!(body.contains(r#""id":"2""#) && body.contains(r#""used":300000"#), "{body}");
+}
+
+/// What can hang for one customer.
+const HANGS: [fn(&World); 4] = [
+    |world| world.store().hanging_reads.lock().unwrap().extend(["a".to_owned()]),
+    |world| world.store().fail("a", Fault::Slow(Duration::from_hours(1)), 99),
+    |world| world.store().hanging_remarks.lock().unwrap().extend(["a".to_owned()]),
+    |world| world.queues().hanging.lock().unwrap().extend(["a".to_owned()]),
+];
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_another_customer_s_requests_that_hang() {
+    for (place, hang) in HANGS.into_iter().enumerate() {
+        let world = World::new();
+        world.handle(vec![message("a1", "a", "1", "$1")]).await;
+        world.published();
+        *world.queues().answer_time.lock().unwrap() = Duration::from_millis(20);
+        hang(&world);
+        let begun = tokio::time::Instant::now();
+        let b = (0..10).map(|n| message(&format!("b{n}"), "b", &n.to_string(), "$1"));
+        let batch = [received(message("a1", "a", "1", "$1"), 2), message("a2", "a", "2", "$1")];
+        let others = ["c", "d"].map(|customer| message(customer, customer, "1", "$1"));
+        let (failed, _) = world.handle(batch.into_iter().chain(b).chain(others).collect()).await;
+        assert!(failed.iter().all(|id| id.starts_with('a')), "{place}: {failed:?}");
+        for customer in ["b", "c", "d"] {
+            let after = world.published_after(begun, customer);
+            assert!(after < Duration::from_secs(1), "{place}: {customer}'s last decision went out after {after:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_customer_whose_requests_take_long_shares_none_afterwards() {
+    let world = World::new();
+    world.queues().hanging.lock().unwrap().insert("a".to_owned());
+    let batch = ["a", "b", "c"].map(|customer| message(customer, customer, "1", "$1"));
+    let b = (2..5).map(|n| message(&format!("b{n}"), "b", &n.to_string(), "$1"));
+    world.handle(batch.into_iter().chain(b).collect()).await;
+    let requests = std::mem::take(&mut *world.queues().requests.lock().unwrap());
+    let customers = requests.iter().map(|keys| keys.iter().map(|key| key.customer_id.as_str()).collect::<String>());
+    assert_eq!(customers.collect::<Vec<_>>(), ["abc", "a", "b", "c", "b", "b", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn customers_who_commit_a_little_later_still_share_a_request() {
+    let world = World::new();
+    for n in 0..10 {
+        world.store().fail(&format!("c{n}"), Fault::Slow(Duration::from_millis(n * 4)), 1);
+    }
+    let batch = (0..10).map(|n| message(&format!("m{n}"), &format!("c{n}"), "1", "$1")).collect();
+    assert!(world.handle(batch).await.0.is_empty());
+    assert_eq!(world.store().reads.lock().unwrap().len(), 1);
+    assert_eq!(world.queues().requests.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_fails_as_a_whole_is_repeated_for_each_customer_alone() {
+    let world = World::new();
+    world.queues().refused.lock().unwrap().extend([("1".to_owned(), 1), ("2".to_owned(), 1), ("3".to_owned(), 99)]);
+    let batch = [("a", "1"), ("b", "2"), ("c", "3")].map(|(customer, id)| message(customer, customer, id, "$1"));
+    assert_eq!(world.handle(batch.to_vec()).await.0, ["c"]);
+    assert_eq!(world.published(), ["a/1+", "b/2+"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_over_one_customer_is_that_customer_s_alone() {
+    let world = World::new();
+    world.store().fail("a", Fault::Panic, 1);
+    let batch = ["a", "b"].map(|customer| message(customer, customer, "1", "$1"));
+    assert_eq!(world.handle(batch.to_vec()).await.0, ["a"]);
+    assert_eq!(world.published(), ["b/1+"]);
 }
 
 #[tokio::test(start_paused = true)]

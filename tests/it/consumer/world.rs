@@ -1,6 +1,6 @@
 //! A world for the consumer in which anything can fail on demand, and time stands still unless somebody waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use loadgate::adapters::MemoryStore;
 use loadgate::app::consumer::{Consumer, Report};
 use loadgate::app::deciding::Decider;
 use loadgate::app::{
-    Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Lookup, QueueError, Queues, Snapshot, Store,
-    StoreError, Units,
+    Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Lookup, QueueError, Queues, Remark, Snapshot,
+    Store, StoreError, Units,
 };
 use loadgate::domain::{EventKey, Limits, StoredDecision, parse_time};
 use loadgate::entry::lambda::{EventError, handle};
@@ -61,6 +61,12 @@ pub struct FlakyStore {
     pub read_time: Mutex<Duration>,
     /// How many marks cannot be written.
     pub lost_remarks: Mutex<u32>,
+    /// Customers whose marks hang.
+    pub hanging_remarks: Mutex<BTreeSet<String>>,
+    /// Customers whose reads hang.
+    pub hanging_reads: Mutex<BTreeSet<String>>,
+    /// How many reads show no row yet, though they show the records of its transaction.
+    pub half_applied_reads: Mutex<u32>,
     /// What every read has asked for.
     pub reads: Mutex<Vec<Consistency>>,
     pub commits: Mutex<Vec<Commit>>,
@@ -85,7 +91,16 @@ impl Store for FlakyStore {
         self.reads.lock().unwrap().push(records);
         let read_time = *self.read_time.lock().unwrap();
         tokio::time::sleep(read_time).await;
+        let hangs = |key: &EventKey| self.hanging_reads.lock().unwrap().contains(&key.customer_id);
+        if lookup.events.iter().any(hangs) {
+            std::future::pending::<()>().await;
+        }
         let mut snapshot = self.inner.read(lookup, records).await?;
+        let half_applied = std::mem::take(&mut *self.half_applied_reads.lock().unwrap());
+        if half_applied > 0 {
+            *self.half_applied_reads.lock().unwrap() = half_applied - 1;
+            snapshot.usage.clear();
+        }
         if records == Consistency::Eventual && *self.is_stale.lock().unwrap() {
             snapshot.records.clear();
         }
@@ -119,8 +134,12 @@ impl Store for FlakyStore {
         }
     }
 
-    async fn remark(&self, record: &CorrelationRecord) -> Result<Units, StoreError> {
+    async fn remark(&self, record: &CorrelationRecord) -> Result<Remark, StoreError> {
         self.remarks.lock().unwrap().push((record.decision.key.event_id.clone(), record.is_unpublished));
+        let customer_id = &record.decision.key.customer_id;
+        if self.hanging_remarks.lock().unwrap().contains(customer_id) {
+            std::future::pending::<()>().await;
+        }
         let lost = std::mem::take(&mut *self.lost_remarks.lock().unwrap());
         if lost > 0 {
             *self.lost_remarks.lock().unwrap() = lost - 1;
@@ -136,23 +155,35 @@ pub struct FakeQueues {
     pub requests: Mutex<Vec<Vec<EventKey>>>,
     /// The bodies that the queue has taken, in its order.
     pub published: Mutex<Vec<String>>,
+    /// When it has taken the last decision of each customer.
+    pub last_published: Mutex<BTreeMap<String, tokio::time::Instant>>,
     pub letters: Mutex<Vec<DeadLetter>>,
     /// How often an event's decision is still refused.
     pub refused: Mutex<BTreeMap<String, u32>>,
     pub refuse_letters: Mutex<bool>,
+    /// Customers whose requests hang: also those that they share with others.
+    pub hanging: Mutex<BTreeSet<String>>,
+    /// How long a request takes.
+    pub answer_time: Mutex<Duration>,
 }
 
 impl Queues for FakeQueues {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
         self.requests.lock().unwrap().push(decisions.iter().map(|decision| decision.key.clone()).collect());
+        let hangs = |decision: &&StoredDecision| self.hanging.lock().unwrap().contains(&decision.key.customer_id);
+        if decisions.iter().any(hangs) {
+            std::future::pending::<()>().await;
+        }
+        let answer_time = *self.answer_time.lock().unwrap();
+        tokio::time::sleep(answer_time).await;
         let answer = |decision: &&StoredDecision| {
-            match self.refused.lock().unwrap().get_mut(&decision.key.event_id).filter(|left| **left > 0) {
-                Some(left) => {
-                    *left -= 1;
-                    return Err(refusal());
-                }
-                None => self.published.lock().unwrap().push(decision_message(decision)),
+            if let Some(left) = self.refused.lock().unwrap().get_mut(&decision.key.event_id).filter(|left| **left > 0) {
+                *left -= 1;
+                return Err(refusal());
             }
+            let customer_id = decision.key.customer_id.clone();
+            self.last_published.lock().unwrap().insert(customer_id, tokio::time::Instant::now());
+            self.published.lock().unwrap().push(decision_message(decision));
             Ok(())
         };
         decisions.iter().map(answer).collect()
@@ -210,6 +241,11 @@ impl World {
         self.pass(TimeDelta::milliseconds(1));
         let failed = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier);
         Ok((failed.collect(), report))
+    }
+
+    /// How long after `begun` the last decision of a customer was published.
+    pub fn published_after(&self, begun: tokio::time::Instant, customer: &str) -> Duration {
+        self.queues().last_published.lock().unwrap()[customer] - begun
     }
 
     /// The ids of the events whose decisions were published since the last time this was asked, with the customer.

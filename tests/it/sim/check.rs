@@ -7,8 +7,14 @@ use loadgate::app::CorrelationRecord;
 use loadgate::wire::decision_message;
 
 use super::consumers::REPLAY;
-use super::world::{Counts, State, World};
+use super::world::{Counts, State, TROUBLED, World};
 use crate::oracle;
+
+/// How long after its commit a decision of a healthy customer is published at the latest.
+const PUBLISHED_WITHIN: TimeDelta = TimeDelta::seconds(1);
+
+/// How long a dead-letter queue keeps a letter.
+const LETTERS_KEPT: TimeDelta = TimeDelta::days(14);
 
 /// How much clocks disagree at the most.
 const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
@@ -23,6 +29,8 @@ pub fn check(world: &World) -> Result<Counts, String> {
     usage_is_the_sum_of_accepted_loads(&state)?;
     decisions_are_published(&state)?;
     published_loads_are_within_the_limits(&state)?;
+    nobody_waits_for_another_s_trouble(&state)?;
+    nothing_stored_is_neglected(&state)?;
     customers_are_in_order(&state)?;
     invalid_messages_are_put_away(&state)?;
     Ok(state.counts.clone())
@@ -39,6 +47,7 @@ fn every_event_is_decided(state: &State) -> Result<(), String> {
         }
     }
     let decided: BTreeSet<_> = last.keys().map(|key| (key.customer_id.clone(), key.event_id.clone())).collect();
+    every_message_is_decided_once(state)?;
     let missing: Vec<_> = state.tables.sent.iter().filter(|event| !decided.contains(*event)).collect();
     if !missing.is_empty() || decided.len() != state.tables.sent.len() {
         return Err(format!("not decided: {missing:?}"));
@@ -49,6 +58,18 @@ fn every_event_is_decided(state: &State) -> Result<(), String> {
             "{} events came again after their records had expired, {again} were decided",
             state.tables.repeated
         ));
+    }
+    Ok(())
+}
+
+/// However old its record: what one message has brought is not decided again for it.
+fn every_message_is_decided_once(state: &State) -> Result<(), String> {
+    let mut first = BTreeMap::new();
+    for record in state.tables.queued() {
+        let Some(origin) = state.origins.get(&record.message_id) else { continue };
+        if let Some(before) = first.insert(origin, record).filter(|before| !is_beyond_the_promise(state, before)) {
+            return Err(format!("{origin} was decided twice, at {}: {record:?}", before.decision.decided_at));
+        }
     }
     Ok(())
 }
@@ -65,7 +86,7 @@ fn by_customer<'r>(
 }
 
 fn decisions_are_the_oracle_s(state: &State) -> Result<(), String> {
-    for (customer, records) in by_customer(state.tables.history.iter()) {
+    for (customer, records) in by_customer(state.tables.committed()) {
         let attempt = |(n, record): (usize, &&CorrelationRecord)| oracle::Attempt {
             // Whether an event has been seen is the store's to say.
             id: n.to_string(),
@@ -73,20 +94,21 @@ fn decisions_are_the_oracle_s(state: &State) -> Result<(), String> {
             cents: oracle::cents(&record.decision.load_amount).unwrap(),
             time: oracle::instant(&record.decision.time).unwrap(),
         };
-        let is_contended =
-            records.iter().any(|record| record.message_id.starts_with(REPLAY)) || state.counted("outlived") > 0;
+        let is_contended = records.iter().any(|record| record.message_id.starts_with(REPLAY))
+            || state.counted("outlived") > 0 && state.disordered.contains(customer);
         let attempts: Vec<_> = records.iter().enumerate().map(attempt).collect();
-        let expected = oracle::decide_all(&oracle::default_limits(), &attempts);
-        for (record, reasons) in records.iter().zip(expected) {
-            let decision = &record.decision;
-            let expected = reasons.unwrap_or_default();
-            let is_right = decision.accepted == expected.is_empty()
+        let expected = oracle::judge_all(&oracle::default_limits(), &attempts);
+        for (record, expected) in records.iter().zip(expected) {
+            let (decision, expected) = (&record.decision, expected.unwrap());
+            let used: Vec<u128> = decision.usage.iter().map(|usage| usage.used.into()).collect();
+            let is_right = decision.accepted == expected.reasons.is_empty()
                 && decision.accepted == decision.reasons.is_empty()
-                && decision.reasons.iter().all(|reason| expected.contains(reason));
+                && decision.reasons.iter().all(|reason| expected.reasons.contains(reason))
+                && used.iter().zip(&expected.used).all(|(used, expected)| used <= expected);
             // A decline needs no row to stand as it was read: usage only grows. Between read and commit, another writer may
             // have used up one more limit, which the decline then does not name.
-            let is_exact = decision.reasons == expected || is_contended;
-            if !is_right || !is_exact {
+            let is_exact = decision.reasons == expected.reasons && used == expected.used;
+            if !is_right || !(is_exact || is_contended && !decision.accepted) {
                 return Err(format!("the oracle says {expected:?} of {decision:?}"));
             }
         }
@@ -95,9 +117,9 @@ fn decisions_are_the_oracle_s(state: &State) -> Result<(), String> {
 }
 
 fn usage_is_the_sum_of_accepted_loads(state: &State) -> Result<(), String> {
-    let accepted = state.tables.history.iter().filter(|record| record.decision.accepted);
+    let accepted = state.tables.committed().filter(|record| record.decision.accepted);
     let expected: u64 = accepted.map(|record| oracle::cents(&record.decision.load_amount).unwrap()).sum();
-    let days = state.tables.usage.values().flat_map(|row| *row.usage.days());
+    let days = state.tables.usage.values().flat_map(|row| *row.item.usage.days());
     let stored: u64 = days.map(|day| day.amount.get()).sum();
     if stored == expected { Ok(()) } else { Err(format!("{stored} cents are stored, {expected} were accepted")) }
 }
@@ -121,20 +143,33 @@ fn decisions_are_published(state: &State) -> Result<(), String> {
     Ok(())
 }
 
+/// Where events are remembered for less time than letters are kept, only the mark remembers them longer: not an event of
+/// which no later delivery could write it.
+fn is_forgotten(state: &State, record: &CorrelationRecord) -> bool {
+    let again = state.tables.queued().filter(|again| again.decision.key == record.decision.key);
+    let is_decided_again = again.last().is_some_and(|again| again.decision.decided_at >= record.expires_at - SKEW_MAX);
+    state.correlation_ttl < LETTERS_KEPT && state.given_up.contains_key(&record.decision.key) && is_decided_again
+}
+
+/// Whether a record was marked before its last message was deleted. Not by a later life of the event.
+fn is_marked_in_time(state: &State, record: &CorrelationRecord) -> bool {
+    let key = &record.decision.key;
+    let marked_at = state.tables.marked.get(key).filter(|at| **at < record.expires_at);
+    marked_at.is_some_and(|at| state.tables.deleted.get(key).is_none_or(|last| at < last))
+}
+
 /// What the mark cannot cover: a message that was committed at its first delivery and came to nothing at every later one, so
 /// that no mark was written in time, and that came back from the dead-letter queue under an id that nobody knows. SQS keeps
 /// the old id as the deduplication id, so that this needs a redrive by SQS after which it is given up once more, or one by
 /// other means, or one after the record has expired. `loadgate redrive`, in place of that one, publishes the decision.
 fn is_beyond_the_promise(state: &State, record: &CorrelationRecord) -> bool {
     let key = &record.decision.key;
-    let marked_at = state.tables.marked.get(key);
-    // Not by a later life of the event.
-    let marked_at = marked_at.filter(|at| **at < record.expires_at);
-    let is_marked_in_time = marked_at.is_some_and(|at| state.tables.deleted.get(key).is_none_or(|last| at < last));
     let (redrives, last) = state.redriven_natively.get(key).copied().unwrap_or_default();
-    let is_unknown =
-        redrives > u32::from(state.redrive_keeps_id) || redrives > 0 && last >= record.expires_at - SKEW_MAX;
-    is_unknown && !is_marked_in_time
+    let given_up = state.given_up.get(key).copied().unwrap_or_default();
+    let is_unknown = redrives > 0
+        && (!state.redrive_keeps_id || redrives > 1 || given_up > 1 || last >= record.expires_at - SKEW_MAX);
+    let is_unmarked = !is_marked_in_time(state, record) && !state.neglected.contains(key);
+    is_unmarked && (is_unknown || is_forgotten(state, record))
 }
 
 /// Decided in the order in which they were sent, and published in the order in which they were decided. A message that went
@@ -177,6 +212,32 @@ fn invalid_messages_are_put_away(state: &State) -> Result<(), String> {
         return Err(format!("put away twice: {all:?}"));
     }
     Ok(())
+}
+
+/// Where one customer's requests are refused or hang, and nothing else goes wrong, all others' decisions go out within a
+/// second of their commit.
+fn nobody_waits_for_another_s_trouble(state: &State) -> Result<(), String> {
+    for (committed_at, record) in state.tables.history.iter().filter(|_| state.trouble.is_alone) {
+        if record.decision.key.customer_id == TROUBLED || record.message_id.starts_with(REPLAY) {
+            continue;
+        }
+        let body = decision_message(&record.decision);
+        let published = state.decisions.taken.iter().find(|taken| taken.body == body);
+        let is_late = |at| at > *committed_at + PUBLISHED_WITHIN;
+        if published.is_none_or(|published| is_late(published.at)) {
+            let at = published.map(|published| published.at);
+            return Err(format!("committed at {committed_at}, published at {at:?}: {body}"));
+        }
+    }
+    Ok(())
+}
+
+/// What is stored is published, or at least marked, by every delivery that could.
+fn nothing_stored_is_neglected(state: &State) -> Result<(), String> {
+    if state.neglected.is_empty() {
+        return Ok(());
+    }
+    Err(format!("stored, and neither published nor marked, though it could be: {:?}", state.neglected))
 }
 
 /// The naive sums of what was published as accepted: in no day and in no week more than the limits allow.

@@ -1,14 +1,15 @@
 //! Who consumes: functions that are invoked with batches, workers, and a file's replay through the same tables.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
-use chrono::TimeDelta;
-use loadgate::app::QueueError;
+use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::app::consumer::{Consumer, Report};
 use loadgate::app::deciding::{Carrier, Decider, Delivery, Group};
-use loadgate::domain::{Limits, LoadAttempt};
+use loadgate::app::{CorrelationRecord, QueueError};
+use loadgate::domain::{EventKey, Limits, LoadAttempt};
 use loadgate::entry::lambda::handle;
 use loadgate::entry::worker::{Observer, Settings, Worker};
 use loadgate::wire::read_attempt;
@@ -17,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::ports::{SimInbox, SimQueues, Which};
 use super::queue::Message;
 use super::store::SimStore;
-use super::world::{SkewedClock, World};
+use super::world::{SkewedClock, State, World, event_of};
 
 /// What the message ids of replayed lines begin with.
 pub const REPLAY: &str = "replay:";
@@ -25,32 +26,74 @@ pub const REPLAY: &str = "replay:";
 /// How long a function may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// An invocation that ends within this time has not left anything out for want of time.
+const UNHURRIED: TimeDelta = TimeDelta::seconds(15);
+
+/// What is known of an invocation.
+#[derive(Default)]
+pub struct Invocation {
+    /// Its messages, by all ids by which records may know them.
+    pub owners: BTreeSet<String>,
+    /// How many commits each customer's messages have taken.
+    pub commits: Mutex<BTreeMap<String, u32>>,
+    /// The events that it has published or marked, or tried to; or that it could not find out about.
+    tended: Mutex<BTreeSet<EventKey>>,
+}
+
+impl Invocation {
+    pub fn tend(&self, key: &EventKey) {
+        self.tended.lock().unwrap().insert(key.clone());
+    }
+}
+
+impl State {
+    /// What is stored, and reported as failed, has been published or marked at least.
+    fn watch_neglect(&mut self, batch: &[Message], failed: &[&str], invocation: &Invocation, begun: DateTime<Utc>) {
+        let now = self.now();
+        let again = batch.iter().filter(|message| message.receive_count > 1);
+        for message in again.filter(|message| failed.contains(&message.id.as_str())) {
+            let Some(key) = event_of(&message.body) else { continue };
+            let is_visible = self.tables.records.get(&key).is_some_and(|stored| stored.is_applied(begun));
+            let is_owed = |record: &CorrelationRecord| {
+                let is_its_own = [&message.id, &message.deduplication_id].contains(&&record.message_id);
+                is_its_own && !record.is_unpublished && !self.decisions.has_taken(&record.decision)
+            };
+            let is_owed = is_visible && self.tables.record(&key, now).is_some_and(is_owed);
+            if is_owed && !invocation.tended.lock().unwrap().contains(&key) {
+                self.tell(|| format!("neglected: {key:?}"));
+                self.neglected.insert(key);
+            }
+        }
+    }
+}
+
 /// A clock that is a little wrong.
-pub fn clock(world: &Arc<World>) -> SkewedClock {
-    let skew = TimeDelta::milliseconds(world.state().rng.i64(-2_000..2_000));
+pub fn clock(world: &Arc<World>, actor: &str) -> SkewedClock {
+    let skew = TimeDelta::milliseconds(world.state().draw(actor, "clock").i64(-2_000..2_000));
     SkewedClock { world: Arc::clone(world), skew }
 }
 
-fn decider(world: &Arc<World>) -> Decider<SimStore, SkewedClock> {
-    let (clock, correlation_ttl) = (clock(world), world.state().correlation_ttl);
-    let store = SimStore { world: Arc::clone(world), commits: None };
+fn decider(world: &Arc<World>, actor: &str) -> Decider<SimStore, SkewedClock> {
+    let (clock, correlation_ttl) = (clock(world, actor), world.state().correlation_ttl);
+    let store = SimStore { world: Arc::clone(world), actor: actor.to_owned(), invocation: None };
     Decider { store, clock, limits: Limits::default(), correlation_ttl }
 }
 
 /// Sets a consumer to work: a function with its event source, or a worker.
-pub fn consume(world: &Arc<World>) -> JoinHandle<()> {
-    let is_function = world.state().rng.u32(..3) > 0;
+pub fn consume(world: &Arc<World>, number: usize) -> JoinHandle<()> {
+    let actor = format!("consumer {number}");
+    let is_function = world.state().draw(&actor, "kind").u32(..3) > 0;
     let world = Arc::clone(world);
-    if is_function { tokio::spawn(invoke_for_ever(world)) } else { tokio::spawn(work_for_ever(world)) }
+    if is_function { tokio::spawn(invoke_for_ever(world, actor)) } else { tokio::spawn(work_for_ever(world, actor)) }
 }
 
 /// Receives, invokes, deletes what did not fail.
-async fn invoke_for_ever(world: Arc<World>) {
-    let decider = decider(&world);
+async fn invoke_for_ever(world: Arc<World>, actor: String) {
+    let decider = decider(&world, &actor);
     loop {
         let batch = world.state().receive(Which::Input, 10, None);
         if batch.is_empty() {
-            let wait_ms = world.state().rng.u64(200..6_000);
+            let wait_ms = world.state().draw(&actor, "pause").u64(200..6_000);
             tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         } else {
             invoke(&world, &decider, &batch).await;
@@ -61,14 +104,18 @@ async fn invoke_for_ever(world: Arc<World>) {
 /// One invocation. It may be killed between any two steps.
 async fn invoke(world: &Arc<World>, decider: &Decider<SimStore, SkewedClock>, batch: &[Message]) {
     let owners = batch.iter().flat_map(|message| [message.id.clone(), message.deduplication_id.clone()]).collect();
-    let queues = SimQueues { world: Arc::clone(world), owners: Some(Arc::new(owners)) };
-    let store = SimStore { world: Arc::clone(world), commits: Some(Arc::default()) };
+    let actor = decider.store.actor.clone();
+    let invocation = Arc::new(Invocation { owners, ..Invocation::default() });
+    let queues =
+        SimQueues { world: Arc::clone(world), actor: actor.clone(), invocation: Some(Arc::clone(&invocation)) };
+    let store = SimStore { world: Arc::clone(world), actor: actor.clone(), invocation: Some(Arc::clone(&invocation)) };
+    let begun = world.state().now();
     let consumer = Consumer { decider: Decider { store, ..decider.clone() }, queues };
     let (end, kill_after) = {
         let mut state = world.state();
-        let killed = state.chances.killed;
-        let is_killed = state.happens(killed);
-        let kill_after = if is_killed { Duration::from_millis(state.rng.u64(..400)) } else { TIMEOUT };
+        let (killed, mut rng) = (state.chances.killed, state.draw(&actor, "invocation"));
+        let is_killed = state.happens(&mut rng, killed);
+        let kill_after = if is_killed { Duration::from_millis(rng.u64(..400)) } else { TIMEOUT };
         (state.now() + TIMEOUT + decider.clock.skew, kill_after)
     };
     let mut event = SqsEvent::default();
@@ -85,6 +132,10 @@ async fn invoke(world: &Arc<World>, decider: &Decider<SimStore, SkewedClock>, ba
     let (response, _) = handled.unwrap();
     let failed: Vec<&str> =
         response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
+    state.watch_failures(batch, &failed);
+    if state.now() < begun + UNHURRIED {
+        state.watch_neglect(batch, &failed, &invocation, begun);
+    }
     for message in batch.iter().filter(|message| !failed.contains(&message.id.as_str())) {
         state.delete(Which::Input, message.receipt);
     }
@@ -98,28 +149,29 @@ fn record(message: &Message) -> SqsMessage {
 }
 
 /// A worker that is started again whenever it ends: because it was told to, or killed between any two steps.
-async fn work_for_ever(world: Arc<World>) {
-    let decider = decider(&world);
+async fn work_for_ever(world: Arc<World>, actor: String) {
+    let decider = decider(&world, &actor);
     loop {
         let (settings, stop_after, kill_after, pause) = {
             let mut state = world.state();
+            let mut rng = state.draw(&actor, "life");
             state.count("worker_lives", 1);
             let settings = Settings {
-                customers_in_parallel: state.rng.usize(1..4),
-                poll_wait: Duration::from_secs(state.rng.u64(..=20)),
+                customers_in_parallel: rng.usize(1..4),
+                poll_wait: Duration::from_secs(rng.u64(..=20)),
                 visibility: state.input.visibility.to_std().unwrap(),
                 work_timeout: TIMEOUT,
                 stop_timeout: Duration::from_secs(25),
             };
             let killed = state.chances.killed;
-            let is_killed = state.happens(killed * 3);
+            let is_killed = state.happens(&mut rng, killed * 3);
             state.count("worker_kills", u64::from(is_killed));
-            let kill_after_ms = if is_killed { state.rng.u64(..20_000) } else { u64::from(u32::MAX) };
-            let (stop_after_s, pause_ms) = (state.rng.u64(5..600), state.rng.u64(..5_000));
+            let kill_after_ms = if is_killed { rng.u64(..20_000) } else { u64::from(u32::MAX) };
+            let (stop_after_s, pause_ms) = (rng.u64(5..600), rng.u64(..5_000));
             (settings, stop_after_s, Duration::from_millis(kill_after_ms), Duration::from_millis(pause_ms))
         };
-        let queues = SimQueues { world: Arc::clone(&world), owners: None };
-        let inbox = SimInbox { world: Arc::clone(&world), which: Which::Input };
+        let queues = SimQueues { world: Arc::clone(&world), actor: actor.clone(), invocation: None };
+        let inbox = SimInbox { world: Arc::clone(&world), actor: actor.clone(), which: Which::Input };
         let consumer = Consumer { decider: decider.clone(), queues };
         let worker = Arc::new(Worker { consumer, inbox, settings });
         let stop = tokio::time::sleep(Duration::from_secs(stop_after));
@@ -139,14 +191,12 @@ impl Observer for Nobody {
 
 /// Another door: a file is replayed over the same tables, customers that the queue has too.
 pub async fn replay(world: Arc<World>) {
-    let decider = decider(&world);
-    let lines = world.state().rng.u32(..20);
-    for line in 0..lines {
-        let (wait_ms, customer, day) = {
-            let mut state = world.state();
-            let customers = state.customers;
-            (state.rng.u64(..6_000), format!("c{}", state.rng.u32(..customers)), 27 + state.rng.u32(..5))
-        };
+    let decider = decider(&world, "replay");
+    let mut rng = world.state().draw("replay", "lines");
+    let lines_max = [0, 0, 20][rng.usize(..3)];
+    for line in 0..rng.u32(..=lines_max) {
+        let customers = world.state().customers;
+        let (wait_ms, customer, day) = (rng.u64(..6_000), format!("c{}", rng.u32(..customers)), 27 + rng.u32(..5));
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         let body =
             crate::support::line(&format!("replayed {line}"), &customer, "$1500", &format!("2018-12-{day}T00:00:00Z"));
@@ -155,6 +205,6 @@ pub async fn replay(world: Arc<World>) {
         let carrier = Carrier { message_id: format!("{REPLAY}{line}"), ..Carrier::default() };
         let deliveries = vec![Delivery::new(u64::from(line), carrier, &written, attempt)];
         // What fails is left: nobody waits for it.
-        let _ = decider.settle_all(Group { deliveries }).await;
+        let _ = decider.settle_all(Group { deliveries }, None).await;
     }
 }

@@ -43,7 +43,7 @@ fn run(seed: u64, sabotage: Sabotage) -> Result<Counts, String> {
 /// Plays a world until everything has drained.
 async fn play(world: &Arc<World>) -> Result<(), String> {
     let consumers = world.state().consumers;
-    let consumers: Vec<_> = (0..consumers).map(|_| consumers::consume(world)).collect();
+    let consumers: Vec<_> = (0..consumers).map(|number| consumers::consume(world, number)).collect();
     let replay = tokio::spawn(consumers::replay(Arc::clone(world)));
     producer::produce(world).await;
     operator::while_faulty(world).await;
@@ -154,6 +154,12 @@ fn messages_that_are_deleted_on_receipt_are_found_out() {
 #[test]
 fn letters_that_are_deleted_before_anything_has_come_of_them_are_found_out() {
     is_found_out(Sabotage::LettersDeletedOnReceipt, "not decided");
+}
+
+#[test]
+fn a_stored_decision_that_waits_for_what_stands_behind_it_is_found_out() {
+    is_found_out(Sabotage::StoredWaits, "was decided twice");
+    is_found_out(Sabotage::StoredWaits, "neither published nor marked");
 }
 
 #[test]

@@ -7,53 +7,58 @@
 
 use std::sync::Arc;
 
+use fastrand::Rng;
 use futures_util::future::join_all;
 use loadgate::app::{Cause, Commit, CorrelationRecord, Lookup, Snapshot, StoreError, Units, UsageKey, UsageRow};
 
+use super::store::SimStore;
 use super::world::{State, World};
 
 /// Writes the row with the events, then their records.
-pub async fn commit(world: &Arc<World>, commit: &Commit) -> Result<Units, StoreError> {
-    let (row_world, row_commit) = (Arc::clone(world), commit.clone());
-    tokio::spawn(async move { write_row(&row_world, &row_commit).await }).await.unwrap()?;
-    let puts = join_all(commit.records.iter().map(|record| put(world, record))).await;
+pub async fn commit(store: &SimStore, commit: &Commit) -> Result<Units, StoreError> {
+    let (row_world, row_commit) = (Arc::clone(&store.world), commit.clone());
+    let mut rng = row_world.state().draw(&store.actor, &format!("commit {}", commit.customer_id));
+    tokio::spawn(async move { write_row(&row_world, &row_commit, &mut rng).await }).await.unwrap()?;
+    let puts = join_all(commit.records().iter().map(|record| put(store, record))).await;
     puts.into_iter().collect::<Result<Vec<()>, _>>().map(|_| Units::default())
 }
 
 /// A reader of the row sees the events that it carries, and writes their records.
-pub async fn add_carried(world: &Arc<World>, lookup: &Lookup, snapshot: &mut Snapshot) {
-    let carried = world.state().carried(lookup);
+pub async fn add_carried(store: &SimStore, lookup: &Lookup, snapshot: &mut Snapshot) {
+    let carried = store.world.state().carried(lookup);
     for record in carried {
-        let written = put(world, &record).await;
+        let written = put(store, &record).await;
         snapshot.records.insert(record.decision.key.clone(), written.map(|()| record));
     }
 }
 
-async fn write_row(world: &World, commit: &Commit) -> Result<Units, StoreError> {
-    world.delay().await;
+async fn write_row(world: &World, commit: &Commit, rng: &mut Rng) -> Result<Units, StoreError> {
+    world.delay(rng).await;
     let is_answer_lost = {
         let mut state = world.state();
-        state.fail_without_effect()?;
+        state.fail_without_effect(rng)?;
         state.write_row(commit)?;
         let lost_after = state.chances.lost_after;
-        state.happens(lost_after)
+        state.happens(rng, lost_after)
     };
-    world.delay().await;
+    world.delay(rng).await;
     if is_answer_lost { Err(StoreError::Unavailable(Cause::new("the answer was lost"))) } else { Ok(Units::default()) }
 }
 
 /// Puts a record, if its event has none.
-async fn put(world: &Arc<World>, record: &CorrelationRecord) -> Result<(), StoreError> {
-    let (world, record) = (Arc::clone(world), record.clone());
+async fn put(store: &SimStore, record: &CorrelationRecord) -> Result<(), StoreError> {
+    let (world, record) = (Arc::clone(&store.world), record.clone());
+    let mut rng = world.state().draw(&store.actor, &format!("put {:?}", record.decision.key));
     let put = async move {
-        world.delay().await;
+        world.delay(&mut rng).await;
         let mut state = world.state();
-        state.fail_without_effect()?;
-        if state.is_faulty && record.decision.key.customer_id == "c0" && state.now() < state.refused_until {
+        state.fail_without_effect(&mut rng)?;
+        if state.refuses(&record.decision.key) {
             return Err(StoreError::Throttled(Cause::new("ThrottlingException")));
         }
         if state.has_no_record_since(&record) {
-            state.tables.records.insert(record.decision.key.clone(), record);
+            let now = state.now();
+            state.put_record_only(record, now, &mut rng);
         }
         Ok(())
     };
@@ -72,29 +77,31 @@ impl State {
 
     /// Whether the event has no record that was in force when this one was made.
     fn has_no_record_since(&self, record: &CorrelationRecord) -> bool {
-        let stored = self.tables.records.get(&record.decision.key);
+        let stored = self.tables.record(&record.decision.key, self.now());
         stored.is_none_or(|stored| stored.expires_at <= record.decision.decided_at)
     }
 
     fn write_row(&mut self, commit: &Commit) -> Result<(), StoreError> {
         let key = |week| UsageKey { customer_id: commit.customer_id.clone(), week };
-        let version = |week| self.tables.usage.get(&key(week)).map_or(0, |row| row.version);
-        if commit.usage.iter().any(|change| version(change.week) != change.before.version) {
+        let version = |week| self.tables.version(&key(week));
+        if commit.usage().iter().any(|change| version(change.week) != change.before.version) {
             return Err(StoreError::Conflict(Cause::new("ConditionalCheckFailed")));
         }
-        for change in &commit.usage {
+        for change in commit.usage() {
             let row = UsageRow { usage: change.after, version: change.before.version + 1 };
-            self.tables.usage.insert(key(change.week), row);
-            self.tables.carried.entry(key(change.week)).or_default().extend(commit.records.iter().cloned());
+            let now = self.now();
+            self.tables.put_row(key(change.week), row, now);
+            self.tables.carried.entry(key(change.week)).or_default().extend(commit.records().iter().cloned());
         }
-        for record in &commit.records {
+        for record in commit.records() {
             self.tell(|| format!("carried: {record:?}"));
             if record.is_unpublished {
                 let now = self.now();
                 self.tables.marked.entry(record.decision.key.clone()).or_insert(now);
             }
         }
-        self.tables.history.extend(commit.records.iter().cloned());
+        let now = self.now();
+        self.tables.history.extend(commit.records().iter().map(|record| (now, record.clone())));
         Ok(())
     }
 }

@@ -15,20 +15,18 @@ use super::ports::{SimInbox, SimOutbox, SimQueues, Which};
 use super::store::SimStore;
 use super::world::World;
 
+const OPERATOR: &str = "operator";
+
 /// How long everything may take to drain once the faults have stopped.
 const DRAIN_MAX: Duration = Duration::from_hours(12);
 
 /// Lets the faults go on for a while, and redrives now and then.
 pub async fn while_faulty(world: &Arc<World>) {
-    let minutes = {
-        let mut state = world.state();
-        let most = [1, 3, 10][state.rng.usize(..3)];
-        state.rng.u32(..=most)
-    };
-    for _ in 0..minutes {
+    let mut rng = world.state().draw(OPERATOR, "minutes");
+    let most = [1, 3, 10][rng.usize(..3)];
+    for _ in 0..rng.u32(..=most) {
         tokio::time::sleep(Duration::from_mins(1)).await;
-        let is_wanted = world.state().rng.bool();
-        if is_wanted {
+        if rng.bool() {
             redrive(world).await;
         }
     }
@@ -54,7 +52,7 @@ pub async fn drain(world: &Arc<World>) -> Result<(), String> {
                 return Ok(());
             }
             // Somebody looks at it, at once or hours later.
-            let hours = [0, 1, 10, 30][state.rng.usize(..4)].min(hours_left);
+            let hours = [0, 1, 10, 30][state.draw(OPERATOR, "hours").usize(..4)].min(hours_left);
             hours_left -= hours;
             state.jumped += TimeDelta::hours(hours);
         }
@@ -63,7 +61,8 @@ pub async fn drain(world: &Arc<World>) -> Result<(), String> {
 }
 
 async fn redrive(world: &Arc<World>) {
-    if world.state().rng.bool() {
+    let mut rng = world.state().draw(OPERATOR, "redrive");
+    if rng.bool() {
         world.state().redrive_natively();
         return;
     }
@@ -71,18 +70,19 @@ async fn redrive(world: &Arc<World>) {
         let mut state = world.state();
         state.count("redrives", 1);
         let killed = state.chances.killed;
-        let is_killed = state.happens(killed * 2);
+        let is_killed = state.happens(&mut rng, killed * 2);
         state.count("redrive_kills", u64::from(is_killed));
-        let kill_after_ms = if is_killed { state.rng.u64(..8_000) } else { u64::from(u32::MAX) };
-        (state.rng.u64(1..50), Duration::from_millis(kill_after_ms), state.rng.bool())
+        let kill_after_ms = if is_killed { rng.u64(..8_000) } else { u64::from(u32::MAX) };
+        (rng.u64(1..50), Duration::from_millis(kill_after_ms), rng.bool())
     };
+    let actor = OPERATOR.to_owned();
     let redriver = Redriver {
-        store: SimStore { world: Arc::clone(world), commits: None },
-        queues: SimQueues { world: Arc::clone(world), owners: None },
-        clock: clock(world),
+        store: SimStore { world: Arc::clone(world), actor: actor.clone(), invocation: None },
+        queues: SimQueues { world: Arc::clone(world), actor: actor.clone(), invocation: None },
+        clock: clock(world, OPERATOR),
         input: SimOutbox(Arc::clone(world)),
     };
-    let letters = SimInbox { world: Arc::clone(world), which: Which::DeadLetters };
+    let letters = SimInbox { world: Arc::clone(world), actor, which: Which::DeadLetters };
     let mut archive = SimArchive(Arc::clone(world));
     let archive = with_archive.then_some(&mut archive as &mut dyn Archive);
     let redrive = Redrive { redriver, letters, letters_max };
@@ -95,8 +95,8 @@ struct SimArchive(Arc<World>);
 impl Archive for SimArchive {
     fn keep(&mut self, letters: &[(&Received, &LoadError)]) -> io::Result<()> {
         let mut state = self.0.state();
-        let refused = state.chances.refused;
-        if state.happens(refused) {
+        let (refused, mut rng) = (state.chances.refused, state.draw(OPERATOR, "archive"));
+        if state.happens(&mut rng, refused) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         for (letter, error) in letters {

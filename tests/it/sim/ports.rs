@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use fastrand::Rng;
 use loadgate::adapters::sqs::deduplication_id;
 use loadgate::app::{
     Cause, CorrelationRecord, DeadLetter, Inbox, Outbox, Outgoing, QueueError, Queues, Receipt, Received,
@@ -12,6 +13,7 @@ use loadgate::app::{
 use loadgate::domain::StoredDecision;
 use loadgate::wire::decision_message;
 
+use super::consumers::Invocation;
 use super::queue::{DEDUPLICATION, Message, New};
 use super::world::{Sabotage, State, World};
 
@@ -32,6 +34,12 @@ pub struct DecisionsQueue {
 }
 
 impl DecisionsQueue {
+    /// Whether it has ever taken the decision.
+    pub fn has_taken(&self, decision: &StoredDecision) -> bool {
+        let body = decision_message(decision);
+        self.taken.iter().any(|taken| taken.body == body)
+    }
+
     fn take(&mut self, decision: &StoredDecision, at: DateTime<Utc>) {
         let deduplication_id = deduplication_id(&decision.key);
         let is_recent =
@@ -42,37 +50,42 @@ impl DecisionsQueue {
     }
 }
 
-/// The messages of one invocation, by all ids by which records may know them.
-pub type Owners = Arc<BTreeSet<String>>;
-
 /// The queues that decisions and invalid input go to.
 #[derive(Clone)]
 pub struct SimQueues {
     pub world: Arc<World>,
+    /// Who publishes.
+    pub actor: String,
     /// On whose behalf it publishes, where that is known to the message.
-    pub owners: Option<Owners>,
+    pub invocation: Option<Arc<Invocation>>,
 }
 
 impl Queues for SimQueues {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
         let customers: BTreeSet<&str> = decisions.iter().map(|decision| decision.key.customer_id.as_str()).collect();
         assert!(decisions.len() <= 10 && customers.len() == decisions.len(), "{decisions:?}");
-        self.world.delay().await;
+        let customers: Vec<&str> = customers.into_iter().collect();
+        let mut rng = self.world.state().draw(&self.actor, &format!("publish {}", customers.join(",")));
         if self.world.state().sabotage == Sabotage::ImpatientPublishing {
             for decision in decisions {
                 self.publish_later((*decision).clone());
             }
             return vec![Ok(()); decisions.len()];
         }
+        let is_hanging = self.world.hangs(&mut rng, &customers).await;
+        self.world.delay(&mut rng).await;
         let mut state = self.world.state();
         let refused_whole = state.chances.refused_whole;
-        let is_refused_whole = state.happens(refused_whole);
-        let is_answer_lost = is_refused_whole && state.rng.bool();
+        let is_refused_whole = state.happens(&mut rng, refused_whole) || is_hanging;
+        let is_answer_lost = is_refused_whole && rng.bool();
         let mut answers = Vec::new();
         for decision in decisions {
             let refused = state.chances.refused;
-            let is_refused = state.happens(refused) || (is_refused_whole && !is_answer_lost);
+            let is_refused = state.happens(&mut rng, refused) || (is_refused_whole && !is_answer_lost);
             self.watch(&mut state, decision);
+            if let Some(invocation) = &self.invocation {
+                invocation.tend(&decision.key);
+            }
             state.decisions.offers += 1;
             state.tell(|| format!("published: {decision:?}, refused {is_refused}, lost {is_answer_lost}"));
             state.count("refused", u64::from(is_refused || is_answer_lost));
@@ -80,7 +93,7 @@ impl Queues for SimQueues {
                 let now = state.now();
                 state.decisions.take(decision, now);
             }
-            answers.push(if is_refused || is_answer_lost { Err(refusal(&mut state.rng)) } else { Ok(()) });
+            answers.push(if is_refused || is_answer_lost { Err(refusal(&mut rng)) } else { Ok(()) });
         }
         if state.sabotage == Sabotage::NoStop {
             answers = vec![Ok(()); answers.len()];
@@ -89,17 +102,18 @@ impl Queues for SimQueues {
     }
 
     async fn dead_letter(&self, letter: &DeadLetter) -> Result<(), QueueError> {
-        self.world.delay().await;
+        let mut rng = self.world.state().draw(&self.actor, &format!("dead letter {}", letter.message_id));
+        self.world.delay(&mut rng).await;
         let mut state = self.world.state();
         let (refused, now) = (state.chances.refused, state.now());
-        let is_refused = state.happens(refused);
-        if is_refused && state.rng.bool() {
-            return Err(refusal(&mut state.rng));
+        let is_refused = state.happens(&mut rng, refused);
+        if is_refused && rng.bool() {
+            return Err(refusal(&mut rng));
         }
         let (deduplication_id, group) = (letter.message_id.clone(), letter.group_id.clone());
         let code = Some(letter.error.code().to_owned());
         state.dead.send(New { deduplication_id, group, body: letter.body.clone(), code }, now);
-        if is_refused { Err(refusal(&mut state.rng)) } else { Ok(()) }
+        if is_refused { Err(refusal(&mut rng)) } else { Ok(()) }
     }
 }
 
@@ -107,9 +121,10 @@ impl SimQueues {
     /// A decision is published for the message that brought its event, or because it was not known to be published; never
     /// for a duplicate.
     fn watch(&self, state: &mut State, decision: &StoredDecision) {
-        let Some(owners) = &self.owners else { return };
+        let Some(invocation) = &self.invocation else { return };
+        let owners = &invocation.owners;
         let is_it = |record: &&CorrelationRecord| record.decision == *decision;
-        let brought_by = state.tables.history.iter().rfind(is_it).map(|record| record.message_id.clone());
+        let brought_by = state.tables.committed().filter(is_it).last().map(|record| record.message_id.clone());
         let was_marked = state.tables.marked.contains_key(&decision.key);
         if !was_marked && !brought_by.as_ref().is_some_and(|message_id| owners.contains(message_id)) {
             state.violation(format!("{:?}, of {brought_by:?}, was published for one of {owners:?}", decision.key));
@@ -120,12 +135,13 @@ impl SimQueues {
     /// of what is refused is lost.
     fn publish_later(&self, decision: StoredDecision) {
         let world = Arc::clone(&self.world);
+        let mut rng = world.state().draw(&self.actor, &format!("publish later {}", decision.key.customer_id));
         tokio::spawn(async move {
             loop {
-                world.delay().await;
+                world.delay(&mut rng).await;
                 let mut state = world.state();
                 let (refused, now) = (state.chances.refused, state.now());
-                if !state.happens(refused) {
+                if !state.happens(&mut rng, refused) {
                     state.decisions.offers += 1;
                     state.decisions.take(&decision, now);
                     return;
@@ -136,7 +152,7 @@ impl SimQueues {
     }
 }
 
-fn refusal(rng: &mut fastrand::Rng) -> QueueError {
+fn refusal(rng: &mut Rng) -> QueueError {
     QueueError { cause: Cause::new("refused"), is_retryable: rng.bool() }
 }
 
@@ -154,41 +170,49 @@ pub enum Which {
 #[derive(Clone)]
 pub struct SimInbox {
     pub world: Arc<World>,
+    /// Who receives.
+    pub actor: String,
     pub which: Which,
 }
 
 impl SimInbox {
     /// Goes to the queue and back. The request may be lost, or its answer.
-    async fn ask<T: Default>(&self, effect: impl FnOnce(&mut State) -> T) -> Result<T, QueueError> {
-        self.world.delay().await;
+    async fn ask<T: Default>(
+        &self,
+        what: &str,
+        effect: impl FnOnce(&mut State, &mut Rng) -> T,
+    ) -> Result<T, QueueError> {
+        let mut rng = self.world.state().draw(&self.actor, &format!("{what} {:?}", self.which));
+        self.world.delay(&mut rng).await;
         let answer = {
             let mut state = self.world.state();
             let (lost_before, lost_after) = (state.chances.lost_before, state.chances.lost_after);
-            if state.happens(lost_before) {
-                return Err(refusal(&mut state.rng));
+            if state.happens(&mut rng, lost_before) {
+                return Err(refusal(&mut rng));
             }
-            let answer = effect(&mut state);
-            if state.happens(lost_after) { Err(refusal(&mut state.rng)) } else { Ok(answer) }
+            let answer = effect(&mut state, &mut rng);
+            if state.happens(&mut rng, lost_after) { Err(refusal(&mut rng)) } else { Ok(answer) }
         };
-        self.world.delay().await;
+        self.world.delay(&mut rng).await;
         answer
     }
 
     /// One of several messages in a request may fail alone.
     async fn ask_for_each(
         &self,
+        what: &str,
         receipts: &[Receipt],
         mut effect: impl FnMut(&mut State, u64) -> bool,
     ) -> Vec<Result<(), QueueError>> {
-        let each = |state: &mut State| {
+        let each = |state: &mut State, rng: &mut Rng| {
             let one = |receipt: &Receipt| {
                 let refused = state.chances.refused;
-                let is_refused = state.happens(refused) || !effect(state, receipt.0.parse().unwrap());
-                if is_refused { Err(refusal(&mut state.rng)) } else { Ok(()) }
+                let is_refused = state.happens(rng, refused) || !effect(state, receipt.0.parse().unwrap());
+                if is_refused { Err(refusal(rng)) } else { Ok(()) }
             };
             receipts.iter().map(one).collect::<Vec<_>>()
         };
-        match self.ask(each).await {
+        match self.ask(what, each).await {
             Ok(answers) => answers,
             Err(error) => vec![Err(error); receipts.len()],
         }
@@ -207,17 +231,17 @@ impl Inbox for SimInbox {
         while begun.elapsed() < wait && !self.world.state().has_visible(self.which) {
             tokio::time::sleep(POLL).await;
         }
-        let received = self.ask(|state| state.receive(self.which, max, visibility)).await?;
+        let received = self.ask("receive", |state, _| state.receive(self.which, max, visibility)).await?;
         Ok(received.into_iter().map(received_as).collect())
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
-        self.ask_for_each(receipts, |state, receipt| state.delete(self.which, receipt)).await
+        self.ask_for_each("delete", receipts, |state, receipt| state.delete(self.which, receipt)).await
     }
 
     async fn set_visibility(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), QueueError>> {
         let visibility = TimeDelta::from_std(visibility).unwrap();
-        self.ask_for_each(receipts, |state, receipt| {
+        self.ask_for_each("set visibility", receipts, |state, receipt| {
             let now = state.now();
             state.count(if visibility.is_zero() { "given_back" } else { "extended" }, 1);
             state.queue(self.which).set_visibility(receipt, now, visibility)
@@ -245,17 +269,19 @@ pub struct SimOutbox(pub Arc<World>);
 impl Outbox for SimOutbox {
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
         for Outgoing { group_id, deduplication_id, body } in messages {
-            self.0.delay().await;
+            let mut rng = self.0.state().draw("operator", &format!("send {deduplication_id}"));
+            self.0.delay(&mut rng).await;
             let mut state = self.0.state();
-            let (refused, lost_after, now) = (state.chances.refused, state.chances.lost_after, state.now());
-            if state.happens(refused) {
-                return Err(refusal(&mut state.rng));
+            let (refused, lost_after) = (state.chances.refused, state.chances.lost_after);
+            if state.happens(&mut rng, refused) {
+                return Err(refusal(&mut rng));
             }
             state.count("sent_back", 1);
             state.tell(|| format!("sent back: {group_id}, {deduplication_id}, {body}"));
-            state.input.send(New { deduplication_id, group: group_id, body, code: None }, now);
-            if state.happens(lost_after) {
-                return Err(refusal(&mut state.rng));
+            let origin = state.origins.get(&deduplication_id).cloned();
+            state.send(New { deduplication_id, group: group_id, body, code: None }, origin);
+            if state.happens(&mut rng, lost_after) {
+                return Err(refusal(&mut rng));
             }
         }
         Ok(())

@@ -2,32 +2,26 @@
 
 use std::time::Duration;
 
+use fastrand::Rng;
+
 use super::queue::New;
 use super::world::{State, World};
 
 /// Sends attempts: some in two messages, at times with another time, some messages twice, some invalid.
 pub async fn produce(world: &World) {
     // Most defects show in small worlds, of which there can be many.
-    let events = {
-        let mut state = world.state();
-        let most = [5, 15, 60][state.rng.usize(..3)];
-        state.rng.u32(1..=most)
-    };
-    for event in 0..events {
-        let wait_ms = {
-            let mut state = world.state();
-            send_one(&mut state, event);
-            state.rng.u64(..3_000)
-        };
-        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+    let mut rng = world.state().draw("producer", "events");
+    let most = [5, 15, 60][rng.usize(..3)];
+    for event in 0..rng.u32(1..=most) {
+        send_one(&mut world.state(), &mut rng, event);
+        tokio::time::sleep(Duration::from_millis(rng.u64(..3_000))).await;
     }
 }
 
-fn send_one(state: &mut State, event: u32) {
-    let customers = state.customers;
-    let customer = format!("c{}", state.rng.u32(..customers));
-    let cents = [1, 100_000, 166_700, 250_000, 500_000][state.rng.usize(..5)];
-    let (day, hour) = (27 + state.rng.u32(..5), state.rng.u32(..24));
+fn send_one(state: &mut State, rng: &mut Rng, event: u32) {
+    let customer = format!("c{}", rng.u32(..state.customers));
+    let cents = [1, 100_000, 166_700, 250_000, 500_000][rng.usize(..5)];
+    let (day, hour) = (27 + rng.u32(..5), rng.u32(..24));
     let time = format!("2018-12-{day}T{hour:02}:00:00Z");
     let amount = format!("${}.{:02}", cents / 100, cents % 100);
     let body = crate::support::line(&event.to_string(), &customer, &amount, &time).trim_end().to_owned();
@@ -35,28 +29,29 @@ fn send_one(state: &mut State, event: u32) {
     state.tables.sent.push((customer.clone(), event.to_string()));
     assert!(send(state, &customer, &format!("{event}/0"), &body));
     let (duplicate, resent, invalid) = (state.chances.duplicate, state.chances.resent, state.chances.invalid);
-    if state.rng.u32(..1000) < duplicate {
+    if rng.u32(..1000) < duplicate {
         state.count("duplicates", 1);
         // Some ask for another time, in another week.
-        let is_altered = state.rng.bool();
+        let is_altered = rng.bool();
         let body = if is_altered { body.replace("2018-12-", "2019-03-") } else { body.clone() };
         state.count("altered", u64::from(is_altered));
         send(state, &customer, &format!("{event}/1"), &body);
     }
-    if state.rng.u32(..1000) < resent {
+    if rng.u32(..1000) < resent {
         // The producer has had no answer.
         state.count("deduplicated", 1);
         assert!(!send(state, &customer, &format!("{event}/0"), &body));
     }
-    if state.rng.u32(..1000) < invalid {
+    if rng.u32(..1000) < invalid {
         state.count("invalid", 1);
         send(state, &customer, &format!("{event}/2"), &format!("no attempt {event}"));
     }
 }
 
 fn send(state: &mut State, customer: &str, deduplication_id: &str, body: &str) -> bool {
-    let (deduplication_id, now) = (format!("producer's {deduplication_id}"), state.now());
-    state.input.send(New { deduplication_id, group: customer.to_owned(), body: body.to_owned(), code: None }, now)
+    let deduplication_id = format!("producer's {deduplication_id}");
+    let origin = Some(deduplication_id.clone());
+    state.send(New { deduplication_id, group: customer.to_owned(), body: body.to_owned(), code: None }, origin)
 }
 
 /// Sends some events again.

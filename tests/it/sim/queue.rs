@@ -57,11 +57,11 @@ impl Fifo {
         Fifo { name, messages, receive_max, visibility, recent, ids: 0, receipts: 0 }
     }
 
-    /// Says whether it is taken for new.
-    pub fn send(&mut self, new: New, now: DateTime<Utc>) -> bool {
+    /// The new message's id. `None` where it is taken for a repetition.
+    pub fn send(&mut self, new: New, now: DateTime<Utc>) -> Option<String> {
         let last = self.recent.get(&new.deduplication_id);
         if last.is_some_and(|last| now - *last < DEDUPLICATION) {
-            return false;
+            return None;
         }
         self.recent.insert(new.deduplication_id.clone(), now);
         self.ids += 1;
@@ -69,7 +69,7 @@ impl Fifo {
         let id = format!("{} {}", self.name, self.ids);
         let (receive_count, receipt) = (0, 0);
         self.messages.push(Message {
-            id,
+            id: id.clone(),
             deduplication_id,
             group,
             body,
@@ -78,7 +78,7 @@ impl Fifo {
             visible_at: now,
             receipt,
         });
-        true
+        Some(id)
     }
 
     /// Takes in a message that another queue gives up. It keeps its id, which becomes its deduplication id too.

@@ -1,6 +1,7 @@
 //! Everything that a run consists of, and what chance has in store for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use loadgate::app::Clock;
 use loadgate::domain::{EventKey, parse_time};
+use siphasher::sip::SipHasher13;
 use tokio::time::Instant;
 
 use super::ports::{DecisionsQueue, Which};
@@ -43,6 +45,20 @@ pub enum Sabotage {
     LettersDeletedOnReceipt,
     /// What an accepted load is committed by is the usage row alone.
     OneWriteAccept,
+    /// A stored decision waits for the commit of what stands behind it.
+    StoredWaits,
+}
+
+impl Sabotage {
+    /// Makes more likely what brings a defect to light that shows seldom.
+    fn provoke(self, mut chances: Chances, mut trouble: Trouble) -> (Chances, Trouble) {
+        if self == Sabotage::StoredWaits {
+            chances.killed = 250;
+            trouble.refused_until = beginning() + TimeDelta::minutes(10);
+            trouble.refused_events.0 = 2;
+        }
+        (chances, trouble)
+    }
 }
 
 /// How likely what is, in thousandths of all times that it could happen.
@@ -54,6 +70,7 @@ pub struct Chances {
     pub lost_after: u32,
     pub stale_read: u32,
     pub slow: u32,
+    pub slow_apply: u32,
     pub refused: u32,
     pub refused_whole: u32,
     pub killed: u32,
@@ -62,8 +79,27 @@ pub struct Chances {
     pub invalid: u32,
 }
 
+/// The first customer's own trouble.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// Until when DynamoDB refuses its writes: for so long that messages are given up.
+    pub refused_until: DateTime<Utc>,
+    /// Of its events, writes of those are refused whose id leaves this remainder when divided by this number.
+    pub refused_events: (u32, u32),
+    /// When requests with it in them have no answer.
+    pub hangs: (DateTime<Utc>, DateTime<Utc>),
+    /// Whether nothing else goes wrong: then nobody else notices.
+    pub is_alone: bool,
+}
+
+/// The customer that trouble is made for.
+pub const TROUBLED: &str = "c0";
+
+/// How long the client waits for a request, with all its repetitions.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Everything that may happen, and is counted.
-pub const HAPPENINGS: [&str; 27] = [
+pub const HAPPENINGS: [&str; 30] = [
     "events",
     "duplicates",
     "altered",
@@ -91,6 +127,9 @@ pub const HAPPENINGS: [&str; 27] = [
     "redrive_kills",
     "sent_back",
     "archived",
+    "half_applied",
+    "deleted",
+    "hung",
 ];
 
 /// How often what has happened.
@@ -100,7 +139,9 @@ pub type Counts = BTreeMap<&'static str, u64>;
 pub struct World(Mutex<State>);
 
 pub struct State {
-    pub rng: Rng,
+    seed: u64,
+    /// How often which chance has been drawn.
+    draws: BTreeMap<(String, String), u64>,
     pub chances: Chances,
     /// While false, nothing goes wrong any more.
     pub is_faulty: bool,
@@ -120,6 +161,10 @@ pub struct State {
     /// Customers of whom a message has lost its place by way of the dead-letter queue.
     pub disordered: BTreeSet<String>,
     pub decisions: DecisionsQueue,
+    /// Events that were stored, and neither published nor marked by a delivery that nothing kept from it.
+    pub neglected: BTreeSet<EventKey>,
+    /// Which message of the producer each message is, by its id: a redrive gives it another one.
+    pub origins: BTreeMap<String, String>,
     /// What was seen to go wrong while it went wrong.
     pub violation: Option<String>,
     trace: Option<String>,
@@ -131,8 +176,9 @@ pub struct State {
     /// How many functions run at once.
     pub consumers: usize,
     pub correlation_ttl: TimeDelta,
-    /// Until when DynamoDB refuses every commit of the first customer: for so long that messages are given up.
-    pub refused_until: DateTime<Utc>,
+    pub trouble: Trouble,
+    /// Which of these TTL does at most, from 0: deletes at once, late, or never.
+    pub deletes: usize,
     /// How far the calendar has jumped.
     pub jumped: TimeDelta,
 }
@@ -144,7 +190,7 @@ fn beginning() -> DateTime<Utc> {
 impl World {
     pub fn new(seed: u64, sabotage: Sabotage) -> Arc<World> {
         let mut rng = Rng::with_seed(seed);
-        // Every eighth run is one in which nothing goes wrong.
+        // Every eighth run is one in which nothing goes wrong, or nothing but one customer's trouble.
         let most = if rng.u32(..8) == 0 { 0 } else { [20, 80, 250][rng.usize(..3)] };
         let chance = |rng: &mut Rng| if rng.bool() { rng.u32(..=most) } else { 0 };
         let chances = Chances {
@@ -154,6 +200,7 @@ impl World {
             lost_after: chance(&mut rng),
             stale_read: chance(&mut rng),
             slow: chance(&mut rng) / 2,
+            slow_apply: chance(&mut rng) * 4,
             refused: chance(&mut rng),
             refused_whole: chance(&mut rng),
             killed: chance(&mut rng),
@@ -162,14 +209,16 @@ impl World {
             invalid: rng.u32(..100),
         };
         let (customers, consumers) = (rng.u32(1..6), rng.usize(1..4));
-        let refused_for = TimeDelta::minutes(if most > 0 && rng.u32(..5) == 0 { rng.i64(2..20) } else { 0 });
-        let correlation_ttl = TimeDelta::hours(24);
+        let trouble = Trouble::draw(&mut rng, most == 0);
+        let correlation_ttl = TimeDelta::hours([24, 360][rng.usize(..2)]);
         let visibility = TimeDelta::seconds([5, 20, 60][rng.usize(..3)]);
         let input = Fifo::new("message", Some(rng.u32(3..6)), visibility);
         let dead = Fifo::new("letter", None, TimeDelta::seconds(30));
-        let redrive_keeps_id = rng.bool();
+        let (redrive_keeps_id, deletes) = (rng.bool(), rng.usize(..3));
+        let (chances, trouble) = sabotage.provoke(chances, trouble);
         World(Mutex::new(State {
-            rng,
+            seed,
+            draws: BTreeMap::new(),
             chances,
             is_faulty: true,
             sabotage,
@@ -182,6 +231,8 @@ impl World {
             given_up: BTreeMap::new(),
             disordered: BTreeSet::new(),
             decisions: DecisionsQueue::default(),
+            neglected: BTreeSet::new(),
+            origins: BTreeMap::new(),
             violation: None,
             trace: std::env::var("SIM_TRACE").ok(),
             tables: Tables::default(),
@@ -190,7 +241,8 @@ impl World {
             customers,
             consumers,
             correlation_ttl,
-            refused_until: beginning() + refused_for,
+            trouble,
+            deletes,
             jumped: TimeDelta::zero(),
         }))
         .into()
@@ -201,26 +253,77 @@ impl World {
     }
 
     /// Waits as long as a request takes.
-    pub async fn delay(&self) {
+    pub async fn delay(&self, rng: &mut Rng) {
         let delay_ms = {
             let mut state = self.state();
-            let (slow, rng_ms) = (state.chances.slow, state.rng.u64(1..30));
-            if state.happens(slow) {
+            let slow = state.chances.slow;
+            if state.happens(rng, slow) {
                 state.count("slow", 1);
                 // Longer than a customer may take, and at times longer than the visibility time-out.
-                state.rng.u64(500..40_000)
+                rng.u64(500..40_000)
             } else {
-                rng_ms
+                rng.u64(1..30)
             }
         };
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
     }
+
+    /// Whether a request has no answer, because of one of its customers. Then it is waited for as long as a client does.
+    pub async fn hangs(&self, rng: &mut Rng, customers: &[&str]) -> bool {
+        {
+            let mut state = self.state();
+            let (from, until) = state.trouble.hangs;
+            let is_hanging = (from..until).contains(&state.now());
+            if !state.is_faulty || !is_hanging || !customers.contains(&TROUBLED) {
+                return false;
+            }
+            state.count("hung", 1);
+        }
+        let time_max_ms = u64::try_from(REQUEST_TIMEOUT.as_millis()).unwrap();
+        tokio::time::sleep(Duration::from_millis(rng.u64(1_000..=time_max_ms))).await;
+        true
+    }
+}
+
+impl Trouble {
+    fn draw(rng: &mut Rng, is_quiet: bool) -> Trouble {
+        let begun = beginning();
+        let minutes = |rng: &mut Rng, odds| if rng.u32(..odds) == 0 { rng.i64(2..20) } else { 0 };
+        let refused_for = minutes(rng, if is_quiet { 2 } else { 3 });
+        let hangs_for = minutes(rng, if is_quiet { 2 } else { 6 });
+        let modulus = [1, 2, 2, 3][rng.usize(..4)];
+        let hangs_from = begun + TimeDelta::seconds(rng.i64(0..60));
+        Trouble {
+            refused_until: begun + TimeDelta::minutes(refused_for),
+            refused_events: (modulus, rng.u32(..modulus)),
+            hangs: (hangs_from, hangs_from + TimeDelta::minutes(hangs_for)),
+            is_alone: is_quiet && refused_for + hangs_for > 0,
+        }
+    }
 }
 
 impl State {
+    /// A source of chance for one request, or one step, of somebody. It depends on who and what it is for, and on how often
+    /// that was asked before; not on what others do meanwhile. So a change elsewhere in the program does not turn one seed's
+    /// run into another's.
+    pub fn draw(&mut self, actor: &str, what: &str) -> Rng {
+        let nth = self.draws.entry((actor.to_owned(), what.to_owned())).or_default();
+        *nth += 1;
+        let mut hasher = SipHasher13::new_with_keys(self.seed, *nth);
+        (actor, what).hash(&mut hasher);
+        Rng::with_seed(hasher.finish())
+    }
+
     /// Whether something with this chance happens now.
-    pub fn happens(&mut self, chance: u32) -> bool {
-        self.is_faulty && self.rng.u32(..1000) < chance
+    pub fn happens(&self, rng: &mut Rng, chance: u32) -> bool {
+        rng.u32(..1000) < chance && self.is_faulty
+    }
+
+    /// Whether DynamoDB refuses every write of an event's record at the moment.
+    pub fn refuses(&self, key: &EventKey) -> bool {
+        let (modulus, remainder) = self.trouble.refused_events;
+        let is_meant = key.event_id.parse().map_or(true, |id: u32| id % modulus == remainder);
+        self.is_faulty && key.customer_id == TROUBLED && is_meant && self.now() < self.trouble.refused_until
     }
 
     /// Counts something that has happened so many times.
@@ -309,6 +412,15 @@ impl State {
         true
     }
 
+    /// Where nothing goes wrong but for one customer, no message of another fails.
+    pub fn watch_failures(&mut self, batch: &[Message], failed: &[&str]) {
+        let others = batch.iter().filter(|message| message.group != TROUBLED && failed.contains(&message.id.as_str()));
+        let others: Vec<&Message> = others.collect();
+        if self.trouble.is_alone && !others.is_empty() {
+            self.violation(format!("failed though only {TROUBLED} is in trouble: {others:?}"));
+        }
+    }
+
     /// Moves everything back from the dead-letter queue, as SQS does it: under new ids, invalid or not.
     pub fn redrive_natively(&mut self) {
         let now = self.now();
@@ -325,8 +437,19 @@ impl State {
             let kept = Some(letter.deduplication_id).filter(|_| self.redrive_keeps_id);
             let deduplication_id = kept.unwrap_or_else(|| format!("redrive's {} at {now}", letter.id));
             let new = New { deduplication_id, group: letter.group, body: letter.body, code: None };
-            self.input.send(new, now);
+            let origin = self.origins.get(&letter.id).cloned();
+            self.send(new, origin);
         }
+    }
+
+    /// Puts a message on the input queue. Says whether it is taken for new.
+    pub fn send(&mut self, new: New, origin: Option<String>) -> bool {
+        let now = self.now();
+        let id = self.input.send(new, now);
+        if let (Some(id), Some(origin)) = (&id, origin) {
+            self.origins.insert(id.clone(), origin);
+        }
+        id.is_some()
     }
 
     /// The true time.
@@ -335,7 +458,8 @@ impl State {
     }
 }
 
-fn event_of(body: &str) -> Option<EventKey> {
+/// The event that a message's body asks for.
+pub fn event_of(body: &str) -> Option<EventKey> {
     let oracle::Attempt { id, customer_id, .. } = oracle::read(body.as_bytes()).ok()?;
     Some(EventKey { customer_id, event_id: id })
 }
