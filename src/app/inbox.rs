@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::QueueError;
 
 /// The most messages in one answer (the SQS API reference, `ReceiveMessage`).
@@ -45,12 +47,49 @@ pub struct Received {
     pub deduplication_id: Option<String>,
     /// How often it has been received, this time included.
     pub receive_count: Option<u64>,
-    /// Its text attributes, by name.
-    pub attributes: BTreeMap<String, String>,
+    /// When it was sent, or moved to this queue.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// Its attributes, by name.
+    pub attributes: BTreeMap<String, Attribute>,
     /// Its body.
     pub body: String,
     /// What this delivery of it is known by.
     pub receipt: Receipt,
+}
+
+impl Received {
+    /// An attribute's text. `None` if there is no such attribute, or its value is binary.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        match &self.attributes.get(name)?.value {
+            AttributeValue::Text(text) => Some(text),
+            AttributeValue::Binary(_) => None,
+        }
+    }
+}
+
+/// An attribute of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its type as the sender named it: `String`, `Number` or `Binary`, with whatever follows behind a point.
+    pub data_type: String,
+    /// Its value.
+    pub value: AttributeValue,
+}
+
+/// Value of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttributeValue {
+    /// Text: also a number.
+    Text(String),
+    /// Bytes.
+    Binary(Vec<u8>),
+}
+
+impl Attribute {
+    /// An attribute of type `String`.
+    pub fn text(value: impl Into<String>) -> Attribute {
+        Attribute { data_type: "String".to_owned(), value: AttributeValue::Text(value.into()) }
+    }
 }
 
 /// What one delivery of a message is known by. A later delivery has another.

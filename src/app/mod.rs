@@ -7,6 +7,7 @@
 
 mod backoff;
 pub mod consumer;
+pub mod dead_letter;
 pub mod deciding;
 mod digest;
 mod inbox;
@@ -19,12 +20,12 @@ pub mod redrive;
 #[cfg(feature = "cli")]
 mod tally;
 
+pub use dead_letter::DeadLetter;
 pub use digest::digest_hex;
-pub use inbox::{Inbox, RECEIVE_MAX, Receipt, Received};
+pub use inbox::{Attribute, AttributeValue, Inbox, RECEIVE_MAX, Receipt, Received};
 pub use outgoing::{Outbox, Outgoing, SEND_MAX, can_be_body};
 pub use ports::{
-    Cause, Clock, Consistency, DeadLetter, Lookup, QueueError, Queues, Remark, Snapshot, Store, StoreError, Units,
-    with_sources,
+    Cause, Clock, Consistency, Lookup, QueueError, Queues, Remark, Snapshot, Store, StoreError, Units, with_sources,
 };
 pub use records::{Commit, CorrelationRecord, UsageChange, UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes};
 #[cfg(feature = "cli")]

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Commit, CorrelationRecord, UsageKey, UsageRow};
-use crate::domain::{EventKey, LoadError, StoredDecision};
+use super::{Commit, CorrelationRecord, DeadLetter, UsageKey, UsageRow};
+use crate::domain::{EventKey, StoredDecision};
 
 /// Where correlation records and usage rows are kept.
 pub trait Store: Send + Sync {
@@ -37,7 +37,8 @@ pub trait Queues: Send + Sync {
     /// alone: the answers are in the order of the decisions.
     fn publish(&self, decisions: &[&StoredDecision]) -> impl Future<Output = Vec<Result<(), QueueError>>> + Send;
 
-    /// Puts invalid input in the dead-letter queue.
+    /// Puts invalid input in the dead-letter queue, each message in a group of its own: it has no order to keep, and must not
+    /// hide what comes behind it.
     fn dead_letter(&self, letter: &DeadLetter) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
@@ -190,19 +191,6 @@ impl QueueError {
     pub fn no_answer() -> QueueError {
         QueueError { cause: Cause::new("the queue's answer does not mention the message"), is_retryable: true }
     }
-}
-
-/// Invalid input on its way to the dead-letter queue: whole, with what is wrong with it.
-#[derive(Clone, Debug)]
-pub struct DeadLetter {
-    /// The message in which it came.
-    pub message_id: String,
-    /// The group in which it came.
-    pub group_id: String,
-    /// The body.
-    pub body: String,
-    /// What is wrong with it.
-    pub error: LoadError,
 }
 
 /// An error's sentence with those of everything beneath it, for a line of a log.

@@ -82,6 +82,10 @@ fn received(record: SqsMessage) -> Received {
         group_id: attributes.remove("MessageGroupId").unwrap_or_default(),
         deduplication_id: attributes.remove("MessageDeduplicationId"),
         receive_count: attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()),
+        sent_at: attributes
+            .get("SentTimestamp")
+            .and_then(|ms| ms.parse().ok())
+            .and_then(DateTime::<Utc>::from_timestamp_millis),
         body: body.unwrap_or_default(),
         ..Received::default()
     }

@@ -4,6 +4,8 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use assert_cmd::cargo::cargo_bin_cmd;
+use aws_sdk_sqs::primitives::Blob;
+use aws_sdk_sqs::types::MessageAttributeValue;
 use loadgate::adapters::aws;
 use loadgate::adapters::sqs::{SqsOutbox, queue_settings};
 use loadgate::app::{CorrelationRecord, Outbox, Outgoing, Received, Store};
@@ -90,7 +92,7 @@ async fn every_letter_goes_where_it_belongs_and_nothing_happens_without_go() {
     let found: Vec<_> = found.map(|(cause, count)| (cause.to_owned(), count)).into();
     for _ in 0..2 {
         let (said, code) = scene.redrive(&[]);
-        assert_eq!((causes(&said), code), (found.clone(), Some(0)), "a look changes nothing");
+        assert_eq!((causes(&said), code), (found.clone(), Some(3)), "a look changes nothing, and letters are left");
         assert_eq!((&said["is_dry_run"], &said["done"], &said["letters"]), (&json!(true), &json!(0), &json!(8)));
     }
     assert!(drain(&scene.queues.input).await.is_empty() && drain(&scene.queues.decisions).await.is_empty());
@@ -112,7 +114,7 @@ async fn every_letter_goes_where_it_belongs_and_nothing_happens_without_go() {
     let kept = std::fs::read_to_string(&file).unwrap();
     let mut kept: Vec<Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     kept.sort_by_key(|letter| letter["code"].to_string());
-    assert_eq!((&kept[0]["code"], &kept[0]["group_id"]), (&json!("GROUP_MISMATCH"), &json!("another")));
+    assert_eq!((&kept[0]["code"], &kept[0]["attributes"]["group_id"]), (&json!("GROUP_MISMATCH"), &json!("another")));
     assert_eq!((&kept[1]["code"], &kept[1]["body"]), (&json!("NOT_JSON"), &json!("no attempt")));
     assert_eq!(scene.redrive(&["--go"]).0["letters"], 0);
     assert!(drain(&scene.queues.decisions).await.is_empty() && drain(&scene.queues.input).await.is_empty());
@@ -131,6 +133,72 @@ async fn what_stands_behind_letters_that_stay_is_reached() {
     assert_eq!(ids(&drain(&scene.queues.input).await), expected, "in their order");
     let (said, _) = scene.redrive(&["--max", "1"]);
     assert_eq!(causes(&said), [("NOT_JSON".to_owned(), 1)], "it was given back at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_letter_is_seen_that_can_be_received_and_go_always_gets_on() {
+    let mut scene = Scene::set().await;
+    // Eight of one customer and two of another fill the first answer, and lock the five behind them.
+    for n in 0..8 {
+        scene.letter("crowd", &format!("no attempt {n}")).await;
+    }
+    for n in 0..2 {
+        scene.letter("behind", &format!("no attempt {n}")).await;
+    }
+    for n in 0..5 {
+        scene.attempt("behind", &n.to_string()).await;
+    }
+    // Twelve of which the head stays, and one with more than ten that stay.
+    for n in 0..12 {
+        scene.letter(&format!("head-{n}"), "no attempt").await;
+        scene.attempt(&format!("head-{n}"), "1").await;
+    }
+    for n in 0..13 {
+        scene.letter("long", &format!("no attempt {n}")).await;
+    }
+    scene.attempt("long", "1").await;
+
+    let (said, code) = scene.redrive(&[]);
+    assert_eq!(causes(&said), [("not_decided".to_owned(), 17), ("NOT_JSON".to_owned(), 32)], "{said}");
+    assert_eq!(
+        (&said["not_seen"], &said["is_through"], code),
+        (&json!(4), &json!(false), Some(3)),
+        "ten of 14: {said}"
+    );
+    let (said, code) = scene.redrive(&["--go"]);
+    assert_eq!((&said["done"], &said["not_seen"], code), (&json!(18), &json!(0), Some(3)), "{said}");
+    assert_eq!(drain(&scene.queues.input).await.len(), 18);
+    let (said, _) = scene.redrive(&[]);
+    assert_eq!((causes(&said), &said["is_through"]), (vec![("NOT_JSON".to_owned(), 35)], &json!(true)), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invalid_letters_are_kept_whole_with_attributes_of_every_type() {
+    let scene = Scene::set().await;
+    let client = aws_sdk_sqs::Client::new(&aws::load(Some(sqs())).await);
+    let typed = |data_type: &str| MessageAttributeValue::builder().data_type(data_type);
+    let bytes = Blob::new([0, 255, 7]);
+    let request = client.send_message().queue_url(&scene.queues.dead_letters).message_body("no attempt");
+    let request = request.message_group_id("528").message_deduplication_id("1");
+    let request = request
+        .message_attributes("number", typed("Number.int").string_value("12").build().unwrap())
+        .message_attributes("picture", typed("Binary.png").binary_value(bytes).build().unwrap())
+        .message_attributes("text", typed("String").string_value("x").build().unwrap());
+    request.send().await.unwrap();
+    // Into a group of its own, and from there into the file.
+    assert_eq!(scene.redrive(&["--go"]).0["regrouped"], 1);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("invalid.jsonl");
+    let (said, code) = scene.redrive(&["--go", "--drop-invalid", file.to_str().unwrap()]);
+    assert_eq!((&said["archived"], code), (&json!(1), Some(0)), "{said}");
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let attributes = &kept["attributes"];
+    assert_eq!(attributes["number"], json!({ "type": "Number.int", "value": "12" }));
+    assert_eq!(attributes["picture"], json!({ "type": "Binary.png", "value_base64": "AP8H" }));
+    assert_eq!((&attributes["text"], &attributes["group_id"]), (&json!("x"), &json!("528")));
+    assert_eq!((&kept["code"], &kept["body"]), (&json!("NOT_JSON"), &json!("no attempt")));
+    assert_eq!(kept["message_id"].as_str().map(str::len), Some(36), "{kept}");
+    assert!(kept["sent_at"].is_string() && kept["deduplication_id"].is_string(), "{kept}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,13 +237,14 @@ async fn interrupted_and_killed_it_goes_on_where_it_stopped() {
     // What the killed one held, if anything, comes back after five minutes, and its customers with it: all others are done at
     // once.
     let output = scene.run(&["--go"]);
-    let told = String::from_utf8_lossy(&output.stderr);
+    let told = String::from_utf8_lossy(&output.stdout);
     let sent: Vec<String> = ids(&drain(&scene.queues.input).await);
     let each: std::collections::BTreeSet<&String> = sent.iter().collect();
     assert_eq!(each.len(), sent.len(), "none twice");
     let left = queue_settings(&aws::load(Some(sqs())).await, &scene.queues.dead_letters).await.unwrap();
     let held = left.messages + left.messages_in_flight;
-    assert_eq!(told.contains("run it again in 5 minutes"), held > 0, "{held} are left: {told}");
+    assert_eq!(told.contains("were not seen"), held > 0, "{held} are left: {told}");
+    assert_eq!(output.status.code(), Some(if held > 0 { 3 } else { 0 }));
     let all = sent.len() as u64 + held;
     assert!((120..=130).contains(&all), "none lost; ten may have been sent back and not yet deleted: {all}");
     for customer in 0..12 {

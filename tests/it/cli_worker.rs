@@ -61,7 +61,8 @@ async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
     let bodies: Vec<String> = decisions.into_iter().map(|message| message.body).collect();
     assert_eq!(by_customer(&bodies), by_customer(&expected));
     let mut letters: Vec<_> = drain_until(&queues.dead_letters, rejects.len()).await;
-    let mut codes: Vec<_> = letters.drain(..).map(|letter| (letter.attributes["code"].clone(), letter.body)).collect();
+    let mut codes: Vec<_> =
+        letters.drain(..).map(|letter| (letter.attribute("code").unwrap().to_owned(), letter.body)).collect();
     codes.sort();
     assert_eq!(codes, rejects);
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin_cmd;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cloud::{Endpoints, Stack, record_count};
 use crate::secrecy::assert_secret;
@@ -75,6 +75,19 @@ async fn every_attempt_of_a_file_is_decided_once_and_in_order() {
     let decisions = receive_all(&stack.endpoints.decisions_queue_url, false, expected.len());
     assert_eq!(decisions.len(), expected.len(), "none missing, none twice");
     assert_eq!(by_customer(&decisions), by_customer(&expected));
+
+    let url = ["--dead-letter-queue-url", &stack.endpoints.dead_letter_queue_url];
+    let look = cargo_bin_cmd!("loadgate")
+        .args(["redrive", "--json", "--dynamodb-endpoint-url", &stack.endpoints.dynamodb_endpoint_url])
+        .args(url)
+        .output()
+        .unwrap();
+    let look: Value = serde_json::from_slice(&look.stdout).unwrap();
+    assert_eq!(
+        (&look["letters"], &look["not_seen"]),
+        (&json!(rejects.len()), &json!(0)),
+        "every one is listed: {look}"
+    );
 
     let letters = receive_all(&stack.endpoints.dead_letter_queue_url, true, rejects.len());
     let mut letters: Vec<(String, String)> = letters.iter().map(|line| letter(line)).collect();

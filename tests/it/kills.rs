@@ -99,7 +99,8 @@ impl Scene {
         assert_eq!(by_customer(&lines), by_customer(&self.expected));
         assert_eq!(record_count(&self.fresh.url, &self.fresh.names.correlation).await, self.expected.len());
         let letters = drain(&self.queues.dead_letters).await.into_iter();
-        let letters: BTreeSet<_> = letters.map(|letter| (letter.attributes["code"].clone(), letter.body)).collect();
+        let letters: BTreeSet<_> =
+            letters.map(|letter| (letter.attribute("code").unwrap().to_owned(), letter.body)).collect();
         assert_eq!(letters, self.rejects);
     }
 }

@@ -5,16 +5,17 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
-    MessageSystemAttributeName,
+    MessageAttributeValue, MessageSystemAttributeName,
 };
 use aws_sdk_sqs::{Client, config};
+use chrono::DateTime;
 use futures_util::{StreamExt, stream};
 
 use super::answers::in_order;
 use super::error::queue_error;
 use super::unbuilt;
 use crate::adapters::aws::long_poll_timeouts;
-use crate::app::{Inbox, QueueError, RECEIVE_MAX, Receipt, Received, SEND_MAX};
+use crate::app::{Attribute, AttributeValue, Inbox, QueueError, RECEIVE_MAX, Receipt, Received, SEND_MAX};
 use crate::config::is_fifo;
 
 /// The longest that SQS waits for messages, in seconds (the SQS API reference, `ReceiveMessage`).
@@ -24,10 +25,11 @@ pub const WAIT_MAX_S: u64 = 20;
 const REQUESTS_MAX: usize = 8;
 
 /// What is asked for with each message.
-const ATTRIBUTES: [MessageSystemAttributeName; 3] = [
+const ATTRIBUTES: [MessageSystemAttributeName; 4] = [
     MessageSystemAttributeName::ApproximateReceiveCount,
     MessageSystemAttributeName::MessageDeduplicationId,
     MessageSystemAttributeName::MessageGroupId,
+    MessageSystemAttributeName::SentTimestamp,
 ];
 
 /// A queue in SQS from which messages are taken.
@@ -136,16 +138,27 @@ fn seconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
 }
 
+fn to_attribute(value: MessageAttributeValue) -> Attribute {
+    let MessageAttributeValue { data_type, string_value, binary_value, .. } = value;
+    let value = match binary_value {
+        Some(bytes) => AttributeValue::Binary(bytes.into_inner()),
+        None => AttributeValue::Text(string_value.unwrap_or_default()),
+    };
+    Attribute { data_type, value }
+}
+
 fn received(message: Message) -> Received {
     let mut system = message.attributes.unwrap_or_default();
     let attributes = message.message_attributes.unwrap_or_default().into_iter();
     let receive_count = system.remove(&MessageSystemAttributeName::ApproximateReceiveCount);
+    let sent_at_ms = system.remove(&MessageSystemAttributeName::SentTimestamp);
     Received {
         message_id: message.message_id.unwrap_or_default(),
         group_id: system.remove(&MessageSystemAttributeName::MessageGroupId).unwrap_or_default(),
         deduplication_id: system.remove(&MessageSystemAttributeName::MessageDeduplicationId),
         receive_count: receive_count.and_then(|count| count.parse().ok()),
-        attributes: attributes.filter_map(|(name, value)| Some((name, value.string_value?))).collect(),
+        sent_at: sent_at_ms.and_then(|ms| DateTime::from_timestamp_millis(ms.parse().ok()?)),
+        attributes: attributes.map(|(name, value)| (name, to_attribute(value))).collect(),
         body: message.body.unwrap_or_default(),
         receipt: Receipt(message.receipt_handle.unwrap_or_default()),
     }

@@ -9,12 +9,15 @@ mod inspect;
 #[cfg(feature = "cli")]
 mod outbox;
 
+use std::collections::HashMap;
+
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
+use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
 
-use crate::app::{Cause, DeadLetter, Outgoing, QueueError, Queues, digest_hex};
+use crate::app::{Attribute, AttributeValue, Cause, DeadLetter, Outgoing, QueueError, Queues, digest_hex};
 use crate::domain::{EventKey, StoredDecision};
 use crate::wire::decision_message;
 use answers::in_order;
@@ -26,13 +29,6 @@ pub use inbox::{SqsInbox, WAIT_MAX_S};
 pub use inspect::{QueueSettings, RedrivePolicy, queue_settings};
 #[cfg(feature = "cli")]
 pub use outbox::SqsOutbox;
-
-/// The message attribute of a dead letter that says what is wrong, for machines.
-pub const CODE_ATTRIBUTE: &str = "code";
-/// The message attribute of a dead letter that says what is wrong, in one sentence.
-pub const REASON_ATTRIBUTE: &str = "reason";
-/// The message attribute of a dead letter with the id of the message in which it came.
-pub const MESSAGE_ID_ATTRIBUTE: &str = "message_id";
 
 /// The decisions queue and the dead-letter queue.
 #[derive(Clone, Debug)]
@@ -88,17 +84,16 @@ impl Queues for SqsQueues {
     }
 
     async fn dead_letter(&self, letter: &DeadLetter) -> Result<(), QueueError> {
+        let attributes = letter.attributes().into_iter().map(|(name, value)| Ok((name, from_attribute(value)?)));
+        let attributes = attributes.collect::<Result<HashMap<_, _>, QueueError>>()?;
         let request = self
             .client
             .send_message()
             .queue_url(&self.dead_letters_url)
-            .message_group_id(&letter.group_id)
-            // As SQS itself does when it moves a message to a FIFO dead-letter queue.
-            .message_deduplication_id(&letter.message_id)
+            .message_group_id(letter.own_group_id())
+            .message_deduplication_id(letter.own_group_id())
             .message_body(&letter.body)
-            .message_attributes(CODE_ATTRIBUTE, text(letter.error.code())?)
-            .message_attributes(REASON_ATTRIBUTE, text(&letter.error.to_string())?)
-            .message_attributes(MESSAGE_ID_ATTRIBUTE, text(&letter.message_id)?);
+            .set_message_attributes(Some(attributes));
         let answer = request.send().await;
         answer.map(drop).map_err(|error| queue_error("SendMessage", &self.dead_letters_url, &error))
     }
@@ -133,8 +128,13 @@ fn entry((place, message): (usize, Outgoing)) -> Result<SendMessageBatchRequestE
         .map_err(unbuilt)
 }
 
-fn text(value: &str) -> Result<MessageAttributeValue, QueueError> {
-    MessageAttributeValue::builder().data_type("String").string_value(value).build().map_err(unbuilt)
+fn from_attribute(Attribute { data_type, value }: Attribute) -> Result<MessageAttributeValue, QueueError> {
+    let builder = MessageAttributeValue::builder().data_type(data_type);
+    let builder = match value {
+        AttributeValue::Text(text) => builder.string_value(text),
+        AttributeValue::Binary(bytes) => builder.binary_value(Blob::new(bytes)),
+    };
+    builder.build().map_err(unbuilt)
 }
 
 /// The error of a request that lacks a field which this program always sets. It is a defect: repeating it does not help.

@@ -37,6 +37,8 @@ pub struct Message {
     pub place: u64,
     /// Its customer, in whose order it is settled.
     pub group_id: String,
+    /// When it was sent, if that is known.
+    pub sent_at: Option<DateTime<Utc>>,
     /// What is in it.
     pub content: Content,
 }

@@ -6,6 +6,7 @@ mod embedded;
 mod files;
 mod generate;
 mod input;
+mod message_line;
 mod outcome;
 mod output;
 mod receive;

@@ -8,9 +8,9 @@ use anyhow::Context;
 use clap::value_parser;
 use loadgate::adapters::sqs::{SqsInbox, WAIT_MAX_S};
 use loadgate::app::{Inbox, QueueError, RECEIVE_MAX, Receipt, Received};
-use serde::Serialize;
 
 use crate::cloud::{QueueArgs, block_on};
+use crate::message_line::{message_line, one_line};
 use crate::outcome::{EXIT_CODES, Failure, tell};
 
 /// Print the messages of a queue as lines, and delete them from it
@@ -43,14 +43,6 @@ pub struct Args {
     /// Print each message as a JSON object with its id, group, attributes and body
     #[arg(long)]
     attributes: bool,
-}
-
-#[derive(Serialize)]
-struct Line<'m> {
-    message_id: &'m str,
-    group_id: &'m str,
-    attributes: &'m std::collections::BTreeMap<String, String>,
-    body: &'m str,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -93,12 +85,11 @@ async fn delete(inbox: &SqsInbox, messages: &[Received]) -> Result<(), QueueErro
 
 fn print(messages: &[Received], with_attributes: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    for Received { message_id, group_id, attributes, body, .. } in messages {
+    for message in messages {
         if with_attributes {
-            serde_json::to_writer(&mut out, &Line { message_id, group_id, attributes, body })?;
-            writeln!(out)?;
+            writeln!(out, "{}", message_line(message, None))?;
         } else {
-            writeln!(out, "{body}")?;
+            writeln!(out, "{}", one_line(&message.body))?;
         }
     }
     out.flush()

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::app::dead_letter::origin;
 use crate::app::deciding::Delivery;
 use crate::app::redrive::{Fate, Redriver};
 use crate::app::{Clock, Outbox, Queues, Received, Store, StoreError};
 use crate::domain::LoadError;
-use crate::entry::message::read_delivery;
+use crate::entry::message::read_delivery_of;
 
 /// A letter of a dead-letter queue.
 pub struct Letter {
@@ -44,7 +45,7 @@ pub async fn judge<S: Store, Q: Queues, C: Clock, O: Outbox>(
     redriver: &Redriver<S, Q, C, O>,
     received: &[Received],
 ) -> Result<Vec<Content>, StoreError> {
-    let read: Vec<_> = received.iter().map(|letter| read_delivery(0, letter)).collect();
+    let read: Vec<_> = received.iter().map(read).collect();
     let valid: Vec<&Delivery> = read.iter().filter_map(|delivery| delivery.as_ref().ok()).collect();
     let fates = redriver.fates(&valid).await?;
     let content = |delivery: Result<Delivery, LoadError>| match delivery {
@@ -54,11 +55,26 @@ pub async fn judge<S: Store, Q: Queues, C: Clock, O: Outbox>(
     Ok(read.into_iter().map(content).collect())
 }
 
+/// Whether no other letter is in the letter's group, so that it hides nothing.
+pub fn has_own_group(letter: &Received) -> bool {
+    letter.group_id == letter.message_id || origin(letter).is_some()
+}
+
+/// Reads a letter as the message that it was.
+fn read(letter: &Received) -> Result<Delivery, LoadError> {
+    let (message_id, group_id) = origin(letter).unwrap_or((&letter.message_id, &letter.group_id));
+    read_delivery_of(0, letter, message_id, group_id)
+}
+
 /// Each customer's letters, in order.
 pub fn by_customer(letters: Vec<Letter>) -> BTreeMap<String, Vec<Letter>> {
     let mut customers = BTreeMap::<String, Vec<Letter>>::new();
     for letter in letters {
-        customers.entry(letter.received.group_id.clone()).or_default().push(letter);
+        let customer = match &letter.content {
+            Content::Attempt { delivery, .. } => delivery.customer_id().to_owned(),
+            Content::Invalid(_) => letter.received.group_id.clone(),
+        };
+        customers.entry(customer).or_default().push(letter);
     }
     customers
 }

@@ -45,14 +45,18 @@ pub struct Report {
     pub done: u64,
     /// How many of these were invalid, and are kept in the archive.
     pub archived: u64,
+    /// How many invalid letters have got a group of their own, in which they hide nothing, and stay.
+    pub regrouped: u64,
     /// How many customers were stopped, or letters not deleted, because something failed.
     pub failed: u64,
     /// The first failures: a message id, and what happened.
     pub failures: Vec<String>,
     /// How many letters could not be given back, and come back by themselves.
     pub not_given_back: u64,
-    /// Whether the queue had nothing more to give. Not so where a customer's letters that stay may hide others behind them.
-    pub is_through: bool,
+    /// Whether the queue had nothing more to give: neither was enough seen, nor was it interrupted.
+    pub is_complete: bool,
+    /// Of how many groups ten letters stay, so that the queue shows none behind them.
+    pub full_groups: u64,
 }
 
 impl Report {

@@ -4,12 +4,13 @@ use super::Redrive;
 use super::letters::{Content, Letter};
 use crate::app::{Clock, Inbox, Outbox, QueueError, Queues, Received, Store, with_sources};
 
-/// What came of one customer's letters.
+/// Result of settling one customer's letters.
 pub struct Settled {
     pub customer: String,
-    pub done: u64,
+    /// The letters that have left the queue.
+    pub done: Vec<Received>,
     pub failure: Option<String>,
-    pub left: Vec<Received>,
+    pub staying: Vec<Received>,
 }
 
 /// Settles one customer's letters in order, and deletes each. The first that fails stops the customer.
@@ -18,17 +19,17 @@ pub async fn settle_all<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox>(
     customer: String,
     letters: Vec<Letter>,
 ) -> Settled {
-    let mut settled = Settled { customer, done: 0, failure: None, left: vec![] };
+    let mut settled = Settled { customer, done: vec![], failure: None, staying: vec![] };
     for letter in letters {
         if settled.failure.is_some() {
-            settled.left.push(letter.received);
+            settled.staying.push(letter.received);
             continue;
         }
         match settle(redrive, &letter).await {
-            Ok(()) => settled.done += 1,
+            Ok(()) => settled.done.push(letter.received),
             Err(what) => {
                 settled.failure = Some(format!("{}: {what}", letter.received.message_id));
-                settled.left.push(letter.received);
+                settled.staying.push(letter.received);
             }
         }
     }

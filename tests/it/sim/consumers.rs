@@ -93,8 +93,9 @@ async fn invoke_for_ever(world: Arc<World>, actor: String) {
     loop {
         let batch = world.state().receive(Which::Input, 10, None);
         if batch.is_empty() {
-            let wait_ms = world.state().draw(&actor, "pause").u64(200..6_000);
-            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            let mut rng = world.state().draw(&actor, "pause");
+            let wait_ms = rng.u64(200..6_000);
+            world.pause(&rng, wait_ms).await;
         } else {
             invoke(&world, &decider, &batch).await;
         }
@@ -197,7 +198,7 @@ pub async fn replay(world: Arc<World>) {
     for line in 0..rng.u32(..=lines_max) {
         let customers = world.state().customers;
         let (wait_ms, customer, day) = (rng.u64(..6_000), format!("c{}", rng.u32(..customers)), 27 + rng.u32(..5));
-        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        world.pause(&rng, wait_ms).await;
         let body =
             crate::support::line(&format!("replayed {line}"), &customer, "$1500", &format!("2018-12-{day}T00:00:00Z"));
         let written = read_attempt(body.trim_end().as_bytes()).unwrap();

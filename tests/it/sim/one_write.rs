@@ -7,12 +7,11 @@
 
 use std::sync::Arc;
 
-use fastrand::Rng;
 use futures_util::future::join_all;
 use loadgate::app::{Cause, Commit, CorrelationRecord, Lookup, Snapshot, StoreError, Units, UsageKey, UsageRow};
 
 use super::store::SimStore;
-use super::world::{State, World};
+use super::world::{Chance, State, World};
 
 /// Writes the row with the events, then their records.
 pub async fn commit(store: &SimStore, commit: &Commit) -> Result<Units, StoreError> {
@@ -32,7 +31,7 @@ pub async fn add_carried(store: &SimStore, lookup: &Lookup, snapshot: &mut Snaps
     }
 }
 
-async fn write_row(world: &World, commit: &Commit, rng: &mut Rng) -> Result<Units, StoreError> {
+async fn write_row(world: &World, commit: &Commit, rng: &mut Chance) -> Result<Units, StoreError> {
     world.delay(rng).await;
     let is_answer_lost = {
         let mut state = world.state();

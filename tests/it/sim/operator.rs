@@ -25,7 +25,7 @@ pub async fn while_faulty(world: &Arc<World>) {
     let mut rng = world.state().draw(OPERATOR, "minutes");
     let most = [1, 3, 10][rng.usize(..3)];
     for _ in 0..rng.u32(..=most) {
-        tokio::time::sleep(Duration::from_mins(1)).await;
+        world.pause(&rng, 60_000).await;
         if rng.bool() {
             redrive(world).await;
         }
@@ -37,7 +37,8 @@ pub async fn drain(world: &Arc<World>) -> Result<(), String> {
     let begun = tokio::time::Instant::now();
     let mut hours_left = 60;
     loop {
-        tokio::time::sleep(Duration::from_secs(20)).await;
+        let rng = world.state().draw(OPERATOR, "drain");
+        world.pause(&rng, 20_000).await;
         {
             let mut state = world.state();
             let (left, dead) = (state.input.messages.len(), &state.dead.messages);

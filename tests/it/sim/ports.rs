@@ -1,21 +1,20 @@
 //! The queues as consumers see them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use fastrand::Rng;
 use loadgate::adapters::sqs::deduplication_id;
 use loadgate::app::{
-    Cause, CorrelationRecord, DeadLetter, Inbox, Outbox, Outgoing, QueueError, Queues, Receipt, Received,
+    Attribute, Cause, CorrelationRecord, DeadLetter, Inbox, Outbox, Outgoing, QueueError, Queues, Receipt, Received,
 };
 use loadgate::domain::StoredDecision;
 use loadgate::wire::decision_message;
 
 use super::consumers::Invocation;
 use super::queue::{DEDUPLICATION, Message, New};
-use super::world::{Sabotage, State, World};
+use super::world::{Chance, Sabotage, State, World};
 
 /// What the decisions queue has taken.
 #[derive(Clone, Debug)]
@@ -110,9 +109,9 @@ impl Queues for SimQueues {
         if is_refused && rng.bool() {
             return Err(refusal(&mut rng));
         }
-        let (deduplication_id, group) = (letter.message_id.clone(), letter.group_id.clone());
-        let code = Some(letter.error.code().to_owned());
-        state.dead.send(New { deduplication_id, group, body: letter.body.clone(), code }, now);
+        let (deduplication_id, group) = (letter.own_group_id().to_owned(), letter.own_group_id().to_owned());
+        let (code, attributes) = (Some(letter.error.code().to_owned()), letter.attributes());
+        state.dead.send(New { deduplication_id, group, body: letter.body.clone(), code, attributes }, now);
         if is_refused { Err(refusal(&mut rng)) } else { Ok(()) }
     }
 }
@@ -152,7 +151,7 @@ impl SimQueues {
     }
 }
 
-fn refusal(rng: &mut Rng) -> QueueError {
+fn refusal(rng: &mut Chance) -> QueueError {
     QueueError { cause: Cause::new("refused"), is_retryable: rng.bool() }
 }
 
@@ -180,7 +179,7 @@ impl SimInbox {
     async fn ask<T: Default>(
         &self,
         what: &str,
-        effect: impl FnOnce(&mut State, &mut Rng) -> T,
+        effect: impl FnOnce(&mut State, &mut Chance) -> T,
     ) -> Result<T, QueueError> {
         let mut rng = self.world.state().draw(&self.actor, &format!("{what} {:?}", self.which));
         self.world.delay(&mut rng).await;
@@ -204,7 +203,7 @@ impl SimInbox {
         receipts: &[Receipt],
         mut effect: impl FnMut(&mut State, u64) -> bool,
     ) -> Vec<Result<(), QueueError>> {
-        let each = |state: &mut State, rng: &mut Rng| {
+        let each = |state: &mut State, rng: &mut Chance| {
             let one = |receipt: &Receipt| {
                 let refused = state.chances.refused;
                 let is_refused = state.happens(rng, refused) || !effect(state, receipt.0.parse().unwrap());
@@ -251,12 +250,15 @@ impl Inbox for SimInbox {
 }
 
 fn received_as(message: Message) -> Received {
+    let code = message.code.map(|code| ("code".to_owned(), Attribute::text(code)));
+    let attributes = code.into_iter().chain(message.attributes).collect();
     Received {
         message_id: message.id,
         group_id: message.group,
         deduplication_id: Some(message.deduplication_id),
+        sent_at: None,
         receive_count: Some(u64::from(message.receive_count)),
-        attributes: message.code.into_iter().map(|code| ("code".to_owned(), code)).collect(),
+        attributes,
         body: message.body,
         receipt: Receipt(message.receipt.to_string()),
     }
@@ -279,7 +281,8 @@ impl Outbox for SimOutbox {
             state.count("sent_back", 1);
             state.tell(|| format!("sent back: {group_id}, {deduplication_id}, {body}"));
             let origin = state.origins.get(&deduplication_id).cloned();
-            state.send(New { deduplication_id, group: group_id, body, code: None }, origin);
+            state
+                .send(New { deduplication_id, group: group_id, body, code: None, attributes: BTreeMap::new() }, origin);
             if state.happens(&mut rng, lost_after) {
                 return Err(refusal(&mut rng));
             }

@@ -1,11 +1,9 @@
 //! Who sends load attempts.
 
-use std::time::Duration;
-
-use fastrand::Rng;
+use std::collections::BTreeMap;
 
 use super::queue::New;
-use super::world::{State, World};
+use super::world::{Chance, State, World};
 
 /// Sends attempts: some in two messages, at times with another time, some messages twice, some invalid.
 pub async fn produce(world: &World) {
@@ -14,11 +12,12 @@ pub async fn produce(world: &World) {
     let most = [5, 15, 60][rng.usize(..3)];
     for event in 0..rng.u32(1..=most) {
         send_one(&mut world.state(), &mut rng, event);
-        tokio::time::sleep(Duration::from_millis(rng.u64(..3_000))).await;
+        let wait_ms = rng.u64(..3_000);
+        world.pause(&rng, wait_ms).await;
     }
 }
 
-fn send_one(state: &mut State, rng: &mut Rng, event: u32) {
+fn send_one(state: &mut State, rng: &mut Chance, event: u32) {
     let customer = format!("c{}", rng.u32(..state.customers));
     let cents = [1, 100_000, 166_700, 250_000, 500_000][rng.usize(..5)];
     let (day, hour) = (27 + rng.u32(..5), rng.u32(..24));
@@ -51,7 +50,16 @@ fn send_one(state: &mut State, rng: &mut Rng, event: u32) {
 fn send(state: &mut State, customer: &str, deduplication_id: &str, body: &str) -> bool {
     let deduplication_id = format!("producer's {deduplication_id}");
     let origin = Some(deduplication_id.clone());
-    state.send(New { deduplication_id, group: customer.to_owned(), body: body.to_owned(), code: None }, origin)
+    state.send(
+        New {
+            deduplication_id,
+            group: customer.to_owned(),
+            body: body.to_owned(),
+            code: None,
+            attributes: BTreeMap::new(),
+        },
+        origin,
+    )
 }
 
 /// Sends some events again.

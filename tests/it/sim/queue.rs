@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use loadgate::app::Attribute;
 
 /// For how long a second message with the same deduplication id is dropped.
 pub const DEDUPLICATION: TimeDelta = TimeDelta::minutes(5);
@@ -15,6 +16,7 @@ pub struct Message {
     pub body: String,
     /// What a dead letter says is wrong with it.
     pub code: Option<String>,
+    pub attributes: BTreeMap<String, Attribute>,
     pub receive_count: u32,
     pub visible_at: DateTime<Utc>,
     /// Which delivery it is: what an older one holds deletes nothing.
@@ -27,6 +29,7 @@ pub struct New {
     pub group: String,
     pub body: String,
     pub code: Option<String>,
+    pub attributes: BTreeMap<String, Attribute>,
 }
 
 /// A queue.
@@ -65,7 +68,7 @@ impl Fifo {
         }
         self.recent.insert(new.deduplication_id.clone(), now);
         self.ids += 1;
-        let New { deduplication_id, group, body, code } = new;
+        let New { deduplication_id, group, body, code, attributes } = new;
         let id = format!("{} {}", self.name, self.ids);
         let (receive_count, receipt) = (0, 0);
         self.messages.push(Message {
@@ -74,6 +77,7 @@ impl Fifo {
             group,
             body,
             code,
+            attributes,
             receive_count,
             visible_at: now,
             receipt,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use fastrand::Rng;
 use loadgate::app::deciding::COMMITS_MAX;
 use loadgate::app::{
     Cause, Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Units, UsageKey,
@@ -15,7 +14,7 @@ use loadgate::domain::EventKey;
 
 use super::consumers::{Invocation, REPLAY};
 use super::one_write;
-use super::world::{Sabotage, State, World};
+use super::world::{Chance, Sabotage, State, World};
 
 /// How long DynamoDB may take to apply a transaction's items, one after another.
 const APPLY_MS_MAX: i64 = 40;
@@ -199,7 +198,7 @@ fn customers(lookup: &Lookup) -> Vec<&str> {
     customers
 }
 
-async fn answer(world: &World, commit: &Commit, rng: &mut Rng) -> Result<Units, StoreError> {
+async fn answer(world: &World, commit: &Commit, rng: &mut Chance) -> Result<Units, StoreError> {
     let is_hanging = world.hangs(rng, &[&commit.customer_id]).await;
     if is_hanging && rng.bool() {
         return Err(StoreError::Unavailable(Cause::new("no answer")));
@@ -230,7 +229,7 @@ async fn answer(world: &World, commit: &Commit, rng: &mut Rng) -> Result<Units, 
     Ok(Units::default())
 }
 
-async fn remark(world: &World, record: &CorrelationRecord, rng: &mut Rng) -> Result<Remark, StoreError> {
+async fn remark(world: &World, record: &CorrelationRecord, rng: &mut Chance) -> Result<Remark, StoreError> {
     let key = &record.decision.key;
     if world.hangs(rng, &[&key.customer_id]).await {
         return Err(StoreError::Unavailable(Cause::new("no answer")));
@@ -266,7 +265,7 @@ async fn remark(world: &World, record: &CorrelationRecord, rng: &mut Rng) -> Res
 }
 
 impl State {
-    pub fn fail_without_effect(&mut self, rng: &mut Rng) -> Result<(), StoreError> {
+    pub fn fail_without_effect(&mut self, rng: &mut Chance) -> Result<(), StoreError> {
         let (throttled, lost_before) = (self.chances.throttled, self.chances.lost_before);
         if self.happens(rng, throttled) {
             self.count("throttled", 1);
@@ -279,7 +278,7 @@ impl State {
         Ok(())
     }
 
-    fn read(&mut self, lookup: &Lookup, records: Consistency, rng: &mut Rng) -> Result<Snapshot, StoreError> {
+    fn read(&mut self, lookup: &Lookup, records: Consistency, rng: &mut Chance) -> Result<Snapshot, StoreError> {
         self.fail_without_effect(rng)?;
         let now = self.now();
         let mut snapshot = Snapshot::default();
@@ -302,7 +301,7 @@ impl State {
         Ok(snapshot)
     }
 
-    fn read_record(&mut self, key: &EventKey, records: Consistency, rng: &mut Rng) -> Option<CorrelationRecord> {
+    fn read_record(&mut self, key: &EventKey, records: Consistency, rng: &mut Chance) -> Option<CorrelationRecord> {
         let (stale_read, sabotage, now) = (self.chances.stale_read, self.sabotage, self.now());
         // Without a condition on records, nothing but a strongly consistent read would show one.
         let may_be_stale = records == Consistency::Eventual && sabotage != Sabotage::OneWriteAccept;
@@ -328,7 +327,7 @@ impl State {
     }
 
     /// Makes a commit; says how long it takes until all of it can be read.
-    fn commit(&mut self, commit: &Commit, rng: &mut Rng) -> Result<Duration, StoreError> {
+    fn commit(&mut self, commit: &Commit, rng: &mut Chance) -> Result<Duration, StoreError> {
         let now = self.now();
         let key = |week| UsageKey { customer_id: commit.customer_id.clone(), week };
         let changed = commit.usage().iter().map(|change| (key(change.week), change.before.version));
@@ -364,7 +363,7 @@ impl State {
     }
 
     /// Writes everything. A transaction's items can be read one after another, in whatever order.
-    fn apply(&mut self, commit: &Commit, rng: &mut Rng) -> Duration {
+    fn apply(&mut self, commit: &Commit, rng: &mut Chance) -> Duration {
         let now = self.now();
         let is_atomic = matches!(commit.writes, Writes::Record(_));
         let slow = self.chances.slow_apply;
@@ -390,7 +389,7 @@ impl State {
         last.to_std().unwrap()
     }
 
-    fn put_record(&mut self, mut record: CorrelationRecord, applied_at: DateTime<Utc>, rng: &mut Rng) {
+    fn put_record(&mut self, mut record: CorrelationRecord, applied_at: DateTime<Utc>, rng: &mut Chance) {
         let now = self.now();
         let key = record.decision.key.clone();
         if record.is_unpublished {
@@ -413,14 +412,14 @@ impl State {
     }
 
     /// Puts a record that has been committed before.
-    pub fn put_record_only(&mut self, record: CorrelationRecord, now: DateTime<Utc>, rng: &mut Rng) {
+    pub fn put_record_only(&mut self, record: CorrelationRecord, now: DateTime<Utc>, rng: &mut Chance) {
         let deleted_at = self.deleted_at(&record, rng);
         let key = record.decision.key.clone();
         self.tables.records.insert(key, Stored { item: record, before: None, applied_at: now, deleted_at });
     }
 
     /// When TTL deletes a record: at once, late, or never.
-    pub fn deleted_at(&self, record: &CorrelationRecord, rng: &mut Rng) -> Option<DateTime<Utc>> {
+    pub fn deleted_at(&self, record: &CorrelationRecord, rng: &mut Chance) -> Option<DateTime<Utc>> {
         let late = TimeDelta::seconds(rng.i64(0..48 * 3600));
         [Some(record.expires_at), Some(record.expires_at + late), None][rng.usize(..3).min(self.deletes)]
     }

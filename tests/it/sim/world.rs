@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -135,6 +136,39 @@ pub const HAPPENINGS: [&str; 30] = [
 /// How often what has happened.
 pub type Counts = BTreeMap<&'static str, u64>;
 
+/// A source of chance for one step of an actor.
+pub struct Chance {
+    rng: Rng,
+    /// The actor's own milliseconds: those that leave this remainder when divided by [`SLOTS`].
+    slot: u64,
+}
+
+impl Deref for Chance {
+    type Target = Rng;
+
+    fn deref(&self) -> &Rng {
+        &self.rng
+    }
+}
+
+impl DerefMut for Chance {
+    fn deref_mut(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+}
+
+/// How many actors there may be.
+const SLOTS: u64 = 8;
+
+fn slot(actor: &str) -> u64 {
+    match actor {
+        "producer" => 0,
+        "operator" => 1,
+        "replay" => 2,
+        _ => 3 + actor.rsplit(' ').next().unwrap().parse::<u64>().unwrap(),
+    }
+}
+
 /// A run's world.
 pub struct World(Mutex<State>);
 
@@ -253,7 +287,7 @@ impl World {
     }
 
     /// Waits as long as a request takes.
-    pub async fn delay(&self, rng: &mut Rng) {
+    pub async fn delay(&self, rng: &mut Chance) {
         let delay_ms = {
             let mut state = self.state();
             let slow = state.chances.slow;
@@ -265,11 +299,19 @@ impl World {
                 rng.u64(1..30)
             }
         };
-        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        self.pause(rng, delay_ms).await;
+    }
+
+    /// Waits, and a few milliseconds more: no two actors do anything in the same millisecond, so that nothing depends on which
+    /// of them is asked first.
+    pub async fn pause(&self, rng: &Chance, time_ms: u64) {
+        let elapsed_ms = u64::try_from(self.state().begun.elapsed().as_millis()).unwrap() + time_ms;
+        let more_ms = (rng.slot + SLOTS - elapsed_ms % SLOTS) % SLOTS;
+        tokio::time::sleep(Duration::from_millis(time_ms + more_ms)).await;
     }
 
     /// Whether a request has no answer, because of one of its customers. Then it is waited for as long as a client does.
-    pub async fn hangs(&self, rng: &mut Rng, customers: &[&str]) -> bool {
+    pub async fn hangs(&self, rng: &mut Chance, customers: &[&str]) -> bool {
         {
             let mut state = self.state();
             let (from, until) = state.trouble.hangs;
@@ -280,7 +322,8 @@ impl World {
             state.count("hung", 1);
         }
         let time_max_ms = u64::try_from(REQUEST_TIMEOUT.as_millis()).unwrap();
-        tokio::time::sleep(Duration::from_millis(rng.u64(1_000..=time_max_ms))).await;
+        let time_ms = rng.u64(1_000..=time_max_ms);
+        self.pause(rng, time_ms).await;
         true
     }
 }
@@ -306,16 +349,16 @@ impl State {
     /// A source of chance for one request, or one step, of somebody. It depends on who and what it is for, and on how often
     /// that was asked before; not on what others do meanwhile. So a change elsewhere in the program does not turn one seed's
     /// run into another's.
-    pub fn draw(&mut self, actor: &str, what: &str) -> Rng {
+    pub fn draw(&mut self, actor: &str, what: &str) -> Chance {
         let nth = self.draws.entry((actor.to_owned(), what.to_owned())).or_default();
         *nth += 1;
         let mut hasher = SipHasher13::new_with_keys(self.seed, *nth);
         (actor, what).hash(&mut hasher);
-        Rng::with_seed(hasher.finish())
+        Chance { rng: Rng::with_seed(hasher.finish()), slot: slot(actor) }
     }
 
     /// Whether something with this chance happens now.
-    pub fn happens(&self, rng: &mut Rng, chance: u32) -> bool {
+    pub fn happens(&self, rng: &mut Chance, chance: u32) -> bool {
         rng.u32(..1000) < chance && self.is_faulty
     }
 
@@ -436,7 +479,13 @@ impl State {
             }
             let kept = Some(letter.deduplication_id).filter(|_| self.redrive_keeps_id);
             let deduplication_id = kept.unwrap_or_else(|| format!("redrive's {} at {now}", letter.id));
-            let new = New { deduplication_id, group: letter.group, body: letter.body, code: None };
+            let new = New {
+                deduplication_id,
+                group: letter.group,
+                body: letter.body,
+                code: None,
+                attributes: letter.attributes,
+            };
             let origin = self.origins.get(&letter.id).cloned();
             self.send(new, origin);
         }

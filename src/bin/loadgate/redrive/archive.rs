@@ -1,6 +1,5 @@
 //! The file that invalid letters are kept in.
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -9,23 +8,12 @@ use anyhow::Context;
 use loadgate::app::Received;
 use loadgate::domain::LoadError;
 use loadgate::entry::redrive::Archive;
-use serde::Serialize;
 
+use crate::message_line::message_line;
 use crate::outcome::Failure;
 
 /// A file to which letters are added.
 pub struct FileArchive(File);
-
-/// One letter, whole.
-#[derive(Serialize)]
-struct Line<'l> {
-    message_id: &'l str,
-    group_id: &'l str,
-    code: &'l str,
-    reason: String,
-    attributes: &'l BTreeMap<String, String>,
-    body: &'l str,
-}
 
 impl FileArchive {
     pub fn open(path: &Path) -> Result<FileArchive, Failure> {
@@ -52,15 +40,9 @@ fn open(path: &Path) -> io::Result<File> {
 
 impl Archive for FileArchive {
     fn keep(&mut self, letters: &[(&Received, &LoadError)]) -> io::Result<()> {
-        let mut lines = Vec::new();
-        for (letter, error) in letters {
-            let Received { message_id, group_id, attributes, body, .. } = *letter;
-            let line = Line { message_id, group_id, code: error.code(), reason: error.to_string(), attributes, body };
-            serde_json::to_writer(&mut lines, &line)?;
-            lines.push(b'\n');
-        }
+        let lines: String = letters.iter().map(|(letter, error)| message_line(letter, Some(error)) + "\n").collect();
         // In one go, so that an interruption leaves whole lines; and to the medium, because the queue forgets them next.
-        self.0.write_all(&lines)?;
+        self.0.write_all(lines.as_bytes())?;
         self.0.sync_all()
     }
 }

@@ -19,7 +19,7 @@ use loadgate::adapters::{SystemClock, aws};
 use loadgate::app::redrive::Redriver;
 use loadgate::app::with_sources;
 use loadgate::config::{DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, is_fifo};
-use loadgate::entry::redrive::{Archive, Cause, Mode, Redrive, Report};
+use loadgate::entry::redrive::{Archive, Mode, Redrive, Report};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -27,21 +27,22 @@ use crate::cloud::{TableArgs, block_on, sdk_for_queue, url};
 use crate::outcome::{Failure, SOME_INVALID, tell};
 use crate::watch::BAR_TICK;
 use archive::FileArchive;
+use told::Left;
 
 /// The exit codes, for `--help`.
 const REDRIVE_EXIT_CODES: &str = "\
 Exit codes:
-  0  nothing is left to do; without --go: the letters were looked at
+  0  nothing is left to do: there is no letter in the queue
   1  something failed, or it was interrupted; what is not done is where it was
   2  the command line is wrong; nothing was done
-  3  letters are left: invalid ones, or more than were looked at";
+  3  letters are left: without --go, all that were seen; with it, invalid ones, or some that could not be seen";
 
 /// Look through a dead-letter queue, or empty it
 ///
 /// Says by cause what is in the queue and what would be done; nothing is changed without --go. A letter whose event has been
 /// decided, but not known to be published, is published from its stored decision; one that was never decided goes back to
-/// the input queue, each customer's in their order; a duplicate is deleted; an invalid one stays. A letter is deleted only
-/// when what it needs is done: interrupt it at any time, and run it again.
+/// the input queue, each customer's in their order; a duplicate is deleted; an invalid one stays, in a group of its own. A
+/// letter is deleted only when what it needs is done: interrupt it at any time, and run it again.
 #[derive(clap::Args)]
 #[command(after_help = REDRIVE_EXIT_CODES)]
 pub struct Args {
@@ -106,7 +107,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         bar.set_message(format!("{} letters, {} done", HumanCount(report.seen), HumanCount(report.done)));
         !stopped.load(Ordering::Relaxed)
     };
-    let ((report, ended), left) = block_on(async {
+    let ((report, ended), queue) = block_on(async {
         let sdk = sdk_for_queue(&args.dead_letter_queue_url, args.sqs_endpoint_url.as_deref()).await;
         let redrive = open(args, &sdk, input_url, decisions_url).await?;
         let archive = archive.as_mut().map(|archive| archive as &mut dyn Archive);
@@ -115,10 +116,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         Ok((ended, queue_settings(&sdk, &args.dead_letter_queue_url).await))
     })?;
     bar.finish_and_clear();
+    let left = Left::new(&report, queue.as_ref().ok());
     let said = if args.json {
-        told::as_json(&report, args.go)
+        told::as_json(&report, left, args.go)
     } else {
-        told::as_text(&report, args.go, args.drop_invalid.is_some())
+        told::as_text(&report, left, args.go, args.drop_invalid.is_some())
     };
     io::Write::write_all(&mut io::stdout(), said.as_bytes())
         .context("could not write to standard output")
@@ -126,17 +128,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     for failure in &report.failures {
         tell(&format!("left where it is: {failure}"));
     }
-    // About, because SQS counts late. What was received by somebody who has died hides its customers' letters, too.
-    let about_left = left.map_or(0, |queue| queue.messages + queue.messages_in_flight);
-    let hidden = about_left.saturating_sub(report.seen.saturating_sub(report.done));
-    if hidden > 0 && report.is_through {
-        tell(&format!("about {hidden} letters are with somebody else, or behind such: run it again in 5 minutes"));
-    }
     ended.map_err(|error| Failure::Io(anyhow!("{}; run it again to go on", with_sources(&error))))?;
     if stopped.load(Ordering::Relaxed) {
         return Err(Failure::Io(anyhow!("interrupted; run it again to go on")));
     }
-    Ok(args.exit_code(&report))
+    Ok(exit_code(&report, left))
 }
 
 impl Args {
@@ -161,18 +157,15 @@ impl Args {
         }
         Ok((input, decisions))
     }
+}
 
-    fn exit_code(&self, report: &Report) -> ExitCode {
-        let is_invalid = |cause: &Cause| matches!(cause, Cause::Invalid(_));
-        if report.failed > 0 {
-            ExitCode::FAILURE
-        } else if self.go
-            && (!report.is_through || self.drop_invalid.is_none() && report.by_cause.keys().any(is_invalid))
-        {
-            ExitCode::from(SOME_INVALID)
-        } else {
-            ExitCode::SUCCESS
-        }
+fn exit_code(report: &Report, left: Left) -> ExitCode {
+    if report.failed > 0 {
+        ExitCode::FAILURE
+    } else if left.is_empty() && report.is_complete {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(SOME_INVALID)
     }
 }
 

@@ -3,13 +3,41 @@
 use std::fmt::Write;
 
 use indicatif::HumanCount;
+use loadgate::adapters::sqs::QueueSettings;
 use loadgate::entry::redrive::{Cause, Letters, Report};
 use serde_json::json;
 
+/// What is left in the queue. About, because SQS counts late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// How many letters were seen, and stay.
+    pub staying: u64,
+    /// How many were not seen.
+    pub not_seen: u64,
+    /// How many of those somebody else has received.
+    pub held_elsewhere: u64,
+}
+
+impl Left {
+    /// Compares what was seen with what the queue counts, if that is known.
+    pub fn new(report: &Report, queue: Option<&QueueSettings>) -> Left {
+        let staying = report.seen.saturating_sub(report.done);
+        let (visible, in_flight) = queue.map_or((staying, 0), |queue| (queue.messages, queue.messages_in_flight));
+        let not_seen = (visible + in_flight).saturating_sub(staying);
+        let held_elsewhere = in_flight.saturating_sub(report.not_given_back).min(not_seen);
+        Left { staying, not_seen, held_elsewhere }
+    }
+
+    /// Whether nothing is left to do.
+    pub const fn is_empty(self) -> bool {
+        self.staying == 0 && self.not_seen == 0
+    }
+}
+
 /// For people.
-pub fn as_text(report: &Report, is_done: bool, drops_invalid: bool) -> String {
+pub fn as_text(report: &Report, left: Left, is_done: bool, drops_invalid: bool) -> String {
     let mut text = match report.seen {
-        0 => "no letters; those that somebody else has received come back after their visibility time-out\n".to_owned(),
+        0 => "no letters\n".to_owned(),
         1 => "1 letter\n".to_owned(),
         seen => format!("{} letters\n", HumanCount(seen)),
     };
@@ -28,20 +56,52 @@ pub fn as_text(report: &Report, is_done: bool, drops_invalid: bool) -> String {
         }
         (_, true) => writeln!(text, "left the queue: {done}"),
     };
-    if !report.is_through {
-        text.push_str("the queue may have more: run it again, or raise --max\n");
-        text.push_str(
-            "a customer of whom ten letters stay shows none behind them; --drop-invalid takes invalid ones out\n",
-        );
+    if report.regrouped > 0 {
+        let regrouped = HumanCount(report.regrouped);
+        let _ = writeln!(text, "{regrouped} invalid letters have a group of their own now, and hide no others");
     }
+    push_not_seen(&mut text, report, left);
     if report.not_given_back > 0 {
         let _ = writeln!(text, "{} could not be given back, and can be seen again in 5 minutes", report.not_given_back);
     }
     text
 }
 
+/// Says how many letters were not seen, and why.
+fn push_not_seen(text: &mut String, report: &Report, left: Left) {
+    if left.not_seen == 0 {
+        return;
+    }
+    let _ = writeln!(text, "about {} letters were not seen:", HumanCount(left.not_seen));
+    let behind = left.not_seen - left.held_elsewhere;
+    if left.held_elsewhere > 0 {
+        let held = HumanCount(left.held_elsewhere);
+        let _ = writeln!(text, "  {held} are received by somebody else, and come back after their visibility time-out");
+    }
+    if behind == 0 {
+        return;
+    }
+    let _ = match (report.full_groups, report.is_complete) {
+        (groups @ 1.., _) => writeln!(
+            text,
+            "  {} stand behind letters that stay: of {} customers the first ten do",
+            HumanCount(behind),
+            HumanCount(groups)
+        ),
+        (0, false) => {
+            writeln!(text, "  {} are beyond what was looked at; run it again, or raise --max", HumanCount(behind))
+        }
+        (0, true) => writeln!(
+            text,
+            "  {} have come meanwhile, stand behind those that somebody else has, or are counted late; run it again in 5 \
+             minutes",
+            HumanCount(behind)
+        ),
+    };
+}
+
 /// For programs: one object on one line.
-pub fn as_json(report: &Report, is_done: bool) -> String {
+pub fn as_json(report: &Report, left: Left, is_done: bool) -> String {
     let cause = |(cause, letters): (&Cause, &Letters)| {
         let Letters { count, message_ids } = letters;
         json!({ "cause": name(*cause), "count": count, "message_ids": message_ids })
@@ -52,10 +112,13 @@ pub fn as_json(report: &Report, is_done: bool) -> String {
         "by_cause": report.by_cause.iter().map(cause).collect::<Vec<_>>(),
         "done": report.done,
         "archived": report.archived,
+        "regrouped": report.regrouped,
         "failed": report.failed,
         "failures": report.failures,
         "not_given_back": report.not_given_back,
-        "is_through": report.is_through,
+        "not_seen": left.not_seen,
+        "held_elsewhere": left.held_elsewhere,
+        "is_through": report.is_complete && left.not_seen == 0,
     });
     format!("{object}\n")
 }
