@@ -67,13 +67,26 @@ fn survives_printing(text: &AttemptText<'_>, bytes: &[u8]) {
 }
 
 fn is_told(error: &LoadError, bytes: &[u8]) {
-    assert!(error.to_string().len() <= SENTENCE_BYTES_MAX, "{error}");
+    let sentence = error.to_string();
+    assert!(sentence.len() <= SENTENCE_BYTES_MAX, "{sentence}");
+    repeats_nothing(*error, &sentence);
     match error {
         LoadError::NotUtf8 { at } => assert!(*at < bytes.len(), "{error}"),
         LoadError::NotJson { at, .. } => assert!(*at <= bytes.len(), "{error}"),
         LoadError::TooLong => assert!(bytes.len() > ATTEMPT_BYTES_MAX, "{error}"),
         _ => {}
     }
+}
+
+/// What is copied, and borrows nothing, has no room for the input but in a number: and a sentence's numbers are places,
+/// lengths and bounds.
+fn repeats_nothing<E: Copy + std::fmt::Debug + 'static>(error: E, sentence: &str) {
+    let known = format!(
+        "{error:?} {ATTEMPT_BYTES_MAX} {ID_BYTES_MAX} {} $3,318.47 RFC 3339 2000-01-01 0000 001",
+        Cents::LOAD_MAX
+    );
+    let numbers = sentence.split(|character: char| !character.is_ascii_digit()).filter(|number| number.len() > 2);
+    numbers.for_each(|number| assert!(known.contains(number), "{number}: {sentence}"));
 }
 
 /// Checks the texts alone, in their customer's message group, and in another's.
@@ -84,7 +97,7 @@ fn is_checked(text: &AttemptText<'_>) -> bool {
     let attempt = match checked {
         Ok(attempt) => attempt,
         Err(error) => {
-            assert!(error.to_string().len() <= SENTENCE_BYTES_MAX, "{error}");
+            is_told(&error, &[]);
             assert!(own_group.is_err() && other_group.is_err(), "a group makes an attempt of it");
             return false;
         }

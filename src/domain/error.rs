@@ -58,8 +58,8 @@ pub enum IdError {
 /// Why an input is not a valid load attempt: one code for machines, one plain sentence for people.
 ///
 /// The variants stand in the order in which they are looked for; an input with several faults is told its first.
-/// No sentence repeats an amount or an id: sentences go to logs.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// No sentence repeats anything of the input, because sentences go to logs: no variant has room for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
     /// The line or body is over [`ATTEMPT_BYTES_MAX`] bytes.
     #[error("the input is longer than {ATTEMPT_BYTES_MAX} bytes, the most that an attempt may have")]
@@ -75,8 +75,8 @@ pub enum LoadError {
     NotJson {
         /// Where the reader stopped, in bytes from 1.
         at: usize,
-        /// What it stopped at.
-        detail: Box<str>,
+        /// Reason: one of a few sentences, never a part of the input.
+        detail: &'static str,
     },
     /// A field is not there.
     #[error("the field {field} is missing")]

@@ -51,7 +51,7 @@ fn read_plain(text: &str) -> Option<Shape<'_>> {
 /// Reads any form, or says what is wrong.
 fn read_any(text: &str) -> Result<Shape<'_>, LoadError> {
     // To serde four strings in an array would be a shape as well.
-    let shape = serde_json::from_str(text).map_err(|error| explain(text, &error))?;
+    let shape = serde_json::from_str(text).map_err(|_| explain(text))?;
     if kind_of(text) == OBJECT { Ok(shape) } else { Err(LoadError::BadType { field: None, found: kind_of(text) }) }
 }
 
@@ -100,7 +100,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 }
 
 /// Finds what is wrong with a text that has not the shape of an attempt: slower than reading, and seldom needed.
-fn explain(text: &str, error: &serde_json::Error) -> LoadError {
+fn explain(text: &str) -> LoadError {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         return not_json(text, &error);
     }
@@ -111,12 +111,10 @@ fn explain(text: &str, error: &serde_json::Error) -> LoadError {
     let fields = match serde_json::from_str::<LooseShape<'_>>(text) {
         Ok(LooseShape { id, customer_id, load_amount, time }) => [id, customer_id, load_amount, time],
         // The text is an object and takes any value: a field stands twice, and which one counts is anyone's guess.
-        Err(error) => return not_json(text, &error),
+        Err(error) => return LoadError::NotJson { at: position(text, &error), detail: field_twice(&error) },
     };
-    let present = || fields.into_iter().flatten();
-    if present().any(|value| kind_of(value.get()) == STRING && serde_json::from_str::<String>(value.get()).is_err()) {
-        // A string has an escape that stands for no character.
-        return not_json(text, error);
+    if let Some(error) = fields.into_iter().flatten().find_map(|value| bad_escape(text, value.get())) {
+        return error;
     }
     let mut fields = Field::ALL.into_iter().zip(fields);
     if let Some((field, _)) = fields.clone().find(|(_, value)| value.is_none()) {
@@ -124,16 +122,65 @@ fn explain(text: &str, error: &serde_json::Error) -> LoadError {
     }
     fields
         .find_map(|(field, value)| value.map(|value| (field, kind_of(value.get()))).filter(|(_, kind)| *kind != STRING))
-        .map_or_else(|| not_json(text, error), |(field, found)| LoadError::BadType { field: Some(field), found })
+        // What has all four fields, all of them strings that can be read, has the shape of an attempt.
+        .map_or(LoadError::BadType { field: None, found }, |(field, found)| LoadError::BadType {
+            field: Some(field),
+            found,
+        })
+}
+
+/// The error of a string with an escape that stands for no character.
+fn bad_escape(text: &str, value: &str) -> Option<LoadError> {
+    let error = serde_json::from_str::<String>(value).err().filter(|_| kind_of(value) == STRING)?;
+    let before = value.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    Some(LoadError::NotJson { at: before + position(value, &error), detail: detail(&error) })
 }
 
 fn not_json(text: &str, error: &serde_json::Error) -> LoadError {
-    let sentence = error.to_string();
-    let detail = sentence.split(" at line ").next().unwrap_or(&sentence);
-    // serde_json counts columns anew in each line.
+    LoadError::NotJson { at: position(text, error), detail: detail(error) }
+}
+
+/// Where the reader stopped, in bytes from 1. `serde_json` counts columns anew in each line.
+fn position(text: &str, error: &serde_json::Error) -> usize {
     let lines_before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
-    let at = lines_before.map(str::len).sum::<usize>() + error.column();
-    LoadError::NotJson { at, detail: detail.into() }
+    lines_before.map(str::len).sum::<usize>() + error.column()
+}
+
+fn field_twice(error: &serde_json::Error) -> &'static str {
+    let said = error.to_string();
+    let twice = |(field, sentence): (Field, _)| said.contains(&format!("`{field}`")).then_some(sentence);
+    let sentences = ["id stands twice", "customer_id stands twice", "load_amount stands twice", "time stands twice"];
+    Field::ALL.into_iter().zip(sentences).find_map(twice).unwrap_or("a field stands twice")
+}
+
+/// What `serde_json` says of a text's grammar. What else it may say could repeat the text.
+const DETAILS: [&str; 21] = [
+    "EOF while parsing a list",
+    "EOF while parsing a string",
+    "EOF while parsing a value",
+    "EOF while parsing an object",
+    "control character (\\u0000-\\u001F) found while parsing a string",
+    "expected `,` or `]`",
+    "expected `,` or `}`",
+    "expected `:`",
+    "expected `\"`",
+    "expected ident",
+    "expected value",
+    "invalid escape",
+    "invalid number",
+    "invalid unicode code point",
+    "key must be a string",
+    "lone leading surrogate in hex escape",
+    "number out of range",
+    "recursion limit exceeded",
+    "trailing characters",
+    "trailing comma",
+    "unexpected end of hex escape",
+];
+
+fn detail(error: &serde_json::Error) -> &'static str {
+    let said = error.to_string();
+    DETAILS.into_iter().find(|detail| said.starts_with(detail)).unwrap_or("it does not follow the grammar of JSON")
 }
 
 const OBJECT: &str = "an object";

@@ -7,7 +7,7 @@ use assert_cmd::cargo::cargo_bin;
 use predicates::str::{contains, is_empty};
 
 use crate::cli_replay::{DECIDED, attempts, folder, loadgate};
-use crate::support::line;
+use crate::support::{MARKS, bodies_with_marks, line};
 
 #[test]
 fn an_invalid_line_is_told_and_kept_and_the_rest_is_decided() {
@@ -36,6 +36,25 @@ fn the_first_ten_are_told_and_the_rest_is_counted() {
         loadgate(&["replay", "--summary", "none", "--rejects"]).arg(&rejects).write_stdin(input).assert().code(3);
     ended.stderr(contains(format!("15 more invalid lines; all are in '{}'\n", rejects.display())));
     assert_eq!(std::fs::read_to_string(rejects).unwrap().lines().count(), 25);
+}
+
+#[test]
+fn neither_what_is_told_nor_the_reason_in_a_reject_repeats_a_value() {
+    let (folder, _) = folder();
+    let rejects = folder.path().join("rejects.jsonl");
+    let bodies: Vec<String> = bodies_with_marks();
+    for some in bodies.chunks(10) {
+        let mut command = loadgate(&["replay", "--summary", "none", "--rejects"]);
+        let ended = command.arg(&rejects).write_stdin(some.join("\n")).assert().code(3).stdout(is_empty());
+        let told = String::from_utf8(ended.get_output().stderr.clone()).unwrap();
+        assert_eq!(told.lines().filter(|line| line.starts_with("line ")).count(), some.len());
+        let kept = std::fs::read_to_string(&rejects).unwrap();
+        let kept: Vec<serde_json::Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let reasons = kept.iter().map(|reject| reject["message"].as_str().unwrap());
+        for text in told.lines().chain(reasons) {
+            assert!(!MARKS.iter().any(|mark| text.contains(mark)), "{text}");
+        }
+    }
 }
 
 #[test]

@@ -8,12 +8,13 @@ use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement
 use aws_sdk_sqs::types::QueueAttributeName;
 use loadgate::adapters::aws;
 use loadgate::adapters::sqs::{SqsInbox, SqsOutbox};
-use loadgate::app::{Inbox, Outbox, Outgoing};
+use loadgate::app::{Inbox, Outbox, Outgoing, can_be_body};
 use loadgate::config::TableNames;
 
 use crate::cloud::{Fault, Fresh, Proxy, Queues, Worker, drain, environment, fresh_names, fresh_queue_with, sqs};
 use crate::end_to_end::{by_customer, sendable};
 use crate::secrecy::assert_secret;
+use crate::support::{MARKS, bodies_with_marks};
 
 /// How long the worker may take for a file.
 const DRAIN_MAX: Duration = Duration::from_mins(2);
@@ -134,6 +135,28 @@ async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(drain(&queues.decisions).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_log_repeats_no_value_of_an_invalid_body() {
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+    let mut environment = environment(&queues, &fresh.names, &fresh.url);
+    environment.push(("LOADGATE_LOG_LEVEL", "debug".to_owned()));
+    let mut worker = Worker::start(&environment);
+    worker.wait_until_ready();
+    let bodies = bodies_with_marks().into_iter().filter(|body| can_be_body(body)).enumerate();
+    let messages: Vec<Outgoing> =
+        bodies.map(|(n, body)| Outgoing { group_id: n.to_string(), deduplication_id: n.to_string(), body }).collect();
+    let outbox = SqsOutbox::new(&aws::load(Some(sqs())).await, queues.input.clone());
+    for some in messages.chunks(10) {
+        outbox.send(some.to_vec()).await.unwrap();
+    }
+    let letters = drain_until(&queues.dead_letters, messages.len()).await;
+    let repeats = |text: &str| MARKS.iter().any(|mark| text.contains(mark));
+    assert!(!letters.iter().any(|letter| repeats(&format!("{:?}", letter.attributes))));
+    let log = worker.log();
+    assert!(log.matches("invalid: sent to the dead-letter queue").count() >= messages.len(), "{log}");
+    assert_eq!(log.lines().find(|line| repeats(line)), None);
 }
 
 fn attempt(customer: &str) -> Outgoing {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use loadgate::app::Received;
+use loadgate::app::{Received, can_be_body};
 use serde_json::{Map, Value, json};
 
 use crate::cloud::{Emulator, Fault, Fresh, Proxy, drain, fresh_names, fresh_queue, sqs};
+use crate::support::{MARKS, bodies_with_marks};
 
 /// A function over fresh tables and queues.
 struct Function {
@@ -177,6 +178,32 @@ async fn no_level_of_logging_shows_a_body_or_an_amount() {
     let event: Value = serde_json::from_str(&event).unwrap();
     let bodies = event["Records"].as_array().unwrap().iter().map(|record| record["body"].as_str().unwrap());
     crate::secrecy::assert_secret(&log, &bodies.collect::<Vec<_>>().join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_log_line_and_no_attribute_of_a_dead_letter_repeats_a_value_of_an_invalid_body() {
+    let fresh = Fresh::embedded().await;
+    let function = Function::start(&fresh, &fresh.url, &[("AWS_LAMBDA_LOG_LEVEL", "DEBUG")]).await;
+    let bodies: Vec<String> = bodies_with_marks().into_iter().filter(|body| can_be_body(body)).collect();
+    for some in bodies.chunks(10) {
+        let record = |(n, body): (usize, &String)| {
+            json!({
+                "messageId": format!("message-{n}"),
+                "body": body,
+                "attributes": { "ApproximateReceiveCount": "1", "MessageGroupId": format!("group-{n}") },
+            })
+        };
+        let records: Vec<Value> = some.iter().enumerate().map(record).collect();
+        let answer = function.emulator.invoke(&json!({ "Records": records }).to_string());
+        assert_eq!(answer["batchItemFailures"], json!([]), "{answer}");
+        for letter in drain(&function.dead_letters).await {
+            assert!(!MARKS.iter().any(|mark| format!("{:?}", letter.attributes).contains(mark)), "{letter:?}");
+        }
+    }
+    let log = function.emulator.log_text();
+    assert!(log.matches("invalid: sent to the dead-letter queue").count() >= bodies.len());
+    let shown = log.lines().find(|line| MARKS.iter().any(|mark| line.contains(mark)));
+    assert_eq!(shown, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

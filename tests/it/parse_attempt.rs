@@ -4,6 +4,7 @@ use loadgate::wire::parse_attempt;
 use proptest::prelude::*;
 
 use crate::oracle;
+use crate::support::{MARKS, bodies_with_marks};
 
 fn code(line: &[u8]) -> &'static str {
     parse_attempt(line).map_or_else(|error| error.code(), |_| "VALID")
@@ -100,7 +101,7 @@ fn each_fault_is_told_in_a_plain_sentence() {
         the input is not one JSON object: EOF while parsing a value (byte 6)
         the input is not one JSON object: key must be a string (byte 18)
         the input is not one JSON object: unexpected end of hex escape (byte 14)
-        the input is not one JSON object: duplicate field `id` (byte 14)
+        the input is not one JSON object: id stands twice (byte 14)
         the field customer_id is missing
         the input must be a JSON object, not an array
         the field load_amount must be a string, not a number
@@ -116,6 +117,15 @@ fn each_fault_is_told_in_a_plain_sentence() {
         time has a second 60 elsewhere than at 23:59:60 UTC
         "#
     );
+}
+
+#[test]
+fn no_sentence_repeats_anything_of_the_input() {
+    for body in bodies_with_marks() {
+        let error = parse_attempt(body.as_bytes()).expect_err(&body);
+        let told = error.to_string();
+        assert!(MARKS.iter().all(|mark| !told.contains(mark)), "{told}: {body}");
+    }
 }
 
 #[test]

@@ -80,3 +80,43 @@ impl Observer for Told {
 
     fn settled(&mut self, _tally: &Tally) {}
 }
+
+/// What stands in [`bodies_with_marks`], and must stand in no sentence and no log.
+pub const MARKS: [&str; 2] = ["7654321", "Jane"];
+
+/// Invalid bodies: a value of every type in every field, with marks in it, beside fields of every kind.
+pub fn bodies_with_marks() -> Vec<String> {
+    let values = [
+        "7654321.25",
+        "-7654321",
+        "7654321e400",
+        "76543210000000000000000",
+        "[7654321, \"Jane\"]",
+        "{\"Jane\": 7654321}",
+        "\"Jane 7654321 \\ud800\"",
+        "\"Jane 7654321 \\x\"",
+        "\"Jane 7654321 \u{1}\"",
+        "\"Jane 7654321",
+        "Jane7654321",
+        "true7654321",
+    ];
+    let others = ["\"Jane 7654321\"", "\"Jane \\udc00\"", "null", "7654321"];
+    let mut bodies = Vec::new();
+    for place in 0..4 {
+        for value in values {
+            for other in others {
+                let at = |n| if n == place { value } else { other };
+                bodies.push(format!(
+                    r#"{{"id":{},"customer_id":{},"load_amount":{},"time":{}}}"#,
+                    at(0),
+                    at(1),
+                    at(2),
+                    at(3)
+                ));
+            }
+            bodies.push(format!(r#"{{"Jane":{value},"id":"1"}}"#));
+            bodies.push(value.to_owned());
+        }
+    }
+    bodies
+}

@@ -49,9 +49,11 @@ impl Held {
         self.groups.values().flat_map(|group| group.letters.values()).all(Option::is_some)
     }
 
-    pub fn hold(&mut self, letter: &Received) {
-        let group = self.groups.entry(letter.group_id.clone()).or_default();
-        group.letters.insert(letter.message_id.clone(), Some(letter.receipt.clone()));
+    pub fn hold<'a>(&mut self, letters: impl IntoIterator<Item = &'a Received>) {
+        for letter in letters {
+            let group = self.groups.entry(letter.group_id.clone()).or_default();
+            group.letters.insert(letter.message_id.clone(), Some(letter.receipt.clone()));
+        }
     }
 
     /// Notes an answer with so many letters of each group, some of them new. A full one may have had no room for more of those
@@ -130,8 +132,8 @@ mod tests {
         let counts = |counts: &[(&str, usize)]| {
             counts.iter().map(|(group, count)| ((*group).to_owned(), Count { all: *count, new: *count })).collect()
         };
-        (0..8).for_each(|id| held.hold(&letter(id, "a")));
-        (8..10).for_each(|id| held.hold(&letter(id, "b")));
+        held.hold(&(0..8).map(|id| letter(id, "a")).collect::<Vec<_>>());
+        held.hold(&(8..10).map(|id| letter(id, "b")).collect::<Vec<_>>());
         held.note_answer(&counts(&[("a", 8), ("b", 2)]), true);
         let unfinished = |held: &Held| held.next_unfinished().into_iter().collect::<Vec<_>>();
         assert_eq!(unfinished(&held), ["a"], "both together would fill an answer");
@@ -148,8 +150,8 @@ mod tests {
     #[test]
     fn what_was_given_back_is_not_given_back_twice() {
         let mut held = Held::default();
-        (0..3).for_each(|id| held.hold(&letter(id, "a")));
-        held.hold(&letter(3, "b"));
+        held.hold(&(0..3).map(|id| letter(id, "a")).collect::<Vec<_>>());
+        held.hold([&letter(3, "b")]);
         assert_eq!(held.release(&BTreeSet::from(["a".to_owned()])).len(), 3);
         assert!(!held.has_all() && held.len() == 4);
         assert_eq!(held.release_all().len(), 1);

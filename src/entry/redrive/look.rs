@@ -128,7 +128,7 @@ where
         }
         let (known, new): (Vec<_>, Vec<_>) = received.into_iter().partition(is_known);
         let taken = Taken { known: known.len(), new: new.len() };
-        known.iter().for_each(|letter| self.held.hold(letter));
+        self.held.hold(&known);
         self.report.seen += new.len() as u64;
         let treated = self.treat(new).await;
         self.held.note_answer(&counts, is_full);
@@ -141,7 +141,7 @@ where
         let letters = match judge(&self.redrive.redriver, &received).await {
             Ok(contents) => received.into_iter().zip(contents).map(Letter::new).collect::<Vec<_>>(),
             Err(error) => {
-                received.iter().for_each(|letter| self.held.hold(letter));
+                self.held.hold(&received);
                 return Treated { left: vec![], ended: Err(RedriveError::Read(error)) };
             }
         };
@@ -149,7 +149,7 @@ where
             self.report.note(letter);
         }
         if matches!(self.mode, Mode::Look) {
-            letters.iter().for_each(|letter| self.held.hold(&letter.received));
+            self.held.hold(letters.iter().map(|letter| &letter.received));
             return Treated { left: vec![], ended: Ok(()) };
         }
         let (invalid, valid): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.invalid().is_some());
@@ -162,9 +162,7 @@ where
     async fn settle(&mut self, letters: Vec<Letter>) -> Vec<String> {
         let (wait, go): (Vec<_>, Vec<_>) =
             by_customer(letters).into_iter().partition(|(customer, _)| self.stopped.contains(customer));
-        for letter in wait.iter().flat_map(|(_, letters)| letters) {
-            self.held.hold(&letter.received);
-        }
+        self.held.hold(wait.iter().flat_map(|(_, letters)| letters).map(|letter| &letter.received));
         let redrive = self.redrive;
         let each = go.into_iter().map(|(customer, letters)| settle_all(redrive, customer, letters));
         let mut left = Vec::new();
@@ -175,7 +173,7 @@ where
                 self.report.fail(what);
                 self.stopped.insert(customer);
             }
-            staying.iter().for_each(|letter| self.held.hold(letter));
+            self.held.hold(&staying);
         }
         left
     }
@@ -186,7 +184,7 @@ where
         match &mut self.mode {
             Mode::Go(Some(archive)) if !invalid.is_empty() => {
                 if let Err(error) = archive.keep(&invalid) {
-                    invalid.iter().for_each(|(letter, _)| self.held.hold(letter));
+                    self.held.hold(invalid.iter().map(|(letter, _)| *letter));
                     return Treated { left: vec![], ended: Err(RedriveError::Archive(error)) };
                 }
                 let letters: Vec<&Received> = invalid.into_iter().map(|(letter, _)| letter).collect();
@@ -204,7 +202,7 @@ where
         let is_movable =
             |letter: &Received| !has_own_group(letter) && letter.attributes.len() + OWN_ATTRIBUTES <= ATTRIBUTES_MAX;
         let (movable, fixed): (Vec<_>, Vec<_>) = invalid.into_iter().partition(|(letter, _)| is_movable(letter));
-        fixed.iter().for_each(|(letter, _)| self.held.hold(letter));
+        self.held.hold(fixed.iter().map(|(letter, _)| *letter));
         let queues = &self.redrive.redriver.queues;
         let sent = join_all(
             movable.iter().map(|(letter, error)| async { queues.dead_letter(&regrouped(letter, error)).await }),
@@ -219,7 +217,7 @@ where
                 Err(error) => {
                     let what = format!("{}: not given a group of its own: {}", letter.message_id, with_sources(&error));
                     self.report.fail(what);
-                    self.held.hold(letter);
+                    self.held.hold([*letter]);
                 }
             }
         }
@@ -241,7 +239,7 @@ where
                         letter.message_id,
                         with_sources(&error)
                     ));
-                    self.held.hold(letter);
+                    self.held.hold([*letter]);
                 }
             }
         }
@@ -276,6 +274,6 @@ fn regrouped(letter: &Received, error: &LoadError) -> DeadLetter {
         group_id: letter.group_id.clone(),
         body: letter.body.clone(),
         kept: letter.attributes.clone(),
-        error: error.clone(),
+        error: *error,
     }
 }

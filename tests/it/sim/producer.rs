@@ -10,14 +10,35 @@ pub async fn produce(world: &World) {
     // Most defects show in small worlds, of which there can be many.
     let mut rng = world.state().draw("producer", "events");
     let most = [5, 15, 60][rng.usize(..3)];
+    let mut late = Vec::new();
     for event in 0..rng.u32(1..=most) {
-        send_one(&mut world.state(), &mut rng, event);
+        late.extend(send_one(&mut world.state(), &mut rng, event));
         let wait_ms = rng.u64(..3_000);
         world.pause(&rng, wait_ms).await;
+        for again in late.extract_if(.., |_| rng.bool()) {
+            again.send(&mut world.state());
+        }
+    }
+    for again in late {
+        again.send(&mut world.state());
     }
 }
 
-fn send_one(state: &mut State, rng: &mut Chance, event: u32) {
+/// An event's second message, whose body may differ.
+struct Again {
+    customer: String,
+    event: u32,
+    body: String,
+}
+
+impl Again {
+    fn send(&self, state: &mut State) {
+        send(state, &self.customer, &format!("{}/1", self.event), &self.body);
+    }
+}
+
+/// Sends an event. Returns its second message where that comes late.
+fn send_one(state: &mut State, rng: &mut Chance, event: u32) -> Option<Again> {
     let customer = format!("c{}", rng.u32(..state.customers));
     let cents = [1, 100_000, 166_700, 250_000, 500_000][rng.usize(..5)];
     let (day, hour) = (27 + rng.u32(..5), rng.u32(..24));
@@ -28,13 +49,19 @@ fn send_one(state: &mut State, rng: &mut Chance, event: u32) {
     state.tables.sent.push((customer.clone(), event.to_string()));
     assert!(send(state, &customer, &format!("{event}/0"), &body));
     let (duplicate, resent, invalid) = (state.chances.duplicate, state.chances.resent, state.chances.invalid);
+    let mut late = None;
     if rng.u32(..1000) < duplicate {
         state.count("duplicates", 1);
         // Some ask for another time, in another week.
         let is_altered = rng.bool();
         let body = if is_altered { body.replace("2018-12-", "2019-03-") } else { body.clone() };
         state.count("altered", u64::from(is_altered));
-        send(state, &customer, &format!("{event}/1"), &body);
+        let again = Again { customer: customer.clone(), event, body };
+        if rng.bool() {
+            late = Some(again);
+        } else {
+            again.send(state);
+        }
     }
     if rng.u32(..1000) < resent {
         // The producer has had no answer.
@@ -45,6 +72,7 @@ fn send_one(state: &mut State, rng: &mut Chance, event: u32) {
         state.count("invalid", 1);
         send(state, &customer, &format!("{event}/2"), &format!("no attempt {event}"));
     }
+    late
 }
 
 fn send(state: &mut State, customer: &str, deduplication_id: &str, body: &str) -> bool {

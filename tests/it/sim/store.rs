@@ -290,15 +290,22 @@ impl State {
                 snapshot.records.insert(key.clone(), Ok(record));
             }
         }
-        let pending = self.tables.usage.iter().filter(|(key, row)| lookup.weeks.contains(key) && row.is_pending(now));
-        let pending = pending.count();
-        let pending_records = self.tables.records.iter();
-        let pending_records =
-            pending_records.filter(|(key, record)| lookup.events.contains(key) && record.is_pending(now)).count();
-        self.count("half_applied", u64::from(pending + pending_records > 0));
+        self.note_half_applied(lookup);
         let row = |key: &UsageKey| Some((key.clone(), Ok(*self.tables.usage.get(key)?.seen(now)?)));
         snapshot.usage = lookup.weeks.iter().filter_map(row).collect();
         Ok(snapshot)
+    }
+
+    fn note_half_applied(&mut self, lookup: &Lookup) {
+        let now = self.now();
+        let pending = self.tables.usage.iter().filter(|(key, row)| lookup.weeks.contains(key) && row.is_pending(now));
+        let customers: Vec<String> = pending.map(|(key, _)| key.customer_id.clone()).collect();
+        let mut records = self.tables.records.iter();
+        let is_record = records.any(|(key, record)| lookup.events.contains(key) && record.is_pending(now));
+        self.count("half_applied", u64::from(is_record || !customers.is_empty()));
+        for customer in customers {
+            self.half_applied.entry(customer).or_default().push(now);
+        }
     }
 
     fn read_record(&mut self, key: &EventKey, records: Consistency, rng: &mut Chance) -> Option<CorrelationRecord> {

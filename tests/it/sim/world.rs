@@ -194,6 +194,8 @@ pub struct State {
     pub given_up: BTreeMap<EventKey, u32>,
     /// Customers of whom a message has lost its place by way of the dead-letter queue.
     pub disordered: BTreeSet<String>,
+    /// When a read showed a customer's usage of before a transaction that was still being applied.
+    pub half_applied: BTreeMap<String, Vec<DateTime<Utc>>>,
     pub decisions: DecisionsQueue,
     /// Events that were stored, and neither published nor marked by a delivery that nothing kept from it.
     pub neglected: BTreeSet<EventKey>,
@@ -232,7 +234,7 @@ impl World {
             conflict: chance(&mut rng),
             lost_before: chance(&mut rng),
             lost_after: chance(&mut rng),
-            stale_read: chance(&mut rng),
+            stale_read: chance(&mut rng) * 3,
             slow: chance(&mut rng) / 2,
             slow_apply: chance(&mut rng) * 4,
             refused: chance(&mut rng),
@@ -264,6 +266,7 @@ impl World {
             redriven_natively: BTreeMap::new(),
             given_up: BTreeMap::new(),
             disordered: BTreeSet::new(),
+            half_applied: BTreeMap::new(),
             decisions: DecisionsQueue::default(),
             neglected: BTreeSet::new(),
             origins: BTreeMap::new(),
