@@ -19,6 +19,7 @@ mod decide;
 mod end_to_end;
 mod fuzz_corpus;
 mod golden;
+mod isolation;
 mod items;
 mod kills;
 mod lambda;

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 pub use emulator::Emulator;
 pub use local::{dynamodb_local, free_port};
-pub use proxy::{Fault, Proxy};
+pub use proxy::{Fault, Proxy, Reaches};
 pub use queues::{Queues, drain, fresh_queue, fresh_queue_with, sqs};
 pub use runtime_api::Bootstrap;
 pub use stack::{Endpoints, Stack};

@@ -1,4 +1,4 @@
-//! What stands between a program and DynamoDB: it counts requests, and can lose them or their answers.
+//! What stands between a program and DynamoDB or SQS: it counts requests, and can lose them or their answers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,8 @@ pub enum Fault {
     LoseRequest,
     /// The request is passed on, the connection breaks before the answer is passed back.
     LoseAnswer,
+    /// The request is passed on late.
+    Late(Duration),
     /// The answer comes late.
     Delay(Duration),
     /// DynamoDB says that it has no capacity.
@@ -40,6 +42,27 @@ struct State {
     chance: Option<(fastrand::Rng, u32)>,
     /// How often it has.
     lost: u64,
+    /// Which requests have no answer.
+    hang: Option<Hang>,
+    /// How many requests have had none.
+    hung: usize,
+}
+
+/// Requests of these operations with this customer in them have no answer, until they are let go.
+#[derive(Clone, Copy)]
+struct Hang {
+    operations: &'static [&'static str],
+    customer: &'static str,
+    reaches: Reaches,
+}
+
+/// How far a request that hangs comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaches {
+    /// The proxy.
+    Nothing,
+    /// The server: only the answer is not passed back.
+    Server,
 }
 
 impl Proxy {
@@ -62,6 +85,23 @@ impl Proxy {
         self.state.lock().unwrap().faults.extend(vec![(operation, fault); times]);
     }
 
+    /// From now on requests of these operations with this customer in them have no answer.
+    pub fn hang(&self, operations: &'static [&'static str], customer: &'static str, reaches: Reaches) {
+        self.state.lock().unwrap().hang = Some(Hang { operations, customer, reaches });
+    }
+
+    /// Nothing hangs any more; says how many requests have. Those whose client still waits are passed on.
+    pub fn let_go(&self) -> usize {
+        let mut state = self.state.lock().unwrap();
+        state.hang = None;
+        std::mem::take(&mut state.hung)
+    }
+
+    /// How many requests have had no answer.
+    pub fn hung(&self) -> usize {
+        self.state.lock().unwrap().hung
+    }
+
     /// From now on delays, cuts and loses by chance: each in so many of a thousand requests.
     pub fn be_lossy(&self, seed: u64, per_thousand: u32) {
         self.state.lock().unwrap().chance = Some((fastrand::Rng::with_seed(seed), per_thousand));
@@ -81,7 +121,12 @@ impl Proxy {
         let mut server = TcpStream::connect(target).await.ok()?;
         loop {
             let request = read_message(&mut client).await?;
-            let fault = self.note(&operation(&request)?);
+            let operation = operation(&request)?;
+            let fault = self.note(&operation);
+            let hangs = self.hangs(&operation, &request);
+            if hangs == Some(Reaches::Nothing) {
+                self.wait_while_hanging(&mut client).await?;
+            }
             match fault {
                 Some(Fault::LoseRequest) => return None,
                 Some(Fault::Throttle) => {
@@ -99,9 +144,16 @@ impl Proxy {
                     client.write_all(&left_out_answer(answer, left_out)).await.ok()?;
                     continue;
                 }
-                _ => server.write_all(&request).await.ok()?,
+                Some(Fault::Late(duration)) => {
+                    tokio::time::sleep(duration).await;
+                    server.write_all(&request).await.ok()?;
+                }
+                Some(Fault::LoseAnswer | Fault::Delay(_)) | None => server.write_all(&request).await.ok()?,
             }
             let answer = read_message(&mut server).await?;
+            if hangs == Some(Reaches::Server) {
+                self.wait_while_hanging(&mut client).await?;
+            }
             match fault {
                 Some(Fault::LoseAnswer) => return None,
                 Some(Fault::Delay(duration)) => tokio::time::sleep(duration).await,
@@ -109,6 +161,25 @@ impl Proxy {
             }
             client.write_all(&answer).await.ok()?;
         }
+    }
+
+    fn hangs(&self, operation: &str, request: &[u8]) -> Option<Reaches> {
+        let mut state = self.state.lock().unwrap();
+        let Hang { operations, customer, reaches } = state.hang?;
+        let hangs = operations.contains(&operation) && find(request, format!("\"{customer}\"").as_bytes()).is_some();
+        state.hung += usize::from(hangs);
+        hangs.then_some(reaches)
+    }
+
+    /// `None` when the client has given up.
+    async fn wait_while_hanging(&self, client: &mut TcpStream) -> Option<()> {
+        let mut byte = [0];
+        while self.state.lock().unwrap().hang.is_some() {
+            if let Ok(_end) = tokio::time::timeout(Duration::from_millis(5), client.peek(&mut byte)).await {
+                return None;
+            }
+        }
+        Some(())
     }
 
     fn note(&self, operation: &str) -> Option<Fault> {
