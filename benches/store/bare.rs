@@ -11,13 +11,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::adapters::{MemoryStore, SystemClock, aws};
 use loadgate::app::deciding::Decider;
 use loadgate::app::{
-    Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Tally, Units,
+    Commit, Consistency, CorrelationRecord, Entered, Lookup, Manifest, ManifestEntry, Remark, Snapshot, Store,
+    StoreError, Tally, Units,
 };
 use loadgate::config::TableNames;
 use loadgate::domain::{Limits, LoadError};
@@ -104,6 +105,26 @@ impl Store for Recorder {
 
     async fn remark(&self, record: &CorrelationRecord) -> std::result::Result<Remark, StoreError> {
         self.inner.remark(record).await
+    }
+}
+
+impl Manifest for Recorder {
+    async fn enter(
+        &self,
+        entry: &ManifestEntry,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> std::result::Result<Entered, StoreError> {
+        self.inner.enter(entry, now, expires_at).await
+    }
+
+    async fn find(
+        &self,
+        run: &str,
+        first_line: u64,
+        now: DateTime<Utc>,
+    ) -> std::result::Result<Option<ManifestEntry>, StoreError> {
+        self.inner.find(run, first_line, now).await
     }
 }
 

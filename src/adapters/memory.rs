@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+#[cfg(feature = "cli")]
+use chrono::{DateTime, Utc};
+
 use crate::app::{
     Cause, Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Units, UsageKey,
     UsageRow,
 };
+#[cfg(feature = "cli")]
+use crate::app::{Entered, Manifest, ManifestEntry};
 use crate::domain::EventKey;
 
 /// A store that lives as long as its process. It charges nothing.
@@ -17,6 +22,9 @@ pub struct MemoryStore(Mutex<Tables>);
 struct Tables {
     records: BTreeMap<EventKey, CorrelationRecord>,
     usage: BTreeMap<UsageKey, UsageRow>,
+    /// Entries by run and first line, with the instant at which they expire.
+    #[cfg(feature = "cli")]
+    manifests: BTreeMap<(String, u64), (ManifestEntry, DateTime<Utc>)>,
 }
 
 impl Tables {
@@ -80,5 +88,28 @@ impl Store for MemoryStore {
             }
             _ => Ok(Remark::Superseded),
         }
+    }
+}
+
+#[cfg(feature = "cli")]
+impl Manifest for MemoryStore {
+    async fn enter(
+        &self,
+        entry: &ManifestEntry,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> Result<Entered, StoreError> {
+        if let Some(other) = self.find(&entry.run, entry.first_line, now).await?.filter(|other| other != entry) {
+            return Ok(Entered::Other(other));
+        }
+        let key = (entry.run.clone(), entry.first_line);
+        self.tables().manifests.insert(key, (entry.clone(), expires_at));
+        Ok(Entered::Kept)
+    }
+
+    async fn find(&self, run: &str, first_line: u64, now: DateTime<Utc>) -> Result<Option<ManifestEntry>, StoreError> {
+        let tables = self.tables();
+        let stored = tables.manifests.get(&(run.to_owned(), first_line)).filter(|(_, expires_at)| now < *expires_at);
+        Ok(stored.map(|(entry, _)| entry.clone()))
     }
 }

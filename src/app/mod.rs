@@ -13,6 +13,8 @@ mod digest;
 mod inbox;
 #[cfg(feature = "cli")]
 pub mod ledger;
+#[cfg(feature = "cli")]
+mod manifest;
 mod outgoing;
 mod ports;
 mod records;
@@ -23,6 +25,8 @@ mod tally;
 pub use dead_letter::DeadLetter;
 pub use digest::digest_hex;
 pub use inbox::{Attribute, AttributeValue, Inbox, RECEIVE_MAX, Receipt, Received};
+#[cfg(feature = "cli")]
+pub use manifest::{Comparison, Entered, Manifest, ManifestCheck, ManifestEntry};
 pub use outgoing::{Outbox, Outgoing, SEND_MAX, can_be_body};
 pub use ports::{
     Cause, Clock, Consistency, Lookup, QueueError, Queues, Remark, Snapshot, Store, StoreError, Units, with_sources,

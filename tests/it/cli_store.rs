@@ -134,21 +134,68 @@ async fn a_replay_that_was_killed_goes_on_as_if_it_had_run_once() {
     assert!(std::fs::read(&output).unwrap() == expected);
 }
 
+/// Each customer's `id`s in an output.
+fn ids(decisions: &[u8]) -> Vec<String> {
+    let id = |line: &str| line.split("\"accepted\"").next().unwrap().to_owned();
+    std::str::from_utf8(decisions).unwrap().lines().map(id).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_file_under_the_same_name_is_noticed() {
+async fn an_edited_file_is_noticed_and_the_advice_leaves_each_decision_in_one_output() {
+    let fresh = Fresh::in_dynamodb_local().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let attempt = |n: usize| support::line(&n.to_string(), &format!("c{}", n % 50), "$1", "2000-01-03T00:00:00Z");
+    let lines: Vec<String> = (0..7_000).map(attempt).collect();
+    std::fs::write(path("a.jsonl"), lines.concat()).unwrap();
+    let replay = |input: &str, output: &str| {
+        let mut command = in_dynamodb(&fresh);
+        command.arg(path(input)).arg("-o").arg(path(output));
+        command
+    };
+    replay("a.jsonl", "first").assert().success();
+    let decided = fresh.record_count().await;
+
+    // The last third is edited and something is appended.
+    let mut edited = lines.clone();
+    edited[5_000] = support::line("edited", "c0", "$1", "2000-01-03T00:00:00Z");
+    edited.push(support::line("appended", "c1", "$1", "2000-01-03T00:00:00Z"));
+    std::fs::write(path("a.jsonl"), edited.concat()).unwrap();
+    let refused = replay("a.jsonl", "second").assert().code(1);
+    let refused = refused.stderr(contains("are not as this run began with: the input has changed. Put the lines back"));
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    let [first, last] =
+        regex::Regex::new("lines ([0-9]+) to ([0-9]+) are").unwrap().captures(&said).unwrap().extract().1;
+    assert!((first.parse().unwrap()..=last.parse().unwrap()).contains(&5_001_u64), "{said}");
+    assert!(!path("second").exists());
+    assert_eq!(fresh.record_count().await, decided, "nothing has been committed");
+
+    // The advice.
+    std::fs::write(path("a.jsonl"), lines.concat()).unwrap();
+    std::fs::write(path("b.jsonl"), [edited[5_000].as_str(), edited[7_000].as_str()].concat()).unwrap();
+    replay("a.jsonl", "third").assert().success();
+    replay("b.jsonl", "fourth").assert().success();
+    let mut all = [ids(&std::fs::read(path("third")).unwrap()), ids(&std::fs::read(path("fourth")).unwrap())].concat();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 7_002);
+    assert_eq!(std::fs::read(path("first")).unwrap(), std::fs::read(path("third")).unwrap());
+
+    // What is only appended needs no advice.
+    std::fs::write(path("a.jsonl"), [lines.concat(), attempt(8_000)].concat()).unwrap();
+    replay("a.jsonl", "fifth").assert().success();
+    assert_eq!(ids(&std::fs::read(path("fifth")).unwrap()).len(), 7_001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_amount_that_is_written_otherwise_is_no_change() {
     let fresh = Fresh::embedded().await;
     let line = |amount| support::line("1", "a", amount, "2000-01-03T00:00:00Z");
     in_dynamodb(&fresh).args(["--run", "x"]).write_stdin(line("$1")).assert().success();
-    // The same amount, written otherwise, is the same attempt.
     in_dynamodb(&fresh).args(["--run", "x"]).write_stdin(line("USD1.00")).assert().success().stdout(contains("true"));
-    let changed = "line 1 was another attempt when this run began: the input has changed; give another name with --run";
-    in_dynamodb(&fresh)
-        .args(["--run", "x"])
-        .write_stdin(line("$2"))
-        .assert()
-        .code(1)
-        .stdout("")
-        .stderr(contains(changed));
+    let changed = "line 1 is not as this run began with: the input has changed";
+    let refused = in_dynamodb(&fresh).args(["--run", "x"]).write_stdin(line("$2")).assert().code(1);
+    refused.stdout("").stderr(contains(changed));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -139,19 +139,19 @@ fn to_days(value: &AttributeValue) -> Option<WeekUsage> {
 }
 
 /// Reads the attributes of one item, and says which one cannot be understood.
-struct Reader<'i> {
-    item: &'i Item,
-    table: &'i str,
+pub struct Reader<'i> {
+    pub item: &'i Item,
+    pub table: &'i str,
     /// The name of the range key.
-    range: &'static str,
+    pub range: &'static str,
 }
 
 impl Reader<'_> {
-    fn string(&self, name: &str) -> Result<String, StoreError> {
+    pub fn string(&self, name: &str) -> Result<String, StoreError> {
         self.get(name, |value| value.as_s().ok().cloned())
     }
 
-    fn get<T>(&self, name: &str, read: impl FnOnce(&AttributeValue) -> Option<T>) -> Result<T, StoreError> {
+    pub fn get<T>(&self, name: &str, read: impl FnOnce(&AttributeValue) -> Option<T>) -> Result<T, StoreError> {
         let value = self.item.get(name);
         value.and_then(read).ok_or_else(|| {
             let key = |name| self.item.get(name).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
@@ -167,10 +167,10 @@ impl Reader<'_> {
     }
 }
 
-fn number<T: std::str::FromStr>(value: &AttributeValue) -> Option<T> {
+pub fn number<T: std::str::FromStr>(value: &AttributeValue) -> Option<T> {
     value.as_n().ok()?.parse().ok()
 }
 
-fn item<const COUNT: usize>(attributes: [(&str, AttributeValue); COUNT]) -> Item {
+pub fn item<const COUNT: usize>(attributes: [(&str, AttributeValue); COUNT]) -> Item {
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

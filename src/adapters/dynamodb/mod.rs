@@ -3,6 +3,8 @@
 mod commit;
 mod error;
 mod item;
+#[cfg(feature = "cli")]
+mod manifest;
 mod read;
 #[cfg(feature = "cli")]
 pub mod tables;

@@ -58,6 +58,12 @@ impl Delivery {
         self.attempt.customer_id.as_str()
     }
 
+    /// A digest of the attempt: customer, event, and what it asks for, however it is written.
+    pub fn digest(&self) -> String {
+        let parts = [self.customer_id(), self.attempt.id.as_str(), &self.fingerprint()];
+        digest_hex(&parts.map(str::as_bytes))
+    }
+
     /// A digest of what the attempt asks for, however it is written.
     pub fn fingerprint(&self) -> String {
         let LoadAttempt { amount, time, .. } = &self.attempt;

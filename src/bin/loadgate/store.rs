@@ -35,8 +35,8 @@ pub struct StoreArgs {
     #[arg(long, value_name = "URL", value_parser = url, requires = "store")]
     endpoint_url: Option<String>,
 
-    /// The run's name: with the line number it tells a repetition from a duplicate. Give another file, or an edited one,
-    /// another name [default: the input's file name]
+    /// The run's name: with the line number it tells a repetition from a duplicate. Give another file another name
+    /// [default: the input's file name]
     #[arg(long, value_name = "NAME", requires = "store")]
     run: Option<String>,
 

@@ -21,6 +21,7 @@ pub(super) mod source;
 mod store;
 mod stripes;
 mod turnstile;
+mod verify;
 
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
@@ -80,11 +81,16 @@ pub enum ReplayError {
         /// Why.
         source: Reason,
     },
-    /// The run's name has been used for other lines.
-    #[error("line {line} was another attempt when this run began: the input has changed; give another name with --run")]
+    /// The run began with other lines. None of them has been decided now.
+    #[error(
+        "{} not as this run began with: the input has changed. Put the lines back as they were and run the same command \
+         again; then decide changed and new attempts from a file of their own, with another --run", lines(*first_line, *last_line)
+    )]
     InputChanged {
-        /// Which line.
-        line: u64,
+        /// Number of the first of these lines.
+        first_line: u64,
+        /// Number of the last one.
+        last_line: u64,
     },
     /// The decisions could not be written.
     #[error("could not write the decisions")]
@@ -92,6 +98,10 @@ pub enum ReplayError {
     /// The rejects could not be written.
     #[error("could not write the rejects")]
     WriteRejects(#[source] io::Error),
+}
+
+fn lines(first: u64, last: u64) -> String {
+    if first == last { format!("line {first} is") } else { format!("lines {first} to {last} are") }
 }
 
 impl Replay {

@@ -12,22 +12,15 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
 use super::flow::Flow;
-use super::line::{Invalid, Line, read_lines};
+use super::line::{Invalid, Line};
 use super::outlet::{Outlet, Settled};
-use super::source::{Piece, Source};
+use super::verify::{Lines, Verified, Verifier};
 use super::{ReplayError, Report};
-use crate::app::deciding::{Answer, Carrier, Decider, Delivery, Group, Outcome, Unsettled};
+use crate::app::deciding::{Answer, Decider, Delivery, Group, Outcome, Unsettled};
 use crate::app::ledger;
-use crate::app::{Clock, Store};
-use crate::domain::{LoadAttempt, LoadError};
-use crate::wire::{Reasons, read_attempt, write_decision};
-
-/// How much of the input is decided together, in bytes: enough that customers' attempts share commits and customers go
-/// in parallel, little enough that progress is seen every few seconds.
-const BLOCK_BYTES: usize = 256 * 1024;
+use crate::app::{Clock, Manifest, Store};
+use crate::wire::{Reasons, write_decision};
 
 /// How many blocks are under way at most: the one that is written next, one behind it, so that there is always
 /// something to decide, and one more for when a customer keeps the first one waiting.
@@ -80,7 +73,7 @@ struct Run<'r, 'o, S, C> {
     failure: Option<ReplayError>,
 }
 
-impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
+impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
     /// Decides every line of `input` and hands everything to `outlet`, in the input's order.
     ///
     /// # Errors
@@ -93,13 +86,6 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
             outlet.stop(failure);
         }
         outlet.finish()
-    }
-
-    fn read(&self, raw: &[u8], line: u64) -> Result<Delivery, LoadError> {
-        let written = read_attempt(raw)?;
-        let attempt = LoadAttempt::check(written.clone())?;
-        let carrier = Carrier { message_id: format!("{}:{line}", self.run), ..Carrier::default() };
-        Ok(Delivery::new(line, carrier, &written, attempt))
     }
 
     fn render<'b>(&self, block: &'b Block) -> Result<Settled<'b>, ReplayError> {
@@ -124,7 +110,8 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
             }
         };
         if record.fingerprint != delivery.fingerprint() {
-            return Err(ReplayError::InputChanged { line: delivery.place });
+            let line = delivery.place;
+            return Err(ReplayError::InputChanged { first_line: line, last_line: line });
         }
         let decision = &record.decision;
         settled.tally.count(ledger::Outcome::Decided(decision.decision(&self.decider.limits)));
@@ -135,15 +122,19 @@ impl<S: Store + 'static, C: Clock + 'static> StoreReplay<S, C> {
     }
 }
 
-impl<S: Store + 'static, C: Clock + 'static> Run<'_, '_, S, C> {
+impl<S: Store + Manifest + 'static, C: Clock + 'static> Run<'_, '_, S, C> {
     async fn finish<R: Read + Send + 'static>(mut self, input: R) -> Result<(), ReplayError> {
-        let mut pieces = read_ahead(input).map_err(|source| ReplayError::Read { lines: 0, source })?;
+        let (decider, run) = (Arc::clone(&self.replay.decider), self.replay.run.clone());
+        let mut parts =
+            Verifier::start(decider, run, input).map_err(|source| ReplayError::Read { lines: 0, source })?;
         let mut is_at_end = false;
         while !(is_at_end && self.flow.is_empty()) {
             tokio::select! {
-                piece = pieces.recv(), if !is_at_end && self.open.len() < BLOCKS_MAX => match piece {
-                    Some(Some((piece, bytes))) => self.open(piece, bytes),
-                    Some(None) => is_at_end = true,
+                part = parts.recv(), if !is_at_end && self.open.len() < BLOCKS_MAX => match part {
+                    Some(Ok(Some(part))) => self.open(part),
+                    Some(Ok(None)) => is_at_end = true,
+                    // What stands before is decided and written all the same.
+                    Some(Err(failure)) => self.failure = Some(failure),
                     None => {
                         self.open.push_back(Open::Failed(io::Error::other("reading broke off")));
                         is_at_end = true;
@@ -158,35 +149,30 @@ impl<S: Store + 'static, C: Clock + 'static> Run<'_, '_, S, C> {
         self.failure.map_or(Ok(()), Err)
     }
 
-    /// Takes in the next piece of the input.
-    fn open(&mut self, piece: Piece, bytes: Vec<u8>) {
-        let open = match piece {
-            Piece::Lines => Open::Lines(self.begin(&bytes)),
-            Piece::Overlong { begins, ends } => {
+    /// Takes in the next part of the input.
+    fn open(&mut self, part: Verified) {
+        let open = match part {
+            Verified::Lines(lines) => Open::Lines(self.begin(lines)),
+            Verified::Overlong { part, begins, ends } => {
                 self.lines_before += u64::from(ends);
-                Open::Overlong { part: bytes, begins, ends }
+                Open::Overlong { part, begins, ends }
             }
-            Piece::Failed(error) => Open::Failed(error),
+            Verified::Failed(error) => Open::Failed(error),
         };
         self.open.push_back(open);
     }
 
-    /// Reads a block's lines, and sends its customers on their way.
-    fn begin(&mut self, bytes: &[u8]) -> Block {
-        let before = self.lines_before;
-        let (lines, line_count) = read_lines(bytes, |raw, line| self.replay.read(raw, before + line + 1));
+    /// Sends a block's customers on their way.
+    fn begin(&mut self, Lines { parsed, line_count, .. }: Lines) -> Block {
         self.lines_before += line_count;
         let mut block = Block { line_count, ..Block::default() };
         let mut groups = BTreeMap::<String, Group>::new();
-        for line in lines {
+        for line in parsed {
             match line {
                 Line::Valid(delivery) => {
                     groups.entry(delivery.customer_id().to_owned()).or_default().deliveries.push(delivery);
                 }
-                Line::Invalid(Invalid { line_in_block, error, raw }) => {
-                    let raw = raw.into_owned().into();
-                    block.invalid.push(Invalid { line_in_block, error, raw });
-                }
+                Line::Invalid(invalid) => block.invalid.push(invalid),
             }
         }
         block.groups_left = groups.len();
@@ -238,25 +224,4 @@ impl Open {
             Open::Overlong { .. } | Open::Failed(_) => true,
         }
     }
-}
-
-/// A piece with its bytes. None is the end of the input: without it, reading broke off.
-type Ahead = Option<(Piece, Vec<u8>)>;
-
-/// Reads the input on a thread of its own: what has been decided does not wait for lines that have not come yet.
-///
-/// The thread may outlive the replay, as long as the input keeps it waiting.
-fn read_ahead<R: Read + Send + 'static>(input: R) -> io::Result<mpsc::Receiver<Ahead>> {
-    let (sender, receiver) = mpsc::channel(1);
-    let mut source = Source::reading(input, BLOCK_BYTES);
-    let read = move || {
-        let mut block = Vec::new();
-        while let Some((_, piece)) = source.take(&mut block) {
-            if sender.blocking_send(Some((piece, std::mem::take(&mut block)))).is_err() {
-                return;
-            }
-        }
-        let _ = sender.blocking_send(None);
-    };
-    std::thread::Builder::new().spawn(read).map(|_| receiver)
 }

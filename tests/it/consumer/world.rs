@@ -10,8 +10,8 @@ use loadgate::adapters::MemoryStore;
 use loadgate::app::consumer::{Consumer, Report};
 use loadgate::app::deciding::Decider;
 use loadgate::app::{
-    Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Lookup, QueueError, Queues, Remark, Snapshot,
-    Store, StoreError, Units,
+    Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Entered, Lookup, Manifest, ManifestEntry,
+    QueueError, Queues, Remark, Snapshot, Store, StoreError, Units,
 };
 use loadgate::domain::{EventKey, Limits, StoredDecision, parse_time};
 use loadgate::entry::lambda::{EventError, handle};
@@ -61,6 +61,8 @@ pub struct FlakyStore {
     pub read_time: Mutex<Duration>,
     /// How many marks cannot be written.
     pub lost_remarks: Mutex<u32>,
+    /// What goes wrong with requests that enter lines in a manifest.
+    pub lost_entries: Mutex<Vec<Fault>>,
     /// Customers whose marks hang.
     pub hanging_remarks: Mutex<BTreeSet<String>>,
     /// Customers whose reads hang.
@@ -83,6 +85,26 @@ impl FlakyStore {
         let lookup = Lookup { events: [key.clone()].into(), ..Lookup::default() };
         let mut snapshot = self.inner.read(&lookup, Consistency::Strong).await.unwrap();
         snapshot.records.remove(&key).map(Result::unwrap)
+    }
+}
+
+impl Manifest for FlakyStore {
+    async fn enter(
+        &self,
+        entry: &ManifestEntry,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> Result<Entered, StoreError> {
+        let lost = self.lost_entries.lock().unwrap().pop();
+        if lost == Some(Fault::LostBefore) {
+            return Err(StoreError::Unavailable(Cause::new("no answer")));
+        }
+        let entered = self.inner.enter(entry, now, expires_at).await;
+        if lost == Some(Fault::LostAfter) { Err(StoreError::Unavailable(Cause::new("no answer"))) } else { entered }
+    }
+
+    async fn find(&self, run: &str, first_line: u64, now: DateTime<Utc>) -> Result<Option<ManifestEntry>, StoreError> {
+        self.inner.find(run, first_line, now).await
     }
 }
 
