@@ -26,9 +26,6 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a request is tried.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// How long receiving may wait for messages, and a little more: the longest poll is 20 s.
-const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(25);
-
 /// The region for endpoints on this machine, where none is set: stand-ins want one, whichever it is.
 const LOCAL_REGION: &str = "us-east-1";
 
@@ -59,9 +56,11 @@ fn http_client() -> SharedHttpClient {
     http_client_fn(move |settings, components| client.http_connector(settings, components))
 }
 
-/// The time-outs of a client that waits for messages.
-pub fn long_poll_timeouts() -> TimeoutConfig {
-    timeouts(LONG_POLL_TIMEOUT, LONG_POLL_TIMEOUT * ATTEMPTS_MAX)
+/// Time-outs of a request that waits up to `wait` for messages: as long as any other request may take besides.
+///
+/// One try without an answer leaves time for another one, which brings the messages of an answer that was lost.
+pub fn long_poll_timeouts(wait: Duration) -> TimeoutConfig {
+    timeouts(wait + ATTEMPT_TIMEOUT, wait + OPERATION_TIMEOUT)
 }
 
 /// Whether a URL leads to this machine.

@@ -11,7 +11,9 @@ use loadgate::adapters::sqs::{SqsInbox, SqsOutbox};
 use loadgate::app::{Inbox, Outbox, Outgoing, can_be_body};
 use loadgate::config::TableNames;
 
-use crate::cloud::{Fault, Fresh, Proxy, Queues, Worker, drain, environment, fresh_names, fresh_queue_with, sqs};
+use crate::cloud::{
+    Fault, Fresh, Proxy, Queues, Reaches, Worker, drain, environment, fresh_names, fresh_queue_with, sqs,
+};
 use crate::end_to_end::{by_customer, sendable};
 use crate::secrecy::assert_secret;
 use crate::support::{MARKS, bodies_with_marks};
@@ -293,4 +295,60 @@ async fn a_worker_whose_queue_is_gone_is_not_ready_and_says_why() {
     assert_eq!(worker.get("/nothing").unwrap().0, 404);
     worker.signal("INT");
     assert!(worker.wait().success(), "{}", worker.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_say_nothing_take_nothing_from_the_others() {
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+    let mut worker = Worker::start_with_files(200, &environment(&queues, &fresh.names, &fresh.url));
+    worker.wait_until_ready();
+    let mut connections: Vec<_> = (0..400).map(|_| worker.connect(b"")).collect();
+    let unfinished = ["GET /healthz HTTP/1.1\r\nX: ", &"x".repeat(1_000_000)].concat();
+    connections.extend((0..100).map(|_| worker.connect(unfinished.as_bytes())));
+    assert_eq!(worker.get("/healthz"), Some((200, "ok\n".to_owned())));
+
+    let attempts: Vec<Outgoing> = (0..20).map(|n| attempt(&format!("c{n}"))).collect();
+    SqsOutbox::new(&aws::load(Some(sqs())).await, queues.input.clone()).send(attempts).await.unwrap();
+    assert_eq!(drain_until(&queues.decisions, 20).await.len(), 20);
+    assert_eq!(worker.count("failed"), 0, "{}", worker.log());
+    drop(connections);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_queue_that_does_not_answer_makes_a_worker_unready_and_does_not_delay_its_end() {
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 5).await);
+    let proxy = Proxy::before(sqs()).await;
+    let mut environment = environment(&queues, &fresh.names, &fresh.url);
+    for (_, value) in &mut environment {
+        *value = value.replace(sqs(), &proxy.url);
+    }
+    let mut worker = Worker::start(&environment);
+    worker.wait_until_ready();
+    let url: &'static str = queues.input.replace(sqs(), &proxy.url).leak();
+    proxy.hang(&["ReceiveMessage"], url, Reaches::Nothing);
+    worker.wait_until_unready();
+    worker.signal("TERM");
+    assert!(worker.wait().success(), "{}", worker.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_end_while_they_are_extended_alarm_nobody() {
+    let (fresh, queues) = (Fresh::embedded().await, Queues::fresh(2, 50).await);
+    let proxy = Proxy::before(sqs()).await;
+    let mut environment = environment(&queues, &fresh.names, &fresh.url);
+    for (_, value) in &mut environment {
+        *value = value.replace(sqs(), &proxy.url);
+    }
+    let mut worker = Worker::start(&environment);
+    worker.wait_until_ready();
+    // Each extension arrives after its messages have been deleted.
+    proxy.fail("ChangeMessageVisibilityBatch", Fault::Late(Duration::from_millis(400)), 1_000);
+    proxy.fail("SendMessageBatch", Fault::Delay(Duration::from_millis(300)), 1_000);
+    let outbox = SqsOutbox::new(&aws::load(Some(sqs())).await, queues.input.clone());
+    outbox.send((0..200).map(|n| attempt(&format!("c{n}"))).collect()).await.unwrap();
+    drain_until(&queues.decisions, 200).await;
+    assert!(proxy.counts().contains_key("ChangeMessageVisibilityBatch"));
+    worker.signal("TERM");
+    assert!(worker.wait().success());
+    assert!(!worker.log().contains("may become visible"), "{}", worker.log());
 }

@@ -20,11 +20,16 @@ struct FakeInbox {
     /// What was asked of it, in order.
     asked: Mutex<Vec<String>>,
     deletions_fail: Mutex<u32>,
+    /// Whether it answers no poll.
+    is_silent: Mutex<bool>,
 }
 
 impl Inbox for FakeInbox {
     async fn receive(&self, max: usize, wait: Duration, _: Option<Duration>) -> Result<Vec<Received>, QueueError> {
         assert_eq!(max, 10);
+        if *self.is_silent.lock().unwrap() {
+            std::future::pending::<()>().await;
+        }
         let next = self.polls.lock().unwrap().pop_front();
         match next {
             Some(messages) if messages.is_empty() => {
@@ -239,6 +244,24 @@ async fn polling_goes_on_after_failures_and_waits_in_between() {
     assert!(worker.inbox.asked().is_empty(), "0.2 s, 0.4 s and 0.8 s are not over");
     run(&worker, Duration::from_secs(1)).await;
     assert_eq!(worker.inbox.asked(), ["delete r1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_between_polls_ends_with_the_worker() {
+    let failures: [&[Received]; 9] = [&[]; 9];
+    let worker = worker(1, &failures);
+    // 0.2 s, 0.4 s and so on up to 6.4 s; then 10 s.
+    let (stopped, watch, took) = run(&worker, Duration::from_secs(14)).await;
+    assert_eq!(*watch.failures.lock().unwrap(), 7);
+    assert_eq!((stopped, took), (Stopped::Clean, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_without_an_answer_does_not_make_an_idle_worker_fail() {
+    let worker = worker(1, &[]);
+    *worker.inbox.is_silent.lock().unwrap() = true;
+    let (stopped, _, took) = run(&worker, Duration::from_secs(1)).await;
+    assert_eq!((stopped, took.as_secs()), (Stopped::Clean, 25));
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,16 +36,13 @@ const ATTRIBUTES: [MessageSystemAttributeName; 4] = [
 #[derive(Clone, Debug)]
 pub struct SqsInbox {
     client: Client,
-    /// It waits for messages, so that its requests may take longer.
-    long_poll: Client,
     url: String,
 }
 
 impl SqsInbox {
     /// A queue.
     pub fn new(sdk: &SdkConfig, url: String) -> SqsInbox {
-        let config = config::Builder::from(sdk).timeout_config(long_poll_timeouts()).build();
-        SqsInbox { client: Client::new(sdk), long_poll: Client::from_conf(config), url }
+        SqsInbox { client: Client::new(sdk), url }
     }
 
     async fn delete_some(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
@@ -99,16 +96,19 @@ impl Inbox for SqsInbox {
         wait: Duration,
         visibility: Option<Duration>,
     ) -> Result<Vec<Received>, QueueError> {
+        let wait = wait.min(Duration::from_secs(WAIT_MAX_S));
         let answer = self
-            .long_poll
+            .client
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(i32::try_from(max.clamp(1, RECEIVE_MAX)).unwrap_or(1))
-            .wait_time_seconds(seconds(wait.min(Duration::from_secs(WAIT_MAX_S))))
+            .wait_time_seconds(seconds(wait))
             .set_visibility_timeout(visibility.map(seconds))
             .set_receive_request_attempt_id(is_fifo(&self.url).then(attempt_id).flatten())
             .message_attribute_names("All")
             .set_message_system_attribute_names(Some(ATTRIBUTES.to_vec()))
+            .customize()
+            .config_override(config::Config::builder().timeout_config(long_poll_timeouts(wait)))
             .send()
             .await
             .map_err(|error| queue_error("ReceiveMessage", &self.url, &error))?;

@@ -32,6 +32,7 @@ impl Batch {
 struct Working {
     group_id: String,
     receipts: Vec<Receipt>,
+    invisible_until: DateTime<Utc>,
 }
 
 /// The batches that wait, in the order in which they came, and those that are worked on.
@@ -87,7 +88,8 @@ impl Pool {
         let busy: BTreeSet<&str> = self.working.values().map(|working| working.group_id.as_str()).collect();
         let place = self.waiting.iter().position(|batch| !busy.contains(batch.group_id()))?;
         let batch = self.waiting.remove(place)?;
-        let working = Working { group_id: batch.group_id().to_owned(), receipts: batch.receipts() };
+        let (group_id, receipts) = (batch.group_id().to_owned(), batch.receipts());
+        let working = Working { group_id, receipts, invisible_until: batch.invisible_until };
         self.working.insert(batch.id, working);
         Some(batch)
     }
@@ -104,16 +106,51 @@ impl Pool {
         waiting.chain(working).collect()
     }
 
-    /// A batch stays invisible for longer, if it was possible.
-    pub fn extended(&mut self, batch: u64, invisible_until: Option<DateTime<Utc>>) {
-        let waiting = self.waiting.iter_mut().find(|waiting| waiting.id == batch);
-        if let (Some(batch), Some(until)) = (waiting, invisible_until) {
-            batch.invisible_until = until;
+    /// A batch stays invisible until then.
+    pub fn extended(&mut self, batch: u64, invisible_until: DateTime<Utc>) {
+        if let Some(held_until) = self.invisible_until(batch) {
+            *held_until = invisible_until;
         }
+    }
+
+    /// Whether a batch is still held, and becomes visible by that instant.
+    pub fn becomes_visible(&mut self, batch: u64, by: DateTime<Utc>) -> bool {
+        self.invisible_until(batch).is_some_and(|held_until| *held_until <= by)
+    }
+
+    fn invisible_until(&mut self, batch: u64) -> Option<&mut DateTime<Utc>> {
+        let working = self.working.get_mut(&batch).map(|working| &mut working.invisible_until);
+        let waiting = self.waiting.iter_mut().find(|waiting| waiting.id == batch);
+        working.or(waiting.map(|waiting| &mut waiting.invisible_until))
     }
 
     /// Takes out everything that is not begun.
     pub fn take_waiting(&mut self) -> Vec<Batch> {
         std::mem::take(&mut self.waiting).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn only_a_batch_that_is_still_held_can_become_visible() {
+        let begun = DateTime::UNIX_EPOCH;
+        let at = |seconds| begun + TimeDelta::seconds(seconds);
+        let message = |customer: &str| Received { group_id: customer.to_owned(), ..Received::default() };
+        let mut pool = Pool::new(1);
+        pool.add(vec![message("a"), message("b")], at(30));
+        let working = pool.begin_next().map(|batch| batch.id);
+        assert_eq!(working, Some(1));
+        for batch in [1, 2] {
+            assert_eq!([29, 30].map(|by| pool.becomes_visible(batch, at(by))), [false, true]);
+            pool.extended(batch, at(40));
+            assert_eq!([39, 40].map(|by| pool.becomes_visible(batch, at(by))), [false, true]);
+        }
+        pool.end(1);
+        assert!(!pool.becomes_visible(1, at(50)));
     }
 }

@@ -2,11 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use tokio::select;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::pool::{Batch, Pool};
@@ -23,7 +24,7 @@ pub struct Run<S, Q, C, I> {
     polls: usize,
     /// How often polling has failed in a row.
     poll_failures: u32,
-    is_stopping: Arc<AtomicBool>,
+    is_stopping: watch::Sender<bool>,
 }
 
 impl<S, Q, C, I> Run<S, Q, C, I>
@@ -35,23 +36,28 @@ where
 {
     pub fn new(worker: Arc<Worker<S, Q, C, I>>) -> Run<S, Q, C, I> {
         let pool = Pool::new(worker.settings.customers_in_parallel);
-        Run { worker, pool, tasks: JoinSet::new(), polls: 0, poll_failures: 0, is_stopping: Arc::default() }
+        Run { worker, pool, tasks: JoinSet::new(), polls: 0, poll_failures: 0, is_stopping: watch::Sender::new(false) }
     }
 
     fn is_stopping(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed)
+        *self.is_stopping.borrow()
     }
 
     /// From now on nothing is begun. What waits is given back.
     pub fn stop(&mut self) {
-        self.is_stopping.store(true, Ordering::Relaxed);
+        self.is_stopping.send_replace(true);
         let waiting = self.pool.take_waiting();
         self.give_back(waiting.into_iter().flat_map(Batch::into_receipts).collect());
     }
 
     /// Ends whatever is still under way.
     pub async fn end(mut self) -> Stopped {
-        if self.tasks.is_empty() {
+        if self.tasks.len() <= self.polls {
+            if self.polls > 0 {
+                let error = "the input queue has not answered; what it may have handed out comes again";
+                tracing::warn!(polls = self.polls, error, "stopped");
+            }
+            self.tasks.shutdown().await;
             return Stopped::Clean;
         }
         tracing::error!(customers = self.pool.working(), "stopped before all was done; left for redelivery");
@@ -108,9 +114,9 @@ where
         let polls_wanted = self.pool.free().div_ceil(RECEIVE_MAX);
         let polls_wanted = if self.poll_failures > 0 { polls_wanted.min(1) } else { polls_wanted };
         for _ in self.polls..polls_wanted {
-            let (worker, failures, is_over) =
-                (Arc::clone(&self.worker), self.poll_failures, Arc::clone(&self.is_stopping));
-            self.tasks.spawn(async move { worker.poll(failures, is_over).await });
+            let (worker, failures, is_stopping) =
+                (Arc::clone(&self.worker), self.poll_failures, self.is_stopping.subscribe());
+            self.tasks.spawn(async move { worker.poll(failures, is_stopping).await });
             self.polls += 1;
         }
     }
@@ -123,7 +129,7 @@ where
                 self.pool.end(batch);
                 observer.handled(&report, time);
             }
-            Some(Ok(Done::Extended { batch, invisible_until })) => self.pool.extended(batch, invisible_until),
+            Some(Ok(Done::Extended { batch, extended })) => self.note_extension(batch, extended),
             // No customer's work, but a poll's or the like: whoever runs this starts it anew.
             Some(Err(error)) => {
                 if let Ok(panic) = error.try_into_panic() {
@@ -148,6 +154,20 @@ where
             Err(error) => {
                 self.poll_failures = self.poll_failures.saturating_add(1);
                 tracing::error!(error = with_sources(&error), "could not receive");
+            }
+        }
+    }
+
+    /// An extension also fails for messages that have been deleted meanwhile. So one failure tells nothing yet.
+    fn note_extension(&mut self, batch: u64, extended: Result<DateTime<Utc>, QueueError>) {
+        match extended {
+            Ok(invisible_until) => self.pool.extended(batch, invisible_until),
+            Err(error) => {
+                let soon = self.worker.consumer.decider.clock.now() + self.worker.settings.visibility / 3;
+                if self.pool.becomes_visible(batch, soon) {
+                    let error = with_sources(&error);
+                    tracing::warn!(error, "messages may become visible while they are worked on");
+                }
             }
         }
     }

@@ -1,10 +1,10 @@
 //! What a worker does, each in a task of its own: poll, work, keep invisible, give back.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::select;
+use tokio::sync::watch;
 
 use super::Worker;
 use super::pool::Batch;
@@ -25,8 +25,16 @@ const POLL_WAIT_MAX: Duration = Duration::from_secs(10);
 /// What a task has come to.
 pub(super) enum Done {
     Polled(Result<Vec<Received>, QueueError>),
-    Worked { batch: u64, report: Box<Report>, time: Duration },
-    Extended { batch: u64, invisible_until: Option<DateTime<Utc>> },
+    Worked {
+        batch: u64,
+        report: Box<Report>,
+        time: Duration,
+    },
+    /// With the instant until which the messages stay invisible.
+    Extended {
+        batch: u64,
+        extended: Result<DateTime<Utc>, QueueError>,
+    },
     GivenBack,
 }
 
@@ -37,13 +45,16 @@ where
     C: Clock + 'static,
     I: Inbox + 'static,
 {
-    /// Waits for messages; after failures, a while before that. Nothing is received once it `is_over`.
-    pub(super) async fn poll(&self, failures: u32, is_over: Arc<AtomicBool>) -> Done {
+    /// Waits for messages; after failures, a while before that. Receives nothing once the worker is stopping.
+    pub(super) async fn poll(&self, failures: u32, mut is_stopping: watch::Receiver<bool>) -> Done {
         if failures > 0 {
             let wait = POLL_FIRST_WAIT.saturating_mul(1 << (failures - 1).min(8)).min(POLL_WAIT_MAX);
-            self.consumer.decider.clock.sleep(wait).await;
+            select! {
+                () = self.consumer.decider.clock.sleep(wait) => {}
+                _ = is_stopping.wait_for(|is_stopping| *is_stopping) => {}
+            }
         }
-        if is_over.load(Ordering::Relaxed) {
+        if *is_stopping.borrow() {
             return Done::Polled(Ok(vec![]));
         }
         Done::Polled(self.inbox.receive(RECEIVE_MAX, self.settings.poll_wait, Some(self.settings.visibility)).await)
@@ -96,12 +107,8 @@ where
     pub(super) async fn extend(&self, batch: u64, receipts: Vec<Receipt>) -> Done {
         let until = self.consumer.decider.clock.now() + self.settings.visibility;
         let answers = self.inbox.set_visibility(&receipts, self.settings.visibility).await;
-        let error = answers.into_iter().find_map(Result::err);
-        if let Some(error) = &error {
-            let error = with_sources(error);
-            tracing::warn!(error, "messages may become visible while they are worked on");
-        }
-        Done::Extended { batch, invisible_until: Some(until).filter(|_| error.is_none()) }
+        let failed = answers.into_iter().find_map(Result::err);
+        Done::Extended { batch, extended: failed.map_or(Ok(until), Err) }
     }
 
     /// Lets others have messages at once.

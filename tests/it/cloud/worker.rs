@@ -42,9 +42,20 @@ pub fn environment(queues: &Queues, tables: &TableNames, dynamodb_url: &str) -> 
 impl Worker {
     /// Starts a worker with this environment and no other.
     pub fn start(environment: &[(&'static str, String)]) -> Worker {
+        Worker::start_by(Command::new(env!("CARGO_BIN_EXE_loadgate")), environment)
+    }
+
+    /// The same, with at most so many open files.
+    pub fn start_with_files(files_max: u32, environment: &[(&'static str, String)]) -> Worker {
+        let mut command = Command::new("/bin/sh");
+        let limited = format!("ulimit -n {files_max} && exec \"$0\" \"$@\"");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_loadgate")]);
+        Worker::start_by(command, environment)
+    }
+
+    fn start_by(mut command: Command, environment: &[(&'static str, String)]) -> Worker {
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
         let log = folder.path().join("log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_loadgate"));
         command.arg("worker").env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("LOADGATE_LISTEN", format!("127.0.0.1:{port}"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(File::create(&log).unwrap()));
@@ -67,6 +78,23 @@ impl Worker {
             std::thread::sleep(Duration::from_millis(20));
         }
         true
+    }
+
+    /// Waits until it receives no messages any more.
+    pub fn wait_until_unready(&self) {
+        let begun = Instant::now();
+        while self.get("/readyz").is_some_and(|(status, _)| status == 200) {
+            assert!(begun.elapsed() < WAIT_MAX, "still ready: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// A connection that says no more than this.
+    pub fn connect(&self, beginning: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        // It may have been closed already.
+        let _ = stream.write_all(beginning);
+        stream
     }
 
     /// The status and the body of an answer.
