@@ -302,11 +302,30 @@ async fn connections_that_say_nothing_take_nothing_from_the_others() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let mut worker = Worker::start_with_files(200, &environment(&queues, &fresh.names, &fresh.url));
     worker.wait_until_ready();
-    let mut connections: Vec<_> = (0..400).map(|_| worker.connect(b"")).collect();
     let unfinished = ["GET /healthz HTTP/1.1\r\nX: ", &"x".repeat(1_000_000)].concat();
-    connections.extend((0..100).map(|_| worker.connect(unfinished.as_bytes())));
-    assert_eq!(worker.get("/healthz"), Some((200, "ok\n".to_owned())));
-
+    // Whatever is closed is opened again: there are always more than the worker has descriptors.
+    let open = |worker: &Worker| -> std::collections::VecDeque<_> {
+        let beginnings = [b"".as_slice(), b"", b"", unfinished.as_bytes()];
+        (0..400).map(|n| worker.connect(beginnings[n % 4])).collect()
+    };
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let worker = &worker;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut connections = open(worker);
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                connections.pop_front();
+                connections.push_back(worker.connect(b""));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        for _ in 0..20 {
+            assert_eq!(worker.get("/healthz"), Some((200, "ok\n".to_owned())), "{}", worker.log());
+            assert!(worker.open_files() < 128, "descriptors stay in reserve");
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let connections = open(worker);
     let attempts: Vec<Outgoing> = (0..20).map(|n| attempt(&format!("c{n}"))).collect();
     SqsOutbox::new(&aws::load(Some(sqs())).await, queues.input.clone()).send(attempts).await.unwrap();
     assert_eq!(drain_until(&queues.decisions, 20).await.len(), 20);

@@ -10,8 +10,12 @@ use serde_json::{Value, json};
 use crate::cloud::{Bootstrap, Fresh, Proxy, Queues, Reaches, Worker, drain, environment, sqs};
 use crate::support::line;
 
-/// Requests that a program has sent in vain before it gives one up: a shared one, and three tries of the customer's own.
-const FIRST_TRIES: usize = 4;
+/// Requests that hang before everybody else's decisions are out: a shared one, and the slow customer's own. The client
+/// repeats neither of them within a second.
+const HUNG_MAX: usize = 2;
+
+/// How often a scene is played: on a busy machine a client may repeat a request before the others have had their turn.
+const TRIES_MAX: usize = 4;
 
 /// How many batches are looked at for how many requests they take.
 const ROUNDS: u32 = 12;
@@ -62,21 +66,21 @@ impl Scene {
         self.sqs.hang(operations, SLOW, reaches);
     }
 
-    fn let_go(&self) -> usize {
-        [&self.dynamodb, &self.sqs].map(Proxy::let_go).into_iter().sum()
+    fn let_go(&self) {
+        self.dynamodb.let_go();
+        self.sqs.let_go();
     }
 
-    /// Waits until everybody else's decisions have been sent, and the slow customer's requests hang.
-    async fn others_are_published(&self, what: &str, count: usize, log: impl Fn() -> String) -> Vec<String> {
+    /// Waits until everybody else's decisions have been sent, and the slow customer's requests hang. Returns the decisions,
+    /// and how many requests hung until then.
+    async fn others_are_published(&self, what: &str, count: usize, log: impl Fn() -> String) -> (Vec<String>, usize) {
         let (begun, mut published) = (Instant::now(), Vec::new());
         while published.len() < count || self.dynamodb.hung() + self.sqs.hung() == 0 {
             let decisions = drain(&self.queues.decisions).await;
             published.extend(decisions.into_iter().filter(|decision| decision.group_id != SLOW).map(|it| it.body));
             assert!(begun.elapsed() < WAIT_MAX, "{what}: {published:?}: {}", log());
         }
-        let hung = self.dynamodb.hung() + self.sqs.hung();
-        assert!(hung <= FIRST_TRIES, "{what}: the others were published after {hung} requests that hang");
-        published
+        (published, self.dynamodb.hung() + self.sqs.hung())
     }
 }
 
@@ -103,30 +107,42 @@ fn ids(decisions: &[String]) -> Vec<String> {
     ids
 }
 
+/// Has a function handle a batch of the slow customer and others, whose requests of a kind hang. Returns how many hung until
+/// everybody else's decisions were out.
+async fn play_function(what: &str, operations: &'static [&'static str], reaches: Reaches) -> usize {
+    let scene = Scene::set().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut function = Bootstrap::start(&scene.environment(), &folder.path().join("log")).await;
+    let first = json!({ "Records": [record(SLOW, "1", 1)] }).to_string();
+    function.invoke(first, WAIT_MAX).await.unwrap().unwrap();
+    assert_eq!(drain(&scene.queues.decisions).await.len(), 1);
+
+    scene.hang(operations, reaches);
+    let mut records = vec![record(SLOW, "1", 2), record(SLOW, "2", 1)];
+    records.extend(["1", "2", "3"].map(|id| record("quick", id, 1)));
+    records.extend(["b", "c", "d"].map(|customer| record(customer, "1", 1)));
+    let answer = function.invoke(json!({ "Records": records }).to_string(), WAIT_MAX);
+    let observed = async {
+        let others = scene.others_are_published(what, 6, String::new).await;
+        scene.let_go();
+        others
+    };
+    let (answer, (others, hung)) = tokio::join!(answer, observed);
+    assert_eq!(ids(&others), ["b-1", "c-1", "d-1", "quick-1", "quick-2", "quick-3"], "{what}");
+    let answer: Value = serde_json::from_str(&answer.unwrap().unwrap()).unwrap();
+    for failed in answer["batchItemFailures"].as_array().unwrap() {
+        assert!(failed["itemIdentifier"].as_str().unwrap().starts_with(SLOW), "{what}: {answer}");
+    }
+    hung
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_function_publishes_everybody_else_s_decisions_and_reports_none_of_them_failed() {
     for (what, operations, reaches) in HANGS {
-        let scene = Scene::set().await;
-        let folder = tempfile::tempdir().unwrap();
-        let mut function = Bootstrap::start(&scene.environment(), &folder.path().join("log")).await;
-        let first = json!({ "Records": [record(SLOW, "1", 1)] }).to_string();
-        function.invoke(first, WAIT_MAX).await.unwrap().unwrap();
-        assert_eq!(drain(&scene.queues.decisions).await.len(), 1);
-
-        scene.hang(operations, reaches);
-        let mut records = vec![record(SLOW, "1", 2), record(SLOW, "2", 1)];
-        records.extend(["1", "2", "3"].map(|id| record("quick", id, 1)));
-        records.extend(["b", "c", "d"].map(|customer| record(customer, "1", 1)));
-        let answer = function.invoke(json!({ "Records": records }).to_string(), WAIT_MAX);
-        let observed = async {
-            let others = scene.others_are_published(what, 6, String::new).await;
-            (others, scene.let_go())
-        };
-        let (answer, (others, _)) = tokio::join!(answer, observed);
-        assert_eq!(ids(&others), ["b-1", "c-1", "d-1", "quick-1", "quick-2", "quick-3"], "{what}");
-        let answer: Value = serde_json::from_str(&answer.unwrap().unwrap()).unwrap();
-        for failed in answer["batchItemFailures"].as_array().unwrap() {
-            assert!(failed["itemIdentifier"].as_str().unwrap().starts_with(SLOW), "{what}: {answer}");
+        let mut hung = Vec::new();
+        while hung.iter().all(|hung| *hung > HUNG_MAX) {
+            assert!(hung.len() < TRIES_MAX, "{what}: the others waited for requests that hang: {hung:?}");
+            hung.push(play_function(what, operations, reaches).await);
         }
     }
 }
@@ -148,7 +164,7 @@ async fn the_worker_publishes_everybody_else_s_decisions() {
             }
         });
         outbox.send(sent.to_vec()).await.unwrap();
-        let others = scene.others_are_published(what, 3, || worker.log()).await;
+        let (others, _) = scene.others_are_published(what, 3, || worker.log()).await;
         assert_eq!(
             ids(&others),
             ["b", "b", "c"].into_iter().zip([0, 1, 0]).map(|(c, s)| format!("{c}-{n}-{s}")).collect::<Vec<_>>(),

@@ -155,7 +155,9 @@ async fn a_changed_input_is_noticed_before_anything_behind_the_change_is_committ
 
         let mut after = before.clone();
         change(&mut after, &mut chances);
-        after.push(line("appended", "c1", "$1.00", "2018-12-31T00:00:00Z"));
+        if chances.bool() {
+            after.push(line("appended", "c1", "$1.00", "2018-12-31T00:00:00Z"));
+        }
         let commits = decider.store.commits.lock().unwrap().len();
         let (decisions, ended) = run_over(&decider, "run", pipe(&after, seed + 1)).await;
         let has_committed = decider.store.commits.lock().unwrap().len() > commits;
