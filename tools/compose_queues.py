@@ -47,19 +47,20 @@ def main(template):
         wait_for(url)
     sqs = botocore.session.get_session().create_client("sqs", os.environ["AWS_REGION"], endpoint_url=sqs_url)
     with open(template, encoding="utf-8") as text:
-        resources = yaml.load(text, Template)["Resources"]
-    for settings in queues(resources):
+        parsed = yaml.load(text, Template)
+    parameters = {key: str(one["Default"]) for key, one in parsed["Parameters"].items()}
+    for settings in queues(parsed["Resources"], NAMES | parameters):
         name = settings.pop("QueueName")
         sqs.create_queue(QueueName=name, Attributes={key: attribute(value) for key, value in settings.items()})
         print(f"{name} is there", flush=True)
 
 
-def queues(resources):
+def queues(resources, names):
     """The settings of all queues, a dead-letter queue before the one that names it."""
     found = {key: one["Properties"] for key, one in resources.items() if one["Type"] == "AWS::SQS::Queue"}
     arn = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:"
-    arns = {f"{key}.Arn": resolved(arn + settings["QueueName"], NAMES) for key, settings in found.items()}
-    return sorted(resolved(list(found.values()), NAMES | arns), key=lambda settings: "RedrivePolicy" in settings)
+    arns = {f"{key}.Arn": resolved(arn + settings["QueueName"], names) for key, settings in found.items()}
+    return sorted(resolved(list(found.values()), names | arns), key=lambda settings: "RedrivePolicy" in settings)
 
 
 def resolved(value, names):

@@ -27,7 +27,7 @@ const BEGIN_S: u64 = 60;
 const SENDING_S: u64 = 60;
 
 /// `MessageRetentionPeriod` of the input queue in template.yaml.
-const RETENTION_S: u64 = 43_200;
+const RETENTION_S: u64 = 1_209_600;
 
 /// Attempts a second of the hot customer, and for how long the others go on.
 const RUNS: [(u64, u64); 8] =
@@ -74,7 +74,7 @@ fn note(is_kept: bool, throttled: u64) -> String {
         "Required: while there are fewer than {window} messages, the others' p99 is at most {OTHERS_PERCENT_MAX} % of that\n\
          without a hot customer; {verdict}. Commits that met DynamoDB's limit for one key: {throttled}.\n\n\
          One customer gets {most} decisions/s at most. So each 10,000 of its messages beyond {window} hold up everybody for\n\
-         {held_s} s; and it gets {kept} decisions in the 12 hours for which the input queue keeps a message. What waits for\n\
+         {held_s} s; and it gets {kept} decisions in the 14 days for which the input queue keeps a message. What waits for\n\
          longer is deleted by SQS, undecided, and does not get to the dead-letter queue."
     )
 }

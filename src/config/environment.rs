@@ -25,8 +25,9 @@ pub const LIMITS: &str = "LOADGATE_LIMITS";
 /// The SDK's own variables that say where services are.
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"];
 
-/// How long a decided event is remembered where nothing else is said.
-const TTL_HOURS_DEFAULT: i64 = 24;
+/// How long a decided event is remembered by default: 15 days, a day longer than any queue keeps a message (the SQS API
+/// reference, `MessageRetentionPeriod`).
+pub const TTL_HOURS_DEFAULT: i64 = 15 * 24;
 
 /// The longest time for which a decided event is remembered: ten years.
 pub const TTL_HOURS_MAX: i64 = 10 * 366 * 24;

@@ -45,15 +45,20 @@ pub async fn handle<S: Store, Q: Queues, C: Clock>(
 ) -> Result<(SqsBatchResponse, Report), EventError> {
     let deadline = Deadline::before(end, consumer.decider.clock.now());
     let ids = message_ids(&event)?;
-    let (mut messages, mut failed) = (Vec::new(), Vec::new());
+    let (mut messages, mut failed, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
     for (place, record) in (0..).zip(event.records) {
-        match message(place, received(record)) {
+        let received = received(record);
+        let sent_at = received.sent_at;
+        match message(place, received) {
             Some(message) => messages.push(message),
-            None => failed.push(place),
+            None => {
+                failed.push(place);
+                unusable.push(sent_at);
+            }
         }
     }
     let mut handled = consumer.handle(messages, deadline).await;
-    handled.report.failed += failed.len() as u64;
+    handled.report.count_failed(unusable, consumer.decider.clock.now());
     failed.extend(handled.failed);
     failed.sort_unstable();
     let mut response = SqsBatchResponse::default();

@@ -64,6 +64,11 @@ fn describe() {
     ] {
         describe_histogram!(name, Unit::Count, what);
     }
+    describe_histogram!(
+        "oldest_unsettled_s",
+        Unit::Seconds,
+        "Age of the oldest load attempt that a batch has left for redelivery, in seconds"
+    );
     for (name, what) in [
         ("read_ms", "Time of a batch spent reading, in milliseconds"),
         ("commit_ms", "Time of a batch spent committing, in milliseconds"),
@@ -82,6 +87,7 @@ fn record(report: &Report, handle_time: Duration) {
     for (reason, count) in &report.declined_by_reason {
         counter!("declined_by_reason", "reason" => reason.clone()).increment(*count);
     }
+    histogram!("oldest_unsettled_s").record(report.oldest_unsettled.as_secs_f64());
     histogram!("consumed_read_units").record(halved(report.units.read_halves));
     histogram!("consumed_write_units").record(halved(report.units.write_halves));
     let times = [

@@ -13,6 +13,9 @@ use crate::app::consumer::Report;
 const BOUNDS_MS: [f64; 13] =
     [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0];
 
+/// Upper bounds of a histogram of ages, in seconds. Zero is for batches that leave nothing.
+const BOUNDS_S: [f64; 8] = [0.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0, 21_600.0, 86_400.0];
+
 /// Upper bounds of a histogram of capacity units.
 const BOUNDS_UNITS: [f64; 8] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
@@ -39,6 +42,7 @@ impl Prometheus {
     pub fn new() -> Result<Prometheus, PrometheusError> {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_ms".to_owned()), &BOUNDS_MS)?
+            .set_buckets_for_metric(Matcher::Suffix("_s".to_owned()), &BOUNDS_S)?
             .set_buckets_for_metric(Matcher::Suffix("_units".to_owned()), &BOUNDS_UNITS)?
             .build_recorder();
         let handle = recorder.handle();

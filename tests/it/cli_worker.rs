@@ -207,7 +207,7 @@ async fn a_check_says_what_would_be_used_and_what_is_not_rightly_set() {
     let decisions = queues.decisions.replace(".fifo", "-gone.fifo");
     let wrong = Queues { input, decisions, dead_letters: queues.dead_letters.clone() };
     let names = TableNames { load: "no-such-table".to_owned(), ..table_without_ttl(&fresh.url).await };
-    let (said, code) = check(&environment(&wrong, &names, &fresh.url), "");
+    let (said, code) = check(&environment(&wrong, &names, &fresh.url), "correlation_ttl_hours = 24");
     assert_eq!(code, Some(1), "{said}");
     for problem in [
         "input queue: its visibility time-out of 5 s is too short",

@@ -24,7 +24,7 @@ fn what_is_not_said_has_its_default() {
     let config = read(&[]).unwrap();
     assert_eq!(config.tables.correlation, "EventCorrelationTable");
     assert_eq!(config.tables.load, "DailyCustomerLoadTable");
-    assert_eq!(config.correlation_ttl, TimeDelta::hours(24));
+    assert_eq!(config.correlation_ttl, TimeDelta::hours(360));
     assert_eq!(config.limits, Limits::default());
     assert_eq!((config.decisions_queue_url.as_str(), config.dead_letter_queue_url.as_str()), (DECISIONS, DEAD_LETTERS));
     assert_eq!(read(&[(LIMITS, ""), (CORRELATION_TTL_HOURS, " "), (LOAD_TABLE, "")]).unwrap(), config);

@@ -7,6 +7,7 @@ mod configuration;
 mod consumer;
 mod support;
 
+mod alarms;
 mod cli_bad_files;
 mod cli_bad_input;
 mod cli_generate;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use loadgate::config::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMITS, LOAD_TABLE, SETTINGS,
-    TableNames,
+    TTL_HOURS_DEFAULT, TableNames,
 };
 use regex::Regex;
 
@@ -50,7 +50,7 @@ fn the_tables_have_the_keys_that_the_code_uses() {
 fn alarms_dashboard_and_readme_name_metrics_that_there_are() {
     let emitted = all(r#""([a-z_]+)""#, TELEMETRY);
     let alarms = all(r"Namespace: loadgate\n +MetricName: ([a-z_]+)", TEMPLATE);
-    assert_eq!(alarms, ["failed", "publish_failures"].map(str::to_owned).into());
+    assert_eq!(alarms, ["failed", "oldest_unsettled_s", "publish_failures"].map(str::to_owned).into());
     let shown = all(r#"\["(?:loadgate|\.)", "([a-z_]+)""#, TEMPLATE);
     assert!(shown.len() > 10);
     for name in alarms.iter().chain(&shown) {
@@ -63,17 +63,42 @@ fn alarms_dashboard_and_readme_name_metrics_that_there_are() {
 fn numbers_that_depend_on_one_another_agree() {
     let timeout_s = number("LoadgateFunction", "Timeout");
     assert_eq!(number("InputQueue", "VisibilityTimeout"), 6 * timeout_s, "as Lambda asks");
-    let ttl_hours_min = number("CorrelationTtlHours", "MinValue");
-    assert!(number("InputQueue", "MessageRetentionPeriod") < ttl_hours_min * 3600, "a redelivery finds its record");
-    assert!(number("CorrelationTtlHours", "Default") >= ttl_hours_min);
     let fortnight_s = 14 * 24 * 3600;
+    assert_eq!(number("InputRetentionSeconds", "Default"), fortnight_s);
     assert_eq!(number("DeadLetterQueue", "MessageRetentionPeriod"), fortnight_s);
-    let unpublished_ttl_s = loadgate::app::deciding::UNPUBLISHED_TTL.num_seconds().unsigned_abs();
-    assert!(unpublished_ttl_s > fortnight_s + number("InputQueue", "MessageRetentionPeriod"));
+    assert_eq!(number("CorrelationTtlHours", "Default"), TTL_HOURS_DEFAULT.unsigned_abs());
     assert!(number("LoadgateFunction", "BatchSize") <= 10, "the most for a FIFO queue");
     assert_eq!(number("FunctionDurationAlarm", "Threshold"), (timeout_s - 10) * 1000, "where customers are left out");
     assert!(number("DeadLetterQueue", "MaximumMessageSize") > number("InputQueue", "MaximumMessageSize"));
     assert_eq!(number("InputQueue", "MaximumMessageSize"), loadgate::domain::ATTEMPT_BYTES_MAX as u64);
+}
+
+/// The numbers of a list in one line.
+fn numbers(list: &str) -> Vec<u64> {
+    Regex::new(r"\d+").unwrap().find_iter(list).map(|number| number.as_str().parse().unwrap()).collect()
+}
+
+#[test]
+fn for_each_retention_the_template_takes_only_longer_times_to_live() {
+    let lists = Regex::new(r"AllowedValues: \[([\d, ]+)\]").unwrap();
+    let allowed = |parameter: &str| {
+        let from = TEMPLATE.find(&format!("\n  {parameter}:\n")).unwrap();
+        numbers(&lists.captures(&TEMPLATE[from..]).unwrap()[1])
+    };
+    let (retentions, ttls) = (allowed("InputRetentionSeconds"), allowed("CorrelationTtlHours"));
+    let rule = r#"!Equals \[!Ref InputRetentionSeconds, "(\d+)"\]\n    Assertions:\n      - Assert: !Contains \[\[(.+)\], !Ref CorrelationTtlHours\]"#;
+    let rules: Vec<(u64, Vec<u64>)> = Regex::new(rule)
+        .unwrap()
+        .captures_iter(TEMPLATE)
+        .map(|found| (found[1].parse().unwrap(), numbers(&found[2])))
+        .collect();
+    let expected = |retention_s: &u64| {
+        let longer = ttls.iter().copied().filter(|hours| hours * 3600 > *retention_s);
+        (*retention_s, longer.collect::<Vec<_>>())
+    };
+    assert_eq!(rules, retentions.iter().map(expected).collect::<Vec<_>>());
+    assert!(ttls.contains(&24) && rules.iter().any(|(_, ttls)| ttls.contains(&24)), "24 hours stay a setting");
+    assert!(TEMPLATE.contains("MessageRetentionPeriod: !Ref InputRetentionSeconds"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One batch under way: which messages are settled, and what it came to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -29,7 +29,8 @@ pub struct Batch<'c, S, Q, C> {
 /// What is known of the batch at any moment: also when the deadline cuts it short.
 #[derive(Default)]
 struct Progress {
-    unsettled: BTreeSet<u64>,
+    /// Messages that are not settled, by their places, with the instants at which they were sent.
+    unsettled: BTreeMap<u64, Option<DateTime<Utc>>>,
     report: Report,
     /// Time spent on each group, by its number.
     times: BTreeMap<usize, Times>,
@@ -56,7 +57,7 @@ pub fn sort(messages: Vec<Message>) -> (Vec<(u64, DeadLetter)>, Vec<Group>) {
 
 impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
     pub fn new(consumer: &'c Consumer<S, Q, C>, messages: &[Message], deadline: Deadline) -> Self {
-        let unsettled = messages.iter().map(|message| message.place).collect();
+        let unsettled = messages.iter().map(|message| (message.place, message.sent_at)).collect();
         let progress = Mutex::new(Progress { unsettled, ..Progress::default() });
         let begun = consumer.decider.clock.now().trunc_subsecs(3);
         Batch { consumer, deadline, begun, progress }
@@ -64,9 +65,10 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
 
     /// What is to be reported. Logs the cutoff, because no caller does.
     pub fn end(self, is_cut_short: bool) -> Handled {
+        let now = self.now();
         let Progress { unsettled, mut report, times } =
             self.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
-        report.failed = unsettled.len() as u64;
+        report.count_failed(unsettled.values().copied(), now);
         let longest = |time: fn(&Times) -> Duration| times.values().map(time).max().unwrap_or_default();
         report.read_time += longest(|times| times.read);
         report.commit_time = longest(|times| times.commit);
@@ -75,7 +77,7 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
             let error = "the deadline was reached before they were settled";
             tracing::error!(messages = unsettled.len(), error, "cut short; left for redelivery");
         }
-        Handled { failed: unsettled.into_iter().collect(), report }
+        Handled { failed: unsettled.into_keys().collect(), report }
     }
 
     pub fn store(&self) -> &S {

@@ -30,6 +30,8 @@ pub struct Report {
     pub publish_failures: u64,
     /// Messages reported as failed.
     pub failed: u64,
+    /// Age of the oldest of them, since it was sent. Zero if none has failed.
+    pub oldest_unsettled: Duration,
     /// Capacity consumed.
     pub units: Units,
     /// Time spent reading, committing and publishing. Stages of different customers may overlap.
@@ -41,6 +43,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// Counts messages that have to be delivered again, by the instants at which they were sent.
+    pub fn count_failed(&mut self, sent_at: impl IntoIterator<Item = Option<DateTime<Utc>>>, now: DateTime<Utc>) {
+        for sent_at in sent_at {
+            self.failed += 1;
+            let age = sent_at.and_then(|sent_at| (now - sent_at).to_std().ok()).unwrap_or_default();
+            self.oldest_unsettled = self.oldest_unsettled.max(age);
+        }
+    }
+
     /// Counts what became of a message of a batch that was begun at `begun`.
     pub fn count(&mut self, outcome: &Outcome, begun: DateTime<Utc>) {
         match outcome {
@@ -63,5 +74,22 @@ impl Report {
         for reason in &decision.reasons {
             *self.declined_by_reason.entry(reason.clone()).or_default() += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn the_oldest_of_failed_messages_counts_and_one_without_a_time_or_sent_later_is_new() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(1);
+        let mut report = Report::default();
+        report.count_failed([None, Some(now + TimeDelta::seconds(5))], now);
+        assert_eq!((report.failed, report.oldest_unsettled), (2, Duration::ZERO));
+        report.count_failed([5, 9, 7].map(|minutes| Some(now - TimeDelta::minutes(minutes))), now);
+        assert_eq!((report.failed, report.oldest_unsettled), (5, Duration::from_mins(9)));
     }
 }

@@ -26,9 +26,12 @@ pub use plan::{COMMIT_ACTIONS_MAX, Known, Plan, plan};
 pub use settle::since;
 pub use settle::{Answer, COMMITS_MAX, Effort, Group, Reason, Sink, Stopped, Unsettled, consistency, lookup};
 
-/// How long an unpublished decision is kept at least: longer than the fortnight for which a dead-letter queue keeps its
-/// message, and the hours before that, so that the message finds it whenever it is redriven.
-pub const UNPUBLISHED_TTL: TimeDelta = TimeDelta::days(16);
+/// Lifetime of the record of an unpublished decision, from its last mark on: longer than its message can last.
+///
+/// After its last delivery a message may wait in the input queue for as long as that keeps it, 14 days at most. Its time in a FIFO
+/// dead-letter queue, 14 days at most, begins when it is moved there (the SQS developer guide, "Understanding message retention
+/// periods for dead-letter queues"). A mark is renewed when it is a day old.
+pub const UNPUBLISHED_TTL: TimeDelta = TimeDelta::days(30);
 
 /// What became of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use clap::value_parser;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::app::deciding::Decider;
-use loadgate::config::TTL_HOURS_MAX;
+use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX};
 use loadgate::domain::Limits;
 use loadgate::entry::replay::{Outlet, ReplayError, Report, StoreReplay};
 use loadgate::wire::Reasons;
@@ -41,7 +41,7 @@ pub struct StoreArgs {
     run: Option<String>,
 
     /// How long a decided event is remembered: repeat a run within that time
-    #[arg(long, value_name = "HOURS", requires = "store", default_value_t = 24, value_parser = value_parser!(i64).range(1..=TTL_HOURS_MAX))]
+    #[arg(long, value_name = "HOURS", requires = "store", default_value_t = TTL_HOURS_DEFAULT, value_parser = value_parser!(i64).range(1..=TTL_HOURS_MAX))]
     correlation_ttl_hours: i64,
 
     /// How many customers are decided at once

@@ -63,20 +63,20 @@ where
     /// Settles one customer's messages, and deletes those that are settled.
     pub(super) async fn work(&self, batch: Batch) -> Done {
         let (id, begun) = (batch.id, self.consumer.decider.clock.now());
-        let (mut messages, mut receipts, mut unusable) = (Vec::new(), Vec::new(), 0);
+        let (mut messages, mut receipts, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
         for (place, received) in (0..).zip(batch.messages) {
-            let receipt = received.receipt.clone();
+            let (receipt, sent_at) = (received.receipt.clone(), received.sent_at);
             match message(place, received) {
                 Some(message) => {
                     receipts.push((message.place, receipt));
                     messages.push(message);
                 }
-                None => unusable += 1,
+                None => unusable.push(sent_at),
             }
         }
         let work_timeout = TimeDelta::from_std(self.settings.work_timeout).unwrap_or(TimeDelta::MAX);
         let mut handled = self.consumer.handle(messages, Deadline::before(begun + work_timeout, begun)).await;
-        handled.report.failed += unusable;
+        handled.report.count_failed(unusable, self.consumer.decider.clock.now());
         let settled = receipts.into_iter().filter(|(place, _)| !handled.failed.contains(place));
         self.delete(settled.map(|(_, receipt)| receipt).collect()).await;
         let time = (self.consumer.decider.clock.now() - begun).to_std().unwrap_or_default();

@@ -68,7 +68,7 @@ impl Queues {
             r#"{{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:{name}","maxReceiveCount":{receive_max}}}"#
         );
         let input = fresh_queue_with(&[
-            (QueueAttributeName::MessageRetentionPeriod, "43200"),
+            (QueueAttributeName::MessageRetentionPeriod, fortnight),
             (QueueAttributeName::VisibilityTimeout, &visibility_s.to_string()),
             (QueueAttributeName::RedrivePolicy, &redrive),
         ])

@@ -50,7 +50,7 @@ async fn play(world: &Arc<World>) -> Result<(), String> {
     replay.await.unwrap();
     world.state().is_faulty = false;
     operator::drain(world).await?;
-    // Let what is still under way come to its end: no request takes sixteen days.
+    // Let what is still under way come to its end: no request takes a month.
     tokio::time::sleep(Duration::from_mins(2)).await;
     // After that, everything counts as new: also what was received more than once, and is kept longer.
     world.state().jumped += UNPUBLISHED_TTL + TimeDelta::hours(1);
