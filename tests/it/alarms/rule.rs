@@ -9,6 +9,9 @@ use super::{MINUTE_S, Metrics, Series};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
+/// Periods that CloudWatch retrieves beyond those that it evaluates: two, in the user guide's examples.
+const RETRIEVED_MORE: usize = 2;
+
 /// When an alarm goes off.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -103,24 +106,39 @@ impl Rule {
         self.statistics.keys().next().unwrap()
     }
 
-    /// Minutes after which the alarm goes off, if a period begins so many minutes into the series.
-    pub fn goes_off(&self, metrics: &Metrics, offset: u64) -> Option<u64> {
-        let values = self.values(metrics, offset);
-        let breaches = |value: &Option<f64>| {
-            value.is_some_and(|value| if self.is_or_equal { value >= self.threshold } else { value > self.threshold })
-        };
-        let first = (0..values.len()).find(|last| {
-            let looked_at = &values[(last + 1).saturating_sub(self.evaluation_periods)..=*last];
-            looked_at.iter().filter(|value| breaches(value)).count() >= self.datapoints
-        })?;
-        Some((first as u64 + 1) * self.period_s / MINUTE_S + offset)
+    /// Minutes after which the alarm goes off, if a period begins so many minutes into the series and CloudWatch gets each value so
+    /// many minutes late.
+    pub fn goes_off(&self, metrics: &Metrics, offset: u64, delay: u64) -> Option<u64> {
+        let minutes = metrics.values().map(Vec::len).max()? as u64;
+        let period = self.period_s / MINUTE_S;
+        let looked_at = (self.evaluation_periods + RETRIEVED_MORE) as u64;
+        (1..=(minutes - offset) / period).map(|periods| (periods, offset + periods * period)).find_map(
+            |(periods, now)| {
+                // One period more: an expression may look at the value before.
+                let begin = offset + periods.saturating_sub(looked_at + 1) * period;
+                self.is_on(&self.values(&known(metrics, begin, now, delay))).then_some(now)
+            },
+        )
+    }
+
+    /// Whether the alarm is on, by the values of all periods until now.
+    ///
+    /// CloudWatch retrieves more periods than it evaluates and takes the most recent that have a value ("How alarm state is evaluated
+    /// when data is missing"). A value that an expression fills in counts as one.
+    fn is_on(&self, values: &Series) -> bool {
+        let retrieved = &values[values.len().saturating_sub(self.evaluation_periods + RETRIEVED_MORE)..];
+        let existing: Vec<f64> = retrieved.iter().copied().flatten().collect();
+        let breaches =
+            |value: &&f64| if self.is_or_equal { **value >= self.threshold } else { **value > self.threshold };
+        let evaluated = &existing[existing.len().saturating_sub(self.evaluation_periods)..];
+        evaluated.iter().filter(breaches).count() >= self.datapoints
     }
 
     /// What the alarm looks at: one value a period.
-    fn values(&self, metrics: &Metrics, offset: u64) -> Series {
+    fn values(&self, metrics: &Metrics) -> Series {
         let by_period = |(name, statistic): (&&'static str, &&'static str)| {
             let series = metrics.get(*name).unwrap_or_else(|| panic!("the situation has no {name}"));
-            (*name, aggregate(&series[usize::try_from(offset).unwrap()..], statistic, self.period_s))
+            (*name, aggregate(series, statistic, self.period_s))
         };
         let metrics: Metrics = self.statistics.iter().map(by_period).collect();
         match self.expression {
@@ -128,6 +146,13 @@ impl Rule {
             None => metrics.into_values().next().unwrap(),
         }
     }
+}
+
+/// What CloudWatch has of metrics at a minute, from another one on.
+fn known(metrics: &Metrics, begin: u64, now: u64, delay: u64) -> Metrics {
+    let [begin, now, known] = [begin, now, now.saturating_sub(delay)].map(|minute| usize::try_from(minute).unwrap());
+    let until_now = |series: &Series| (begin..now).map(|minute| series[minute].filter(|_| minute < known)).collect();
+    metrics.iter().map(|(name, series)| (*name, until_now(series))).collect()
 }
 
 fn aggregate(series: &[Option<f64>], statistic: &str, period_s: u64) -> Series {
