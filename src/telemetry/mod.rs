@@ -21,6 +21,8 @@ pub use prometheus::{Prometheus, PrometheusError};
 
 /// Writes logs of this level and above to standard error, one JSON object a line.
 ///
+/// A line that cannot be written is dropped: the subscriber's own report of that would go to standard error, too, and panic.
+///
 /// Of `trace` nothing is written: there, the libraries beneath show whole events, bodies and amounts included.
 pub fn init_logs(level: Option<&str>) {
     let level = level
@@ -35,6 +37,7 @@ pub fn init_logs(level: Option<&str>) {
         .with_target(false)
         .with_max_level(level)
         .with_writer(io::stderr)
+        .log_internal_errors(false)
         .init();
 }
 

@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 
 use crate::files::{FileId, folder, named};
 use crate::outcome::Failure;
+use crate::standard_output;
 
 /// What is written to.
 pub enum Output {
@@ -30,7 +31,10 @@ pub enum Output {
 impl Output {
     /// Opens an output; `-` or none is standard output.
     pub fn open(path: Option<&Path>) -> Result<Output, Failure> {
-        let Some(path) = named(path) else { return Ok(Output::Stdout(io::stdout())) };
+        let Some(path) = named(path) else {
+            standard_output::require()?;
+            return Ok(Output::Stdout(io::stdout()));
+        };
         Output::open_path(path)
             .with_context(|| format!("could not create the output '{}'", path.display()))
             .map_err(Failure::Io)

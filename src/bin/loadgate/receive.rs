@@ -12,6 +12,7 @@ use loadgate::app::{Inbox, QueueError, RECEIVE_MAX, Receipt, Received};
 use crate::cloud::{QueueArgs, block_on};
 use crate::message_line::{message_line, one_line};
 use crate::outcome::{EXIT_CODES, Failure, tell};
+use crate::standard_output;
 
 /// Print the messages of a queue as lines, and delete them from it
 ///
@@ -46,6 +47,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    standard_output::require()?;
     block_on(async {
         let inbox = SqsInbox::new(&args.queue.sdk().await, args.queue.queue_url.clone());
         let wait = Duration::from_secs(args.wait);

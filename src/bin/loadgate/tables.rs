@@ -10,6 +10,7 @@ use loadgate::adapters::dynamodb::tables::{Done, State, Tables};
 
 use crate::cloud::{TableArgs, block_on, url};
 use crate::outcome::{EXIT_CODES, Failure, tell};
+use crate::standard_output;
 
 /// Create, show or delete the tables in DynamoDB
 #[derive(clap::Args)]
@@ -41,6 +42,7 @@ enum Action {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    standard_output::require()?;
     block_on(async {
         let sdk = aws::load(args.endpoint_url.as_deref()).await;
         let tables = Tables::new(&sdk, args.tables.names());

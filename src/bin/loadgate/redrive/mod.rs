@@ -25,6 +25,7 @@ use signal_hook::flag;
 
 use crate::cloud::{TableArgs, block_on, sdk_for_queue, url};
 use crate::outcome::{Failure, SOME_INVALID, tell};
+use crate::standard_output;
 use crate::watch::BAR_TICK;
 use archive::FileArchive;
 use told::Left;
@@ -93,6 +94,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let (input_url, decisions_url) = args.queues_to_write()?;
+    standard_output::require()?;
     let mut archive = args.drop_invalid.as_deref().map(FileArchive::open).transpose()?;
     let stopped = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
