@@ -62,12 +62,7 @@ impl UsageTable {
     }
 
     /// Shows to `change` the customer's usage of the day's week, and stores the usage of the day that it returns, if any.
-    pub(super) fn change(
-        &mut self,
-        customer: u128,
-        day: Day,
-        change: impl FnOnce(&WeekUsage) -> Option<DayUsage>,
-    ) {
+    pub(super) fn change(&mut self, customer: u128, day: Day, change: impl FnOnce(&WeekUsage) -> Option<DayUsage>) {
         let (week, place) = (day.week(), day.days_since_monday());
         match self.rows.entry(spread(customer, week), |row| row.is_of(customer, week), Row::spread) {
             Entry::Vacant(vacant) => {

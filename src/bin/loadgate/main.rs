@@ -1,6 +1,7 @@
 //! The `loadgate` command. One file for each subcommand.
 
 mod cloud;
+mod decompress;
 #[cfg(feature = "sqlite")]
 mod embedded;
 mod files;

@@ -16,7 +16,7 @@ use crate::standard_output;
 
 /// Print the messages of a queue as lines, and delete them from it
 ///
-/// A message is deleted once it has been printed: to see a few, say --max, because a reader that closes the pipe has had
+/// A message is deleted once it has been printed, and is on the medium if standard output is a file: to see a few, say --max, because a reader that closes the pipe has had
 /// more than it shows. Works for the decisions queue as well as for the dead-letter queue.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
@@ -94,5 +94,6 @@ fn print(messages: &[Received], with_attributes: bool) -> io::Result<()> {
             writeln!(out, "{}", one_line(&message.body))?;
         }
     }
-    out.flush()
+    drop(out);
+    standard_output::keep()
 }

@@ -5,10 +5,11 @@
 //! `std::io::Stdout` reports success for a write to a descriptor that cannot be written. So the descriptor is examined by a
 //! constructor, which the operating system runs before Rust's runtime.
 
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use anyhow::anyhow;
-use rustix::fs::{OFlags, fcntl_getfl};
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fdatasync, fstat};
 use rustix::stdio::stdout;
 
 use crate::outcome::Failure;
@@ -44,4 +45,16 @@ pub fn require() -> Result<(), Failure> {
         _ => return Ok(()),
     };
     Err(Failure::Io(anyhow!("{problem}; nothing was done: redirect it to a file, a pipe or /dev/null")))
+}
+
+/// Writes out everything that was printed. A regular file also reaches its medium.
+///
+/// # Errors
+/// Those of standard output. Then what was printed may be lost.
+pub fn keep() -> io::Result<()> {
+    io::stdout().flush()?;
+    if FileType::from_raw_mode(fstat(stdout())?.st_mode).is_file() {
+        fdatasync(stdout())?;
+    }
+    Ok(())
 }
