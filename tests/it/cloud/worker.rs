@@ -42,13 +42,27 @@ pub fn environment(queues: &Queues, tables: &TableNames, dynamodb_url: &str) -> 
 impl Worker {
     /// Starts a worker with this environment and no other.
     pub fn start(environment: &[(&'static str, String)]) -> Worker {
-        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
-        let log = folder.path().join("log");
+        let folder = tempfile::tempdir().unwrap();
+        let log = File::create(folder.path().join("log")).unwrap();
+        Worker::spawn(environment, folder, Stdio::from(log))
+    }
+
+    /// Starts a worker whose log goes elsewhere. Of a pipe, the reader goes away at once.
+    pub fn start_unheard(environment: &[(&'static str, String)], log: Stdio) -> Worker {
+        let folder = tempfile::tempdir().unwrap();
+        File::create(folder.path().join("log")).unwrap();
+        let mut worker = Worker::spawn(environment, folder, log);
+        drop(worker.child.stderr.take());
+        worker
+    }
+
+    fn spawn(environment: &[(&'static str, String)], folder: tempfile::TempDir, log: Stdio) -> Worker {
+        let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_loadgate"));
         command.arg("worker").env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("LOADGATE_LISTEN", format!("127.0.0.1:{port}"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(File::create(&log).unwrap()));
-        Worker { child: command.spawn().unwrap(), port, log, _folder: folder }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        Worker { child: command.spawn().unwrap(), port, log: folder.path().join("log"), _folder: folder }
     }
 
     /// Waits until it receives messages.
