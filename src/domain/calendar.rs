@@ -23,11 +23,6 @@ impl Day {
         Day { since_epoch_days: instant.date_naive().to_epoch_days() }
     }
 
-    /// Days since 1970-01-01; negative before it.
-    pub const fn since_epoch_days(self) -> i32 {
-        self.since_epoch_days
-    }
-
     /// The day's place in its week: 0 is Monday, 6 is Sunday.
     pub fn days_since_monday(self) -> u8 {
         // 1970-01-01, day 0, was a Thursday, three days after a Monday.
