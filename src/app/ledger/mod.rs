@@ -200,10 +200,13 @@ mod tests {
         percent_max
     }
 
+    /// The customer and the day of an event.
+    type Shape = fn(u32) -> (u32, u32);
+
     #[test]
     fn memory_is_within_its_bounds_whatever_the_customers_times_and_amounts() {
         let (little, much) = ("$1.00", "$90,000,000,000,000.00");
-        let shapes: [(&str, fn(u32) -> (u32, u32)); 5] = [
+        let shapes: [(&str, Shape); 5] = [
             ("each customer on one day", |n| (n, 4)),
             ("each customer on two days of a week", |n| (n / 2, 4 + n % 2)),
             ("all customers on one day, then all on another", |n| (n % 15_000, 4 + n / 15_000)),
