@@ -13,6 +13,8 @@
 //!
 //! Dependencies point one way: `bin → entry → app → domain`; ARCHITECTURE.md has the map, and a test holds it.
 
+#![forbid(unsafe_code)]
+
 pub mod adapters;
 pub mod app;
 pub mod config;

@@ -1,11 +1,12 @@
 //! `make bench-replay`: the file replay against a plain baseline and against the floor, in one run.
 //!
 //! Every figure is a ratio of medians, or a count. Each program runs in a process of its own, in turns, with its
-//! decisions in a file. `QUICK=1` leaves out everything above 2 million attempts.
+//! decisions in a file. Further inputs measure what memory the shapes take that need most. `QUICK=1` leaves out everything above 2 million attempts.
 #![allow(missing_docs, clippy::float_arithmetic, clippy::cast_precision_loss, clippy::indexing_slicing)]
 
 mod baseline;
 mod floor;
+mod shapes;
 #[path = "../shared/mod.rs"]
 mod shared;
 
@@ -14,6 +15,7 @@ use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use shapes::SHAPES;
 use shared::measure::{Run, median, run};
 use shared::page;
 use shared::plot::{Plot, Series};
@@ -22,7 +24,7 @@ use shared::table::Table;
 /// Rounds for each comparison.
 const ROUNDS: usize = 7;
 
-/// The memory that a replay may take: 48 MiB and 48 bytes for each distinct event.
+/// The memory that a replay of a generated workload may take: 48 MiB and 48 bytes for each distinct event.
 const MEMORY_BASE_BYTES: u64 = 48 << 20;
 const MEMORY_EVENT_BYTES_MAX: u64 = 48;
 
@@ -54,9 +56,14 @@ fn bench() -> Result<()> {
         cores: std::thread::available_parallelism()?.get(),
     };
     std::fs::create_dir_all(&bench.folder)?;
+    let (shaped, is_every_shape_within) = bench.shapes()?;
     let (grown, is_within_memory) = bench.grow()?;
-    page::put("PERFORMANCE.md", "replay", &format!("{}\n\n{grown}", bench.compare()?))?;
-    if is_within_memory { Ok(()) } else { Err(Error::other("a replay took more memory than it may")) }
+    page::put("PERFORMANCE.md", "replay", &format!("{}\n\n{grown}\n\n{shaped}", bench.compare()?))?;
+    if is_within_memory && is_every_shape_within {
+        Ok(())
+    } else {
+        Err(Error::other("a replay took more memory than it may"))
+    }
 }
 
 /// What is replayed.
@@ -121,6 +128,41 @@ impl Bench {
         let required = "Required: 20,000,000 attempts at most 11 times the time of 2,000,000; memory at most 48 MiB and \
                         48 bytes for each distinct event.";
         Ok((format!("{}\n\n{required}", table.markdown()), is_within))
+    }
+
+    /// What memory the shapes take that need most, and whether each stays within its bound. The bound of each follows from what
+    /// the ledger has to remember of it.
+    fn shapes(&self) -> Result<(String, bool)> {
+        let limits = shapes::write_limits(&self.folder)?;
+        let heads = ["2,000,000 distinct events", "memory", "allowed", "holds", "memory / event", "allowed / event"];
+        let (mut table, mut are_within) = (Table::new(heads), true);
+        for (number, shape) in SHAPES.iter().enumerate() {
+            let input = self.folder.join(format!("shape-{number}"));
+            shape.write(&input)?;
+            let mut command = replay(&input, self.cores);
+            command.arg("--limits").arg(&limits);
+            let memory_bytes = run(&mut command, File::create("/dev/null")?)?.memory_bytes;
+            let accepted = events(&mut command)?;
+            if accepted != shapes::EVENTS {
+                return Err(Error::other(format!("{}: {accepted} events were decided", shape.name)));
+            }
+            let allowed = shape.allowed_bytes();
+            are_within &= memory_bytes <= allowed;
+            let each = |bytes: u64| format!("{} bytes", bytes.saturating_sub(MEMORY_BASE_BYTES) / shapes::EVENTS);
+            table.row(&[
+                shape.name.to_owned(),
+                mebibytes(memory_bytes),
+                mebibytes(allowed),
+                if memory_bytes <= allowed { "yes" } else { "NO" }.to_owned(),
+                each(memory_bytes),
+                each(allowed),
+            ]);
+            std::fs::remove_file(&input)?;
+        }
+        let required = "Bytes an event are without 48 MiB. Allowed: 48 MiB, and at most 40 bytes for each distinct event; 54 for \
+                        each week in which a customer has accepted loads on one day, 176 on several days, 264 with a day of \
+                        more than $42,949,672.95 or 255 loads; and 24 KiB for each calendar week.";
+        Ok((format!("{}\n\n{required}", table.markdown()), are_within))
     }
 
     /// Runs each so many times, in turns: the median of each.

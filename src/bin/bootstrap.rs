@@ -1,5 +1,7 @@
 //! The Lambda: built once, asked for every batch.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;

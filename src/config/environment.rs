@@ -41,6 +41,15 @@ pub struct TableNames {
     pub load: String,
 }
 
+impl TableNames {
+    /// Whether both names stand for one table: the same name, or the same name once as part of an ARN.
+    pub fn are_one(&self) -> bool {
+        let name = |table: &str| table.rsplit('/').next().unwrap_or_default().to_owned();
+        let are_arns = self.correlation.contains('/') && self.load.contains('/');
+        self.correlation == self.load || !are_arns && name(&self.correlation) == name(&self.load)
+    }
+}
+
 impl Default for TableNames {
     fn default() -> TableNames {
         TableNames { correlation: "EventCorrelationTable".to_owned(), load: "DailyCustomerLoadTable".to_owned() }
@@ -113,7 +122,7 @@ impl ConsumerConfig {
         for name in ENDPOINTS {
             reader.endpoint(name);
         }
-        if config.tables.correlation == config.tables.load {
+        if config.tables.are_one() {
             reader.problem(LOAD_TABLE, format!("is the same table as {CORRELATION_TABLE}; they are two"));
         }
         if config.decisions_queue_url == config.dead_letter_queue_url && !config.decisions_queue_url.is_empty() {

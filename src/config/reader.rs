@@ -4,7 +4,7 @@ use std::env::VarError;
 use std::error::Error;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{ConfigError, LimitsFileError, is_fifo, is_url, parse_limits, read_limits};
 use crate::domain::Limits;
@@ -92,13 +92,15 @@ where
         }
     }
 
-    /// Limits: a limits file's text, which has a table in it, or its path, which has none.
+    /// Limits: a limits file's text or path, as [`LimitsSource::of`] tells them apart.
     pub fn limits(&mut self, name: &str) -> Limits {
         let Some(text) = self.text(name) else { return Limits::default() };
-        let limits = if is_limits_text(&text) {
-            parse_limits(&text).map_err(|error| error.to_string())
-        } else {
-            read_limits(Path::new(text.trim())).map_err(|error| format!("'{text}': {}", told(&error)))
+        let limits = match LimitsSource::of(&text, Path::new("")) {
+            LimitsSource::File(path) => {
+                read_limits(&path).map_err(|error| format!("'{}': {}", path.display(), told(&error)))
+            }
+            LimitsSource::Text => parse_limits(&text)
+                .map_err(|error| format!("{error}; no file has this name, so it is read as the text of limits")),
         };
         limits.unwrap_or_else(|problem| {
             self.problem(name, problem);
@@ -107,9 +109,25 @@ where
     }
 }
 
-/// Whether it is the text of limits, not a path to it.
-pub fn is_limits_text(text: &str) -> bool {
-    text.contains(['[', '\n', '=', '#'])
+/// Where a setting has limits.
+pub enum LimitsSource {
+    /// In the file at this path.
+    File(PathBuf),
+    /// In the setting's own text.
+    Text,
+}
+
+impl LimitsSource {
+    /// Tells a path, which starts in `folder`, from a text. A file that exists is meant by its path, whatever its name. Without
+    /// such a file, a setting with any of the characters that TOML cannot do without is a text.
+    pub fn of(setting: &str, folder: &Path) -> LimitsSource {
+        let path = folder.join(setting.trim());
+        if path.exists() || !setting.contains(['[', '\n', '=', '#']) {
+            LimitsSource::File(path)
+        } else {
+            LimitsSource::Text
+        }
+    }
 }
 
 fn told(error: &LimitsFileError) -> String {

@@ -20,7 +20,7 @@ use super::environment::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMITS,
     LOAD_TABLE,
 };
-use super::reader::{Reader, is_limits_text};
+use super::reader::{LimitsSource, Reader};
 use super::{ConfigError, ConsumerConfig};
 
 const CUSTOMERS_IN_PARALLEL: &str = "LOADGATE_CUSTOMERS_IN_PARALLEL";
@@ -244,8 +244,8 @@ fn read_file(path: &Path) -> Result<BTreeMap<&'static str, String>, String> {
     let mut settings = parse_file(&text).map_err(|problem| format!("'{at}', {problem}"))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     settings.entry(LIMITS).and_modify(|limits| {
-        if !is_limits_text(limits) {
-            *limits = folder.join(limits.trim()).to_string_lossy().into_owned();
+        if let LimitsSource::File(path) = LimitsSource::of(limits, folder) {
+            *limits = path.to_string_lossy().into_owned();
         }
     });
     Ok(settings)

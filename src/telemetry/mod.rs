@@ -11,7 +11,10 @@ use std::io;
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::app::consumer::Report;
 #[cfg(feature = "lambda")]
@@ -19,23 +22,31 @@ pub use embedded::{Metrics, NAMESPACE};
 #[cfg(feature = "worker")]
 pub use prometheus::{Prometheus, PrometheusError};
 
+/// Targets of the AWS SDK's own events. What matters of them is in the errors that it returns; the events themselves show its
+/// insides, and at level WARN already what it tries in vain and does without.
+const SDK_TARGETS: [&str; 5] = ["aws_config", "aws_credential_types", "aws_runtime", "aws_sdk", "aws_smithy"];
+
 /// Writes logs of this level and above to standard error, one JSON object a line.
 ///
-/// Of `trace` nothing is written: there, the libraries beneath show whole events, bodies and amounts included.
+/// A line that cannot be written is dropped: the subscriber's own report of that would go to standard error, too, and panic.
+///
+/// The AWS SDK's own events are written at level DEBUG only. Of `trace` nothing is written: there, the libraries beneath show whole events, bodies and amounts included.
 pub fn init_logs(level: Option<&str>) {
     let level = level
         .and_then(|level| level.to_ascii_lowercase().parse().ok())
         .unwrap_or(LevelFilter::INFO)
         .min(LevelFilter::DEBUG);
-    tracing_subscriber::fmt()
+    let of_sdk = if level == LevelFilter::DEBUG { level } else { LevelFilter::OFF };
+    let targets = SDK_TARGETS.into_iter().map(|target| (target, of_sdk)).collect::<Targets>().with_default(level);
+    let lines = fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
         .with_target(false)
-        .with_max_level(level)
         .with_writer(io::stderr)
-        .init();
+        .log_internal_errors(false);
+    tracing_subscriber::registry().with(lines).with(targets).init();
 }
 
 /// The counters, under the names that alarms and the dashboard use, and what they count.

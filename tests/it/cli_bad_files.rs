@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
 
 use crate::cli_replay::{DECIDED, attempts, folder, loadgate, names};
@@ -54,6 +55,37 @@ fn compressed_data_that_breaks_off_is_told_after_its_lines_are_decided() {
     loadgate(&["replay", "-o"]).args([&output, &input]).assert().code(1);
     assert!(!output.exists(), "an output must appear whole or not at all");
     assert_eq!(names(folder.path()), ["attempts.jsonl"]);
+}
+
+#[test]
+fn what_stands_behind_gzip_data_and_is_no_padding_is_told() {
+    let (_folder, input) = folder();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    encoder.write_all(attempts().as_bytes()).unwrap();
+    let whole = encoder.finish().unwrap();
+    std::fs::write(&input, [&whole[..], b"\0\0x"].concat()).unwrap();
+    loadgate(&["replay"]).arg(&input).assert().code(1).stderr(contains("could not read the input after line 2: "));
+}
+
+#[test]
+fn a_zstandard_window_that_takes_too_much_memory_is_refused_with_what_to_do() {
+    let (_folder, input) = folder();
+    let compressed = |window_log| {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(window_log).unwrap();
+        encoder.write_all(attempts().as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    std::fs::write(&input, compressed(23)).unwrap();
+    loadgate(&["replay"]).arg(&input).assert().code(0).stdout(DECIDED);
+    for window_log in [24, 27] {
+        std::fs::write(&input, compressed(window_log)).unwrap();
+        let ended = loadgate(&["replay"]).arg(&input).assert().code(1).stdout(is_empty());
+        ended.stderr(contains("Zstandard window is over 8 MiB").and(contains("`zstd -dc --long=31`")));
+    }
+    // In a second frame, too.
+    std::fs::write(&input, [compressed(20), compressed(27)].concat()).unwrap();
+    loadgate(&["replay"]).arg(&input).assert().code(1).stdout(DECIDED).stderr(contains("window is over 8 MiB"));
 }
 
 #[test]

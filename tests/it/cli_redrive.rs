@@ -202,6 +202,48 @@ async fn invalid_letters_are_kept_whole_with_attributes_of_every_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_invalid_letter_that_cannot_be_kept_is_not_deleted() {
+    let mut scene = Scene::set().await;
+    let body = "no attempt ".repeat(10_000);
+    scene.letter("528", &body).await;
+    let folder = tempfile::tempdir().unwrap();
+    for device in ["/dev/full", "/dev/null"] {
+        let output = scene.run(&["--go", "--drop-invalid", device]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), told.contains("it is not a regular file")), (Some(1), true), "{told}");
+    }
+    // A limit on the size of files stands for a disk that fills up in the middle of a letter.
+    let file = folder.path().join("invalid.jsonl");
+    std::fs::write(&file, "{\"kept\":\"before\"}\n").unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.args([
+        "-c",
+        "ulimit -f 100; exec \"$@\"",
+        "sh",
+        env!("CARGO_BIN_EXE_loadgate"),
+        "redrive",
+        "--go",
+        "--json",
+    ]);
+    command.arg("--drop-invalid").arg(&file).env_clear().env("PATH", "/usr/bin:/bin");
+    let output = command.envs(environment(&scene.queues, &scene.fresh.names, &scene.fresh.url)).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && told.contains("could not keep invalid letters"), "{told}");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&said["done"], &said["archived"]), (&json!(0), &json!(0)), "{said}");
+
+    // The file is added to, and the line that was cut short does not spoil the next.
+    let (said, code) = scene.redrive(&["--go", "--drop-invalid", file.to_str().unwrap()]);
+    assert_eq!((&said["archived"], code), (&json!(1), Some(0)), "{said}");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = kept.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "{\"kept\":\"before\"}"));
+    let last: Value = serde_json::from_str(lines[2]).unwrap();
+    assert_eq!(last["body"], body.trim_end());
+    assert_eq!(scene.redrive(&[]).0["letters"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn interrupted_and_killed_it_goes_on_where_it_stopped() {
     let mut scene = Scene::set().await;
     for n in 0..120 {

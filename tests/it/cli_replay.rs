@@ -73,6 +73,8 @@ fn gzip_and_zstandard_are_read_as_they_are_from_files_and_pipes() {
     let all = [
         gzip(&input),
         [gzip(first), gzip(second)].concat(),
+        [gzip(&input), vec![0; 100_000]].concat(),
+        [gzip(first), vec![0; 3], gzip(second), vec![0]].concat(),
         zstd(&input),
         [zstd(first), zstd(second)].concat(),
         skippable,
@@ -117,6 +119,33 @@ fn an_output_that_is_there_is_replaced_and_keeps_its_mode_and_its_link() {
         assert_eq!(std::fs::read_to_string(&target).unwrap(), DECIDED);
         assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, mode);
         assert!(link.is_symlink());
+    }
+}
+
+#[test]
+fn an_output_that_links_to_a_link_keeps_both() {
+    use std::os::unix::fs::symlink;
+    for is_new in [true, false] {
+        let (folder, input) = folder();
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        let [first, second, target] = ["first", "sub/second", "sub/target"].map(|name| folder.path().join(name));
+        symlink("sub/second", &first).unwrap();
+        symlink("target", &second).unwrap();
+        if !is_new {
+            std::fs::write(&target, "old").unwrap();
+        }
+        loadgate(&["replay", "-o"]).args([&first, &input]).assert().code(0);
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), DECIDED);
+        assert!(first.is_symlink() && second.is_symlink() && !target.is_symlink());
+        // Links to one file are one file, also before it is there.
+        std::fs::remove_file(&target).unwrap();
+        let ended = loadgate(&["replay", "-o"]).arg(&first).arg("--rejects").args([&target, &input]).assert().code(2);
+        ended.stderr(contains("the decisions and the rejects would go to one file"));
+        symlink("second", folder.path().join("sub/loop")).unwrap();
+        std::fs::remove_file(&second).unwrap();
+        symlink("loop", &second).unwrap();
+        let ended = loadgate(&["replay", "-o"]).args([&first, &input]).assert().code(1);
+        ended.stderr(contains("leads to itself"));
     }
 }
 

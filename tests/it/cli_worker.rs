@@ -256,6 +256,22 @@ fn a_wrong_configuration_is_told_and_exits_with_2() {
     refused("input_queue_url = 'https://x/q'", "input_queue_url: 'https://x/q' is no FIFO queue");
 }
 
+#[test]
+fn a_worker_without_a_region_says_so_and_logs_nothing_of_the_sdk_s_insides() {
+    let queue = |name: &str| format!("https://sqs.eu-west-1.amazonaws.com/1/{name}.fifo");
+    let queues = Queues { input: queue("a"), decisions: queue("b"), dead_letters: queue("c") };
+    let mut environment = environment(&queues, &fresh_names(), "");
+    environment.retain(|(name, _)| *name != "AWS_REGION" && !name.starts_with("AWS_ENDPOINT"));
+    // Where the region is looked for at last: nobody is there.
+    environment.push(("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9".to_owned()));
+    let mut worker = Worker::start(&environment);
+    assert_eq!(worker.wait().code(), Some(1));
+    let log = worker.log();
+    assert!(log.contains("check the endpoint's URL, the region and the credentials"), "{log}");
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(!log.contains("DispatchFailure") && !log.contains("ConnectorError"), "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_without_its_queue_or_table_does_not_start_and_says_which() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);

@@ -39,6 +39,17 @@ fn limits_are_a_text_or_a_path() {
     let one = "[[limit]]\ncode = 'ONE'\nmeasure = 'count'\nwindow = 'day'\nmax = 1";
     let limits = read(&[(LIMITS, one)]).unwrap().limits;
     assert_eq!(limits.iter().map(|limit| limit.code.as_str()).collect::<Vec<_>>(), ["ONE"]);
+    // A file that is there is meant by its path, whatever its name has in common with TOML.
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["limits=new.toml", "[limits].toml", "#1.toml"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, one).unwrap();
+        assert_eq!(read(&[(LIMITS, path.to_str().unwrap())]).unwrap().limits, limits, "{name}");
+        std::fs::remove_file(&path).unwrap();
+        let problems = read(&[(LIMITS, path.to_str().unwrap())]).unwrap_err().problems;
+        let both = "no file has this name, so it is read as the text of limits";
+        assert!(problems[0].contains("line 1: ") && problems[0].ends_with(both), "{problems:?}");
+    }
 }
 
 #[test]
@@ -60,6 +71,8 @@ fn every_variable_that_is_wrong_is_named_with_what_to_do() {
     }
     assert!(problem(CORRELATION_TABLE, "a b").contains("'a b' is no table name"));
     assert!(problem(LOAD_TABLE, "EventCorrelationTable").contains("is the same table as LOADGATE_CORRELATION_TABLE"));
+    let arn = "arn:aws:dynamodb:eu-west-1:1:table/EventCorrelationTable";
+    assert!(problem(LOAD_TABLE, arn).contains("is the same table as LOADGATE_CORRELATION_TABLE"));
     assert!(problem(LIMITS, "[[limit]]\ncode = 'X'").contains("line 1: limit 1, measure: missing"));
     assert!(problem(LIMITS, "/no/such/file").contains("'/no/such/file': could not read the limits file: No such file"));
     assert!(problem(DEAD_LETTER_QUEUE_URL, DECISIONS).contains("is the same queue as LOADGATE_DECISIONS_QUEUE_URL"));

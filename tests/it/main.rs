@@ -14,6 +14,7 @@ mod cli_generate;
 mod cli_redrive;
 mod cli_replay;
 mod cli_store;
+mod cli_streams;
 mod cli_worker;
 mod compose;
 mod decide;

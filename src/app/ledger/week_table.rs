@@ -2,11 +2,12 @@
 //!
 //! A customer with one day takes a row of 22 bytes. From the second day on the whole week takes one row of 52: that is one
 //! place in memory, and the week of a hundred thousand customers stays in a processor's cache. These rows are narrow: a day
-//! of more than 2^32 - 1 cents or 255 loads moves the customer's week to a wide one.
+//! of more than 2^32 - 1 cents or 255 loads moves the customer's week to [`WideWeeks`], and its row says where it is there.
 
 use hashbrown::HashTable;
 
 use super::hash;
+use super::wide_weeks::WideWeeks;
 use crate::domain::{Cents, DayUsage, WeekUsage};
 
 /// The usage. Customers are known by their [`Identity`](super::Identity).
@@ -14,10 +15,8 @@ use crate::domain::{Cents, DayUsage, WeekUsage};
 pub(super) struct WeekTable {
     /// Customers with one day.
     days: HashTable<DayRow>,
-    /// Customers with more, or with a wide row. None of them is in `days`.
+    /// Customers with more days, or with more than a row holds. None of them is in `days`.
     weeks: HashTable<WeekRow>,
-    /// What is too much for a row of `weeks`.
-    wide: HashTable<WideRow>,
 }
 
 /// One customer's usage of one day. It is packed, because where customers come seldom most of the memory goes here.
@@ -35,17 +34,11 @@ struct DayRow {
 #[repr(Rust, packed)]
 struct WeekRow {
     customer: u128,
+    /// The days' amounts; of a wide week, the lower and the upper half of its place come first.
     amounts: [u32; 7],
     counts: [u8; 7],
-    /// Whether the usage is in a [`WideRow`], and not here.
+    /// Whether the usage is in [`WideWeeks`], and not here.
     is_wide: bool,
-}
-
-/// One customer's usage of the whole week, however much it is.
-#[derive(Clone, Copy, Debug)]
-struct WideRow {
-    customer: u128,
-    usage: WeekUsage,
 }
 
 const _: () = assert!(size_of::<DayRow>() == 22 && size_of::<WeekRow>() == 52, "what the module's text says");
@@ -63,25 +56,33 @@ impl WeekTable {
     /// Shows to `change` what the customer has used, and keeps what it says of that day, if anything.
     pub(super) fn change(
         &mut self,
+        wide: &mut WideWeeks,
         customer: u128,
         days_since_monday: u8,
         change: impl FnOnce(&WeekUsage) -> Option<DayUsage>,
     ) {
         let Some(row) = self.weeks.find_mut(hash(customer), |row| row.customer == customer) else {
-            return self.change_first_day(customer, days_since_monday, change);
+            return self.change_first_day(wide, customer, days_since_monday, change);
         };
-        let mut usage = if row.is_wide { wide_usage(&self.wide, customer) } else { row.usage() };
+        if row.is_wide {
+            let Some(week) = wide.get_mut(row.place()) else { return };
+            if let Some(day) = change(&week.usage()) {
+                week.set_day(days_since_monday, day);
+            }
+            return;
+        }
+        let mut usage = row.usage();
         let Some(day) = change(&usage) else { return };
-        if row.is_wide || row.set_day(days_since_monday, day).is_none() {
+        if row.set_day(days_since_monday, day).is_none() {
             usage.set_day(days_since_monday, day);
-            row.is_wide = true;
-            set_wide(&mut self.wide, WideRow { customer, usage });
+            row.widen(wide.push(&usage));
         }
     }
 
     /// The same for a customer who has no week row.
     fn change_first_day(
         &mut self,
+        wide: &mut WideWeeks,
         customer: u128,
         days_since_monday: u8,
         change: impl FnOnce(&WeekUsage) -> Option<DayUsage>,
@@ -102,30 +103,32 @@ impl WeekTable {
                     row.remove();
                 }
                 usage.set_day(days_since_monday, day);
-                self.insert_week(customer, usage);
+                self.insert_week(wide, customer, &usage);
             }
         }
     }
 
     /// Gives a customer a week row.
-    fn insert_week(&mut self, customer: u128, usage: WeekUsage) {
+    fn insert_week(&mut self, wide: &mut WideWeeks, customer: u128, usage: &WeekUsage) {
         let mut row = WeekRow { customer, amounts: [0; 7], counts: [0; 7], is_wide: false };
         let is_narrow = (0..).zip(usage.days()).all(|(place, day)| row.set_day(place, *day).is_some());
         if !is_narrow {
-            row.is_wide = true;
-            set_wide(&mut self.wide, WideRow { customer, usage });
+            row.widen(wide.push(usage));
         }
         self.weeks.insert_unique(hash(customer), row, |row| hash(row.customer));
     }
-}
 
-fn wide_usage(wide: &HashTable<WideRow>, customer: u128) -> WeekUsage {
-    wide.find(hash(customer), |row| row.customer == customer).map_or_else(WeekUsage::default, |row| row.usage)
-}
+    /// The memory that it has allocated, in bytes.
+    #[cfg(test)]
+    pub(super) fn allocated_bytes(&self) -> usize {
+        self.days.allocation_size() + self.weeks.allocation_size()
+    }
 
-fn set_wide(wide: &mut HashTable<WideRow>, row: WideRow) {
-    let is_it = |other: &WideRow| other.customer == row.customer;
-    wide.entry(hash(row.customer), is_it, |row| hash(row.customer)).insert(row);
+    /// How many customers have a row of one day, and how many one of a week.
+    #[cfg(test)]
+    pub(super) fn rows(&self) -> [usize; 2] {
+        [self.days.len(), self.weeks.len()]
+    }
 }
 
 /// A day's amount and count, if they are not too much for a narrow row.
@@ -146,6 +149,17 @@ impl DayRow {
 }
 
 impl WeekRow {
+    /// The usage is at that place of the wide weeks from now on.
+    #[allow(clippy::cast_possible_truncation)]
+    fn widen(&mut self, place: u64) {
+        (self.amounts, self.is_wide) = ([place as u32, (place >> 32) as u32, 0, 0, 0, 0, 0], true);
+    }
+
+    fn place(&self) -> u64 {
+        let [low, high, ..] = self.amounts;
+        u64::from(low) | u64::from(high) << 32
+    }
+
     /// None where it is too much.
     fn set_day(&mut self, days_since_monday: u8, day: DayUsage) -> Option<()> {
         let (mut amounts, place) = (self.amounts, usize::from(days_since_monday));
@@ -168,9 +182,9 @@ mod tests {
     const CUSTOMER: u128 = 7 << 64;
     const LITTLE: DayUsage = DayUsage { amount: Cents::new(7), count: 1 };
 
-    fn usage(table: &mut WeekTable, customer: u128) -> WeekUsage {
+    fn usage(table: &mut WeekTable, wide: &mut WideWeeks, customer: u128) -> WeekUsage {
         let mut seen = WeekUsage::default();
-        table.change(customer, 0, |usage| {
+        table.change(wide, customer, 0, |usage| {
             seen = *usage;
             None
         });
@@ -179,22 +193,22 @@ mod tests {
 
     /// Sets days one after another; after each, the usage is what was set, and there are so many rows.
     fn check(days: &[(u8, DayUsage, [usize; 3])]) {
-        let (mut table, mut expected) = (WeekTable::default(), WeekUsage::default());
+        let (mut table, mut wide, mut expected) = (WeekTable::default(), WideWeeks::default(), WeekUsage::default());
         // Others with the same tag in the table.
         for (other, day) in [(CUSTOMER + 1, 3), (CUSTOMER + 2, 4)] {
-            table.change(other, day, |_| Some(LITTLE));
+            table.change(&mut wide, other, day, |_| Some(LITTLE));
         }
         for (place, day, rows) in days {
-            table.change(CUSTOMER, *place, |usage| {
+            table.change(&mut wide, CUSTOMER, *place, |usage| {
                 assert_eq!(*usage, expected);
                 Some(*day)
             });
             expected.set_day(*place, *day);
-            assert_eq!(usage(&mut table, CUSTOMER), expected);
-            assert_eq!([table.days.len() - 2, table.weeks.len(), table.wide.len()], *rows);
+            assert_eq!(usage(&mut table, &mut wide, CUSTOMER), expected);
+            assert_eq!([table.days.len() - 2, table.weeks.len(), wide.len()], *rows);
         }
-        assert_eq!(usage(&mut table, CUSTOMER + 1).days()[3], LITTLE);
-        assert_eq!(usage(&mut table, CUSTOMER + 2).days()[4], LITTLE);
+        assert_eq!(usage(&mut table, &mut wide, CUSTOMER + 1).days()[3], LITTLE);
+        assert_eq!(usage(&mut table, &mut wide, CUSTOMER + 2).days()[4], LITTLE);
     }
 
     #[test]
@@ -204,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_for_a_narrow_row_goes_to_a_wide_one() {
+    fn what_is_too_much_for_a_row_goes_to_the_wide_weeks() {
         for too_much in [
             DayUsage { amount: Cents::new(1 << 32), count: 1 },
             DayUsage { amount: Cents::new(1), count: 256 },
@@ -219,8 +233,8 @@ mod tests {
 
     #[test]
     fn who_does_not_change_anything_leaves_nothing() {
-        let mut table = WeekTable::default();
-        assert_eq!(usage(&mut table, CUSTOMER), WeekUsage::default());
-        assert_eq!([table.days.len(), table.weeks.len(), table.wide.len()], [0; 3]);
+        let (mut table, mut wide) = (WeekTable::default(), WideWeeks::default());
+        assert_eq!(usage(&mut table, &mut wide, CUSTOMER), WeekUsage::default());
+        assert_eq!([table.days.len(), table.weeks.len(), wide.len()], [0; 3]);
     }
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::num::NonZeroUsize;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
 use loadgate::adapters::aws;
 use loadgate::config::{CORRELATION_TABLE, LOAD_TABLE, TableNames, is_url};
@@ -24,8 +24,19 @@ pub struct TableArgs {
 }
 
 impl TableArgs {
-    pub fn names(&self) -> TableNames {
-        TableNames { correlation: self.correlation_table.clone(), load: self.load_table.clone() }
+    /// The tables' names.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when they are one table.
+    pub fn names(&self) -> Result<TableNames, Failure> {
+        let names = TableNames { correlation: self.correlation_table.clone(), load: self.load_table.clone() };
+        if names.are_one() {
+            return Err(Failure::Usage(anyhow!(
+                "--correlation-table and --load-table are both '{}'; they are two tables: give each a name of its own",
+                names.load
+            )));
+        }
+        Ok(names)
     }
 }
 

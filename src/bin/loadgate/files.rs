@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use same_file::Handle;
 
+/// The most links that one path may lead over: as many as Linux follows.
+const LINKS_MAX: usize = 40;
+
 /// An existing regular file, whatever it is called. Terminals, pipes and devices have none: they may be read and
 /// written at once.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +54,23 @@ pub fn are_one_new_file(one: &Path, other: &Path) -> bool {
 }
 
 fn resolved(path: &Path) -> Option<PathBuf> {
+    let path = &*end_of_links(path).ok()?;
     Some(folder(path).canonicalize().ok()?.join(path.file_name()?))
+}
+
+/// The path at which a link ends, over as many links as it takes; there may be no file yet. Any other path ends where it is.
+///
+/// # Errors
+/// Those of reading a link, and one for links that lead to one another.
+pub fn end_of_links(path: &Path) -> io::Result<PathBuf> {
+    let mut end = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        if !end.is_symlink() {
+            return Ok(end);
+        }
+        end = folder(&end).join(end.read_link()?);
+    }
+    Err(io::Error::other("it is a link that leads to itself, or over too many other links"))
 }
 
 /// The folder in which a path's last name stands.

@@ -1,11 +1,10 @@
-//! Opening what is to be read: a file or standard input, plain or compressed.
+//! Opening what is to be read: a file or standard input.
 
 use std::fs::File;
-use std::io::{self, Cursor, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use anyhow::Context;
-use flate2::read::MultiGzDecoder;
 
 use crate::files::{FileId, named};
 use crate::outcome::{Failure, tell};
@@ -47,17 +46,4 @@ impl Input {
         let bytes = id.as_ref().and_then(FileId::bytes);
         Input { name: "standard input".to_owned(), bytes, id, raw: Box::new(stdin) }
     }
-}
-
-/// Undoes gzip or Zstandard, whichever the first bytes say; no load attempt begins like either.
-pub fn decompressed<'r>(mut raw: impl Read + Send + 'r) -> io::Result<Box<dyn Read + Send + 'r>> {
-    let mut magic = Vec::new();
-    (&mut raw).take(4).read_to_end(&mut magic)?;
-    let whole = Cursor::new(magic.clone()).chain(raw);
-    Ok(match *magic {
-        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(io::BufReader::new(whole))),
-        // A frame, or a skippable frame as parallel compressors put first.
-        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Box::new(zstd::Decoder::new(whole)?),
-        _ => Box::new(whole),
-    })
 }

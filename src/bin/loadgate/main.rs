@@ -1,6 +1,7 @@
 //! The `loadgate` command. One file for each subcommand.
 
 mod cloud;
+mod decompress;
 #[cfg(feature = "sqlite")]
 mod embedded;
 mod files;
@@ -13,6 +14,7 @@ mod receive;
 mod redrive;
 mod replay;
 mod send;
+mod standard_output;
 mod store;
 mod summary;
 mod tables;
@@ -23,7 +25,7 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use outcome::{Failure, tell};
+use outcome::{Failure, explain, tell};
 
 /// Decides whether attempts to load funds are within their customers' velocity limits
 #[derive(Parser)]
@@ -46,7 +48,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let ended = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
+    let ended = match cli.command {
         Command::Replay(args) => replay::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Tables(args) => tables::run(&args),

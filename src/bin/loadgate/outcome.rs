@@ -1,7 +1,7 @@
 //! How the program ends, and what it says then.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// The exit codes, for `--help`. The README has the same table.
@@ -42,7 +42,21 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Says a line on standard error. Unlike `eprintln!` it does not panic when nobody can listen any more.
+/// Writes a line to standard error. Unlike `eprintln!`, it does not panic when standard error cannot be written: nothing else
+/// could be told then, and what the program does must not end for it.
 pub fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Prints help, the version, or the fault in the command line. Returns the exit code.
+pub fn explain(error: &clap::Error) -> ExitCode {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match printed {
+        _ if error.use_stderr() => ExitCode::from(2),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            tell(&format!("loadgate: could not write to standard output: {error}"));
+            ExitCode::FAILURE
+        }
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
 }

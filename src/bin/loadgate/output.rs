@@ -12,8 +12,9 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use tempfile::NamedTempFile;
 
-use crate::files::{FileId, folder, named};
+use crate::files::{FileId, end_of_links, folder, named};
 use crate::outcome::Failure;
+use crate::standard_output;
 
 /// What is written to.
 pub enum Output {
@@ -30,15 +31,18 @@ pub enum Output {
 impl Output {
     /// Opens an output; `-` or none is standard output.
     pub fn open(path: Option<&Path>) -> Result<Output, Failure> {
-        let Some(path) = named(path) else { return Ok(Output::Stdout(io::stdout())) };
+        let Some(path) = named(path) else {
+            standard_output::require()?;
+            return Ok(Output::Stdout(io::stdout()));
+        };
         Output::open_path(path)
             .with_context(|| format!("could not create the output '{}'", path.display()))
             .map_err(Failure::Io)
     }
 
     fn open_path(path: &Path) -> anyhow::Result<Output> {
-        // A link keeps its place, and what it points to is replaced.
-        let target = if path.is_symlink() { end_of_link(path)? } else { path.to_owned() };
+        // A link keeps its place, and the file at the end of all links is replaced.
+        let target = end_of_links(path)?;
         let existing = match std::fs::metadata(&target) {
             Ok(metadata) => Some(metadata),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -97,11 +101,6 @@ impl Write for Output {
             Output::Whole { unfinished, .. } => unfinished.flush(),
         }
     }
-}
-
-/// Where a link ends, though there may be no file yet.
-fn end_of_link(link: &Path) -> io::Result<PathBuf> {
-    link.canonicalize().or_else(|_| Ok(folder(link).join(link.read_link()?)))
 }
 
 /// A file that can take the target's place: in the same folder, with the same permissions.

@@ -12,10 +12,11 @@ use loadgate::app::{Inbox, QueueError, RECEIVE_MAX, Receipt, Received};
 use crate::cloud::{QueueArgs, block_on};
 use crate::message_line::{message_line, one_line};
 use crate::outcome::{EXIT_CODES, Failure, tell};
+use crate::standard_output;
 
 /// Print the messages of a queue as lines, and delete them from it
 ///
-/// A message is deleted once it has been printed: to see a few, say --max, because a reader that closes the pipe has had
+/// A message is deleted once it has been printed, and is on the medium if standard output is a file: to see a few, say --max, because a reader that closes the pipe has had
 /// more than it shows. Works for the decisions queue as well as for the dead-letter queue.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
@@ -46,6 +47,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    standard_output::require()?;
     block_on(async {
         let inbox = SqsInbox::new(&args.queue.sdk().await, args.queue.queue_url.clone());
         let wait = Duration::from_secs(args.wait);
@@ -92,5 +94,6 @@ fn print(messages: &[Received], with_attributes: bool) -> io::Result<()> {
             writeln!(out, "{}", one_line(&message.body))?;
         }
     }
-    out.flush()
+    drop(out);
+    standard_output::keep()
 }

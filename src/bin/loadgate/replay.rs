@@ -13,8 +13,9 @@ use loadgate::domain::Limits;
 use loadgate::entry::replay::{Outlet, Replay, ReplayError, Report};
 use loadgate::wire::Reasons;
 
+use crate::decompress::decompressed;
 use crate::files::{FileId, are_one_new_file, named};
-use crate::input::{Input, decompressed};
+use crate::input::Input;
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
 use crate::output::Output;
 use crate::store::{StoreArgs, StoreEngine};

@@ -11,7 +11,8 @@ use loadgate::config::is_fifo;
 use loadgate::entry::send::Messages;
 
 use crate::cloud::{QueueArgs, block_on};
-use crate::input::{Input, decompressed};
+use crate::decompress::decompressed;
+use crate::input::Input;
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
 use crate::store::run_name;
 use crate::watch::INVALID_TOLD_MAX;

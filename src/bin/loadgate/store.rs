@@ -98,8 +98,8 @@ impl StoreArgs {
         if self.endpoint_url.is_some() && self.store != Some(StoreKind::DynamoDb) {
             return Err(Failure::Usage(anyhow!("--endpoint-url says where DynamoDB is; this store is a file")));
         }
+        let names = self.tables.names()?;
         let runtime = runtime(Some(threads))?;
-        let names = self.tables.names();
         #[cfg(feature = "sqlite")]
         let embedded = match &self.store {
             Some(StoreKind::Sqlite(path)) => {

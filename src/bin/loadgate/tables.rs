@@ -7,9 +7,11 @@ use anyhow::{Context, anyhow};
 use clap::Subcommand;
 use loadgate::adapters::aws;
 use loadgate::adapters::dynamodb::tables::{Done, State, Tables};
+use loadgate::config::TableNames;
 
 use crate::cloud::{TableArgs, block_on, url};
 use crate::outcome::{EXIT_CODES, Failure, tell};
+use crate::standard_output;
 
 /// Create, show or delete the tables in DynamoDB
 #[derive(clap::Args)]
@@ -41,13 +43,15 @@ enum Action {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let names = args.tables.names()?;
+    standard_output::require()?;
     block_on(async {
         let sdk = aws::load(args.endpoint_url.as_deref()).await;
-        let tables = Tables::new(&sdk, args.tables.names());
+        let tables = Tables::new(&sdk, names.clone());
         match args.action {
             Action::Create => create(&tables).await,
             Action::Status => status(&tables).await,
-            Action::Delete { yes } => delete(&tables, args, yes).await,
+            Action::Delete { yes } => delete(&tables, args, &names, yes).await,
         }
     })
 }
@@ -75,13 +79,13 @@ async fn status(tables: &Tables) -> Result<ExitCode, Failure> {
     Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn delete(tables: &Tables, args: &Args, yes: bool) -> Result<ExitCode, Failure> {
+async fn delete(tables: &Tables, args: &Args, names: &TableNames, yes: bool) -> Result<ExitCode, Failure> {
     let is_local = args.endpoint_url.as_deref().is_some_and(aws::is_local);
     if !yes && !is_local {
         if !io::stdin().is_terminal() {
             return Err(Failure::Usage(anyhow!("nothing was deleted: without a terminal to ask on, say --yes")));
         }
-        if !is_confirmed(args).map_err(Failure::Io)? {
+        if !is_confirmed(args, names).map_err(Failure::Io)? {
             return Err(Failure::Usage(anyhow!("nothing was deleted")));
         }
     }
@@ -92,8 +96,7 @@ async fn delete(tables: &Tables, args: &Args, yes: bool) -> Result<ExitCode, Fai
     Ok(ExitCode::SUCCESS)
 }
 
-fn is_confirmed(args: &Args) -> anyhow::Result<bool> {
-    let names = args.tables.names();
+fn is_confirmed(args: &Args, names: &TableNames) -> anyhow::Result<bool> {
     let place = args.endpoint_url.as_deref().unwrap_or("AWS");
     tell(&format!("{} and {} in {place} will be deleted with every decision in them.", names.correlation, names.load));
     tell("Type yes to go on:");

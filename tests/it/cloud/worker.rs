@@ -53,13 +53,32 @@ impl Worker {
         Worker::start_by(command, environment)
     }
 
-    fn start_by(mut command: Command, environment: &[(&'static str, String)]) -> Worker {
-        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
-        let log = folder.path().join("log");
+    /// Starts a worker whose log goes elsewhere. Of a pipe, the reader goes away at once.
+    pub fn start_unheard(environment: &[(&'static str, String)], log: Stdio) -> Worker {
+        let folder = tempfile::tempdir().unwrap();
+        File::create(folder.path().join("log")).unwrap();
+        let mut worker = Worker::spawn(Command::new(env!("CARGO_BIN_EXE_loadgate")), environment, folder, log);
+        drop(worker.child.stderr.take());
+        worker
+    }
+
+    fn start_by(command: Command, environment: &[(&'static str, String)]) -> Worker {
+        let folder = tempfile::tempdir().unwrap();
+        let log = File::create(folder.path().join("log")).unwrap();
+        Worker::spawn(command, environment, folder, Stdio::from(log))
+    }
+
+    fn spawn(
+        mut command: Command,
+        environment: &[(&'static str, String)],
+        folder: tempfile::TempDir,
+        log: Stdio,
+    ) -> Worker {
+        let port = free_port();
         command.arg("worker").env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("LOADGATE_LISTEN", format!("127.0.0.1:{port}"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(File::create(&log).unwrap()));
-        Worker { child: command.spawn().unwrap(), port, log, _folder: folder }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        Worker { child: command.spawn().unwrap(), port, log: folder.path().join("log"), _folder: folder }
     }
 
     /// Waits until it receives messages.

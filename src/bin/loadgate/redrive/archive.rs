@@ -9,6 +9,7 @@ use loadgate::app::Received;
 use loadgate::domain::LoadError;
 use loadgate::entry::redrive::Archive;
 
+use crate::files::{end_of_links, folder};
 use crate::message_line::message_line;
 use crate::outcome::Failure;
 
@@ -22,12 +23,15 @@ impl FileArchive {
 }
 
 fn open(path: &Path) -> io::Result<File> {
+    // Asked first, because opening a pipe would wait for a reader.
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(io::Error::other("it is not a regular file, so letters would not be kept in it; give a file"));
+    }
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     // Its name has to last, too.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()?;
+    File::open(folder(&end_of_links(path)?))?.sync_all()?;
     let mut last = [b'\n'];
-    if file.metadata()?.is_file() && file.metadata()?.len() > 0 {
+    if file.metadata()?.len() > 0 {
         file.seek(SeekFrom::End(-1))?;
         file.read_exact(&mut last)?;
     }

@@ -20,11 +20,12 @@ use loadgate::app::redrive::Redriver;
 use loadgate::app::with_sources;
 use loadgate::config::{DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, is_fifo};
 use loadgate::entry::redrive::{Archive, Mode, Redrive, Report};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 use crate::cloud::{TableArgs, block_on, sdk_for_queue, url};
 use crate::outcome::{Failure, SOME_INVALID, tell};
+use crate::standard_output;
 use crate::watch::BAR_TICK;
 use archive::FileArchive;
 use told::Left;
@@ -93,6 +94,8 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let (input_url, decisions_url) = args.queues_to_write()?;
+    args.tables.names()?;
+    standard_output::require()?;
     let mut archive = args.drop_invalid.as_deref().map(FileArchive::open).transpose()?;
     let stopped = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -101,6 +104,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
             .and_then(|_| flag::register(signal, Arc::clone(&stopped)));
         registered.context("could not listen to signals").map_err(Failure::Io)?;
     }
+    // Where a file may grow no more, a handler turns the signal into an error of the write.
+    flag::register(SIGXFSZ, Arc::default()).context("could not listen to signals").map_err(Failure::Io)?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(BAR_TICK);
     let may_go_on = |report: &Report| {
@@ -122,12 +127,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     } else {
         told::as_text(&report, left, args.go, args.drop_invalid.is_some())
     };
-    io::Write::write_all(&mut io::stdout(), said.as_bytes())
-        .context("could not write to standard output")
-        .map_err(Failure::Io)?;
+    let printed = io::Write::write_all(&mut io::stdout(), said.as_bytes());
     for failure in &report.failures {
         tell(&format!("left where it is: {failure}"));
     }
+    printed.context("could not write the report to standard output").map_err(Failure::Io)?;
     ended.map_err(|error| Failure::Io(anyhow!("{}; run it again to go on", with_sources(&error))))?;
     if stopped.load(Ordering::Relaxed) {
         return Err(Failure::Io(anyhow!("interrupted; run it again to go on")));
@@ -175,7 +179,7 @@ async fn open(
     input_url: String,
     decisions_url: String,
 ) -> Result<Redrive<DynamoDb, SqsQueues, SystemClock, SqsOutbox, SqsInbox>, Failure> {
-    let store = DynamoDb::new(&aws::load(args.dynamodb_endpoint_url.as_deref()).await, args.tables.names());
+    let store = DynamoDb::new(&aws::load(args.dynamodb_endpoint_url.as_deref()).await, args.tables.names()?);
     store.connect().await.context("could not use the store").map_err(Failure::Io)?;
     let queues = SqsQueues::new(sdk, decisions_url, args.dead_letter_queue_url.clone());
     if args.go {

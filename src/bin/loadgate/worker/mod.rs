@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 
 use crate::cloud::{block_on, sdk_for_queue};
 use crate::outcome::Failure;
+use crate::standard_output;
 use status::Status;
 
 /// The exit codes, for `--help`.
@@ -55,6 +56,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let source = source.map_err(|error| Failure::Usage(error.into()))?;
     let config = source.read().map_err(|error| Failure::Usage(error.into()))?;
     if args.check {
+        standard_output::require()?;
         return block_on(check::run(&source, &config));
     }
     init_logs(Some(&config.log_level));
