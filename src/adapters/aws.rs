@@ -26,6 +26,13 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a request is tried.
 const ATTEMPTS_MAX: u32 = 3;
 
+/// Longest wait before the second try. The SDK doubles it before each further try, and waits a random part of it. Its own
+/// default is a second: after two tries without an answer, the third would be cut off by [`OPERATION_TIMEOUT`].
+const FIRST_WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// Longest wait before any try, also where a service asks for a longer one.
+const WAIT_MAX: Duration = Duration::from_millis(200);
+
 /// The region for endpoints on this machine, where none is set: stand-ins want one, whichever it is.
 const LOCAL_REGION: &str = "us-east-1";
 
@@ -35,7 +42,7 @@ const LOCAL_REGION: &str = "us-east-1";
 pub async fn load(endpoint_url: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http_client())
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+        .retry_config(retries())
         .timeout_config(timeouts(ATTEMPT_TIMEOUT, OPERATION_TIMEOUT));
     if let Some(url) = endpoint_url {
         loader = loader.endpoint_url(url);
@@ -72,6 +79,13 @@ pub fn is_local(url: &str) -> bool {
         |rest: &str| rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     let is_local = |rest: &str| rest.is_empty() || is_port(rest);
     ["localhost", "127.0.0.1", "[::1]"].iter().any(|local| authority.strip_prefix(local).is_some_and(is_local))
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS_MAX)
+        .with_initial_backoff(FIRST_WAIT_MAX)
+        .with_max_backoff(WAIT_MAX)
 }
 
 fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
@@ -119,7 +133,23 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::is_local;
+    use std::time::Duration;
+
+    use super::{is_local, retries, timeouts};
+
+    #[test]
+    fn all_tries_of_a_request_and_their_waits_fit_into_its_time() {
+        let (retries, timeouts) = (retries(), timeouts(super::ATTEMPT_TIMEOUT, super::OPERATION_TIMEOUT));
+        let attempt = timeouts.operation_attempt_timeout().unwrap();
+        // As the SDK counts: the first wait, doubled before each further try, up to the longest; without its random factor.
+        let waits = (0..retries.max_attempts() - 1)
+            .map(|wait| (retries.initial_backoff() * 2_u32.pow(wait)).min(retries.max_backoff()));
+        let whole = attempt * retries.max_attempts() + waits.sum::<Duration>();
+        assert!(retries.max_attempts() == 3 && whole < timeouts.operation_timeout().unwrap(), "{whole:?}");
+        // A service may ask for a longer wait; the SDK follows it up to the longest one.
+        let asked = attempt * retries.max_attempts() + retries.max_backoff() * (retries.max_attempts() - 1);
+        assert!(asked < timeouts.operation_timeout().unwrap(), "{asked:?}");
+    }
 
     #[test]
     fn only_this_machine_is_local() {
