@@ -31,6 +31,29 @@ fn what_is_not_said_has_its_default() {
 }
 
 #[test]
+fn a_cut_text_of_limits_is_named_as_such() {
+    let problem = |text: &str| read(&[(LIMITS, text)]).unwrap_err().to_string();
+    // What the SAM CLI leaves of texts with spaces or double quotes.
+    for cut in [
+        "limit",
+        "limit=[{code=",
+        "limit=[{code='A',measure='count',window='day',max=3},",
+        "[[limit]]",
+        "[[limit]]\ncode",
+    ] {
+        let said = problem(cut);
+        assert!(
+            said.starts_with("LOADGATE_LIMITS: ") && said.contains("The text is incomplete: the SAM CLI cuts"),
+            "{said}"
+        );
+        assert!(said.contains("single quotes inside, as samconfig.toml shows"), "{said}");
+    }
+    for other in ["limits.toml", "/opt/limit", "limit = [{code = 'A'}]", "[[limit]]\ncode = 'A'"] {
+        assert!(!problem(other).contains("incomplete"), "{other}");
+    }
+}
+
+#[test]
 fn limits_are_a_text_or_a_path() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/limits.toml");
     let text = std::fs::read_to_string(path).unwrap();
