@@ -1,24 +1,52 @@
 //! That template.yaml, the code and the README say the same names, and that numbers which depend on one another agree.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
 
 use loadgate::config::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMITS, LOAD_TABLE, SETTINGS,
-    TableNames,
+    TableNames, parse_limits,
 };
 use regex::Regex;
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 const README: &str = include_str!("../../README.md");
+const SAMCONFIG: &str = include_str!("../../samconfig.toml");
 const TELEMETRY: &str = include_str!("../../src/telemetry/mod.rs");
 
 /// The one number behind a key, or behind a key of a resource.
 fn number(resource: &str, key: &str) -> u64 {
-    let from = TEMPLATE.find(&format!("\n  {resource}:\n")).unwrap_or_else(|| panic!("there is no {resource}"));
+    let value = Regex::new(&format!(r"(?m)^ +{key}: (\d+)$")).unwrap().captures(part(resource));
+    value.unwrap_or_else(|| panic!("{resource} has no {key}"))[1].parse().unwrap()
+}
+
+/// The text of a resource or a parameter.
+fn part(name: &str) -> &'static str {
+    let from = TEMPLATE.find(&format!("\n  {name}:\n")).unwrap_or_else(|| panic!("there is no {name}"));
     let rest = &TEMPLATE[from + 3..];
     let end = Regex::new(r"\n  [A-Za-z]").unwrap().find(rest).map_or(rest.len(), |next| next.start());
-    let value = Regex::new(&format!(r"(?m)^ +{key}: (\d+)$")).unwrap().captures(&rest[..end]);
-    value.unwrap_or_else(|| panic!("{resource} has no {key}"))[1].parse().unwrap()
+    &rest[..end]
+}
+
+/// Actions of the function's role, by the resource that each statement names.
+fn allowed(table_or_queue: &str) -> BTreeSet<String> {
+    let statements = part("FunctionRole").split("- Sid: ").skip(1);
+    let of_this = statements.filter(|statement| statement.contains(&format!("!GetAtt {table_or_queue}.Arn")));
+    of_this.flat_map(|statement| all(r"((?:dynamodb|sqs):[A-Za-z]+)", statement)).collect()
+}
+
+/// The value of a parameter, as the SAM CLI reads it from `--parameter-overrides` or samconfig.toml.
+fn as_sam_reads(overrides: &str, parameter: &str) -> String {
+    let script = "import json, sys\n\
+        from samcli.cli.types import CfnParameterOverridesType\n\
+        from samcli.lib.config.file_manager import tomlkit\n\
+        written = tomlkit.parse(sys.argv[1])['parameter_overrides'].unwrap()\n\
+        print(CfnParameterOverridesType().convert((written,), None, None)[sys.argv[2]], end='')";
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".local/tools/venv/bin/python");
+    let read = Command::new(python).args(["-c", script, overrides, parameter]).output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    String::from_utf8(read.stdout).unwrap()
 }
 
 fn all(pattern: &str, text: &str) -> BTreeSet<String> {
@@ -81,6 +109,60 @@ fn nothing_is_allowed_with_a_wildcard() {
     let wildcards = Regex::new(r"(?m)(Action|Resource)s?: .*\*").unwrap();
     assert!(!wildcards.is_match(TEMPLATE), "{:?}", wildcards.find(TEMPLATE));
     assert!(TEMPLATE.contains("FunctionResponseTypes: [ReportBatchItemFailures]"));
+}
+
+#[test]
+fn the_role_allows_every_request_of_the_function() {
+    let actions = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
+    let records = actions(&["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
+    assert_eq!(allowed("CorrelationTable"), records);
+    // A transaction has puts, updates and checks; each needs its own permission.
+    let usage = actions(&["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:UpdateItem"]);
+    assert_eq!(allowed("LoadTable"), usage);
+    let commit = include_str!("../../src/adapters/dynamodb/commit.rs");
+    let in_transactions = all(r"TransactWriteItem::builder\(\)\.([a-z_]+)\(", commit);
+    assert_eq!(in_transactions, actions(&["condition_check", "put", "update"]), "permissions are per kind of action");
+}
+
+#[test]
+fn limits_reach_the_function_whole_or_not_at_all() {
+    let pattern = Regex::new(r#"AllowedPattern: "(\(.+\))""#).unwrap().captures(part("Limits")).unwrap();
+    let is_allowed = Regex::new(&format!("^(?:{})$", pattern[1].replace(r"\\", r"\"))).unwrap();
+    assert!(is_allowed.is_match(""), "the default");
+    let shown: Vec<&str> = SAMCONFIG.lines().skip_while(|line| !line.starts_with("# parameter_overrides")).collect();
+    let shown = shown.join("\n").replace("# ", "");
+    let whole = as_sam_reads(&shown, "Limits");
+    assert!(is_allowed.is_match(&whole), "{whole}");
+    let limits = parse_limits(&whole).unwrap();
+    assert_eq!(limits.iter().len(), 1);
+    assert_eq!(as_sam_reads(&shown, "MaxConcurrency"), "50", "the shown limits take nothing else with them");
+
+    let limit = |quote: &str, space: &str| {
+        ["code", "measure", "window"]
+            .iter()
+            .zip(["DAILY_COUNT", "count", "day"])
+            .map(|(key, value)| format!("{key}{space}={space}{quote}{value}{quote},"))
+            .chain([format!("max{space}={space}3")])
+            .collect::<Vec<_>>()
+            .join(space)
+    };
+    for text in [
+        format!("limit = [{{{}}}]", limit("\"", " ")),
+        format!("limit=[{{{}}}]", limit("\"", "")),
+        format!("limit=[{{{}}}, {{{}}}]", limit("'", ""), limit("'", "")),
+        format!("[[limit]]\n{}", limit("'", " ")),
+    ] {
+        let cut = as_sam_reads(&format!("parameter_overrides = ['\'\'Limits={text}\'\'']"), "Limits");
+        assert!(cut.len() < text.len(), "the SAM CLI cuts it: {cut}");
+        assert!(!is_allowed.is_match(&cut), "{cut}");
+    }
+}
+
+#[test]
+fn the_function_is_never_made_of_the_sources() {
+    // `sam build` copies what it builds to here.
+    assert!(TEMPLATE.contains("\n      CodeUri: .aws-sam/build/LoadgateFunction\n"));
+    assert!(part("LoadgateFunction").contains("\n      ProjectRootDirectory: .\n"));
 }
 
 #[test]
