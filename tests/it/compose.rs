@@ -54,7 +54,9 @@ fn the_same_versions_are_pinned_everywhere() {
     let rust = the(r#"rust-version = "([0-9.]+)""#, manifest);
     assert_eq!(the(r"FROM rust:(\d+\.\d+)\.\d+-slim-trixie@sha256:[0-9a-f]{64} AS build", dockerfile), rust);
     // Debian 13 is trixie: the program finds the glibc that it is linked against.
-    assert!(Regex::new(r"FROM gcr\.io/distroless/cc-debian13:nonroot@sha256:[0-9a-f]{64}\n").unwrap().is_match(dockerfile));
+    assert!(
+        Regex::new(r"FROM gcr\.io/distroless/cc-debian13:nonroot@sha256:[0-9a-f]{64}\n").unwrap().is_match(dockerfile)
+    );
     let ministack = the(r"(?m)^ministack==(\S+)", include_str!("../../tools/requirements.txt"));
     let images = Regex::new(r"image: ministackorg/ministack:([0-9.]+)").unwrap();
     assert_eq!(images.captures_iter(COMPOSE).filter(|image| image[1] == ministack).count(), 2, "{ministack}");

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::env::VarError;
+use std::time::Duration;
 
 use chrono::TimeDelta;
+use loadgate::adapters::aws;
 use loadgate::config::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, ConfigError, ConsumerConfig, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL,
     LIMITS, LOAD_TABLE,
@@ -95,4 +97,19 @@ fn every_variable_that_is_wrong_is_named_with_what_to_do() {
         "{all}"
     );
     assert_eq!(all.problems.len(), 2);
+}
+
+#[tokio::test]
+async fn all_tries_of_a_request_and_their_waits_fit_into_its_time() {
+    let sdk = aws::load(Some("http://127.0.0.1:1")).await;
+    let (retries, timeouts) = (sdk.retry_config().unwrap(), sdk.timeout_config().unwrap());
+    let (attempt, whole) = (timeouts.operation_attempt_timeout().unwrap(), timeouts.operation_timeout().unwrap());
+    assert_eq!((retries.max_attempts(), attempt, whole), (3, Duration::from_millis(1500), Duration::from_secs(5)));
+    // As the SDK counts: the first wait, doubled before each further try, up to the longest one; it waits a random part.
+    let wait = |number| (retries.initial_backoff() * 2_u32.pow(number)).min(retries.max_backoff());
+    let longest = attempt * 3 + wait(0) + wait(1);
+    assert!(longest < whole, "{longest:?}");
+    // Where a service asks for a wait, the SDK waits that long, up to the longest one.
+    let asked = attempt * 3 + retries.max_backoff() * 2;
+    assert!(asked < whole, "{asked:?}");
 }
