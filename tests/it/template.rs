@@ -12,6 +12,7 @@ use regex::Regex;
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 const README: &str = include_str!("../../README.md");
+const DEPLOYMENT: &str = include_str!("../../docs/DEPLOYMENT.md");
 const SAMCONFIG: &str = include_str!("../../samconfig.toml");
 const TELEMETRY: &str = include_str!("../../src/telemetry/mod.rs");
 
@@ -125,8 +126,26 @@ fn the_role_allows_every_request_of_the_function() {
 }
 
 #[test]
+fn the_documentation_lists_every_permission_that_a_command_needs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/adapters");
+    let files = ["dynamodb", "sqs"].iter().flat_map(|service| std::fs::read_dir(folder.join(service)).unwrap());
+    let code: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let requests = all(r"(?:client|Client::new\(sdk\))\s*\.([a-z_]+)\(\)", &code);
+    // A batch needs the permission of the single request, a transaction those of its actions.
+    let in_transactions = ["condition_check_item", "put_item", "update_item"].map(str::to_owned);
+    let single = requests.iter().filter(|name| *name != "transact_write_items");
+    let needed = single.map(|name| name.strip_suffix("_batch").unwrap_or(name).to_owned()).chain(in_transactions);
+    let pascal = |name: String| name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>();
+    let needed: BTreeSet<String> = needed.map(pascal).collect();
+    assert!(needed.len() > 12, "{needed:?}");
+    let listed = DEPLOYMENT.split("## Permissions").nth(1).unwrap();
+    let rows = listed.lines().filter(|line| line.starts_with("| `loadgate ")).collect::<String>();
+    assert_eq!(all("`([A-Z][A-Za-z]+)`", &rows), needed);
+}
+
+#[test]
 fn limits_reach_the_function_whole_or_not_at_all() {
-    let pattern = Regex::new(r#"AllowedPattern: "(\(.+\))""#).unwrap().captures(part("Limits")).unwrap();
+    let pattern = Regex::new(r#"AllowedPattern: "(.+)""#).unwrap().captures(part("Limits")).unwrap();
     let is_allowed = Regex::new(&format!("^(?:{})$", pattern[1].replace(r"\\", r"\"))).unwrap();
     assert!(is_allowed.is_match(""), "the default");
     let shown: Vec<&str> = SAMCONFIG.lines().skip_while(|line| !line.starts_with("# parameter_overrides")).collect();
