@@ -50,7 +50,7 @@ fn a_cut_text_of_limits_is_named_as_such() {
         );
         assert!(said.contains("single quotes inside, as samconfig.toml shows"), "{said}");
     }
-    for other in ["limits.toml", "/opt/limit", "limit = [{code = 'A'}]", "[[limit]]\ncode = 'A'"] {
+    for other in ["no-limits.toml", "/opt/limit", "limit = [{code = 'A'}]", "[[limit]]\ncode = 'A'"] {
         assert!(!problem(other).contains("incomplete"), "{other}");
     }
 }

@@ -178,6 +178,33 @@ fn limits_reach_the_function_whole_or_not_at_all() {
 }
 
 #[test]
+fn an_import_brings_both_tables_and_nothing_that_an_import_refuses() {
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/tables-to-import");
+    for (arguments, is_bare) in [(&[][..], false), (&["--bare"][..], true)] {
+        let printed = Command::new(&tool).args(arguments).output().unwrap();
+        let template: serde_json::Value = serde_json::from_slice(&printed.stdout).unwrap();
+        // An import refuses outputs, other resources that are new, and resources without a deletion policy.
+        let keys: BTreeSet<&String> = template.as_object().unwrap().keys().collect();
+        assert_eq!(
+            keys,
+            BTreeSet::from([&"AWSTemplateFormatVersion".into(), &"Parameters".into(), &"Resources".into()])
+        );
+        let tables = template["Resources"].as_object().unwrap();
+        assert_eq!(tables.keys().collect::<Vec<_>>(), ["CorrelationTable", "LoadTable"]);
+        for (name, table) in tables {
+            assert_eq!((&table["Type"], &table["DeletionPolicy"]), (&"AWS::DynamoDB::Table".into(), &"Retain".into()));
+            let properties = table["Properties"].as_object().unwrap();
+            assert_eq!(properties["KeySchema"][0]["AttributeName"], "CUSTOMER_ID");
+            assert_eq!(properties.contains_key("TimeToLiveSpecification"), name == "CorrelationTable");
+            // `loadgate tables create` sets none of these; the deployment after the import does.
+            for added in ["PointInTimeRecoverySpecification", "SSESpecification", "DeletionProtectionEnabled"] {
+                assert_ne!(properties.contains_key(added), is_bare, "{name}: {added}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_function_is_never_made_of_the_sources() {
     // `sam build` copies what it builds to here.
     assert!(TEMPLATE.contains("\n      CodeUri: .aws-sam/build/LoadgateFunction\n"));
