@@ -1,10 +1,10 @@
 # The worker in a container: `make image` builds it, compose.yaml tries it.
 #
 # Any builder can build it: it needs neither BuildKit nor a cache that outlives the build. What comes out is for the
-# processor of the machine that builds it.
+# processor of the machine that builds it. Its base images are pinned by digest: `make pin-images` writes the current ones.
 
 # The same Debian as below: what is linked against its glibc finds one there.
-FROM rust:1.95.0-slim-bookworm AS build
+FROM rust:1.95.0-slim-trixie@sha256:e14e87345b4d5964ddcc3491d27ee046a0f23820f340c3c1e24da6880141f7c0 AS build
 WORKDIR /build
 # Symbols and line numbers are four fifths of the program. Where it panics, it names the line without them.
 ENV CARGO_PROFILE_RELEASE_STRIP=symbols
@@ -20,8 +20,8 @@ RUN touch src/lib.rs src/bin/loadgate/main.rs \
     && cargo build --release --locked --no-default-features --features worker --bin loadgate
 
 # glibc, libgcc, and the roots of TLS, which the SDK's client takes from the system; no shell, no package manager. The
-# tag moves with Debian's security updates: there is none with a version.
-FROM gcr.io/distroless/cc-debian12:nonroot
+# tag moves with Debian's security updates and the digest does not: run `make pin-images` before each release.
+FROM gcr.io/distroless/cc-debian13:nonroot@sha256:54df941ed0d06a1bd95ef5e0ce391fd8d9f94b64782dc9a60062727849ee3f97
 COPY --from=build /build/target/release/loadgate /usr/local/bin/loadgate
 # By number: Kubernetes' `runAsNonRoot` does not look up names.
 USER 65532:65532

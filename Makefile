@@ -87,6 +87,10 @@ build-LoadgateFunction:
 image: ## Build the worker's image, for this machine's processor (IMAGE=loadgate DOCKER=docker)
 	$(DOCKER) build --tag $(IMAGE) .
 
+.PHONY: pin-images
+pin-images: ## Write the current digests of all base images into Dockerfile and compose.yaml
+	DOCKER=$(DOCKER) tools/pin-images
+
 # One seed decides everything: `make sim SEED=304` repeats a run, `make sim RUNS=1000000` goes through many.
 .PHONY: sim
 sim: ## Attack every promise in a simulated world (SEED=1 RUNS=100000)

@@ -26,6 +26,13 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a request is tried.
 const ATTEMPTS_MAX: u32 = 3;
 
+/// Longest wait before the second try. The SDK doubles it before each further try, and waits a random part of it. Its own
+/// default is 1 s: after two tries without an answer, [`OPERATION_TIMEOUT`] would cut off the third.
+const FIRST_WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// Longest wait before any try, also where a service asks for a longer one.
+const WAIT_MAX: Duration = Duration::from_millis(200);
+
 /// The region for endpoints on this machine, where none is set: stand-ins want one, whichever it is.
 const LOCAL_REGION: &str = "us-east-1";
 
@@ -35,7 +42,7 @@ const LOCAL_REGION: &str = "us-east-1";
 pub async fn load(endpoint_url: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http_client())
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+        .retry_config(retries())
         .timeout_config(timeouts(ATTEMPT_TIMEOUT, OPERATION_TIMEOUT));
     if let Some(url) = endpoint_url {
         loader = loader.endpoint_url(url);
@@ -72,6 +79,13 @@ pub fn is_local(url: &str) -> bool {
         |rest: &str| rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     let is_local = |rest: &str| rest.is_empty() || is_port(rest);
     ["localhost", "127.0.0.1", "[::1]"].iter().any(|local| authority.strip_prefix(local).is_some_and(is_local))
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS_MAX)
+        .with_initial_backoff(FIRST_WAIT_MAX)
+        .with_max_backoff(WAIT_MAX)
 }
 
 fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {

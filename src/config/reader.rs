@@ -103,7 +103,8 @@ where
                 .map_err(|error| format!("{error}; no file has this name, so it is read as the text of limits")),
         };
         limits.unwrap_or_else(|problem| {
-            self.problem(name, problem);
+            let hint = if is_cut_limits_text(&text) { CUT_HINT } else { "" };
+            self.problem(name, format!("{problem}{hint}"));
             Limits::default()
         })
     }
@@ -127,6 +128,21 @@ impl LimitsSource {
         } else {
             LimitsSource::Text
         }
+    }
+}
+
+/// Advice for a text that [`is_cut_limits_text`].
+const CUT_HINT: &str = ". The text is incomplete: the SAM CLI cuts a value at a space or a double quote. Put double quotes around \
+                        the whole value and single quotes inside, as samconfig.toml shows";
+
+/// Whether it begins like the text of limits on one line, and ends before the closing bracket.
+fn is_cut_limits_text(text: &str) -> bool {
+    let text = text.trim();
+    let key = text.split(['=', ' ', '\n']).next().unwrap_or_default();
+    match key {
+        "limit" => !text.ends_with(']'),
+        "[[limit]]" => !text.contains('='),
+        _ => false,
     }
 }
 

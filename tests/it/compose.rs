@@ -52,8 +52,50 @@ fn the_same_versions_are_pinned_everywhere() {
     let manifest = include_str!("../../Cargo.toml");
     let dockerfile = include_str!("../../Dockerfile");
     let rust = the(r#"rust-version = "([0-9.]+)""#, manifest);
-    assert_eq!(the(r"FROM rust:(\d+\.\d+)\.\d+-slim-bookworm", dockerfile), rust);
+    assert_eq!(the(r"FROM rust:(\d+\.\d+)\.\d+-slim-trixie@sha256:[0-9a-f]{64} AS build", dockerfile), rust);
+    // Debian 13 is trixie: the program finds the glibc that it is linked against.
+    assert!(
+        Regex::new(r"FROM gcr\.io/distroless/cc-debian13:nonroot@sha256:[0-9a-f]{64}\n").unwrap().is_match(dockerfile)
+    );
     let ministack = the(r"(?m)^ministack==(\S+)", include_str!("../../tools/requirements.txt"));
-    let images = Regex::new(r"image: ministackorg/ministack:(\S+)").unwrap();
+    let images = Regex::new(r"image: ministackorg/ministack:([0-9.]+)").unwrap();
     assert_eq!(images.captures_iter(COMPOSE).filter(|image| image[1] == ministack).count(), 2, "{ministack}");
+}
+
+#[test]
+fn pinning_writes_every_digest_or_none() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::create_dir(copy.path().join("tools")).unwrap();
+    for file in ["Dockerfile", "compose.yaml", "tools/pin-images"] {
+        std::fs::copy(root.join(file), copy.path().join(file)).unwrap();
+    }
+    let both = || ["Dockerfile", "compose.yaml"].map(|file| std::fs::read_to_string(copy.path().join(file)).unwrap());
+    // Stands in for Docker: `docker buildx imagetools inspect --format FORMAT IMAGE`. $UNKNOWN is an image that it does not find.
+    let docker = copy.path().join("docker");
+    let script =
+        "#!/bin/sh\n[ \"$6\" = \"$UNKNOWN\" ] && exit 1\nprintf sha256:; printf %s \"$6\" | sha256sum | cut -c1-64\n";
+    std::fs::write(&docker, script).unwrap();
+    std::fs::set_permissions(&docker, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let pin = |unknown: &str| {
+        let mut pin = Command::new(copy.path().join("tools/pin-images"));
+        pin.env("DOCKER", &docker).env("UNKNOWN", unknown).output().unwrap()
+    };
+
+    let before = both();
+    let failed = pin("ministackorg/ministack:1.5.33");
+    let said = String::from_utf8(failed.stderr).unwrap();
+    assert!(!failed.status.success() && said.contains("could not look up ministackorg/ministack:1.5.33"), "{said}");
+    assert_eq!(both(), before);
+
+    assert!(pin("").status.success());
+    let digest = Regex::new("@sha256:[0-9a-f]{64}").unwrap();
+    let [dockerfile, compose] = both();
+    let pinned = |text: &str| digest.find_iter(text).count();
+    assert_eq!((pinned(&dockerfile), pinned(&compose)), (2, 3), "two base images; DynamoDB Local, and MiniStack twice");
+    let without = |texts: [String; 2]| texts.map(|text| digest.replace_all(&text, "").into_owned());
+    assert_eq!(without(both()), without(before), "nothing else has changed");
+    let once = both();
+    assert!(pin("").status.success());
+    assert_eq!(both(), once, "safe to repeat");
 }

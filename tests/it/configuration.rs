@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::env::VarError;
+use std::time::Duration;
 
 use chrono::TimeDelta;
+use loadgate::adapters::aws;
 use loadgate::config::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, ConfigError, ConsumerConfig, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL,
     LIMITS, LOAD_TABLE,
@@ -28,6 +30,29 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(config.limits, Limits::default());
     assert_eq!((config.decisions_queue_url.as_str(), config.dead_letter_queue_url.as_str()), (DECISIONS, DEAD_LETTERS));
     assert_eq!(read(&[(LIMITS, ""), (CORRELATION_TTL_HOURS, " "), (LOAD_TABLE, "")]).unwrap(), config);
+}
+
+#[test]
+fn a_cut_text_of_limits_is_named_as_such() {
+    let problem = |text: &str| read(&[(LIMITS, text)]).unwrap_err().to_string();
+    // What the SAM CLI leaves of texts with spaces or double quotes.
+    for cut in [
+        "limit",
+        "limit=[{code=",
+        "limit=[{code='A',measure='count',window='day',max=3},",
+        "[[limit]]",
+        "[[limit]]\ncode",
+    ] {
+        let said = problem(cut);
+        assert!(
+            said.contains("LOADGATE_LIMITS: ") && said.contains("The text is incomplete: the SAM CLI cuts"),
+            "{said}"
+        );
+        assert!(said.contains("single quotes inside, as samconfig.toml shows"), "{said}");
+    }
+    for other in ["no-limits.toml", "/opt/limit", "limit = [{code = 'A'}]", "[[limit]]\ncode = 'A'"] {
+        assert!(!problem(other).contains("incomplete"), "{other}");
+    }
 }
 
 #[test]
@@ -85,4 +110,19 @@ fn every_variable_that_is_wrong_is_named_with_what_to_do() {
         "{all}"
     );
     assert_eq!(all.problems.len(), 2);
+}
+
+#[tokio::test]
+async fn all_tries_of_a_request_and_their_waits_fit_into_its_time() {
+    let sdk = aws::load(Some("http://127.0.0.1:1")).await;
+    let (retries, timeouts) = (sdk.retry_config().unwrap(), sdk.timeout_config().unwrap());
+    let (attempt, whole) = (timeouts.operation_attempt_timeout().unwrap(), timeouts.operation_timeout().unwrap());
+    assert_eq!((retries.max_attempts(), attempt, whole), (3, Duration::from_millis(1500), Duration::from_secs(5)));
+    // As the SDK counts: the first wait, doubled before each further try, up to the longest one; it waits a random part.
+    let wait = |number| (retries.initial_backoff() * 2_u32.pow(number)).min(retries.max_backoff());
+    let longest = attempt * 3 + wait(0) + wait(1);
+    assert!(longest < whole, "{longest:?}");
+    // Where a service asks for a wait, the SDK waits that long, up to the longest one.
+    let asked = attempt * 3 + retries.max_backoff() * 2;
+    assert!(asked < whole, "{asked:?}");
 }

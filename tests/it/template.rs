@@ -1,24 +1,53 @@
 //! That template.yaml, the code and the README say the same names, and that numbers which depend on one another agree.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
 
 use loadgate::config::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMITS, LOAD_TABLE, SETTINGS,
-    TTL_HOURS_DEFAULT, TableNames,
+    TTL_HOURS_DEFAULT, TableNames, parse_limits,
 };
 use regex::Regex;
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 const README: &str = include_str!("../../README.md");
+const DEPLOYMENT: &str = include_str!("../../docs/DEPLOYMENT.md");
+const SAMCONFIG: &str = include_str!("../../samconfig.toml");
 const TELEMETRY: &str = include_str!("../../src/telemetry/mod.rs");
 
 /// The one number behind a key, or behind a key of a resource.
 fn number(resource: &str, key: &str) -> u64 {
-    let from = TEMPLATE.find(&format!("\n  {resource}:\n")).unwrap_or_else(|| panic!("there is no {resource}"));
+    let value = Regex::new(&format!(r"(?m)^ +{key}: (\d+)$")).unwrap().captures(part(resource));
+    value.unwrap_or_else(|| panic!("{resource} has no {key}"))[1].parse().unwrap()
+}
+
+/// The text of a resource or a parameter.
+fn part(name: &str) -> &'static str {
+    let from = TEMPLATE.find(&format!("\n  {name}:\n")).unwrap_or_else(|| panic!("there is no {name}"));
     let rest = &TEMPLATE[from + 3..];
     let end = Regex::new(r"\n  [A-Za-z]").unwrap().find(rest).map_or(rest.len(), |next| next.start());
-    let value = Regex::new(&format!(r"(?m)^ +{key}: (\d+)$")).unwrap().captures(&rest[..end]);
-    value.unwrap_or_else(|| panic!("{resource} has no {key}"))[1].parse().unwrap()
+    &rest[..end]
+}
+
+/// Actions of the function's role, by the resource that each statement names.
+fn allowed(table_or_queue: &str) -> BTreeSet<String> {
+    let statements = part("FunctionRole").split("- Sid: ").skip(1);
+    let of_this = statements.filter(|statement| statement.contains(&format!("!GetAtt {table_or_queue}.Arn")));
+    of_this.flat_map(|statement| all(r"((?:dynamodb|sqs):[A-Za-z]+)", statement)).collect()
+}
+
+/// The value of a parameter, as the SAM CLI reads it from `--parameter-overrides` or samconfig.toml.
+fn as_sam_reads(overrides: &str, parameter: &str) -> String {
+    let script = "import json, sys\n\
+        from samcli.cli.types import CfnParameterOverridesType\n\
+        from samcli.lib.config.file_manager import tomlkit\n\
+        written = tomlkit.parse(sys.argv[1])['parameter_overrides'].unwrap()\n\
+        print(CfnParameterOverridesType().convert((written,), None, None)[sys.argv[2]], end='')";
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".local/tools/venv/bin/python");
+    let read = Command::new(python).args(["-c", script, overrides, parameter]).output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    String::from_utf8(read.stdout).unwrap()
 }
 
 fn all(pattern: &str, text: &str) -> BTreeSet<String> {
@@ -106,6 +135,105 @@ fn nothing_is_allowed_with_a_wildcard() {
     let wildcards = Regex::new(r"(?m)(Action|Resource)s?: .*\*").unwrap();
     assert!(!wildcards.is_match(TEMPLATE), "{:?}", wildcards.find(TEMPLATE));
     assert!(TEMPLATE.contains("FunctionResponseTypes: [ReportBatchItemFailures]"));
+}
+
+#[test]
+fn the_role_allows_every_request_of_the_function() {
+    let actions = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
+    let records = actions(&["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
+    assert_eq!(allowed("CorrelationTable"), records);
+    // A transaction has puts, updates and checks; each needs its own permission.
+    let usage = actions(&["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:UpdateItem"]);
+    assert_eq!(allowed("LoadTable"), usage);
+    let commit = include_str!("../../src/adapters/dynamodb/commit.rs");
+    let in_transactions = all(r"TransactWriteItem::builder\(\)\.([a-z_]+)\(", commit);
+    assert_eq!(in_transactions, actions(&["condition_check", "put", "update"]), "permissions are per kind of action");
+}
+
+#[test]
+fn the_documentation_lists_every_permission_that_a_command_needs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/adapters");
+    let files = ["dynamodb", "sqs"].iter().flat_map(|service| std::fs::read_dir(folder.join(service)).unwrap());
+    let code: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let requests = all(r"(?:client|Client::new\(sdk\))\s*\.([a-z_]+)\(\)", &code);
+    // A batch needs the permission of the single request, a transaction those of its actions.
+    let in_transactions = ["condition_check_item", "put_item", "update_item"].map(str::to_owned);
+    let single = requests.iter().filter(|name| *name != "transact_write_items");
+    let needed = single.map(|name| name.strip_suffix("_batch").unwrap_or(name).to_owned()).chain(in_transactions);
+    let pascal = |name: String| name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>();
+    let needed: BTreeSet<String> = needed.map(pascal).collect();
+    assert!(needed.len() > 12, "{needed:?}");
+    let listed = DEPLOYMENT.split("## Permissions").nth(1).unwrap();
+    let rows = listed.lines().filter(|line| line.starts_with("| `loadgate ")).collect::<String>();
+    assert_eq!(all("`([A-Z][A-Za-z]+)`", &rows), needed);
+}
+
+#[test]
+fn limits_reach_the_function_whole_or_not_at_all() {
+    let pattern = Regex::new(r#"AllowedPattern: "(.+)""#).unwrap().captures(part("Limits")).unwrap();
+    let is_allowed = Regex::new(&format!("^(?:{})$", pattern[1].replace(r"\\", r"\"))).unwrap();
+    assert!(is_allowed.is_match(""), "the default");
+    let shown: Vec<&str> = SAMCONFIG.lines().skip_while(|line| !line.starts_with("# parameter_overrides")).collect();
+    let shown = shown.join("\n").replace("# ", "");
+    let whole = as_sam_reads(&shown, "Limits");
+    assert!(is_allowed.is_match(&whole), "{whole}");
+    let limits = parse_limits(&whole).unwrap();
+    assert_eq!(limits.iter().len(), 1);
+    assert_eq!(as_sam_reads(&shown, "MaxConcurrency"), "50", "the shown limits take nothing else with them");
+
+    let limit = |quote: &str, space: &str| {
+        ["code", "measure", "window"]
+            .iter()
+            .zip(["DAILY_COUNT", "count", "day"])
+            .map(|(key, value)| format!("{key}{space}={space}{quote}{value}{quote},"))
+            .chain([format!("max{space}={space}3")])
+            .collect::<Vec<_>>()
+            .join(space)
+    };
+    for text in [
+        format!("limit = [{{{}}}]", limit("\"", " ")),
+        format!("limit=[{{{}}}]", limit("\"", "")),
+        format!("limit=[{{{}}}, {{{}}}]", limit("'", ""), limit("'", "")),
+        format!("[[limit]]\n{}", limit("'", " ")),
+    ] {
+        let cut = as_sam_reads(&format!("parameter_overrides = ['\'\'Limits={text}\'\'']"), "Limits");
+        assert!(cut.len() < text.len(), "the SAM CLI cuts it: {cut}");
+        assert!(!is_allowed.is_match(&cut), "{cut}");
+    }
+}
+
+#[test]
+fn an_import_brings_both_tables_and_nothing_that_an_import_refuses() {
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/tables-to-import");
+    for (arguments, is_bare) in [(&[][..], false), (&["--bare"][..], true)] {
+        let printed = Command::new(&tool).args(arguments).output().unwrap();
+        let template: serde_json::Value = serde_json::from_slice(&printed.stdout).unwrap();
+        // An import refuses outputs, other resources that are new, and resources without a deletion policy.
+        let keys: BTreeSet<&String> = template.as_object().unwrap().keys().collect();
+        assert_eq!(
+            keys,
+            BTreeSet::from([&"AWSTemplateFormatVersion".into(), &"Parameters".into(), &"Resources".into()])
+        );
+        let tables = template["Resources"].as_object().unwrap();
+        assert_eq!(tables.keys().collect::<Vec<_>>(), ["CorrelationTable", "LoadTable"]);
+        for (name, table) in tables {
+            assert_eq!((&table["Type"], &table["DeletionPolicy"]), (&"AWS::DynamoDB::Table".into(), &"Retain".into()));
+            let properties = table["Properties"].as_object().unwrap();
+            assert_eq!(properties["KeySchema"][0]["AttributeName"], "CUSTOMER_ID");
+            assert_eq!(properties.contains_key("TimeToLiveSpecification"), name == "CorrelationTable");
+            // `loadgate tables create` sets none of these; the deployment after the import does.
+            for added in ["PointInTimeRecoverySpecification", "SSESpecification", "DeletionProtectionEnabled"] {
+                assert_ne!(properties.contains_key(added), is_bare, "{name}: {added}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_function_is_never_made_of_the_sources() {
+    // `sam build` copies what it builds to here.
+    assert!(TEMPLATE.contains("\n      CodeUri: .aws-sam/build/LoadgateFunction\n"));
+    assert!(part("LoadgateFunction").contains("\n      ProjectRootDirectory: .\n"));
 }
 
 #[test]
