@@ -49,12 +49,11 @@ pub async fn handle<S: Store, Q: Queues, C: Clock>(
     for (place, record) in (0..).zip(event.records) {
         let received = received(record);
         let sent_at = received.sent_at;
-        match message(place, received) {
-            Some(message) => messages.push(message),
-            None => {
-                failed.push(place);
-                unusable.push(sent_at);
-            }
+        if let Some(message) = message(place, received) {
+            messages.push(message);
+        } else {
+            failed.push(place);
+            unusable.push(sent_at);
         }
     }
     let mut handled = consumer.handle(messages, deadline).await;

@@ -21,7 +21,7 @@ const TRIES_MAX: usize = 4;
 const ROUNDS: u32 = 12;
 
 /// How long an invocation may take, and a decision to arrive.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Requests that hang.
 const HANGS: [(&str, &[&str], Reaches); 7] = [

@@ -124,7 +124,7 @@ fn change(lines: &mut Vec<String>, chances: &mut fastrand::Rng) {
     match chances.u32(0..5) {
         0 => lines.insert(place, other),
         1 => lines[place] = other,
-        2 => lines[place] = "no attempt any more\n".to_owned(),
+        2 => lines[place] = String::from("no attempt any more\n"),
         3 => drop(lines.remove(place)),
         _ => lines.truncate(place),
     }

@@ -2,6 +2,8 @@
 //!
 //! Metrics are written as CloudWatch keeps them, one value a minute; alarms are evaluated as it evaluates them (the CloudWatch user
 //! guide, "Evaluating an alarm"): the last so many periods, of which so many have to breach. Missing values do not breach.
+// CloudWatch's values are floats.
+#![allow(clippy::float_arithmetic)]
 
 mod expression;
 mod rule;
