@@ -5,6 +5,9 @@
 // CloudWatch's values are floats.
 #![allow(clippy::float_arithmetic)]
 
+// CloudWatch's values are floats.
+#![allow(clippy::float_arithmetic)]
+
 mod expression;
 mod rule;
 
