@@ -37,8 +37,8 @@ def client(service, url):
 
 def known_to_ministack(template):
     """The template without alarms on metric math, which MiniStack refuses."""
-    is_known = lambda resource: "Metrics" not in resource.get("Properties", {})
-    template["Resources"] = {key: one for key, one in template["Resources"].items() if is_known(one)}
+    resources = template["Resources"].items()
+    template["Resources"] = {key: one for key, one in resources if "Metrics" not in one.get("Properties", {})}
     return template
 
 
