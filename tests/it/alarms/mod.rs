@@ -5,9 +5,6 @@
 // CloudWatch's values are floats.
 #![allow(clippy::float_arithmetic)]
 
-// CloudWatch's values are floats.
-#![allow(clippy::float_arithmetic)]
-
 mod expression;
 mod rule;
 
