@@ -326,9 +326,9 @@ async fn connections_that_say_nothing_take_nothing_from_the_others() {
     };
     let is_over = std::sync::atomic::AtomicBool::new(false);
     let worker = &worker;
+    let mut connections = open(worker);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut connections = open(worker);
             while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
                 connections.pop_front();
                 connections.push_back(worker.connect(b""));
