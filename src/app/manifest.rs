@@ -136,7 +136,9 @@ impl<S: Manifest, C: Clock> ManifestCheck<'_, S, C> {
         let find = || self.store.find(self.run, first_line, self.clock.now());
         Ok(match self.persist(find).await? {
             None => Comparison::Same,
-            Some(entry) => Comparison::Changed { first_line, last_line: first_line + (entry.line_count - 1) },
+            Some(entry) => {
+                Comparison::Changed { first_line, last_line: first_line.saturating_add(entry.line_count - 1) }
+            }
         })
     }
 
