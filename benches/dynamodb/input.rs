@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Error, Result};
 
-use loadgate::app::deciding::{Carrier, Delivery};
+use loadgate::deciding::{Carrier, Delivery};
 use loadgate::domain::LoadAttempt;
 use loadgate::wire::read_attempt;
 use serde_json::json;
@@ -148,7 +148,7 @@ fn delivery(customer: &str, n: usize, amount: &str) -> Result<Delivery> {
 
 /// An id as long as SQS makes them.
 fn message_id(name: &str) -> String {
-    let mut id = loadgate::app::digest_hex(&[name.as_bytes()]);
+    let mut id = loadgate::deciding::digest_hex(&[name.as_bytes()]);
     id.truncate(36);
     id
 }

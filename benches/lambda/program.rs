@@ -20,7 +20,7 @@ pub(crate) struct Program {
 impl Program {
     /// The real one.
     pub(crate) fn loadgate() -> Result<Program> {
-        Program::strip(Path::new(env!("CARGO_BIN_EXE_bootstrap")), "loadgate")
+        Program::strip(Path::new(env!("CARGO_BIN_EXE_decide")), "loadgate")
     }
 
     /// The plain handler. Cargo puts it beside this program and tells nobody its whole name; the newest is meant.

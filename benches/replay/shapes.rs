@@ -5,7 +5,7 @@ use std::io::{BufWriter, Result, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Days, Utc};
-use loadgate::app::ledger::{
+use loadgate::replay::ledger::{
     CALENDAR_WEEK_BYTES_MAX, EVENT_BYTES_MAX, ONE_DAY_BYTES_MAX, SEVERAL_DAYS_BYTES_MAX, WIDE_BYTES_MAX,
 };
 

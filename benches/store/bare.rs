@@ -15,14 +15,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::adapters::{MemoryStore, SystemClock, aws};
-use loadgate::app::deciding::Decider;
-use loadgate::app::{
-    Commit, Consistency, CorrelationRecord, Entered, Lookup, Manifest, ManifestEntry, Remark, Snapshot, Store,
-    StoreError, Tally, Units,
-};
 use loadgate::config::TableNames;
+use loadgate::deciding::Decider;
+use loadgate::deciding::{Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Units};
 use loadgate::domain::{Limits, LoadError};
-use loadgate::entry::replay::{Observer, Outlet, StoreReplay};
+use loadgate::replay::{Entered, Manifest, ManifestEntry, Tally};
+use loadgate::replay::{Observer, Outlet, StoreReplay};
 use loadgate::wire::Reasons;
 use tokio::task::JoinSet;
 

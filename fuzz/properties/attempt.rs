@@ -1,7 +1,7 @@
 //! A load attempt: what is accepted means the same to any JSON reader, and survives being written again.
 
-use loadgate::app::WRITTEN_BYTES_MAX;
-use loadgate::app::deciding::{Carrier, Delivery};
+use loadgate::deciding::WRITTEN_BYTES_MAX;
+use loadgate::deciding::{Carrier, Delivery};
 use loadgate::domain::{
     ATTEMPT_BYTES_MAX, AttemptText, Cents, ID_BYTES_MAX, LoadAttempt, LoadError, can_be_group, parse_time,
 };

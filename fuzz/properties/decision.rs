@@ -1,7 +1,7 @@
 //! A decision's message: every queue takes it, and any JSON reader finds the decision's fields in it.
 
 use chrono::{DateTime, Utc};
-use loadgate::app::can_be_body;
+use loadgate::deciding::can_be_body;
 use loadgate::domain::{LimitUsage, StoredDecision};
 use loadgate::wire::decision_message;
 use serde_json::{Value, json};

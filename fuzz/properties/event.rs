@@ -10,11 +10,11 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
-use loadgate::app::consumer::{Consumer, Report};
-use loadgate::app::deciding::Decider;
-use loadgate::app::{Cause, Clock, DeadLetter, QueueError, Queues, SEND_MAX};
+use loadgate::deciding::Decider;
+use loadgate::deciding::consumer::{Consumer, Report};
+use loadgate::deciding::{Cause, Clock, DeadLetter, QueueError, Queues, SEND_MAX};
 use loadgate::domain::{Cents, Day, EventKey, Limits, LoadAttempt, StoredDecision, Week, parse_time};
-use loadgate::entry::lambda::handle;
+use loadgate::runtime::lambda::handle;
 use loadgate::wire::read_attempt;
 
 use super::decision;

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::dynamodb::{Item, from_days, from_record, to_record, to_row};
-use loadgate::app::StoreError;
+use loadgate::deciding::StoreError;
 use loadgate::domain::{Cents, Day, Limits, Measure, Window};
 use serde_json::Value;
 

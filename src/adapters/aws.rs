@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::http_client_fn;
 
-use crate::app::with_sources;
+use crate::deciding::with_sources;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 
-use crate::app::Clock;
+use crate::deciding::Clock;
 
 /// The system's clock, in UTC.
 #[derive(Clone, Copy, Debug, Default)]

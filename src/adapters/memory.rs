@@ -6,13 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "cli")]
 use chrono::{DateTime, Utc};
 
-use crate::app::{
+use crate::deciding::{
     Cause, Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Units, UsageKey,
     UsageRow,
 };
-#[cfg(feature = "cli")]
-use crate::app::{Entered, Manifest, ManifestEntry};
 use crate::domain::EventKey;
+#[cfg(feature = "cli")]
+use crate::replay::{Entered, Manifest, ManifestEntry};
 
 /// A store that lives as long as its process. It charges nothing.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics_cloudwatch_embedded::Collector;
 
 use super::{describe, record};
-use crate::app::consumer::Report;
+use crate::deciding::consumer::Report;
 
 /// The metrics' namespace in CloudWatch.
 pub const NAMESPACE: &str = "loadgate";

@@ -16,7 +16,7 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::app::consumer::Report;
+use crate::deciding::consumer::Report;
 #[cfg(feature = "lambda")]
 pub use embedded::{Metrics, NAMESPACE};
 #[cfg(feature = "worker")]

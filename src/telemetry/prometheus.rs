@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use metrics_util::layers::{Layer, PrefixLayer};
 
 use super::{counters, describe, record};
-use crate::app::consumer::Report;
+use crate::deciding::consumer::Report;
 
 /// Upper bounds of a histogram of times, in milliseconds.
 const BOUNDS_MS: [f64; 13] =

@@ -2,6 +2,8 @@
 
 mod attempt;
 mod decision;
+#[cfg(feature = "cli")]
+pub(crate) mod lines;
 mod message;
 #[cfg(feature = "cli")]
 mod reject;

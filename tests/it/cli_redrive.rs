@@ -8,7 +8,7 @@ use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use loadgate::adapters::aws;
 use loadgate::adapters::sqs::{SqsOutbox, queue_settings};
-use loadgate::app::{CorrelationRecord, Outbox, Outgoing, Received, Store};
+use loadgate::deciding::{CorrelationRecord, Outbox, Outgoing, Received, Store};
 use loadgate::wire::decision_message;
 use serde_json::{Value, json};
 

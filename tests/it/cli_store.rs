@@ -200,13 +200,13 @@ async fn an_amount_that_is_written_otherwise_is_no_change() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_consumer_has_not_published_is_not_the_replay_s_to_publish() {
-    use loadgate::app::Store;
+    use loadgate::deciding::Store;
     let fresh = Fresh::embedded().await;
     let attempt = support::line("1", "a", "$1", "2000-01-03T00:00:00Z");
     in_dynamodb(&fresh).args(["--run", "consumer"]).write_stdin(attempt.clone()).assert().success();
     let key = loadgate::domain::EventKey { customer_id: "a".to_owned(), event_id: "1".to_owned() };
-    let lookup = loadgate::app::Lookup { events: [key.clone()].into(), ..Default::default() };
-    let mut snapshot = fresh.store.read(&lookup, loadgate::app::Consistency::Strong).await.unwrap();
+    let lookup = loadgate::deciding::Lookup { events: [key.clone()].into(), ..Default::default() };
+    let mut snapshot = fresh.store.read(&lookup, loadgate::deciding::Consistency::Strong).await.unwrap();
     let mut record = snapshot.records.remove(&key).unwrap().unwrap();
     record.is_unpublished = true;
     fresh.store.remark(&record).await.unwrap();

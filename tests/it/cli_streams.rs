@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use assert_cmd::cargo::cargo_bin;
 use loadgate::adapters::aws;
 use loadgate::adapters::sqs::{SqsInbox, SqsOutbox, queue_settings};
-use loadgate::app::{Inbox, Outbox, Outgoing};
+use loadgate::deciding::{Inbox, Outbox, Outgoing};
 use serde_json::{Value, json};
 
 use crate::cloud::{Fresh, Queues, Worker, drain, dynamodb_local, environment, fresh_names, fresh_queue, sqs};
@@ -190,8 +190,8 @@ async fn a_standard_error_that_takes_nothing_changes_no_command() {
     }
     // Started by nobody who could be AWS Lambda: it logs an error, and ends.
     for redirection in LOST {
-        let ended = redirected(cargo_bin!("bootstrap"), &[], redirection).env_clear().output().unwrap();
-        assert_eq!(ended.status.code(), Some(1), "bootstrap {redirection}");
+        let ended = redirected(cargo_bin!("decide"), &[], redirection).env_clear().output().unwrap();
+        assert_eq!(ended.status.code(), Some(1), "decide {redirection}");
     }
 }
 

@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement
 use aws_sdk_sqs::types::QueueAttributeName;
 use loadgate::adapters::aws;
 use loadgate::adapters::sqs::{SqsInbox, SqsOutbox};
-use loadgate::app::{Inbox, Outbox, Outgoing, can_be_body};
 use loadgate::config::TableNames;
+use loadgate::deciding::{Inbox, Outbox, Outgoing, can_be_body};
 
 use crate::cloud::{
     Fault, Fresh, Proxy, Queues, Reaches, Worker, drain, environment, fresh_names, fresh_queue_with, sqs,
@@ -37,7 +37,7 @@ fn replayed(file: &str, folder: &std::path::Path) -> (Vec<String>, Vec<(String, 
     (String::from_utf8(decisions).unwrap().lines().map(str::to_owned).collect(), rejects)
 }
 
-async fn drain_until(url: &str, count: usize) -> Vec<loadgate::app::Received> {
+async fn drain_until(url: &str, count: usize) -> Vec<loadgate::deciding::Received> {
     let (begun, mut all) = (Instant::now(), Vec::new());
     while all.len() < count {
         all.extend(drain(url).await);

@@ -8,11 +8,11 @@ use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use loadgate::adapters::SystemClock;
-use loadgate::app::consumer::Consumer;
-use loadgate::app::deciding::Decider;
-use loadgate::app::{Clock, DeadLetter, QueueError, Queues};
+use loadgate::deciding::Decider;
+use loadgate::deciding::consumer::Consumer;
+use loadgate::deciding::{Clock, DeadLetter, QueueError, Queues};
 use loadgate::domain::{Cents, EventKey, Limits, StoredDecision};
-use loadgate::entry::lambda::handle;
+use loadgate::runtime::lambda::handle;
 
 use crate::cloud::Fresh;
 use crate::consumer::world::{raw, received};

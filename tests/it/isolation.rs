@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use loadgate::adapters::aws;
 use loadgate::adapters::sqs::SqsOutbox;
-use loadgate::app::{Outbox, Outgoing};
+use loadgate::deciding::{Outbox, Outgoing};
 use serde_json::{Value, json};
 
 use crate::cloud::{Bootstrap, Fresh, Proxy, Queues, Reaches, Worker, drain, environment, sqs};

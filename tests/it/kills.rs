@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use assert_cmd::cargo::cargo_bin_cmd;
 use loadgate::adapters::aws;
 use loadgate::adapters::sqs::{SqsInbox, queue_settings};
-use loadgate::app::{Inbox, Received};
+use loadgate::deciding::{Inbox, Received};
 use serde_json::{Value, json};
 
 use crate::cloud::{Bootstrap, Fresh, Proxy, Queues, Worker, drain, environment, record_count, sqs};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loadgate::app::{Received, can_be_body};
+use loadgate::deciding::{Received, can_be_body};
 use serde_json::{Map, Value, json};
 
 use crate::cloud::{Emulator, Fault, Fresh, Proxy, drain, fresh_names, fresh_queue, sqs};
@@ -249,7 +249,7 @@ async fn throttling_is_waited_for_and_then_left_for_redelivery() {
 
 #[test]
 fn started_by_hand_it_says_what_starts_it() {
-    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_bootstrap"));
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_decide"));
     let assert = command.env_remove("AWS_LAMBDA_RUNTIME_API").assert().code(1);
     assert.stderr(predicates::str::contains("this program is started by AWS Lambda; try it with `make invoke"));
 }

@@ -1,8 +1,23 @@
-//! Dependencies point one way: `bin → entry → app → domain`; `wire` serves entry and adapters; the domain is pure.
+//! Dependencies point one way: `bin -> runtime -> features -> domain`. Every edge between modules stands in one list.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// What no layer but `bin` may say: whatever reaches the world outside, or holds money in floats.
+/// Each module of the library, with the modules that it may name. `bin` names any of them, and the library as `loadgate`.
+const EDGES: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("wire", &["domain"]),
+    ("deciding", &["domain", "wire"]),
+    ("redrive", &["deciding", "domain"]),
+    ("replay", &["deciding", "domain", "wire"]),
+    ("runtime", &["deciding", "domain", "wire"]),
+    // The ports of features; and the tables' names, which configuration reads.
+    ("adapters", &["config", "deciding", "domain", "replay", "wire"]),
+    ("config", &["domain"]),
+    ("telemetry", &["deciding"]),
+];
+
+/// Words that only `bin` may use: whatever reaches the world outside, or holds money in floats.
 const IMPURE: &[&str] = &[
     "std::fs",
     "std::env",
@@ -20,55 +35,21 @@ const IMPURE: &[&str] = &[
     "f64",
 ];
 
-/// A layer's folder or file, and what it must not say besides.
-const FORBIDDEN: &[(&str, &[&str])] = &[
-    (
-        "domain",
-        &[
-            "crate::app",
-            "crate::wire",
-            "crate::adapters",
-            "crate::entry",
-            "crate::config",
-            "crate::telemetry",
-            "serde",
-            "toml",
-            "tokio",
-            "aws_",
-            "lambda_",
-            "std::io",
-            "std::thread",
-            "println!",
-        ],
-    ),
-    (
-        "app",
-        &[
-            "crate::wire",
-            "crate::adapters",
-            "crate::entry",
-            "crate::config",
-            "crate::telemetry",
-            "serde",
-            "tokio",
-            "aws_",
-            "lambda_",
-        ],
-    ),
-    (
-        "wire",
-        &["crate::app", "crate::adapters", "crate::entry", "crate::config", "crate::telemetry", "aws_", "lambda_"],
-    ),
-    ("adapters", &["crate::entry", "crate::telemetry", "lambda_"]),
-    ("entry", &["crate::adapters", "crate::config", "crate::telemetry", "aws_sdk_"]),
-    ("config", &["crate::app", "crate::wire", "crate::adapters", "crate::entry", "crate::telemetry"]),
-    ("telemetry", &["crate::wire", "crate::adapters", "crate::entry", "crate::config"]),
-    ("bin", &[]),
+/// Words of libraries that a module must not use.
+const FOREIGN: &[(&str, &[&str])] = &[
+    ("domain", &["serde", "toml", "tokio", "aws_", "lambda_", "futures_util", "std::io", "std::thread", "println!"]),
+    ("deciding", &["serde", "tokio", "aws_", "lambda_"]),
+    ("redrive", &["serde", "tokio", "aws_", "lambda_"]),
+    ("replay", &["aws_", "lambda_"]),
+    ("wire", &["aws_", "lambda_", "tokio"]),
+    ("adapters", &["lambda_"]),
+    ("runtime", &["aws_sdk_"]),
+    ("config", &["aws_", "lambda_", "tokio"]),
+    ("telemetry", &["aws_sdk_"]),
 ];
 
-/// What `bin` may say; `config`, which reads configuration for it; the adapters, of which one is the clock, and which name
-/// requests; and telemetry,
-/// because CloudWatch's numbers are floats.
+/// Exceptions: `bin`; `config`, which reads configuration for it; the adapters, of which one is the clock and which name
+/// requests; and `telemetry`, because CloudWatch's numbers are floats.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("bin", &["std::fs", "std::process", "Instant", "getrandom", "clap", "anyhow", "indicatif"]),
     ("config", &["std::fs", "std::env", "std::net"]),
@@ -80,14 +61,43 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const FILE_LINES_MAX: usize = 300;
 
 #[test]
-fn no_layer_knows_what_it_must_not_know() {
+fn modules_name_only_what_the_list_allows() {
     let mut broken = Vec::new();
-    for (layer, words) in FORBIDDEN {
-        let allowed = ALLOWED.iter().find(|(name, _)| name == layer).map_or(&[][..], |(_, words)| words);
+    for (module, allowed) in EDGES {
+        for path in sources(module) {
+            for (line, named) in named_modules(&std::fs::read_to_string(&path).unwrap(), &module_path(&path)) {
+                if named != *module && !allowed.contains(&named.as_str()) {
+                    broken.push(format!("{}:{line}: {module} must not name {named}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn the_list_has_no_edge_that_nothing_uses() {
+    for (module, allowed) in EDGES {
+        let named: BTreeSet<String> = sources(module)
+            .iter()
+            .flat_map(|path| named_modules(&std::fs::read_to_string(path).unwrap(), &module_path(path)))
+            .map(|(_, named)| named)
+            .collect();
+        for edge in *allowed {
+            assert!(named.contains(*edge), "nothing in {module} names {edge}: remove the edge");
+        }
+    }
+}
+
+/// Only `bin` composes: it alone may use whatever library it needs.
+#[test]
+fn modules_use_only_their_own_libraries() {
+    let mut broken = Vec::new();
+    for (module, words) in FOREIGN {
+        let allowed = ALLOWED.iter().find(|(name, _)| name == module).map_or(&[][..], |(_, words)| words);
         let impure = IMPURE.iter().filter(|word| !allowed.contains(word));
-        // A path that climbs out of its module could get around the rest.
-        let words: Vec<&str> = words.iter().chain(impure).chain(&["super::super"]).copied().collect();
-        for path in sources(layer) {
+        let words: Vec<&str> = words.iter().chain(impure).copied().collect();
+        for path in sources(module) {
             broken.extend(violations(&std::fs::read_to_string(&path).unwrap(), &words, &path));
         }
     }
@@ -95,7 +105,33 @@ fn no_layer_knows_what_it_must_not_know() {
 }
 
 #[test]
-fn a_violation_would_be_found() {
+fn no_path_slips_past_the_list() {
+    let named = |source: &str| -> Vec<String> {
+        named_modules(source, &["redrive", "pass"].map(str::to_owned)).into_iter().map(|(_, named)| named).collect()
+    };
+    assert_eq!(named("use crate::{\n    wire::Reasons,\n    domain::{Day, Week},\n};"), ["wire", "domain", "domain"]);
+    assert_eq!(named("pub(crate) use crate::replay as r;"), ["replay"]);
+    assert_eq!(named("let x = crate::wire::f();"), ["wire"]);
+    assert_eq!(named("use super::super::replay::Line;"), ["replay"]);
+    assert_eq!(named("use super::{super::wire, Report};"), ["wire"]);
+    assert_eq!(named("fn f() { super::super::replay::g() }"), ["replay"]);
+    assert_eq!(named("use super::Report;\nuse self::x::Y;"), [""; 0]);
+    assert_eq!(named("mod tests {\n    use super::super::Report;\n}\n"), [""; 0]);
+    assert_eq!(named("mod tests {\n    use super::super::super::wire::X;\n}\n"), ["wire"]);
+    for hidden in [
+        "use crate::*;",
+        "use crate as c;",
+        "use crate::{self as c};",
+        "extern crate self as l;",
+        "use loadgate::domain;",
+    ] {
+        assert_eq!(named(hidden), ["the whole crate"], "{hidden}");
+    }
+    assert_eq!(named("// crate::wire\n/// [`crate::replay`]\nlet supers = 1;"), [""; 0]);
+}
+
+#[test]
+fn a_foreign_word_is_found() {
     let at = Path::new("x.rs");
     assert_eq!(violations("use serde::Serialize;\n", &["serde"], at), ["x.rs:1: says `serde`"]);
     assert_eq!(violations("fn f(x: f64) {}", &["f64"], at).len(), 1);
@@ -114,11 +150,13 @@ fn a_violation_would_be_found() {
 }
 
 #[test]
-fn every_layer_is_held() {
+fn every_module_is_in_the_lists() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(name == "lib.rs" || FORBIDDEN.iter().any(|(layer, _)| *layer == name), "src/{name} has no rule here");
+        let is_listed =
+            EDGES.iter().any(|(module, _)| *module == name) && FOREIGN.iter().any(|(module, _)| *module == name);
+        assert!(is_listed || name == "lib.rs" || name == "bin", "src/{name} is in no list of this file");
     }
 }
 
@@ -143,20 +181,103 @@ fn files_are_short() {
     }
 }
 
-/// Whole words, outside of comments. Imports are taken apart into whole paths first.
-fn violations(source: &str, words: &[&str], path: &Path) -> Vec<String> {
+/// The modules of the crate that a file names, each with its line: through `crate`, or by climbing out with `super`.
+fn named_modules(source: &str, module: &[String]) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut inline_modules = 0;
+    for (line, statement) in statements(source) {
+        // rustfmt leaves an inline module's ends at the left margin, so that counting them is exact.
+        if statement.starts_with("mod ") && statement.ends_with('{') {
+            inline_modules = 1;
+        } else if statement == "}" {
+            inline_modules = 0;
+        }
+        let paths = if is_import(statement.trim_start()) {
+            let import = statement.trim().trim_end_matches(';');
+            expanded(import.split_once("use ").map_or(import, |(_, paths)| paths))
+        } else {
+            paths_in(&statement)
+        };
+        let depth = module.len() + inline_modules;
+        found.extend(paths.iter().filter_map(|path| named_module(path, depth)).map(|named| (line, named)));
+    }
+    found
+}
+
+/// The module at the crate's root that a path leads through, seen from a module at this depth.
+fn named_module(path: &str, depth: usize) -> Option<String> {
+    const WHOLE_CRATE: &str = "the whole crate";
+    let path = path.split(" as ").next().unwrap_or_default().trim();
+    let mut parts = path.split("::").map(str::trim).skip_while(|part| *part == "self").peekable();
+    match parts.next()? {
+        "crate" | "$crate" => {}
+        "loadgate" | "extern" => return Some(WHOLE_CRATE.to_owned()),
+        "super" => {
+            let mut climbed = 1;
+            while parts.next_if_eq(&"super").is_some() {
+                climbed += 1;
+            }
+            if climbed < depth {
+                return None;
+            }
+        }
+        _ => return None,
+    }
+    let named = parts.next().filter(|part| *part != "*" && *part != "self").unwrap_or(WHOLE_CRATE);
+    Some(named.to_owned())
+}
+
+/// Paths within a line of code that begin with `crate`, `super` or `loadgate`.
+fn paths_in(code: &str) -> Vec<String> {
+    let is_path = |character: char| character.is_alphanumeric() || matches!(character, '_' | ':' | '$');
+    let starts = ["crate::", "$crate::", "super::", "loadgate::"];
+    let words = code.split(|character| !is_path(character));
+    let found = words.filter(|word| starts.iter().any(|start| word.starts_with(start)));
+    let mut paths: Vec<String> = found.map(str::to_owned).collect();
+    if code.trim_start().starts_with("extern crate") {
+        paths.push("extern".to_owned());
+    }
+    paths
+}
+
+/// Lines of code without comments, each import in one piece, with the number of its first line.
+fn statements(source: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut import: Option<(usize, String)> = None;
     for (number, line) in (1..).zip(source.lines()) {
-        let code = line.split("//").next().unwrap_or_default().trim();
-        let is_import = import.is_some() || code.starts_with("use ") || code.starts_with("pub use ");
+        let code = line.split("//").next().unwrap_or_default().trim_end();
+        let is_import = import.is_some() || is_import(code.trim_start());
         let (at, statement) = import.take().unwrap_or((number, String::new()));
-        let statement = statement + code;
+        let statement = statement + if is_import { code.trim() } else { code };
         if is_import && !code.ends_with(';') {
             import = Some((at, statement));
-            continue;
+        } else {
+            found.push((at, statement));
         }
-        let paths = if is_import { expanded(statement.trim_end_matches(';')) } else { vec![statement] };
+    }
+    found
+}
+
+fn is_import(code: &str) -> bool {
+    let code = code.strip_prefix("pub").unwrap_or(code);
+    let code = code.strip_prefix('(').and_then(|rest| rest.split_once(')')).map_or(code, |(_, rest)| rest);
+    code.trim_start().starts_with("use ")
+}
+
+/// A source file's module: `src/redrive/pass.rs` is `redrive`, `pass`.
+fn module_path(path: &Path) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let inside = path.strip_prefix(root).unwrap().with_extension("");
+    let parts = inside.iter().map(|part| part.to_str().unwrap().to_owned());
+    parts.filter(|part| part != "mod").collect()
+}
+
+/// Whole words, outside of comments. Imports are taken apart into whole paths first.
+fn violations(source: &str, words: &[&str], path: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, statement) in statements(source) {
+        let code = statement.trim();
+        let paths = if is_import(code) { expanded(code.trim_end_matches(';')) } else { vec![code.to_owned()] };
         for word in words.iter().filter(|word| paths.iter().any(|path| has_word(path, word))) {
             found.push(format!("{}:{at}: says `{word}`", path.display()));
         }
@@ -178,7 +299,8 @@ fn expanded(import: &str) -> Vec<String> {
         }
     }
     parts.push(&inner[begin..]);
-    parts.iter().flat_map(|part| expanded(&format!("{prefix}{}", part.trim()))).collect()
+    let parts = parts.iter().filter(|part| !part.trim().is_empty());
+    parts.flat_map(|part| expanded(&format!("{prefix}{}", part.trim()))).collect()
 }
 
 fn has_word(code: &str, word: &str) -> bool {

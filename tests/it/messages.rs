@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use loadgate::adapters::sqs::deduplication_id;
-use loadgate::app::can_be_body;
+use loadgate::deciding::can_be_body;
 use loadgate::domain::{AttemptText, EventKey, LimitUsage, LoadAttempt, StoredDecision, can_be_group, parse_time};
-use loadgate::entry::send::{Block, Messages};
+use loadgate::runtime::send::{Block, Messages};
 use loadgate::wire::decision_message;
 use proptest::prelude::*;
 

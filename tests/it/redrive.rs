@@ -6,12 +6,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use loadgate::app::redrive::Redriver;
-use loadgate::app::{
+use loadgate::deciding::{
     Attribute, Cause, Clock, Commit, CorrelationRecord, Inbox, Outbox, Outgoing, QueueError, Receipt, Received, Store,
 };
 use loadgate::domain::LoadError;
-use loadgate::entry::redrive::{Archive, Cause as Why, Mode, Redrive, Report};
+use loadgate::redrive::Redriver;
+use loadgate::redrive::{Archive, Cause as Why, Mode, Redrive, Report};
 
 use crate::consumer::world::{FakeQueues, FlakyStore, TestClock, World};
 use crate::store_contract::{put, record};

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use loadgate::domain::{Limit, Limits, Measure, Window};
-use loadgate::entry::replay::{Observer, Outlet, Replay, ReplayError};
+use loadgate::replay::{Observer, Outlet, Replay, ReplayError};
 use loadgate::wire::Reasons;
 use proptest::prelude::*;
 
@@ -143,7 +143,7 @@ struct Deaf;
 
 impl Observer for Deaf {
     fn invalid(&mut self, _line: u64, _error: &loadgate::domain::LoadError) {}
-    fn settled(&mut self, _tally: &loadgate::app::Tally) {}
+    fn settled(&mut self, _tally: &loadgate::replay::Tally) {}
 }
 
 #[test]

@@ -6,11 +6,11 @@ use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::TimeDelta;
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::app::consumer::{Consumer, Report};
-use loadgate::app::deciding::Decider;
-use loadgate::app::{Clock, Consistency, DeadLetter, Lookup, QueueError, Queues, Store};
+use loadgate::deciding::Decider;
+use loadgate::deciding::consumer::{Consumer, Report};
+use loadgate::deciding::{Clock, Consistency, DeadLetter, Lookup, QueueError, Queues, Store};
 use loadgate::domain::{EventKey, Limits, StoredDecision};
-use loadgate::entry::lambda::handle;
+use loadgate::runtime::lambda::handle;
 
 use crate::cloud::{Fault, Fresh, Proxy};
 use crate::consumer::world::{message, raw, received};

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
-use loadgate::app::{
+use loadgate::deciding::{
     Commit, Consistency, CorrelationRecord, Lookup, Remark, Store, StoreError, UsageChange, UsageCheck, UsageKey,
     UsageRow, Writes,
 };

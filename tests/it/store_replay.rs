@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use loadgate::adapters::SystemClock;
-use loadgate::app::Tally;
-use loadgate::app::deciding::Decider;
+use loadgate::deciding::Decider;
 use loadgate::domain::{EventKey, Limits, LoadError};
-use loadgate::entry::replay::{Observer, Outlet, ReplayError, Report, StoreReplay};
+use loadgate::replay::Tally;
+use loadgate::replay::{Observer, Outlet, ReplayError, Report, StoreReplay};
 use loadgate::wire::Reasons;
 
 use crate::consumer::world::{Fault, FlakyStore};

@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
-use loadgate::app::Tally;
 use loadgate::domain::{Limits, LoadError};
-use loadgate::entry::replay::{Observer, Outlet, Replay, ReplayError, Report};
+use loadgate::replay::Tally;
+use loadgate::replay::{Observer, Outlet, Replay, ReplayError, Report};
 use loadgate::wire::Reasons;
 
 pub fn line(id: &str, customer_id: &str, load_amount: &str, time: &str) -> String {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use loadgate::adapters::aws;
 use loadgate::adapters::sqs::SqsOutbox;
-use loadgate::app::{Outbox, Outgoing};
+use loadgate::deciding::{Outbox, Outgoing};
 
 use crate::cloud::{Fresh, Queues, Worker, environment, sqs};
 

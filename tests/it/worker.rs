@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use loadgate::app::consumer::Report;
-use loadgate::app::{Cause, Clock, Inbox, QueueError, Receipt, Received};
-use loadgate::entry::worker::{Observer, Settings, Stopped, Worker};
+use loadgate::deciding::consumer::Report;
+use loadgate::deciding::{Cause, Clock, Inbox, QueueError, Receipt, Received};
+use loadgate::runtime::worker::{Observer, Settings, Stopped, Worker};
 
 use crate::consumer::world::{FakeQueues, Fault, FlakyStore, TestClock, World};
 

@@ -124,7 +124,7 @@ def check(bootstrap):
     if not (TOOLS / "dynamodb-local" / "DynamoDBLocal.jar").exists():
         raise StackError("install what it runs with first: tools/install")
     if not os.access(bootstrap, os.X_OK):
-        raise StackError(f"there is no program at {bootstrap}: `make build` builds it, --bootstrap names another")
+        raise StackError(f"there is no program at {bootstrap}: `make build` builds it, --program names another")
 
 
 def end(state):

@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use chrono::TimeDelta;
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::app::consumer::{Consumer, Content, Deadline, Message};
-use loadgate::app::deciding::{Decider, Delivery};
-use loadgate::app::{Clock, DeadLetter, QueueError, Queues, Units};
+use loadgate::deciding::consumer::{Consumer, Content, Deadline, Message};
+use loadgate::deciding::{Clock, DeadLetter, QueueError, Queues, Units};
+use loadgate::deciding::{Decider, Delivery};
 use loadgate::domain::{Limits, StoredDecision};
 
 use super::{Decision, Design, TTL};

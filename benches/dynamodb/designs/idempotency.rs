@@ -12,8 +12,8 @@ use aws_sdk_dynamodb::types::AttributeValue::S;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::{Item, from_record, to_record};
-use loadgate::app::deciding::{Delivery, Outcome};
-use loadgate::app::{Clock, CorrelationRecord, Snapshot, UsageRow};
+use loadgate::deciding::{Clock, CorrelationRecord, Snapshot, UsageRow};
+use loadgate::deciding::{Delivery, Outcome};
 use loadgate::domain::{Cents, Day, DayUsage, Measure, WeekUsage, Window};
 
 use super::{Decision, Design, Store, TOTAL, TTL, event_key, number, published, week_key};

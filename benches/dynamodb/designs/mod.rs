@@ -18,9 +18,9 @@ use chrono::TimeDelta;
 use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::adapters::dynamodb::{DynamoDb, Item, to_record, to_row};
 use loadgate::adapters::{SystemClock, aws};
-use loadgate::app::deciding::{Delivery, Known, Outcome, Plan, plan};
-use loadgate::app::{Clock, Snapshot};
 use loadgate::config::TableNames;
+use loadgate::deciding::{Clock, Snapshot};
+use loadgate::deciding::{Delivery, Known, Outcome, Plan, plan};
 use loadgate::domain::{EventKey, Limits};
 
 pub(crate) use self::consumer::Loadgate;

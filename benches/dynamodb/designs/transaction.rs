@@ -9,8 +9,8 @@ use std::io::{Error, Result};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use loadgate::adapters::dynamodb::{from_days, from_record};
-use loadgate::app::deciding::Delivery;
-use loadgate::app::{Commit, CorrelationRecord, UsageChange};
+use loadgate::deciding::Delivery;
+use loadgate::deciding::{Commit, CorrelationRecord, UsageChange};
 
 use super::{Decision, Design, Store, TOTAL, number, published, week_key};
 

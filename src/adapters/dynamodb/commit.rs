@@ -19,10 +19,10 @@ use chrono::{DateTime, Utc};
 use super::error::{of_kind, store_error, unbuilt};
 use super::item::{Item, event_key, from_days, from_record, to_record, usage_key};
 use super::{DynamoDb, halves};
-use crate::app::{
+use crate::config::TableNames;
+use crate::deciding::{
     Cause, Commit, CorrelationRecord, Remark, StoreError, Units, UsageChange, UsageCheck, UsageKey, Writes, digest_hex,
 };
-use crate::config::TableNames;
 use crate::domain::Week;
 
 /// The length of a token. DynamoDB takes 36 characters at most; 128 bits tell commits apart.

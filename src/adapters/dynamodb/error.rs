@@ -5,7 +5,7 @@ use std::error::Error;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 
 use crate::adapters::aws::unanswered;
-use crate::app::{Cause, StoreError};
+use crate::deciding::{Cause, StoreError};
 
 /// The error of a request that is no transaction.
 pub fn store_error<E>(operation: &str, tables: &str, error: &SdkError<E>) -> StoreError

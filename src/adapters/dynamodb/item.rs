@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, M, N, S};
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 
-use crate::app::{Cause, CorrelationRecord, StoreError, UsageKey, UsageRow};
+use crate::deciding::{Cause, CorrelationRecord, StoreError, UsageKey, UsageRow};
 use crate::domain::{Cents, DayUsage, EventKey, LimitUsage, StoredDecision, WeekUsage};
 
 /// An item.

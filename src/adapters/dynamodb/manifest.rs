@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use super::DynamoDb;
 use super::error::store_error;
 use super::item::{CUSTOMER_ID, EVENT_ID, EXPIRES_AT, Item, Reader, item, number};
-use crate::app::{Entered, Manifest, ManifestEntry, StoreError};
+use crate::deciding::StoreError;
+use crate::replay::{Entered, Manifest, ManifestEntry};
 
 const LINE_COUNT: &str = "LINE_COUNT";
 const DIGEST: &str = "DIGEST";

@@ -14,10 +14,10 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 use chrono::DateTime;
 
-use crate::app::{
+use crate::config::TableNames;
+use crate::deciding::{
     Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Units, UsageKey,
 };
-use crate::config::TableNames;
 use crate::domain::{Day, EventKey};
 pub use item::{Item, from_days, from_record, to_record, to_row};
 

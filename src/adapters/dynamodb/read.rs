@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use super::error::{store_error, unbuilt};
 use super::item::{CUSTOMER_ID, DATE, EVENT_ID, Item, event_key, to_record, to_row, usage_key};
 use super::{DynamoDb, halves};
-use crate::app::{Cause, Consistency, Lookup, Snapshot, StoreError, UsageKey};
+use crate::deciding::{Cause, Consistency, Lookup, Snapshot, StoreError, UsageKey};
 use crate::domain::EventKey;
 
 /// The most keys in one request (the DynamoDB API reference, `BatchGetItem`).

@@ -14,8 +14,8 @@ use aws_sdk_dynamodb::types::{
 
 use super::error::{store_error, unbuilt};
 use super::item::{CUSTOMER_ID, DATE, EVENT_ID, EXPIRES_AT};
-use crate::app::{Cause, StoreError};
 use crate::config::TableNames;
+use crate::deciding::{Cause, StoreError};
 
 /// How often a table's state is asked for while it is being created or deleted.
 const POLL: Duration = Duration::from_millis(250);

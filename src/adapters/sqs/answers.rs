@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::QueueError;
+use crate::deciding::QueueError;
 
 /// Brings answers into the order of the request. What they do not mention is as `unmentioned` says.
 pub fn in_order<'a>(

@@ -6,7 +6,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 
 use crate::adapters::aws::unanswered;
-use crate::app::{Cause, QueueError};
+use crate::deciding::{Cause, QueueError};
 
 /// The error of a whole request. The client has repeated it where that may help.
 pub fn queue_error<E>(operation: &str, url: &str, error: &SdkError<E>) -> QueueError

@@ -15,8 +15,8 @@ use super::answers::in_order;
 use super::error::queue_error;
 use super::unbuilt;
 use crate::adapters::aws::long_poll_timeouts;
-use crate::app::{Attribute, AttributeValue, Inbox, QueueError, RECEIVE_MAX, Receipt, Received, SEND_MAX};
 use crate::config::is_fifo;
+use crate::deciding::{Attribute, AttributeValue, Inbox, QueueError, RECEIVE_MAX, Receipt, Received, SEND_MAX};
 
 /// The longest that SQS waits for messages, in seconds (the SQS API reference, `ReceiveMessage`).
 pub const WAIT_MAX_S: u64 = 20;

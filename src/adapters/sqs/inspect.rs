@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use serde::Deserialize;
 
 use super::error::queue_error;
-use crate::app::{Cause, QueueError};
+use crate::deciding::{Cause, QueueError};
 
 /// How a queue is set.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
 
-use crate::app::{Attribute, AttributeValue, Cause, DeadLetter, Outgoing, QueueError, Queues, digest_hex};
+use crate::deciding::{Attribute, AttributeValue, Cause, DeadLetter, Outgoing, QueueError, Queues, digest_hex};
 use crate::domain::{EventKey, StoredDecision};
 use crate::wire::decision_message;
 use answers::in_order;

@@ -8,7 +8,7 @@ use aws_sdk_sqs::Client;
 use futures_util::{StreamExt, stream};
 
 use super::send_batch;
-use crate::app::{Outbox, Outgoing, QueueError, SEND_MAX};
+use crate::deciding::{Outbox, Outgoing, QueueError, SEND_MAX};
 
 /// The most bytes of messages in one request. SQS takes more by now; many a stand-in does not.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use chrono::{Datelike, NaiveDate, NaiveTime};
 use clap::value_parser;
-use loadgate::entry::generate::Workload;
+use loadgate::replay::generate::Workload;
 
 use crate::outcome::{EXIT_CODES, Failure};
 use crate::output::Output;

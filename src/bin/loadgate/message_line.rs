@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::SecondsFormat;
-use loadgate::app::{Attribute, AttributeValue, Received};
+use loadgate::deciding::{Attribute, AttributeValue, Received};
 use loadgate::domain::LoadError;
 use serde::Serialize;
 use serde_json::{Value, json};

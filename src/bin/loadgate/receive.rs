@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::value_parser;
 use loadgate::adapters::sqs::{SqsInbox, WAIT_MAX_S};
-use loadgate::app::{Inbox, QueueError, RECEIVE_MAX, Receipt, Received};
+use loadgate::deciding::{Inbox, QueueError, RECEIVE_MAX, Receipt, Received};
 
 use crate::cloud::{QueueArgs, block_on};
 use crate::message_line::{message_line, one_line};

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 use loadgate::config::{LimitsFileError, read_limits};
 use loadgate::domain::Limits;
-use loadgate::entry::replay::{Outlet, Replay, ReplayError, Report};
+use loadgate::replay::{Outlet, Replay, ReplayError, Report};
 use loadgate::wire::Reasons;
 
 use crate::decompress::decompressed;

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use loadgate::adapters::sqs::SqsOutbox;
-use loadgate::app::Outbox;
 use loadgate::config::is_fifo;
-use loadgate::entry::send::Messages;
+use loadgate::deciding::Outbox;
+use loadgate::runtime::send::Messages;
 
 use crate::cloud::{QueueArgs, block_on};
 use crate::decompress::decompressed;

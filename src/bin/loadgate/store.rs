@@ -10,10 +10,10 @@ use chrono::TimeDelta;
 use clap::value_parser;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::{SystemClock, aws};
-use loadgate::app::deciding::Decider;
 use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX};
+use loadgate::deciding::Decider;
 use loadgate::domain::Limits;
-use loadgate::entry::replay::{Outlet, ReplayError, Report, StoreReplay};
+use loadgate::replay::{Outlet, ReplayError, Report, StoreReplay};
 use loadgate::wire::Reasons;
 use tokio::runtime::Runtime;
 

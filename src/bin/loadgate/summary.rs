@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use indicatif::HumanCount;
 use loadgate::domain::Limits;
-use loadgate::entry::replay::Report;
+use loadgate::replay::Report;
 use serde::Serialize;
 
 use crate::outcome::{Failure, tell};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
-use loadgate::app::Tally;
 use loadgate::domain::LoadError;
-use loadgate::entry::replay::Observer;
+use loadgate::replay::Observer;
+use loadgate::replay::Tally;
 
 use crate::outcome::tell;
 

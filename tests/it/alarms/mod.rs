@@ -10,7 +10,7 @@ mod rule;
 
 use std::collections::BTreeMap;
 
-use loadgate::app::deciding::UNPUBLISHED_TTL;
+use loadgate::deciding::UNPUBLISHED_TTL;
 use rule::{Rule, number, rules};
 
 /// A metric's values, one a minute; `None` where nothing was emitted.

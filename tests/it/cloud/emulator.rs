@@ -23,7 +23,7 @@ pub struct Emulator {
 impl Emulator {
     /// Starts the bootstrap with this environment and no other. It begins with the first invocation.
     pub fn start(environment: &[(&str, &str)]) -> Emulator {
-        Emulator::start_program(Path::new(env!("CARGO_BIN_EXE_bootstrap")), environment)
+        Emulator::start_program(Path::new(env!("CARGO_BIN_EXE_decide")), environment)
     }
 
     /// The same with another program.

@@ -9,7 +9,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use loadgate::adapters::aws;
 use loadgate::adapters::sqs::SqsInbox;
-use loadgate::app::{Inbox, Received};
+use loadgate::deciding::{Inbox, Received};
 
 use super::local::{Guarded, tool, wait_for_port};
 use super::{free_port, fresh_names};

@@ -46,7 +46,7 @@ impl Bootstrap {
             .with_state(api);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let log = File::options().append(true).create(true).open(log).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_decide"));
         command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("AWS_LAMBDA_RUNTIME_API", address).env("AWS_LAMBDA_FUNCTION_NAME", "loadgate");
         command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512").env("AWS_LAMBDA_FUNCTION_VERSION", "1");

@@ -29,7 +29,7 @@ impl Stack {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/stack");
         let mut child = Command::new(tool("venv").join("bin/python"))
             .arg(script)
-            .args(["run", "--bootstrap", env!("CARGO_BIN_EXE_bootstrap")])
+            .args(["run", "--program", env!("CARGO_BIN_EXE_decide")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -5,9 +5,9 @@ pub mod world;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use loadgate::app::{Consistency, Writes};
+use loadgate::deciding::{Consistency, Writes};
 use loadgate::domain::EventKey;
-use loadgate::entry::lambda::EventError;
+use loadgate::runtime::lambda::EventError;
 use world::{Fault, World, message, raw, received};
 
 #[tokio::test(start_paused = true)]

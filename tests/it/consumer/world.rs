@@ -7,14 +7,15 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
-use loadgate::app::consumer::{Consumer, Report};
-use loadgate::app::deciding::Decider;
-use loadgate::app::{
-    Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Entered, Lookup, Manifest, ManifestEntry,
-    QueueError, Queues, Remark, Snapshot, Store, StoreError, Units,
+use loadgate::deciding::Decider;
+use loadgate::deciding::consumer::{Consumer, Report};
+use loadgate::deciding::{
+    Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Lookup, QueueError, Queues, Remark, Snapshot,
+    Store, StoreError, Units,
 };
 use loadgate::domain::{EventKey, Limits, StoredDecision, parse_time};
-use loadgate::entry::lambda::{EventError, handle};
+use loadgate::replay::{Entered, Manifest, ManifestEntry};
+use loadgate::runtime::lambda::{EventError, handle};
 use loadgate::wire::decision_message;
 
 /// How long an invocation has.

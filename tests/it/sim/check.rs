@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
-use loadgate::app::CorrelationRecord;
+use loadgate::deciding::CorrelationRecord;
 use loadgate::domain::StoredDecision;
 
 use loadgate::wire::decision_message;

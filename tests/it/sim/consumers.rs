@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, TimeDelta, Utc};
-use loadgate::app::consumer::{Consumer, Report};
-use loadgate::app::deciding::{Carrier, Decider, Delivery, Group};
-use loadgate::app::{CorrelationRecord, QueueError};
+use loadgate::deciding::consumer::{Consumer, Report};
+use loadgate::deciding::{Carrier, Decider, Delivery, Group};
+use loadgate::deciding::{CorrelationRecord, QueueError};
 use loadgate::domain::{EventKey, Limits, LoadAttempt};
-use loadgate::entry::lambda::handle;
-use loadgate::entry::worker::{Observer, Settings, Worker};
+use loadgate::runtime::lambda::handle;
+use loadgate::runtime::worker::{Observer, Settings, Worker};
 use loadgate::wire::read_attempt;
 use tokio::task::JoinHandle;
 

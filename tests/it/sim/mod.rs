@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use loadgate::app::deciding::UNPUBLISHED_TTL;
+use loadgate::deciding::UNPUBLISHED_TTL;
 
 use world::{Counts, HAPPENINGS, Sabotage, World};
 

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use loadgate::app::{Cause, Commit, CorrelationRecord, Lookup, Snapshot, StoreError, Units, UsageKey, UsageRow};
+use loadgate::deciding::{Cause, Commit, CorrelationRecord, Lookup, Snapshot, StoreError, Units, UsageKey, UsageRow};
 
 use super::store::SimStore;
 use super::world::{Chance, State, World};

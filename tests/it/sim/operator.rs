@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use loadgate::app::Received;
-use loadgate::app::redrive::Redriver;
+use loadgate::deciding::Received;
 use loadgate::domain::LoadError;
-use loadgate::entry::redrive::{Archive, Mode, Redrive};
+use loadgate::redrive::Redriver;
+use loadgate::redrive::{Archive, Mode, Redrive};
 
 use super::consumers::clock;
 use super::ports::{SimInbox, SimOutbox, SimQueues, Which};

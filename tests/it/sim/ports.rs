@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::sqs::deduplication_id;
-use loadgate::app::{
+use loadgate::deciding::{
     Attribute, Cause, CorrelationRecord, DeadLetter, Inbox, Outbox, Outgoing, QueueError, Queues, Receipt, Received,
 };
 use loadgate::domain::StoredDecision;

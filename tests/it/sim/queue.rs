@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use loadgate::app::Attribute;
+use loadgate::deciding::Attribute;
 
 /// For how long a second message with the same deduplication id is dropped.
 pub const DEDUPLICATION: TimeDelta = TimeDelta::minutes(5);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use loadgate::app::deciding::COMMITS_MAX;
-use loadgate::app::{
+use loadgate::deciding::COMMITS_MAX;
+use loadgate::deciding::{
     Cause, Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Units, UsageKey,
     UsageRow, Writes,
 };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
-use loadgate::app::Clock;
+use loadgate::deciding::Clock;
 use loadgate::domain::{EventKey, parse_time};
 use siphasher::sip::SipHasher13;
 use tokio::time::Instant;

@@ -5,9 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use loadgate::app::Received;
+use loadgate::deciding::Received;
 use loadgate::domain::LoadError;
-use loadgate::entry::redrive::Archive;
+use loadgate::redrive::Archive;
 
 use crate::files::{end_of_links, folder};
 use crate::message_line::message_line;

@@ -16,10 +16,10 @@ use indicatif::{HumanCount, ProgressBar};
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::sqs::{SqsInbox, SqsOutbox, SqsQueues, queue_settings};
 use loadgate::adapters::{SystemClock, aws};
-use loadgate::app::redrive::Redriver;
-use loadgate::app::with_sources;
 use loadgate::config::{DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, is_fifo};
-use loadgate::entry::redrive::{Archive, Mode, Redrive, Report};
+use loadgate::deciding::with_sources;
+use loadgate::redrive::Redriver;
+use loadgate::redrive::{Archive, Mode, Redrive, Report};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use indicatif::HumanCount;
 use loadgate::adapters::sqs::QueueSettings;
-use loadgate::entry::redrive::{Cause, Letters, Report};
+use loadgate::redrive::{Cause, Letters, Report};
 use serde_json::json;
 
 /// What is left in the queue. About, because SQS counts late.

@@ -9,8 +9,8 @@ use anyhow::Context;
 use aws_config::SdkConfig;
 use loadgate::adapters::dynamodb::tables::{State, Tables};
 use loadgate::adapters::sqs::{QueueSettings, queue_settings};
-use loadgate::app::{QueueError, with_sources};
 use loadgate::config::{Origin, SETTINGS, WorkerConfig, WorkerEnvironment, is_fifo};
+use loadgate::deciding::{QueueError, with_sources};
 
 use super::sdks;
 use crate::outcome::Failure;

@@ -3,9 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use loadgate::app::consumer::Report;
-use loadgate::app::{QueueError, with_sources};
-use loadgate::entry::worker::Observer;
+use loadgate::deciding::consumer::Report;
+use loadgate::deciding::{QueueError, with_sources};
+use loadgate::runtime::worker::Observer;
 use loadgate::telemetry::Prometheus;
 
 /// For how long a worker in good health may be without a sign of life: longer than its longest request.

@@ -1,0 +1,40 @@
+//! Waiting between tries.
+
+use std::time::Duration;
+
+use crate::deciding::Clock;
+
+/// Counts tries, and waits twice as long before each further one.
+///
+/// No jitter: at most two consumers contend for a customer, one whose visibility time-out has run out and its successor.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    tries_max: u32,
+    next_wait: Duration,
+    wait_max: Duration,
+    tries: u32,
+}
+
+impl Backoff {
+    /// At most `tries_max` tries; `first_wait` before the second one, and never more than `wait_max` before any.
+    pub const fn new(tries_max: u32, first_wait: Duration, wait_max: Duration) -> Backoff {
+        Backoff { tries_max, next_wait: first_wait, wait_max, tries: 1 }
+    }
+
+    /// Waits before another try. Returns false, at once, when all tries are used up.
+    pub async fn again(&mut self, clock: &impl Clock) -> bool {
+        if self.is_last() {
+            return false;
+        }
+        self.tries += 1;
+        let wait = self.next_wait.min(self.wait_max);
+        self.next_wait = self.next_wait.saturating_mul(2);
+        clock.sleep(wait).await;
+        true
+    }
+
+    /// Whether no try is left after this one.
+    pub const fn is_last(&self) -> bool {
+        self.tries >= self.tries_max
+    }
+}

@@ -1,0 +1,209 @@
+//! One batch under way: which messages are settled, and what it came to.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use futures_util::FutureExt;
+use futures_util::future::{Either, join, join_all, select};
+
+use crate::deciding::consumer::group::GroupPublisher;
+use crate::deciding::consumer::requests;
+use crate::deciding::consumer::requests::{Line, SHARED_WAIT_MAX};
+use crate::deciding::consumer::{Consumer, Content, Deadline, Handled, Message, Report};
+use crate::deciding::{Clock, DeadLetter, Queues, Snapshot, Store, with_sources};
+use crate::deciding::{Delivery, Effort, Group, Outcome, consistency, lookup, since};
+
+/// A batch under way.
+pub struct Batch<'c, S, Q, C> {
+    consumer: &'c Consumer<S, Q, C>,
+    deadline: Deadline,
+    /// When it was begun, in whole milliseconds, as decisions are dated.
+    begun: DateTime<Utc>,
+    progress: Mutex<Progress>,
+}
+
+/// What is known of the batch at any moment: also when the deadline cuts it short.
+#[derive(Default)]
+struct Progress {
+    /// Messages that are not settled, by their places, with the instants at which they were sent.
+    unsettled: BTreeMap<u64, Option<DateTime<Utc>>>,
+    report: Report,
+    /// Time spent on each group, by its number.
+    times: BTreeMap<usize, Times>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Times {
+    read: Duration,
+    commit: Duration,
+    publish: Duration,
+}
+
+/// Takes a batch apart: letters for the dead-letter queue, and each customer's deliveries in order.
+pub fn sort(messages: Vec<Message>) -> (Vec<(u64, DeadLetter)>, Vec<Group>) {
+    let (mut letters, mut groups) = (Vec::new(), BTreeMap::<String, Group>::new());
+    for message in messages {
+        match message.content {
+            Content::Invalid(letter) => letters.push((message.place, *letter)),
+            Content::Attempt(delivery) => groups.entry(message.group_id).or_default().deliveries.push(*delivery),
+        }
+    }
+    (letters, groups.into_values().collect())
+}
+
+impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
+    pub fn new(consumer: &'c Consumer<S, Q, C>, messages: &[Message], deadline: Deadline) -> Self {
+        let unsettled = messages.iter().map(|message| (message.place, message.sent_at)).collect();
+        let progress = Mutex::new(Progress { unsettled, ..Progress::default() });
+        let begun = consumer.decider.clock.now().trunc_subsecs(3);
+        Batch { consumer, deadline, begun, progress }
+    }
+
+    /// What is to be reported. Logs the cutoff, because no caller does.
+    pub fn end(self, is_cut_short: bool) -> Handled {
+        let now = self.now();
+        let Progress { unsettled, mut report, times } =
+            self.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.count_failed(unsettled.values().copied(), now);
+        let longest = |time: fn(&Times) -> Duration| times.values().map(time).max().unwrap_or_default();
+        report.read_time += longest(|times| times.read);
+        report.commit_time = longest(|times| times.commit);
+        report.publish_time = longest(|times| times.publish);
+        if is_cut_short {
+            let error = "the deadline was reached before they were settled";
+            tracing::error!(messages = unsettled.len(), error, "cut short; left for redelivery");
+        }
+        Handled { failed: unsettled.into_keys().collect(), report }
+    }
+
+    pub fn store(&self) -> &S {
+        &self.consumer.decider.store
+    }
+
+    pub fn clock(&self) -> &C {
+        &self.consumer.decider.clock
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock().now()
+    }
+
+    /// Whether another request may begin.
+    pub fn may_begin(&self) -> bool {
+        self.now() < self.deadline.begin_until
+    }
+
+    /// Nothing is left to do for a message.
+    pub fn settle(&self, place: u64, outcome: &Outcome) {
+        self.progress(|progress| {
+            progress.report.count(outcome, self.begun);
+            progress.unsettled.remove(&place);
+        });
+    }
+
+    /// Adds to the report.
+    pub fn note(&self, add: impl FnOnce(&mut Report)) {
+        self.progress(|progress| add(&mut progress.report));
+    }
+
+    /// Adds the cost of a step of a group.
+    pub fn note_effort(&self, group: usize, effort: Effort) {
+        self.progress(|progress| {
+            progress.report.units += effort.units;
+            progress.report.conflicts += effort.conflicts;
+            let times = progress.times.entry(group).or_default();
+            times.read += effort.read_time;
+            times.commit += effort.commit_time;
+        });
+    }
+
+    pub fn note_publish_time(&self, group: usize, time: Duration) {
+        self.progress(|progress| progress.times.entry(group).or_default().publish += time);
+    }
+
+    fn progress<T>(&self, change: impl FnOnce(&mut Progress) -> T) -> T {
+        change(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts invalid input in the dead-letter queue. It holds nobody up: it has no place in its customer's order.
+    pub async fn reject(&self, letters: Vec<(u64, DeadLetter)>) {
+        join_all(letters.into_iter().map(|(place, letter)| self.reject_one(place, letter))).await;
+    }
+
+    async fn reject_one(&self, place: u64, letter: DeadLetter) {
+        let (code, reason) = (letter.error.code(), letter.error.to_string());
+        match self.consumer.queues.dead_letter(&letter).await {
+            Ok(()) => {
+                tracing::warn!(message_id = letter.message_id, code, reason, "invalid: sent to the dead-letter queue");
+                self.progress(|progress| {
+                    progress.report.invalid += 1;
+                    progress.unsettled.remove(&place);
+                });
+            }
+            Err(error) => {
+                let error = with_sources(&error);
+                tracing::error!(
+                    message_id = letter.message_id,
+                    code,
+                    error,
+                    "invalid, and not sent; left for redelivery"
+                );
+            }
+        }
+    }
+
+    /// Decides and publishes all groups. Only their first read and their requests to the decisions queue are shared, and
+    /// neither for long.
+    pub async fn decide(&self, groups: Vec<Group>) {
+        let first = self.read_together(&groups).await;
+        let (lines, requests) = requests::open(&self.consumer.queues, self.clock(), groups.len());
+        let groups = groups.into_iter().zip(lines).enumerate();
+        let groups = groups.map(|(number, (group, line))| self.decide_group(number, group, line, first.clone()));
+        join(join_all(groups), requests.run()).await;
+    }
+
+    /// Reads for all groups at once. `None` where that has failed or takes long: then each reads for itself.
+    async fn read_together(&self, groups: &[Group]) -> Option<Arc<Snapshot>> {
+        if groups.len() < 2 || !self.may_begin() {
+            return None;
+        }
+        let begun = self.now();
+        let deliveries = || groups.iter().flat_map(|group| &group.deliveries);
+        let wanted = lookup(deliveries());
+        let read = pin!(self.store().read(&wanted, consistency(deliveries())));
+        let snapshot = match select(read, pin!(self.clock().sleep(SHARED_WAIT_MAX))).await {
+            Either::Left((read, _)) => read.ok(),
+            Either::Right(_) => None,
+        };
+        self.note(|report| {
+            report.read_time = since(begun, self.now());
+            report.units += snapshot.as_ref().map(|snapshot| snapshot.units).unwrap_or_default();
+        });
+        snapshot.map(Arc::new)
+    }
+
+    /// Decides and publishes one group. Its trouble is its own, even where it is a defect of this program.
+    async fn decide_group(&self, number: usize, group: Group, line: Line, first: Option<Arc<Snapshot>>) {
+        let messages = group.deliveries.len();
+        let mut publisher = GroupPublisher { batch: self, number, line };
+        let decided = async {
+            if let Err(unsettled) = self.consumer.decider.settle(group, first, &mut publisher).await {
+                publisher.leave(*unsettled).await;
+            }
+        };
+        if AssertUnwindSafe(decided).catch_unwind().await.is_err() {
+            tracing::error!(messages, "a customer's work has panicked; left for redelivery");
+        }
+    }
+}
+
+/// Logs which messages are left for redelivery, and why: once, where they are given up.
+pub fn log_failed<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>, what: &str, error: &dyn Error) {
+    let ids: Vec<&str> = deliveries.into_iter().map(|delivery| delivery.carrier.message_id.as_str()).collect();
+    tracing::error!(message_id = ids.join(","), error = with_sources(error), "{what}; left for redelivery");
+}

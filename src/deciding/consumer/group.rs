@@ -1,0 +1,148 @@
+//! One customer's group of a batch: what is stored is published, in order.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::deciding::backoff::Backoff;
+use crate::deciding::consumer::batch::{Batch, log_failed};
+use crate::deciding::consumer::requests::Line;
+use crate::deciding::{Clock, CorrelationRecord, QueueError, Queues, Store, StoreError, with_sources};
+use crate::deciding::{
+    Delivery, Effort, Outcome, Sink, Stopped, Unsettled, is_well_marked, marked, since, unmarked, write_mark,
+};
+
+/// How often a decision is offered to the queue before it is left for redelivery. The client has its own repetitions
+/// of whole requests besides.
+const OFFERS_MAX: u32 = 3;
+
+/// How long to wait before the second offer; each further wait is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Publishes one customer's decisions.
+pub struct GroupPublisher<'b, 'c, S, Q, C> {
+    /// The batch that the group is part of.
+    pub batch: &'b Batch<'c, S, Q, C>,
+    /// The group's number in the batch.
+    pub number: usize,
+    /// The way to the decisions queue.
+    pub line: Line,
+}
+
+/// Reason why a decision is left for redelivery.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("decided, not published")]
+    NotPublished(#[source] QueueError),
+    /// Were the message settled without, every duplicate would be published for as long as the mark stands.
+    #[error("published, but its record not unmarked")]
+    NotUnmarked(#[source] StoreError),
+}
+
+impl<S: Store, Q: Queues, C: Clock> Sink for GroupPublisher<'_, '_, S, Q, C> {
+    async fn take(&mut self, settled: Vec<(Delivery, Outcome)>) -> Result<(), Stopped> {
+        let begun = self.batch.now();
+        let taken = self.publish_all(settled.into()).await;
+        self.batch.note_publish_time(self.number, since(begun, self.batch.now()));
+        taken
+    }
+
+    fn may_begin(&self) -> bool {
+        self.batch.may_begin()
+    }
+
+    fn spent(&self, effort: Effort) {
+        self.batch.note_effort(self.number, effort);
+    }
+}
+
+impl<S: Store, Q: Queues, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
+    /// Leaves deliveries for redelivery. Those of them that are stored all the same are marked.
+    pub async fn leave(&self, unsettled: Unsettled) {
+        log_failed(&unsettled.deliveries, "not decided", &unsettled.reason);
+        let mut stored = unsettled.stored;
+        join_all(stored.iter_mut().map(|record| self.mark(record))).await;
+    }
+
+    async fn publish_all(&self, mut waiting: VecDeque<(Delivery, Outcome)>) -> Result<(), Stopped> {
+        self.mark_redelivered(&mut waiting).await;
+        while let Some((delivery, outcome)) = waiting.front() {
+            match outcome {
+                Outcome::Ignored { is_altered } => log_duplicate(delivery, *is_altered),
+                Outcome::Decided(record) | Outcome::Redelivered { record, .. } => {
+                    if let Err(failure) = self.publish(record).await {
+                        self.stop(waiting, &failure).await;
+                        return Err(Stopped);
+                    }
+                }
+            }
+            self.batch.settle(delivery.place, outcome);
+            waiting.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Publishes one decision, and takes its mark away, if it has one.
+    async fn publish(&self, record: &CorrelationRecord) -> Result<(), Failure> {
+        let mut offers = Backoff::new(OFFERS_MAX, FIRST_WAIT, WAIT_MAX);
+        while let Err(error) = self.line.publish(&record.decision).await {
+            self.batch.note(|report| report.publish_failures += 1);
+            if !error.is_retryable || !offers.again(self.batch.clock()).await {
+                return Err(Failure::NotPublished(error));
+            }
+        }
+        if record.is_unpublished {
+            self.remark(&unmarked(record)).await.map_err(Failure::NotUnmarked)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves what waits for redelivery: all of it is stored, and marked as unpublished.
+    async fn stop(&self, mut waiting: VecDeque<(Delivery, Outcome)>, failure: &Failure) {
+        log_failed(waiting.iter().map(|(delivery, _)| delivery), "stored, and not published", failure);
+        join_all(waiting.iter_mut().filter_map(|(_, outcome)| outcome.record_mut()).map(|record| self.mark(record)))
+            .await;
+    }
+
+    /// Marks what was received before: should this delivery fail too and be the last before the dead-letter queue, the
+    /// decision is published when the message comes back under another id.
+    async fn mark_redelivered(&self, waiting: &mut VecDeque<(Delivery, Outcome)>) {
+        let again = waiting.iter_mut().filter(|(delivery, _)| delivery.carrier.is_redelivery);
+        join_all(again.filter_map(|(_, outcome)| outcome.record_mut()).map(|record| self.mark(record))).await;
+    }
+
+    /// Marks a record as unpublished. A mark that cannot be written changes nothing now; it is logged, because a later
+    /// redrive may depend on it.
+    async fn mark(&self, record: &mut CorrelationRecord) {
+        let now = self.batch.now();
+        if is_well_marked(record, now) {
+            return;
+        }
+        let with_mark = marked(record, now);
+        match self.remark(&with_mark).await {
+            Ok(()) => *record = with_mark,
+            Err(error) => {
+                let error = with_sources(&error);
+                let message_id = &record.message_id;
+                tracing::warn!(message_id, error, "the record could not be marked as unpublished");
+            }
+        }
+    }
+
+    async fn remark(&self, record: &CorrelationRecord) -> Result<(), StoreError> {
+        let units = write_mark(self.batch.store(), self.batch.clock(), record).await?;
+        self.batch.note(|report| report.units += units);
+        Ok(())
+    }
+}
+
+fn log_duplicate(delivery: &Delivery, is_altered: bool) {
+    let message_id = &delivery.carrier.message_id;
+    if is_altered {
+        tracing::warn!(message_id, "a duplicate that asks for something else: ignored");
+    } else {
+        tracing::info!(message_id, "a duplicate: ignored");
+    }
+}

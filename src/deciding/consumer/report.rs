@@ -1,0 +1,95 @@
+//! What a batch came to.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::deciding::Outcome;
+use crate::deciding::Units;
+use crate::domain::StoredDecision;
+
+/// Counts of a batch: what metrics are made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Decided now: within every limit.
+    pub accepted: u64,
+    /// Decided now: over at least one limit.
+    pub declined: u64,
+    /// How often each limit declined, by its code. One attempt may break several.
+    pub declined_by_reason: BTreeMap<String, u64>,
+    /// Duplicates: not decided, not published.
+    pub ignored: u64,
+    /// Sent to the dead-letter queue.
+    pub invalid: u64,
+    /// Stored decisions that were asked for again.
+    pub redelivered: u64,
+    /// Commits that another writer's was ahead of.
+    pub conflicts: u64,
+    /// Decisions that the queue did not take.
+    pub publish_failures: u64,
+    /// Messages reported as failed.
+    pub failed: u64,
+    /// Age of the oldest of them, since it was sent. Zero if none has failed.
+    pub oldest_unsettled: Duration,
+    /// Capacity consumed.
+    pub units: Units,
+    /// Time spent reading, committing and publishing. Stages of different customers may overlap.
+    pub read_time: Duration,
+    /// See `read_time`.
+    pub commit_time: Duration,
+    /// See `read_time`.
+    pub publish_time: Duration,
+}
+
+impl Report {
+    /// Counts messages that have to be delivered again, by the instants at which they were sent.
+    pub fn count_failed(&mut self, sent_at: impl IntoIterator<Item = Option<DateTime<Utc>>>, now: DateTime<Utc>) {
+        for sent_at in sent_at {
+            self.failed += 1;
+            let age = sent_at.and_then(|sent_at| (now - sent_at).to_std().ok()).unwrap_or_default();
+            self.oldest_unsettled = self.oldest_unsettled.max(age);
+        }
+    }
+
+    /// Counts what became of a message of a batch that was begun at `begun`.
+    pub fn count(&mut self, outcome: &Outcome, begun: DateTime<Utc>) {
+        match outcome {
+            Outcome::Decided(record) => self.count_decided(&record.decision),
+            // Committed by this very batch: only the answer had not come.
+            Outcome::Redelivered { record, is_same_message: true } if record.decision.decided_at >= begun => {
+                self.count_decided(&record.decision);
+            }
+            Outcome::Redelivered { .. } => self.redelivered += 1,
+            Outcome::Ignored { .. } => self.ignored += 1,
+        }
+    }
+
+    fn count_decided(&mut self, decision: &StoredDecision) {
+        if decision.accepted {
+            self.accepted += 1;
+            return;
+        }
+        self.declined += 1;
+        for reason in &decision.reasons {
+            *self.declined_by_reason.entry(reason.clone()).or_default() += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn the_oldest_of_failed_messages_counts_and_one_without_a_time_or_sent_later_is_new() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(1);
+        let mut report = Report::default();
+        report.count_failed([None, Some(now + TimeDelta::seconds(5))], now);
+        assert_eq!((report.failed, report.oldest_unsettled), (2, Duration::ZERO));
+        report.count_failed([5, 9, 7].map(|minutes| Some(now - TimeDelta::minutes(minutes))), now);
+        assert_eq!((report.failed, report.oldest_unsettled), (5, Duration::from_mins(9)));
+    }
+}

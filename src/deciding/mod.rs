@@ -1,0 +1,44 @@
+//! The exactly-once protocol: read first, decide purely, commit once, publish.
+//!
+//! Each customer's deliveries go through rounds of their own ([`Decider::settle`]):
+//! 1. **Read** the correlation records of the deliveries and the usage rows of their weeks.
+//! 2. **Decide** the deliveries in order, purely: [`plan()`].
+//! 3. **Hand over** the leading deliveries whose decision is stored already. They never wait for the ones behind them.
+//! 4. **Commit** the new records and changed rows conditionally, all or nothing. Hand those over too.
+//!
+//! A conflict, a throttled request or an unknown outcome leads to another round, which reads strongly consistent.
+//! So an outcome is looked up, never assumed: a commit whose answer was lost is found in the store under the message's
+//! own id, and handed over as stored.
+//!
+//! [`consumer`] runs the protocol for a batch of messages from a queue.
+
+pub(crate) mod backoff;
+pub mod consumer;
+pub mod dead_letter;
+mod decider;
+mod delivery;
+mod digest;
+#[cfg(any(feature = "cli", feature = "lambda"))]
+pub mod message;
+mod plan;
+mod ports;
+mod publication;
+mod receiver;
+mod records;
+mod round;
+mod sender;
+
+pub use dead_letter::DeadLetter;
+use decider::expiry;
+pub use decider::{Decider, Outcome, Remedy, UNPUBLISHED_TTL, remedy};
+pub use delivery::{Carrier, Delivery};
+pub use digest::digest_hex;
+pub use plan::{COMMIT_ACTIONS_MAX, Known, Plan, judge_seen, plan};
+pub use ports::{
+    Cause, Clock, Consistency, Lookup, QueueError, Queues, Remark, Snapshot, Store, StoreError, Units, with_sources,
+};
+pub use publication::{is_well_marked, kept_on, marked, unmarked, write_mark};
+pub use receiver::{Attribute, AttributeValue, Inbox, RECEIVE_MAX, Receipt, Received};
+pub use records::{Commit, CorrelationRecord, UsageChange, UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes};
+pub use round::{Answer, COMMITS_MAX, Effort, Group, Reason, Sink, Stopped, Unsettled, consistency, lookup, since};
+pub use sender::{Outbox, Outgoing, SEND_MAX, can_be_body};

@@ -1,0 +1,196 @@
+//! What is to become of a customer's deliveries: decided purely, from what was read.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+use crate::deciding::{Carrier, Delivery, Outcome, expiry, marked};
+use crate::deciding::{
+    Commit, CorrelationRecord, Snapshot, StoreError, UsageChange, UsageCheck, UsageKey, UsageRow, Writes,
+};
+use crate::domain::{Day, Decision, EventKey, LimitUsage, Limits, StoredDecision, Week, WeekUsage, decide};
+
+/// The most actions in one commit: records and rows together (DynamoDB's limit for `TransactWriteItems`).
+pub const COMMIT_ACTIONS_MAX: usize = 100;
+
+/// Result of planning the first deliveries of a group, as many as one commit takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Outcomes in the order of the deliveries. Deliveries beyond them need another plan, from another read.
+    pub outcomes: Vec<Outcome>,
+    /// How many of the first outcomes are stored already and need no commit.
+    pub stored: usize,
+    /// Whether records of this customer were found in the store, now or just before.
+    pub has_stored: bool,
+    /// What must be committed before the other outcomes hold; `None` if there are no others.
+    pub commit: Option<Commit>,
+}
+
+/// Knowledge that a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'s> {
+    /// What was read for the deliveries.
+    pub snapshot: &'s Snapshot,
+    /// Whether records of the same customer's earlier deliveries were found in the store just before.
+    pub has_stored: bool,
+    /// The present instant.
+    pub now: DateTime<Utc>,
+}
+
+/// Plans one customer's deliveries, in order.
+///
+/// # Errors
+/// That of the first delivery, when what it needs could not be read or understood.
+pub fn plan(
+    limits: &Limits,
+    correlation_ttl: TimeDelta,
+    deliveries: &[Delivery],
+    Known { snapshot, has_stored, now }: Known<'_>,
+) -> Result<Plan, StoreError> {
+    // DynamoDB's condition and this plan compare whole seconds; decisions are dated in milliseconds.
+    let now = now.trunc_subsecs(3);
+    let mut planner = Planner {
+        limits,
+        correlation_ttl,
+        snapshot,
+        now,
+        seen: BTreeMap::new(),
+        rows: BTreeMap::new(),
+        records: vec![],
+        has_stored,
+    };
+    let mut outcomes = Vec::with_capacity(deliveries.len());
+    for delivery in deliveries {
+        if planner.is_full() {
+            break;
+        }
+        match planner.settle(delivery) {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(error) if outcomes.is_empty() => return Err(error),
+            // What stands before it is settled; it fails alone, with what stands behind it.
+            Err(_) => break,
+        }
+    }
+    let is_stored = |outcome: &&Outcome| !matches!(outcome, Outcome::Decided(_));
+    let stored = outcomes.iter().take_while(is_stored).count();
+    let has_stored = planner.has_stored;
+    Ok(Plan { outcomes, stored, has_stored, commit: planner.commit(deliveries) })
+}
+
+struct Planner<'a> {
+    limits: &'a Limits,
+    correlation_ttl: TimeDelta,
+    snapshot: &'a Snapshot,
+    now: DateTime<Utc>,
+    /// Events whose decision is published for an earlier delivery of this plan, and what that delivery asked for. A duplicate
+    /// is not among them: the message behind it may be the one that the decision is published for.
+    seen: BTreeMap<EventKey, String>,
+    /// The weeks as read, and as they stand after the deliveries so far.
+    rows: BTreeMap<Week, (UsageRow, WeekUsage)>,
+    records: Vec<CorrelationRecord>,
+    /// Whether some of the customer's events were found to be decided, now or just before.
+    has_stored: bool,
+}
+
+impl Planner<'_> {
+    /// Whether the next delivery, which may need a record and a row, could be one too many.
+    fn is_full(&self) -> bool {
+        self.records.len() + self.rows.len() + 2 > COMMIT_ACTIONS_MAX
+    }
+
+    fn settle(&mut self, delivery: &Delivery) -> Result<Outcome, StoreError> {
+        let event = delivery.event();
+        if let Some(fingerprint) = self.seen.get(&event) {
+            return Ok(Outcome::Ignored { is_altered: *fingerprint != delivery.fingerprint() });
+        }
+        let stored = self.snapshot.records.get(&event).map(Result::as_ref).transpose().map_err(StoreError::clone)?;
+        match stored.filter(|record| !record.is_expired(self.now)) {
+            Some(record) => {
+                self.has_stored = true;
+                let outcome = judge_seen(delivery, record);
+                if outcome.record().is_some() {
+                    self.seen.insert(event, record.fingerprint.clone());
+                }
+                Ok(outcome)
+            }
+            None => self.decide(delivery, event),
+        }
+    }
+
+    fn decide(&mut self, delivery: &Delivery, event: EventKey) -> Result<Outcome, StoreError> {
+        let key = delivery.week();
+        let (before, usage) = self.row(&key)?;
+        let (decision, after) = decide(self.limits, &usage, &delivery.attempt);
+        self.rows.insert(key.week, (before, after));
+        let record = self.record(delivery, event, decision, &after);
+        self.seen.insert(record.decision.key.clone(), record.fingerprint.clone());
+        self.records.push(record.clone());
+        Ok(Outcome::Decided(record))
+    }
+
+    fn row(&self, key: &UsageKey) -> Result<(UsageRow, WeekUsage), StoreError> {
+        if let Some(row) = self.rows.get(&key.week) {
+            return Ok(*row);
+        }
+        let row = self.snapshot.usage.get(key).cloned().transpose()?.unwrap_or_default();
+        Ok((row, row.usage))
+    }
+
+    fn record(&self, delivery: &Delivery, event: EventKey, decision: Decision, usage: &WeekUsage) -> CorrelationRecord {
+        let day = Day::of(delivery.attempt.time);
+        let decision = StoredDecision {
+            key: event,
+            accepted: decision.is_accepted(),
+            reasons: decision.reasons().codes(self.limits).map(str::to_owned).collect(),
+            load_amount: delivery.load_amount.clone(),
+            time: delivery.time.clone(),
+            decided_at: self.now,
+            usage: LimitUsage::of(self.limits, usage, day),
+        };
+        let expires_at = expiry(self.now, self.correlation_ttl);
+        let record = CorrelationRecord {
+            decision,
+            message_id: delivery.carrier.message_id.clone(),
+            fingerprint: delivery.fingerprint(),
+            is_unpublished: false,
+            expires_at,
+        };
+        // A message that was received before may be on its way to the dead-letter queue: marked from the start.
+        if delivery.carrier.is_redelivery { marked(&record, self.now) } else { record }
+    }
+
+    fn commit(mut self, deliveries: &[Delivery]) -> Option<Commit> {
+        let customer_id = deliveries.first()?.customer_id().to_owned();
+        let (mut usage, mut checks) = (Vec::new(), Vec::new());
+        for (week, (before, after)) in self.rows {
+            if before.usage != after {
+                usage.push(UsageChange { week, before, after });
+            } else if self.has_stored {
+                // Records and rows that are read together may show a transaction half applied: the row may lack a load
+                // whose record was found. Without such a record the row stands for itself, and a decline on it needs no
+                // check: usage only grows.
+                checks.push(UsageCheck { week, version: before.version });
+            }
+        }
+        let is_lone = self.records.len() == 1 && usage.is_empty() && checks.is_empty();
+        let writes = match self.records.pop()? {
+            record if is_lone => Writes::Record(Box::new(record)),
+            last => {
+                self.records.push(last);
+                Writes::Transaction { records: self.records, usage, checks }
+            }
+        };
+        Some(Commit { customer_id, writes, now: self.now })
+    }
+}
+
+/// A delivery of an event that has been decided.
+pub fn judge_seen(delivery: &Delivery, record: &CorrelationRecord) -> Outcome {
+    let Carrier { message_id, moved_from, .. } = &delivery.carrier;
+    let is_same_message = record.message_id == *message_id || Some(&record.message_id) == moved_from.as_ref();
+    if is_same_message || record.is_unpublished {
+        Outcome::Redelivered { record: record.clone(), is_same_message }
+    } else {
+        Outcome::Ignored { is_altered: record.fingerprint != delivery.fingerprint() }
+    }
+}

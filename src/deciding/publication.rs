@@ -1,0 +1,63 @@
+//! The mark of a record whose decision may not have been published: such a decision is published whatever message asks.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::deciding::backoff::Backoff;
+use crate::deciding::{Clock, CorrelationRecord, Remark, Store, StoreError, Units};
+use crate::deciding::{Remedy, UNPUBLISHED_TTL, expiry, remedy};
+
+/// How often a mark is tried to be written. The client has its own repetitions besides.
+const TRIES_MAX: u32 = 3;
+
+/// How long to wait before the second try; each further wait is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(25);
+const WAIT_MAX: Duration = Duration::from_millis(200);
+
+/// The record, marked as not yet published: it outlives its message in any dead-letter queue.
+pub fn marked(record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
+    let expires_at = record.expires_at.max(expiry(now, UNPUBLISHED_TTL));
+    CorrelationRecord { is_unpublished: true, expires_at, ..record.clone() }
+}
+
+/// Whether the record needs no mark, or no other.
+pub fn is_well_marked(record: &CorrelationRecord, now: DateTime<Utc>) -> bool {
+    // A day is longer than any series of deliveries, and spares most of them a write.
+    record.is_unpublished && record.expires_at >= expiry(now, UNPUBLISHED_TTL - TimeDelta::days(1))
+}
+
+/// The record, known to be published. It is kept as long as before: its message may still end in a dead-letter queue, when
+/// the answer to its batch is lost often enough.
+pub fn unmarked(record: &CorrelationRecord) -> CorrelationRecord {
+    CorrelationRecord { is_unpublished: false, ..record.clone() }
+}
+
+/// The record, known to be published, for as long as a dead-letter queue may keep a duplicate of it.
+pub fn kept_on(record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
+    unmarked(&marked(record, now))
+}
+
+/// Writes a record's mark, or takes it away. Where the record is another message's by now, there is nothing to write.
+///
+/// # Errors
+/// [`StoreError`] when the mark is not known to be written.
+pub async fn write_mark(
+    store: &impl Store,
+    clock: &impl Clock,
+    record: &CorrelationRecord,
+) -> Result<Units, StoreError> {
+    let mut tries = Backoff::new(TRIES_MAX, FIRST_WAIT, WAIT_MAX);
+    loop {
+        match store.remark(record).await {
+            Ok(Remark::Written(units)) => return Ok(units),
+            Ok(Remark::Superseded) => return Ok(Units::default()),
+            Err(error) if remedy(&error) == Remedy::GiveUp => return Err(error),
+            Err(error) => {
+                if !tries.again(clock).await {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Settling one customer's deliveries: read, decide, commit, and hand over what is stored. One loop for every door.
+
+use std::collections::VecDeque;
+use std::ops::AddAssign;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::deciding::backoff::Backoff;
+use crate::deciding::{Clock, Commit, Consistency, CorrelationRecord, Lookup, Snapshot, Store, StoreError, Units};
+use crate::deciding::{Decider, Delivery, Known, Outcome, Plan, Remedy, judge_seen, plan, remedy};
+
+/// How often a customer's deliveries are committed in vain, in a row, before they are left to a later delivery.
+pub const COMMITS_MAX: u32 = 6;
+
+/// How long to wait before the second try; each further wait is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(25);
+const WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// The most deliveries that are looked up at once: as many as one commit may take.
+const PART_MAX: usize = 98;
+
+/// One customer's deliveries, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// The deliveries.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// Receives what one customer's deliveries have come to.
+pub trait Sink: Send {
+    /// Takes the next outcomes, in order, as soon as they are stored. After [`Stopped`] nothing of this customer is decided
+    /// any more.
+    fn take(&mut self, settled: Vec<(Delivery, Outcome)>) -> impl Future<Output = Result<(), Stopped>> + Send;
+
+    /// Whether another request may begin.
+    fn may_begin(&self) -> bool {
+        true
+    }
+
+    /// Receives the cost of one step.
+    fn spent(&self, _effort: Effort) {}
+}
+
+/// What the deliveries of one customer have come to, in order; or the first that could not be settled, and those behind it.
+pub type Answer = Result<Vec<(Delivery, Outcome)>, Box<Unsettled>>;
+
+/// Keeps what it receives.
+struct Collector(Vec<(Delivery, Outcome)>);
+
+impl Sink for Collector {
+    async fn take(&mut self, settled: Vec<(Delivery, Outcome)>) -> Result<(), Stopped> {
+        self.0.extend(settled);
+        Ok(())
+    }
+}
+
+/// A sink takes nothing more of its customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+/// Cost of reading and committing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Capacity consumed.
+    pub units: Units,
+    /// Commits that lost to another writer's.
+    pub conflicts: u64,
+    /// Time spent reading.
+    pub read_time: Duration,
+    /// Time spent committing.
+    pub commit_time: Duration,
+}
+
+impl AddAssign for Effort {
+    fn add_assign(&mut self, other: Effort) {
+        self.units += other.units;
+        self.conflicts += other.conflicts;
+        self.read_time += other.read_time;
+        self.commit_time += other.commit_time;
+    }
+}
+
+/// Deliveries that were not settled.
+#[derive(Clone, Debug)]
+pub struct Unsettled {
+    /// The deliveries, in order. None before them is among them.
+    pub deliveries: Vec<Delivery>,
+    /// Records of those events among them whose decision is stored all the same, and has to be published some day.
+    pub stored: Vec<CorrelationRecord>,
+    /// Why they were not settled.
+    pub reason: Reason,
+}
+
+/// Reason why deliveries were not settled.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Reason {
+    /// The store failed, and trying again has not helped or cannot help.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The deadline is near.
+    #[error("the deadline is near")]
+    Deadline,
+    /// An earlier decision of the customer is not published.
+    #[error("an earlier decision of the customer is not published")]
+    Stopped,
+}
+
+/// A customer's deliveries under way.
+struct Work {
+    waiting: VecDeque<Delivery>,
+    /// What was read for the deliveries that wait, and not used yet.
+    fresh: Option<Arc<Snapshot>>,
+    /// What was read last.
+    known: Option<Arc<Snapshot>>,
+    /// Whether records of the customer were found in the store.
+    has_stored: bool,
+    records: Consistency,
+}
+
+/// Why a step has not gone on.
+enum Failure {
+    Store(StoreError),
+    Ended(Ended),
+}
+
+/// Why no further step helps.
+enum Ended {
+    Deadline,
+    Stopped,
+    NoCommitLeft,
+}
+
+impl<S: Store, C: Clock> Decider<S, C> {
+    /// Settles all deliveries of one customer, in order, as many as it can in one commit.
+    ///
+    /// `first` is what was read for all of them together, as [`lookup`] says, if it was.
+    ///
+    /// # Errors
+    /// [`Unsettled`]: the first delivery that could not be settled, and all behind it.
+    pub async fn settle(
+        &self,
+        group: Group,
+        first: Option<Arc<Snapshot>>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Box<Unsettled>> {
+        let mut work = Work::new(group, first);
+        // After the last commit that failed comes one more read: the commit may have been made all the same.
+        let tries = Backoff::new(COMMITS_MAX + 1, FIRST_WAIT, WAIT_MAX);
+        let (mut left, mut last_error) = (tries, None);
+        while !work.waiting.is_empty() {
+            match self.step(&mut work, !left.is_last(), sink).await {
+                Ok(()) => left = tries,
+                Err(Failure::Store(error)) => {
+                    if remedy(&error) == Remedy::GiveUp || !left.again(&self.clock).await {
+                        return Err(Box::new(work.unsettled(Reason::Store(error), self.clock.now())));
+                    }
+                    last_error = Some(error);
+                }
+                Err(Failure::Ended(ended)) => {
+                    let reason = match (ended, last_error) {
+                        (Ended::NoCommitLeft, Some(error)) => Reason::Store(error),
+                        (Ended::Stopped, _) => Reason::Stopped,
+                        (Ended::Deadline | Ended::NoCommitLeft, _) => Reason::Deadline,
+                    };
+                    return Err(Box::new(work.unsettled(reason, self.clock.now())));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles all deliveries of one customer, and collects what they have come to.
+    ///
+    /// # Errors
+    /// See [`Decider::settle`].
+    pub async fn settle_all(&self, group: Group, first: Option<Arc<Snapshot>>) -> Answer {
+        let mut settled = Collector(Vec::with_capacity(group.deliveries.len()));
+        self.settle(group, first, &mut settled).await?;
+        Ok(settled.0)
+    }
+
+    /// Reads, decides, hands over what is stored, commits the rest, and hands that over.
+    async fn step(&self, work: &mut Work, may_commit: bool, sink: &mut impl Sink) -> Result<(), Failure> {
+        let snapshot = self.read(work, sink).await?;
+        let known = Known { snapshot: &snapshot, has_stored: work.has_stored, now: self.clock.now() };
+        let plan = plan(&self.limits, self.correlation_ttl, work.part(), known)?;
+        let Plan { mut outcomes, stored, has_stored, commit } = plan;
+        work.has_stored = has_stored;
+        let decided = outcomes.split_off(stored);
+        // What is decided does not wait for what is not.
+        work.hand_over(outcomes, sink).await?;
+        let Some(commit) = commit else { return Ok(()) };
+        if !may_commit {
+            return Err(Failure::Ended(Ended::NoCommitLeft));
+        }
+        self.commit(&commit, sink).await?;
+        work.hand_over(decided, sink).await
+    }
+
+    async fn read(&self, work: &mut Work, sink: &impl Sink) -> Result<Arc<Snapshot>, Failure> {
+        let records = std::mem::replace(&mut work.records, Consistency::Strong);
+        if let Some(snapshot) = work.fresh.take() {
+            return Ok(snapshot);
+        }
+        may_begin(sink)?;
+        let (wanted, begun) = (lookup(work.part()), self.clock.now());
+        let read = self.store.read(&wanted, records).await;
+        let units = read.as_ref().map_or(Units::default(), |snapshot| snapshot.units);
+        sink.spent(Effort { units, read_time: since(begun, self.clock.now()), ..Effort::default() });
+        let snapshot = Arc::new(read?);
+        work.known = Some(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    async fn commit(&self, commit: &Commit, sink: &impl Sink) -> Result<(), Failure> {
+        may_begin(sink)?;
+        let begun = self.clock.now();
+        let committed = self.store.commit(commit).await;
+        sink.spent(Effort {
+            units: committed.as_ref().copied().unwrap_or_default(),
+            conflicts: u64::from(matches!(committed, Err(StoreError::Conflict(_)))),
+            commit_time: since(begun, self.clock.now()),
+            ..Effort::default()
+        });
+        Ok(committed.map(drop)?)
+    }
+}
+
+fn may_begin(sink: &impl Sink) -> Result<(), Failure> {
+    if sink.may_begin() { Ok(()) } else { Err(Failure::Ended(Ended::Deadline)) }
+}
+
+impl Work {
+    fn new(group: Group, first: Option<Arc<Snapshot>>) -> Work {
+        let records = consistency(&group.deliveries);
+        Work { waiting: group.deliveries.into(), known: first.clone(), fresh: first, has_stored: false, records }
+    }
+
+    /// The deliveries that are looked up and planned together.
+    fn part(&mut self) -> &[Delivery] {
+        let waiting = self.waiting.make_contiguous();
+        waiting.get(..PART_MAX).unwrap_or(waiting)
+    }
+
+    /// Hands the outcomes of the next deliveries over, if there are any.
+    async fn hand_over(&mut self, outcomes: Vec<Outcome>, sink: &mut impl Sink) -> Result<(), Failure> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let settled = self.waiting.drain(..outcomes.len()).zip(outcomes).collect();
+        sink.take(settled).await.map_err(|Stopped| Failure::Ended(Ended::Stopped))
+    }
+
+    /// What is left, with those records of it that are known to be stored.
+    fn unsettled(self, reason: Reason, now: DateTime<Utc>) -> Unsettled {
+        let deliveries: Vec<Delivery> = self.waiting.into();
+        let known = |delivery: &Delivery| self.known.as_ref()?.records.get(&delivery.event())?.as_ref().ok();
+        let stored = |delivery: &Delivery| {
+            let record = known(delivery).filter(|record| !record.is_expired(now))?;
+            judge_seen(delivery, record).record().cloned()
+        };
+        let stored = deliveries.iter().filter_map(stored).collect();
+        Unsettled { deliveries, stored, reason }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure::Store(error)
+    }
+}
+
+/// How records have to be read the first time. That of a message which was received before may have been written just now,
+/// and has to be found: it is published, or marked at least, whatever happens to what stands before it. Of other messages,
+/// the commit's condition finds a stale one out.
+pub fn consistency<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>) -> Consistency {
+    let mut deliveries = deliveries.into_iter();
+    if deliveries.any(|delivery| delivery.carrier.is_redelivery) { Consistency::Strong } else { Consistency::Eventual }
+}
+
+/// What has to be read before these deliveries can be decided.
+pub fn lookup<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>) -> Lookup {
+    let mut lookup = Lookup::default();
+    for delivery in deliveries {
+        lookup.events.insert(delivery.event());
+        lookup.weeks.insert(delivery.week());
+    }
+    lookup
+}
+
+/// How long ago `begun` was, by a clock that may be set back.
+pub fn since(begun: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (now - begun).to_std().unwrap_or_default()
+}

@@ -1,0 +1,80 @@
+//! Letters, and what is to become of each.
+
+use std::collections::BTreeMap;
+
+use crate::deciding::Delivery;
+use crate::deciding::dead_letter::origin;
+use crate::deciding::message::read_delivery_of;
+use crate::deciding::{Clock, Outbox, Queues, Received, Store, StoreError};
+use crate::domain::LoadError;
+use crate::redrive::redriver::{Fate, Redriver};
+
+/// A letter of a dead-letter queue.
+pub struct Letter {
+    pub received: Received,
+    pub content: Content,
+}
+
+/// What is in a letter, by the rules of today: what was invalid once may be valid by now.
+pub enum Content {
+    /// A load attempt. Its fate cannot be told when its event's record cannot be understood.
+    Attempt { delivery: Box<Delivery>, fate: Result<Fate, StoreError> },
+    /// Anything else.
+    Invalid(LoadError),
+}
+
+impl Letter {
+    pub fn new((received, content): (Received, Content)) -> Letter {
+        Letter { received, content }
+    }
+
+    /// What is wrong with it, if it is invalid.
+    pub const fn invalid(&self) -> Option<(&Received, &LoadError)> {
+        match &self.content {
+            Content::Invalid(error) => Some((&self.received, error)),
+            Content::Attempt { .. } => None,
+        }
+    }
+}
+
+/// Reads letters, and finds out what is to become of them.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read.
+pub async fn judge<S: Store, Q: Queues, C: Clock, O: Outbox>(
+    redriver: &Redriver<S, Q, C, O>,
+    received: &[Received],
+) -> Result<Vec<Content>, StoreError> {
+    let read: Vec<_> = received.iter().map(read).collect();
+    let valid: Vec<&Delivery> = read.iter().filter_map(|delivery| delivery.as_ref().ok()).collect();
+    let fates = redriver.fates(&valid).await?;
+    let content = |delivery: Result<Delivery, LoadError>| match delivery {
+        Ok(delivery) => Content::Attempt { fate: fates.fate(&delivery), delivery: Box::new(delivery) },
+        Err(error) => Content::Invalid(error),
+    };
+    Ok(read.into_iter().map(content).collect())
+}
+
+/// Whether no other letter is in the letter's group, so that it hides nothing.
+pub fn has_own_group(letter: &Received) -> bool {
+    letter.group_id == letter.message_id || origin(letter).is_some()
+}
+
+/// Reads a letter as the message that it was.
+fn read(letter: &Received) -> Result<Delivery, LoadError> {
+    let (message_id, group_id) = origin(letter).unwrap_or((&letter.message_id, &letter.group_id));
+    read_delivery_of(0, letter, message_id, group_id)
+}
+
+/// Each customer's letters, in order.
+pub fn by_customer(letters: Vec<Letter>) -> BTreeMap<String, Vec<Letter>> {
+    let mut customers = BTreeMap::<String, Vec<Letter>>::new();
+    for letter in letters {
+        let customer = match &letter.content {
+            Content::Attempt { delivery, .. } => delivery.customer_id().to_owned(),
+            Content::Invalid(_) => letter.received.group_id.clone(),
+        };
+        customers.entry(customer).or_default().push(letter);
+    }
+    customers
+}

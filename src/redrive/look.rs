@@ -1,0 +1,279 @@
+//! A look through the queue: pass by pass, until it shows nothing new.
+//!
+//! The first pass receives letters until the queue has no more to give, and holds what stays. Of some groups the queue may
+//! have more to show, because an answer had no room for it, or because letters before it have left. A few of these groups at
+//! a time are given back, so few that one answer has room for more than is known of them, and another pass sees the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use crate::deciding::dead_letter::OWN_ATTRIBUTES;
+use crate::deciding::{
+    Clock, DeadLetter, Inbox, Outbox, QueueError, Queues, RECEIVE_MAX, Receipt, Received, Store, with_sources,
+};
+use crate::domain::LoadError;
+use crate::redrive::held::{Count, Held};
+use crate::redrive::letters::{Letter, by_customer, has_own_group, judge};
+use crate::redrive::settle::{Settled, settle_all};
+use crate::redrive::{Mode, RECEIVE_TRIES_MAX, Redrive, RedriveError, Report, VISIBILITY, WAIT};
+
+/// The most attributes of a message (the SQS developer guide, "Message metadata").
+const ATTRIBUTES_MAX: usize = 10;
+
+/// A look through the queue under way.
+pub struct Look<'a, 'm, S, Q, C, O, I, F> {
+    redrive: &'a Redrive<S, Q, C, O, I>,
+    mode: Mode<'m>,
+    /// Asked before more letters are received.
+    may_go_on: F,
+    report: Report,
+    held: Held,
+    /// Customers of whom a letter could not be settled: none behind it may be.
+    stopped: BTreeSet<String>,
+    /// Groups that this look has made, for one letter each.
+    made: BTreeSet<String>,
+}
+
+impl<'a, 'm, S, Q, C, O, I, F> Look<'a, 'm, S, Q, C, O, I, F>
+where
+    S: Store,
+    Q: Queues,
+    C: Clock,
+    O: Outbox,
+    I: Inbox,
+    F: Fn(&Report) -> bool,
+{
+    pub fn new(redrive: &'a Redrive<S, Q, C, O, I>, mode: Mode<'m>, may_go_on: F) -> Self {
+        let (report, held) = (Report::default(), Held::default());
+        Look { redrive, mode, may_go_on, report, held, stopped: BTreeSet::new(), made: BTreeSet::new() }
+    }
+
+    /// Goes through the queue until it shows nothing new, or until enough has been seen. Gives back what stays.
+    pub async fn run(mut self) -> (Report, Result<(), RedriveError>) {
+        let ended = self.go_through().await;
+        self.report.full_groups = self.held.full_groups() as u64;
+        let receipts = self.held.release_all();
+        self.report.not_given_back += self.give_back(&receipts).await;
+        (self.report, ended)
+    }
+
+    async fn go_through(&mut self) -> Result<(), RedriveError> {
+        let mut released = BTreeSet::new();
+        loop {
+            let seen_before = self.report.seen;
+            self.pass().await?;
+            if self.is_enough() {
+                return Ok(());
+            }
+            if self.report.seen == seen_before {
+                self.held.finish(&released);
+            }
+            released = self.held.next_unfinished();
+            if released.is_empty() {
+                self.report.is_complete = true;
+                return Ok(());
+            }
+            let receipts = self.held.release(&released);
+            self.report.not_given_back += self.give_back(&receipts).await;
+        }
+    }
+
+    fn is_enough(&self) -> bool {
+        !(self.may_go_on)(&self.report) || self.report.seen >= self.redrive.letters_max
+    }
+
+    /// Receives until the queue has no more to give, or has given back what is held: when a pass takes longer than a letter's
+    /// visibility time-out, the queue is never empty.
+    async fn pass(&mut self) -> Result<(), RedriveError> {
+        let is_first = self.held.is_empty();
+        let mut again = 0;
+        while !self.is_enough() {
+            let left = self.redrive.letters_max - self.report.seen;
+            let max = usize::try_from(left).map_or(RECEIVE_MAX, |left| left.min(RECEIVE_MAX));
+            let received = self.receive(max).await.map_err(RedriveError::Receive)?;
+            if received.is_empty() {
+                return Ok(());
+            }
+            let is_full = received.len() >= max;
+            let is_new = self.take(received, is_full).await?;
+            again = if is_new.new > 0 { 0 } else { again + is_new.known };
+            let is_all_held = !is_first && !is_full && self.held.has_all();
+            if is_all_held || again > 0 && again >= self.held.len() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn receive(&self, max: usize) -> Result<Vec<Received>, QueueError> {
+        let mut tries = 1;
+        loop {
+            match self.redrive.letters.receive(max, WAIT, Some(VISIBILITY)).await {
+                Err(error) if tries == RECEIVE_TRIES_MAX => return Err(error),
+                Err(_) => tries += 1,
+                Ok(received) => return Ok(received),
+            }
+        }
+    }
+
+    /// Takes in an answer of the queue.
+    async fn take(&mut self, received: Vec<Received>, is_full: bool) -> Result<Taken, RedriveError> {
+        let is_known = |letter: &Received| self.held.contains(letter) || self.made.contains(&letter.group_id);
+        let mut counts = BTreeMap::<String, Count>::new();
+        for letter in received.iter().filter(|letter| !has_own_group(letter)) {
+            let count = counts.entry(letter.group_id.clone()).or_default();
+            count.all += 1;
+            count.new += usize::from(!is_known(letter));
+        }
+        let (known, new): (Vec<_>, Vec<_>) = received.into_iter().partition(is_known);
+        let taken = Taken { known: known.len(), new: new.len() };
+        self.held.hold(&known);
+        self.report.seen += new.len() as u64;
+        let treated = self.treat(new).await;
+        self.held.note_answer(&counts, is_full);
+        self.held.note_left(treated.left.iter().map(String::as_str));
+        treated.ended.map(|()| taken)
+    }
+
+    /// Finds out what is to become of letters, and does it: customers in parallel, each one's letters in order.
+    async fn treat(&mut self, received: Vec<Received>) -> Treated {
+        let letters = match judge(&self.redrive.redriver, &received).await {
+            Ok(contents) => received.into_iter().zip(contents).map(Letter::new).collect::<Vec<_>>(),
+            Err(error) => {
+                self.held.hold(&received);
+                return Treated { left: vec![], ended: Err(RedriveError::Read(error)) };
+            }
+        };
+        for letter in &letters {
+            self.report.note(letter);
+        }
+        if matches!(self.mode, Mode::Look) {
+            self.held.hold(letters.iter().map(|letter| &letter.received));
+            return Treated { left: vec![], ended: Ok(()) };
+        }
+        let (invalid, valid): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.invalid().is_some());
+        let mut treated = self.put_away(&invalid).await;
+        treated.left.extend(self.settle(valid).await);
+        treated
+    }
+
+    /// Settles valid letters. Returns the groups of those that have left the queue.
+    async fn settle(&mut self, letters: Vec<Letter>) -> Vec<String> {
+        let (wait, go): (Vec<_>, Vec<_>) =
+            by_customer(letters).into_iter().partition(|(customer, _)| self.stopped.contains(customer));
+        self.held.hold(wait.iter().flat_map(|(_, letters)| letters).map(|letter| &letter.received));
+        let redrive = self.redrive;
+        let each = go.into_iter().map(|(customer, letters)| settle_all(redrive, customer, letters));
+        let mut left = Vec::new();
+        for Settled { customer, done, failure, staying } in join_all(each).await {
+            self.report.done += done.len() as u64;
+            left.extend(done.into_iter().map(|letter| letter.group_id));
+            if let Some(what) = failure {
+                self.report.fail(what);
+                self.stopped.insert(customer);
+            }
+            self.held.hold(&staying);
+        }
+        left
+    }
+
+    /// Takes invalid letters out of the way: into the archive, or into groups of their own, where they hide nothing.
+    async fn put_away(&mut self, invalid: &[Letter]) -> Treated {
+        let invalid: Vec<(&Received, &LoadError)> = invalid.iter().filter_map(Letter::invalid).collect();
+        match &mut self.mode {
+            Mode::Go(Some(archive)) if !invalid.is_empty() => {
+                if let Err(error) = archive.keep(&invalid) {
+                    self.held.hold(invalid.iter().map(|(letter, _)| *letter));
+                    return Treated { left: vec![], ended: Err(RedriveError::Archive(error)) };
+                }
+                let letters: Vec<&Received> = invalid.into_iter().map(|(letter, _)| letter).collect();
+                let left = self.delete(&letters, "kept").await;
+                self.report.done += left.len() as u64;
+                self.report.archived += left.len() as u64;
+                Treated { left, ended: Ok(()) }
+            }
+            _ => Treated { left: self.regroup(invalid).await, ended: Ok(()) },
+        }
+    }
+
+    /// Sends invalid letters again, each in a group of its own, and deletes them where they are. They have no order to keep.
+    async fn regroup(&mut self, invalid: Vec<(&Received, &LoadError)>) -> Vec<String> {
+        let is_movable =
+            |letter: &Received| !has_own_group(letter) && letter.attributes.len() + OWN_ATTRIBUTES <= ATTRIBUTES_MAX;
+        let (movable, fixed): (Vec<_>, Vec<_>) = invalid.into_iter().partition(|(letter, _)| is_movable(letter));
+        self.held.hold(fixed.iter().map(|(letter, _)| *letter));
+        let queues = &self.redrive.redriver.queues;
+        let sent = join_all(
+            movable.iter().map(|(letter, error)| async { queues.dead_letter(&regrouped(letter, error)).await }),
+        );
+        let mut moved = Vec::new();
+        for ((letter, _), sent) in movable.iter().zip(sent.await) {
+            match sent {
+                Ok(()) => {
+                    self.made.insert(letter.message_id.clone());
+                    moved.push(*letter);
+                }
+                Err(error) => {
+                    let what = format!("{}: not given a group of its own: {}", letter.message_id, with_sources(&error));
+                    self.report.fail(what);
+                    self.held.hold([*letter]);
+                }
+            }
+        }
+        let left = self.delete(&moved, "sent again in a group of its own").await;
+        self.report.regrouped += left.len() as u64;
+        left
+    }
+
+    /// Deletes letters. Returns the groups of those that are deleted.
+    async fn delete(&mut self, letters: &[&Received], done: &str) -> Vec<String> {
+        let receipts: Vec<Receipt> = letters.iter().map(|letter| letter.receipt.clone()).collect();
+        let mut left = Vec::new();
+        for (letter, answer) in letters.iter().zip(self.redrive.letters.delete(&receipts).await) {
+            match answer {
+                Ok(()) => left.push(letter.group_id.clone()),
+                Err(error) => {
+                    self.report.fail(format!(
+                        "{}: {done}, but not deleted: {}",
+                        letter.message_id,
+                        with_sources(&error)
+                    ));
+                    self.held.hold([*letter]);
+                }
+            }
+        }
+        left
+    }
+
+    /// Gives letters back; says how many could not be. Those come back by themselves when their visibility time-out has run
+    /// out.
+    async fn give_back(&self, receipts: &[Receipt]) -> u64 {
+        let answers = self.redrive.letters.set_visibility(receipts, std::time::Duration::ZERO).await;
+        answers.iter().filter(|answer| answer.is_err()).count() as u64
+    }
+}
+
+/// How many letters of an answer were known.
+struct Taken {
+    known: usize,
+    new: usize,
+}
+
+/// Result of treating some letters.
+struct Treated {
+    /// The groups of those that have left the queue, or their group.
+    left: Vec<String>,
+    ended: Result<(), RedriveError>,
+}
+
+/// The letter as it is sent again: whole, with what is wrong with it.
+fn regrouped(letter: &Received, error: &LoadError) -> DeadLetter {
+    DeadLetter {
+        message_id: letter.message_id.clone(),
+        group_id: letter.group_id.clone(),
+        body: letter.body.clone(),
+        kept: letter.attributes.clone(),
+        error: *error,
+    }
+}

@@ -1,0 +1,79 @@
+//! The operator's door: a dead-letter queue is looked through, or emptied, letter by letter.
+
+mod held;
+mod letters;
+mod look;
+mod redriver;
+mod report;
+mod settle;
+
+use std::time::Duration;
+
+use crate::deciding::{Clock, Inbox, Outbox, QueueError, Queues, Received, Store, StoreError};
+use crate::domain::LoadError;
+use crate::redrive::look::Look;
+pub use crate::redrive::redriver::{Fate, Fates, Redriver, SettleError};
+pub use crate::redrive::report::{Cause, Letters, Report};
+
+/// How long to wait for a further letter before the queue counts as empty.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// How long a letter is invisible to others. Should this program die, it comes back after that.
+const VISIBILITY: Duration = Duration::from_mins(5);
+
+/// How often an answer of the queue is waited for that does not come.
+const RECEIVE_TRIES_MAX: u32 = 3;
+
+/// Where invalid letters are kept that leave the queue.
+pub trait Archive: Send {
+    /// Keeps letters, so that they are there even when the machine stops right after.
+    ///
+    /// # Errors
+    /// Those of the medium. Then the letters stay in the queue.
+    fn keep(&mut self, letters: &[(&Received, &LoadError)]) -> std::io::Result<()>;
+}
+
+/// What to do with the letters.
+#[allow(missing_debug_implementations)]
+pub enum Mode<'a> {
+    /// Nothing: only say what would be done.
+    Look,
+    /// What has to be done; invalid ones go into the archive, or stay, each in a group of its own, if there is none.
+    Go(Option<&'a mut dyn Archive>),
+}
+
+/// Looks through a dead-letter queue, or empties it.
+#[derive(Clone, Debug)]
+pub struct Redrive<S, Q, C, O, I> {
+    /// What settles letters.
+    pub redriver: Redriver<S, Q, C, O>,
+    /// The dead-letter queue.
+    pub letters: I,
+    /// The most letters that are looked at.
+    pub letters_max: u64,
+}
+
+/// Why looking through a dead-letter queue has ended early. What has been done until then is done, and in the report.
+#[derive(Debug, thiserror::Error)]
+pub enum RedriveError {
+    /// Letters cannot be received.
+    #[error("could not receive letters")]
+    Receive(#[source] QueueError),
+    /// The store cannot be read.
+    #[error("could not read the store")]
+    Read(#[source] StoreError),
+    /// Invalid letters cannot be kept.
+    #[error("could not keep invalid letters, which stay in the queue")]
+    Archive(#[source] std::io::Error),
+}
+
+impl<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox> Redrive<S, Q, C, O, I> {
+    /// Goes through the queue until it shows nothing new, or as many letters were seen as may be. `may_go_on` is asked before
+    /// more are received, with what was done so far.
+    ///
+    /// # Errors
+    /// [`RedriveError`], with what was done until then.
+    pub async fn run(&self, mode: Mode<'_>, may_go_on: impl Fn(&Report) -> bool) -> (Report, Result<(), RedriveError>) {
+        Look::new(self, mode, may_go_on).run().await
+    }
+}

@@ -1,0 +1,137 @@
+//! What becomes of a dead letter with a valid load attempt: decided by the store alone, never by guessing.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::deciding::backoff::Backoff;
+use crate::deciding::{
+    Clock, Consistency, CorrelationRecord, Lookup, Outbox, Outgoing, QueueError, Queues, Snapshot, Store, StoreError,
+};
+use crate::deciding::{Delivery, Outcome, judge_seen, kept_on, unmarked, write_mark};
+
+/// How often a decision is offered to the queue. The client has its own repetitions of whole requests besides.
+const OFFERS_MAX: u32 = 3;
+
+/// How long to wait before the second offer; each further wait is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// What is to become of a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Its event has been decided, and the decision is not known to be published: it is published as it is stored.
+    Publish(Box<CorrelationRecord>),
+    /// Its event has not been decided: it goes back to the input queue.
+    SendBack,
+    /// Its event has been decided for another message, and published: nothing is left to do.
+    Delete {
+        /// Whether it asks for another amount, or at another time, than the attempt that was decided.
+        is_altered: bool,
+    },
+}
+
+/// Why nothing came of a letter: it stays where it is.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SettleError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A queue failed.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// Settles dead letters. Everything may be repeated: a letter that was settled, but not deleted, is settled again.
+#[derive(Clone, Debug)]
+pub struct Redriver<S, Q, C, O> {
+    /// Where records are.
+    pub store: S,
+    /// Where decisions go.
+    pub queues: Q,
+    /// The clock.
+    pub clock: C,
+    /// The input queue.
+    pub input: O,
+}
+
+impl<S: Store, Q: Queues, C: Clock, O: Outbox> Redriver<S, Q, C, O> {
+    /// Looks up what is to become of letters.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn fates(&self, letters: &[&Delivery]) -> Result<Fates, StoreError> {
+        let lookup = Lookup { events: letters.iter().map(|letter| letter.event()).collect(), ..Lookup::default() };
+        let snapshot = self.store.read(&lookup, Consistency::Strong).await?;
+        Ok(Fates { snapshot, now: self.clock.now() })
+    }
+
+    /// Does it. Afterwards the letter can be deleted.
+    ///
+    /// # Errors
+    /// [`SettleError`] when it is not known to be done: the letter must not be deleted.
+    pub async fn settle(&self, letter: &Delivery, body: &str, fate: &Fate) -> Result<(), SettleError> {
+        match fate {
+            Fate::Publish(record) => self.publish(record).await,
+            Fate::SendBack => Ok(self.input.send(vec![send_back(letter, body)]).await?),
+            Fate::Delete { .. } => Ok(()),
+        }
+    }
+
+    /// Publishes a stored decision, and takes its mark away. One that had expired is kept on: its duplicates may be in the
+    /// dead-letter queue, too, and would be decided.
+    async fn publish(&self, record: &CorrelationRecord) -> Result<(), SettleError> {
+        let mut offers = Backoff::new(OFFERS_MAX, FIRST_WAIT, WAIT_MAX);
+        while let Err(error) = self.offer(record).await {
+            if !error.is_retryable || !offers.again(&self.clock).await {
+                return Err(error.into());
+            }
+        }
+        let now = self.clock.now();
+        let known = if record.is_expired(now) { kept_on(record, now) } else { unmarked(record) };
+        if known != *record {
+            write_mark(&self.store, &self.clock, &known).await?;
+        }
+        Ok(())
+    }
+
+    async fn offer(&self, record: &CorrelationRecord) -> Result<(), QueueError> {
+        let answer = self.queues.publish(&[&record.decision]).await.pop();
+        answer.unwrap_or_else(|| Err(QueueError::no_answer()))
+    }
+}
+
+/// What the store knows of some letters.
+#[derive(Clone, Debug)]
+pub struct Fates {
+    snapshot: Snapshot,
+    now: DateTime<Utc>,
+}
+
+impl Fates {
+    /// What is to become of one of these letters.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the record of its event cannot be understood.
+    pub fn fate(&self, letter: &Delivery) -> Result<Fate, StoreError> {
+        let record = self.snapshot.records.get(&letter.event()).map(Result::as_ref).transpose();
+        let Some(record) = record.map_err(StoreError::clone)? else { return Ok(Fate::SendBack) };
+        Ok(match judge_seen(letter, record) {
+            // What this very message has brought is its own however old it is: decided again, it would count twice.
+            Outcome::Redelivered { record, is_same_message: true } => Fate::Publish(Box::new(record)),
+            _ if record.is_expired(self.now) => Fate::SendBack,
+            Outcome::Redelivered { record, .. } | Outcome::Decided(record) => Fate::Publish(Box::new(record)),
+            Outcome::Ignored { is_altered } => Fate::Delete { is_altered },
+        })
+    }
+}
+
+/// The letter as a message for the input queue. Its id becomes its deduplication id, as when SQS itself moves a message:
+/// within five minutes the queue drops it when it is sent again, and a record that it has brought is known by it.
+fn send_back(letter: &Delivery, body: &str) -> Outgoing {
+    Outgoing {
+        group_id: letter.customer_id().to_owned(),
+        deduplication_id: letter.carrier.message_id.clone(),
+        body: body.to_owned(),
+    }
+}

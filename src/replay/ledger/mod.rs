@@ -1,0 +1,223 @@
+//! The ledger in memory: which events have been decided, and what each customer has used of the limits. It is no
+//! book of accounts: it knows of no balance.
+//!
+//! It keeps every event and every day with an accepted load until the process ends, so it is what a replay's memory goes to:
+//!
+//! - 17 bytes for an event;
+//! - 23 for a week in which a customer has accepted loads on one day, and 53 more from the second day on, because the first row
+//!   leaves its room behind;
+//! - 88 more, and the 53 in any case, for a week with a day of more than 2^32 - 1 cents or 255 loads;
+//! - a table of its own for each calendar week.
+//!
+//! All but the 88 bytes stand in hash tables that are between 7/16 and 7/8 full once they have grown. The constants below
+//! have the bounds that follow.
+
+mod identity;
+mod week_table;
+mod wide_weeks;
+
+use std::collections::BTreeMap;
+
+pub use crate::replay::ledger::identity::{Identifier, Identity};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use crate::domain::{Day, Decision, Limits, LoadAttempt, Week, decide};
+use crate::replay::ledger::week_table::WeekTable;
+use crate::replay::ledger::wide_weeks::WideWeeks;
+
+/// The most memory for a distinct event, in bytes.
+pub const EVENT_BYTES_MAX: u64 = 40;
+
+/// The most memory for a customer's week with accepted loads on one day, in bytes.
+pub const ONE_DAY_BYTES_MAX: u64 = 54;
+
+/// The most memory for a customer's week with accepted loads on several days, in bytes.
+pub const SEVERAL_DAYS_BYTES_MAX: u64 = 176;
+
+/// The most memory for a customer's week with a day of more than $42,949,672.95 or 255 loads, in bytes.
+pub const WIDE_BYTES_MAX: u64 = 264;
+
+/// The most memory for a calendar week with accepted loads in one ledger, in bytes: the entry of its tables, and the least that
+/// they take.
+pub const CALENDAR_WEEK_BYTES_MAX: u64 = 384;
+
+/// What became of a valid load attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was decided, now and for good.
+    Decided(Decision),
+    /// Its event had been decided before: no decision, no change.
+    Ignored,
+}
+
+/// The events and usage of some customers. All attempts of one customer belong to the same ledger.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    events: HashTable<u128>,
+    /// A table for each week: attempts come in the order of their times, so what is looked up now lies close together.
+    weeks: BTreeMap<Week, WeekTable>,
+    wide: WideWeeks,
+}
+
+/// A valid load attempt on its way through a ledger.
+#[derive(Clone, Debug)]
+pub struct PendingAttempt<'a> {
+    /// The attempt.
+    pub attempt: LoadAttempt<'a>,
+    /// The day that it counts in.
+    day: Day,
+    /// The day's week.
+    week: Week,
+    /// Its customer and event.
+    pub identity: Identity,
+    /// What became of it. None until it has been decided.
+    pub outcome: Option<Outcome>,
+}
+
+impl Ledger {
+    /// Decides each attempt, in this order, unless its event has been seen, and remembers its event and its effect on
+    /// usage.
+    ///
+    /// Every attempt needs several places in memory that no cache is likely to hold. The first pass needs them in short
+    /// rounds that do not wait for one another, so that the processor fetches many places at once; the others find them there.
+    pub fn decide(&mut self, limits: &Limits, attempts: &mut [&mut PendingAttempt<'_>]) {
+        self.touch(attempts);
+        for pending in &mut *attempts {
+            if !self.remember(pending.identity.event) {
+                pending.outcome = Some(Outcome::Ignored);
+            }
+        }
+        for run in attempts.chunk_by_mut(|one, next| one.week == next.week) {
+            let Some(first) = run.first() else { continue };
+            let table = self.weeks.entry(first.week).or_default();
+            for pending in run.iter_mut().filter(|pending| pending.outcome.is_none()) {
+                pending.outcome = Some(Outcome::Decided(pending.decide(limits, table, &mut self.wide)));
+            }
+        }
+    }
+
+    /// Reads what deciding will read, only to have it in the cache.
+    fn touch(&self, attempts: &[&mut PendingAttempt<'_>]) {
+        for run in attempts.chunk_by(|one, next| one.week == next.week) {
+            let table = run.first().and_then(|first| self.weeks.get(&first.week));
+            for PendingAttempt { identity, .. } in run.iter().map(|pending| &**pending) {
+                std::hint::black_box(self.events.find(hash(identity.event), |_| false).is_some());
+                if let Some(table) = table {
+                    table.touch(identity.customer);
+                }
+            }
+        }
+    }
+
+    /// Whether the event has not been seen before. Now it has.
+    fn remember(&mut self, event: u128) -> bool {
+        match self.events.entry(hash(event), |seen| *seen == event, |seen| hash(*seen)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert(event);
+                true
+            }
+        }
+    }
+}
+
+impl<'a> PendingAttempt<'a> {
+    /// An attempt that has not been decided.
+    pub fn new(attempt: LoadAttempt<'a>, identifier: &Identifier) -> PendingAttempt<'a> {
+        let identity = identifier.identify(&attempt);
+        let day = Day::of(attempt.time);
+        PendingAttempt { day, week: day.week(), attempt, identity, outcome: None }
+    }
+
+    fn decide(&self, limits: &Limits, table: &mut WeekTable, wide: &mut WideWeeks) -> Decision {
+        let mut decision = Decision::Accepted;
+        table.change(wide, self.identity.customer, self.day.days_since_monday(), |usage| {
+            let after;
+            (decision, after) = decide(limits, usage, &self.attempt);
+            decision.is_accepted().then(|| after.day(self.day))
+        });
+        decision
+    }
+}
+
+/// What a table needs of a key that is itself a hash. The other half has dealt customers out to ledgers.
+fn hash(identity: u128) -> u64 {
+    (identity >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Days, Utc};
+
+    use super::*;
+    use crate::domain::{AttemptText, Limit, Measure, Window};
+
+    /// What a ledger may take before anything is in it: the first chunk of the wide weeks.
+    const LEDGER_BYTES: u64 = 8 * 1024;
+
+    /// The most memory that a map's entry takes, in entries: nodes are at least 5/11 full, and have pointers besides.
+    const MAP_FILL: u64 = 3;
+
+    /// Decides valid attempts one by one, each of another event. After each, the memory is within the bounds; at the end, it
+    /// returns how much of what is allowed was taken at most, in percent.
+    fn percent_of_allowed_max(attempts: impl Iterator<Item = (u32, u32, &'static str)>) -> u64 {
+        let limit = |measure, max| Limit { code: format!("{measure:?}"), measure, window: Window::Day, max };
+        let limits = [limit(Measure::Amount, u64::MAX), limit(Measure::Count, 1_000_000)];
+        let limits = Limits::new(limits.into()).unwrap();
+        let (mut ledger, identifier) = (Ledger::default(), Identifier::new([7; 16]));
+        let mut percent_max = 0;
+        for (events, (customer, days, amount)) in (1_u64..).zip(attempts) {
+            let time = DateTime::<Utc>::UNIX_EPOCH + Days::new(days.into());
+            let (id, customer_id) = (events.to_string().into(), customer.to_string().into());
+            let text = AttemptText { id, customer_id, load_amount: amount.into(), time: time.to_rfc3339().into() };
+            let mut pending = PendingAttempt::new(LoadAttempt::check(text).unwrap(), &identifier);
+            ledger.decide(&limits, &mut [&mut pending]);
+            assert_eq!(pending.outcome, Some(Outcome::Decided(Decision::Accepted)));
+            let (mut one_day, mut several) = (0, 0);
+            if events % 64 > 0 && events > 64 {
+                continue;
+            }
+            let mut bytes = ledger.events.allocation_size() + ledger.wide.allocated_bytes();
+            for table in ledger.weeks.values() {
+                bytes += table.allocated_bytes();
+                let [days, weeks] = table.rows();
+                (one_day, several) = (one_day + days as u64, several + weeks as u64);
+            }
+            let (wide, weeks) = (ledger.wide.len() as u64, ledger.weeks.len() as u64);
+            let taken = bytes as u64 + MAP_FILL * weeks * size_of::<(Week, WeekTable)>() as u64;
+            let allowed = LEDGER_BYTES
+                + EVENT_BYTES_MAX * events
+                + ONE_DAY_BYTES_MAX * one_day
+                + SEVERAL_DAYS_BYTES_MAX * (several - wide)
+                + WIDE_BYTES_MAX * wide
+                + CALENDAR_WEEK_BYTES_MAX * weeks;
+            assert!(taken <= allowed, "{taken} of {allowed} bytes for {events} events");
+            if events > 10_000 {
+                percent_max = percent_max.max(taken * 100 / allowed);
+            }
+        }
+        percent_max
+    }
+
+    /// The customer and the day of an event.
+    type Shape = fn(u32) -> (u32, u32);
+
+    #[test]
+    fn memory_is_within_its_bounds_whatever_the_customers_times_and_amounts() {
+        let (little, much) = ("$1.00", "$90,000,000,000,000.00");
+        let shapes: [(&str, Shape); 5] = [
+            ("each customer on one day", |n| (n, 4)),
+            ("each customer on two days of a week", |n| (n / 2, 4 + n % 2)),
+            ("all customers on one day, then all on another", |n| (n % 15_000, 4 + n / 15_000)),
+            ("each event in a week of its own", |n| (n % 3, 7 * n)),
+            ("customers that come often", |n| (n % 100, 4 + n / 3_000)),
+        ];
+        for (name, shape) in shapes {
+            for amount in [little, much] {
+                let percent = percent_of_allowed_max((0..30_000).map(|n| (shape(n).0, shape(n).1, amount)));
+                assert!(percent >= 50, "the bounds say little of {name}, {amount}: {percent} %");
+            }
+        }
+    }
+}

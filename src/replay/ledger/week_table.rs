@@ -1,0 +1,240 @@
+//! The usage of customers in one week, small for those who load seldom and quick for those who load often.
+//!
+//! A customer with one day takes a row of 22 bytes. From the second day on the whole week takes one row of 52: that is one
+//! place in memory, and the week of a hundred thousand customers stays in a processor's cache. These rows are narrow: a day
+//! of more than 2^32 - 1 cents or 255 loads moves the customer's week to [`WideWeeks`], and its row says where it is there.
+
+use hashbrown::HashTable;
+
+use crate::domain::{Cents, DayUsage, WeekUsage};
+use crate::replay::ledger::hash;
+use crate::replay::ledger::wide_weeks::WideWeeks;
+
+/// The usage. Customers are known by their [`Identity`](super::Identity).
+#[derive(Debug, Default)]
+pub(super) struct WeekTable {
+    /// Customers with one day.
+    days: HashTable<DayRow>,
+    /// Customers with more days, or with more than a row holds. None of them is in `days`.
+    weeks: HashTable<WeekRow>,
+}
+
+/// One customer's usage of one day. It is packed, because where customers come seldom most of the memory goes here.
+#[derive(Clone, Copy, Debug)]
+#[repr(Rust, packed)]
+struct DayRow {
+    customer: u128,
+    amount: u32,
+    count: u8,
+    days_since_monday: u8,
+}
+
+/// One customer's usage of the whole week, Monday first.
+#[derive(Clone, Copy, Debug)]
+#[repr(Rust, packed)]
+struct WeekRow {
+    customer: u128,
+    /// The days' amounts; of a wide week, the lower and the upper half of its place come first.
+    amounts: [u32; 7],
+    counts: [u8; 7],
+    /// Whether the usage is in [`WideWeeks`], and not here.
+    is_wide: bool,
+}
+
+const _: () = assert!(size_of::<DayRow>() == 22 && size_of::<WeekRow>() == 52, "what the module's text says");
+
+impl WeekTable {
+    /// Reads what [`WeekTable::change`] will read, only to have it in the cache.
+    pub(super) fn touch(&self, customer: u128) {
+        if let Some(row) = self.weeks.find(hash(customer), |row| row.customer == customer) {
+            std::hint::black_box(row.is_wide);
+        } else if let Some(row) = self.days.find(hash(customer), |row| row.customer == customer) {
+            std::hint::black_box(row.count);
+        }
+    }
+
+    /// Shows to `change` what the customer has used, and keeps what it says of that day, if anything.
+    pub(super) fn change(
+        &mut self,
+        wide: &mut WideWeeks,
+        customer: u128,
+        days_since_monday: u8,
+        change: impl FnOnce(&WeekUsage) -> Option<DayUsage>,
+    ) {
+        let Some(row) = self.weeks.find_mut(hash(customer), |row| row.customer == customer) else {
+            return self.change_first_day(wide, customer, days_since_monday, change);
+        };
+        if row.is_wide {
+            let Some(week) = wide.get_mut(row.place()) else { return };
+            if let Some(day) = change(&week.usage()) {
+                week.set_day(days_since_monday, day);
+            }
+            return;
+        }
+        let mut usage = row.usage();
+        let Some(day) = change(&usage) else { return };
+        if row.set_day(days_since_monday, day).is_none() {
+            usage.set_day(days_since_monday, day);
+            row.widen(wide.push(&usage));
+        }
+    }
+
+    /// The same for a customer who has no week row.
+    fn change_first_day(
+        &mut self,
+        wide: &mut WideWeeks,
+        customer: u128,
+        days_since_monday: u8,
+        change: impl FnOnce(&WeekUsage) -> Option<DayUsage>,
+    ) {
+        let before = self.days.find_entry(hash(customer), |row| row.customer == customer);
+        let mut usage = before.as_ref().map_or_else(|_| WeekUsage::default(), |row| row.get().usage());
+        let Some(day) = change(&usage) else { return };
+        match (narrow(day), before) {
+            (Some((amount, count)), Ok(mut row)) if row.get().days_since_monday == days_since_monday => {
+                *row.get_mut() = DayRow { customer, amount, count, days_since_monday };
+            }
+            (Some((amount, count)), Err(_)) => {
+                let row = DayRow { customer, amount, count, days_since_monday };
+                self.days.insert_unique(hash(customer), row, |row| hash(row.customer));
+            }
+            (_, before) => {
+                if let Ok(row) = before {
+                    row.remove();
+                }
+                usage.set_day(days_since_monday, day);
+                self.insert_week(wide, customer, &usage);
+            }
+        }
+    }
+
+    /// Gives a customer a week row.
+    fn insert_week(&mut self, wide: &mut WideWeeks, customer: u128, usage: &WeekUsage) {
+        let mut row = WeekRow { customer, amounts: [0; 7], counts: [0; 7], is_wide: false };
+        let is_narrow = (0..).zip(usage.days()).all(|(place, day)| row.set_day(place, *day).is_some());
+        if !is_narrow {
+            row.widen(wide.push(usage));
+        }
+        self.weeks.insert_unique(hash(customer), row, |row| hash(row.customer));
+    }
+
+    /// The memory that it has allocated, in bytes.
+    #[cfg(test)]
+    pub(super) fn allocated_bytes(&self) -> usize {
+        self.days.allocation_size() + self.weeks.allocation_size()
+    }
+
+    /// How many customers have a row of one day, and how many one of a week.
+    #[cfg(test)]
+    pub(super) fn rows(&self) -> [usize; 2] {
+        [self.days.len(), self.weeks.len()]
+    }
+}
+
+/// A day's amount and count, if they are not too much for a narrow row.
+fn narrow(DayUsage { amount, count }: DayUsage) -> Option<(u32, u8)> {
+    Some((u32::try_from(amount.get()).ok()?, u8::try_from(count).ok()?))
+}
+
+fn widen(amount: u32, count: u8) -> DayUsage {
+    DayUsage { amount: Cents::new(u64::from(amount)), count: u32::from(count) }
+}
+
+impl DayRow {
+    fn usage(&self) -> WeekUsage {
+        let mut usage = WeekUsage::default();
+        usage.set_day(self.days_since_monday, widen(self.amount, self.count));
+        usage
+    }
+}
+
+impl WeekRow {
+    /// The usage is at that place of the wide weeks from now on.
+    #[allow(clippy::cast_possible_truncation)]
+    fn widen(&mut self, place: u64) {
+        (self.amounts, self.is_wide) = ([place as u32, (place >> 32) as u32, 0, 0, 0, 0, 0], true);
+    }
+
+    fn place(&self) -> u64 {
+        let [low, high, ..] = self.amounts;
+        u64::from(low) | u64::from(high) << 32
+    }
+
+    /// None where it is too much.
+    fn set_day(&mut self, days_since_monday: u8, day: DayUsage) -> Option<()> {
+        let (mut amounts, place) = (self.amounts, usize::from(days_since_monday));
+        (*amounts.get_mut(place)?, *self.counts.get_mut(place)?) = narrow(day)?;
+        self.amounts = amounts;
+        Some(())
+    }
+
+    fn usage(&self) -> WeekUsage {
+        let (amounts, counts) = (self.amounts, self.counts);
+        let of = |place| Some(widen(*amounts.get(place)?, *counts.get(place)?));
+        WeekUsage::new(std::array::from_fn(|place| of(place).unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CUSTOMER: u128 = 7 << 64;
+    const LITTLE: DayUsage = DayUsage { amount: Cents::new(7), count: 1 };
+
+    fn usage(table: &mut WeekTable, wide: &mut WideWeeks, customer: u128) -> WeekUsage {
+        let mut seen = WeekUsage::default();
+        table.change(wide, customer, 0, |usage| {
+            seen = *usage;
+            None
+        });
+        seen
+    }
+
+    /// Sets days one after another; after each, the usage is what was set, and there are so many rows.
+    fn check(days: &[(u8, DayUsage, [usize; 3])]) {
+        let (mut table, mut wide, mut expected) = (WeekTable::default(), WideWeeks::default(), WeekUsage::default());
+        // Others with the same tag in the table.
+        for (other, day) in [(CUSTOMER + 1, 3), (CUSTOMER + 2, 4)] {
+            table.change(&mut wide, other, day, |_| Some(LITTLE));
+        }
+        for (place, day, rows) in days {
+            table.change(&mut wide, CUSTOMER, *place, |usage| {
+                assert_eq!(*usage, expected);
+                Some(*day)
+            });
+            expected.set_day(*place, *day);
+            assert_eq!(usage(&mut table, &mut wide, CUSTOMER), expected);
+            assert_eq!([table.days.len() - 2, table.weeks.len(), wide.len()], *rows);
+        }
+        assert_eq!(usage(&mut table, &mut wide, CUSTOMER + 1).days()[3], LITTLE);
+        assert_eq!(usage(&mut table, &mut wide, CUSTOMER + 2).days()[4], LITTLE);
+    }
+
+    #[test]
+    fn a_customer_has_one_row_whatever_the_days() {
+        let more = DayUsage { amount: Cents::new(u64::from(u32::MAX)), count: 255 };
+        check(&[(3, LITTLE, [1, 0, 0]), (3, more, [1, 0, 0]), (6, more, [0, 1, 0]), (0, LITTLE, [0, 1, 0])]);
+    }
+
+    #[test]
+    fn what_is_too_much_for_a_row_goes_to_the_wide_weeks() {
+        for too_much in [
+            DayUsage { amount: Cents::new(1 << 32), count: 1 },
+            DayUsage { amount: Cents::new(1), count: 256 },
+            DayUsage { amount: Cents::new(u64::MAX), count: u32::MAX },
+        ] {
+            check(&[(2, too_much, [0, 1, 1]), (2, LITTLE, [0, 1, 1]), (5, too_much, [0, 1, 1])]);
+            check(&[(2, LITTLE, [1, 0, 0]), (2, too_much, [0, 1, 1]), (3, LITTLE, [0, 1, 1])]);
+            check(&[(2, LITTLE, [1, 0, 0]), (4, too_much, [0, 1, 1]), (2, too_much, [0, 1, 1])]);
+            check(&[(2, LITTLE, [1, 0, 0]), (4, LITTLE, [0, 1, 0]), (2, too_much, [0, 1, 1]), (0, LITTLE, [0, 1, 1])]);
+        }
+    }
+
+    #[test]
+    fn who_does_not_change_anything_leaves_nothing() {
+        let (mut table, mut wide) = (WeekTable::default(), WideWeeks::default());
+        assert_eq!(usage(&mut table, &mut wide, CUSTOMER), WeekUsage::default());
+        assert_eq!([table.days.len(), table.weeks.len(), wide.len()], [0; 3]);
+    }
+}

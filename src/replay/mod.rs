@@ -1,0 +1,224 @@
+//! The file door: decides the lines of a stream, in order, on several threads.
+//!
+//! # The life of a block
+//! Each worker thread goes round with a block of whole lines at a time:
+//! 1. **take** the next block from the [source](source::Source) and, with it, a ticket: the blocks' order;
+//! 2. **read** its [lines](line::Line), at the same time as other workers read theirs;
+//! 3. **decide** its attempts: customers are dealt out to [stripes](stripes::Stripes), each a ledger of its own, and a worker passes
+//!    through every stripe in its ticket's turn. So every customer's attempts are decided in the input's order,
+//!    whichever thread does it, while blocks follow one another through the stripes;
+//! 4. **settle**: in its ticket's turn the block's decisions and rejects are written, and it is counted.
+//!
+//! [`StoreReplay`] goes a similar way with a store in the place of the stripes, and tasks in the place of threads.
+//!
+//! Steps 3 and 4 wait at [turnstiles](turnstile::Turnstile): nothing is queued, nothing is reordered, and at most one
+//! block for each thread is in memory.
+
+mod flow;
+pub mod generate;
+pub mod ledger;
+mod line;
+mod manifest;
+mod outlet;
+mod store;
+mod stripes;
+mod tally;
+mod turnstile;
+mod verify;
+
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+
+use crate::deciding::Reason;
+use crate::domain::Limits;
+use crate::replay::ledger::Identifier;
+use crate::replay::line::{read_lines, read_pending};
+pub use crate::replay::manifest::{Comparison, Entered, Manifest, ManifestCheck, ManifestEntry};
+use crate::replay::outlet::Settled;
+pub use crate::replay::outlet::{Observer, Outlet};
+pub use crate::replay::store::StoreReplay;
+use crate::replay::stripes::Stripes;
+pub use crate::replay::tally::Tally;
+use crate::replay::turnstile::Turnstile;
+use crate::wire::Reasons;
+use crate::wire::lines::{Piece, Source};
+
+/// How a stream is to be replayed.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// The limits in force.
+    pub limits: Limits,
+    /// Whether each decision names its reasons.
+    pub reasons: Reasons,
+    /// How many threads read, decide and write. It changes nothing in what is written.
+    pub threads: NonZeroUsize,
+    /// The secret under which events are told apart, drawn at random for each run.
+    pub identity_key: [u8; 16],
+}
+
+/// How a replay ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What was settled.
+    pub tally: Tally,
+    /// Whether the end of the input was reached. If not, the reader of the decisions has gone away.
+    pub is_complete: bool,
+}
+
+/// Why a replay could not go on. What was settled before has been written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The input could not be read on.
+    #[error("could not read the input after line {lines}")]
+    Read {
+        /// How many lines had been read.
+        lines: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The store did not decide. Every decision of the blocks before this line's has been written.
+    #[error("line {line} could not be decided; the same command again goes on where this one stopped")]
+    Store {
+        /// Which line.
+        line: u64,
+        /// Why.
+        source: Reason,
+    },
+    /// The run began with other lines. None of them has been decided now.
+    #[error(
+        "{} not as this run began with: the input has changed. Put the lines back as they were and run the same command \
+         again; then decide changed and new attempts from a file of their own, with another --run", lines(*first_line, *last_line)
+    )]
+    InputChanged {
+        /// Number of the first of these lines.
+        first_line: u64,
+        /// Number of the last one.
+        last_line: u64,
+    },
+    /// The decisions could not be written.
+    #[error("could not write the decisions")]
+    WriteDecisions(#[source] io::Error),
+    /// The rejects could not be written.
+    #[error("could not write the rejects")]
+    WriteRejects(#[source] io::Error),
+}
+
+fn lines(first: u64, last: u64) -> String {
+    if first == last { format!("line {first} is") } else { format!("lines {first} to {last} are") }
+}
+
+impl Replay {
+    /// Decides every line of `input` and hands everything to `outlet`, in the input's order.
+    ///
+    /// A reader of the decisions that goes away (a broken pipe) ends the replay early and is no error.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when the input cannot be read on, or an output cannot be written.
+    pub fn run<R: Read + Send>(&self, input: R, outlet: Outlet<'_>) -> Result<Report, ReplayError> {
+        let run = Run::new(self, input, outlet);
+        std::thread::scope(|scope| {
+            for _ in 1..self.threads.get() {
+                // Where there can be no more threads, fewer do the same.
+                if std::thread::Builder::new().spawn_scoped(scope, || run.work()).is_err() {
+                    break;
+                }
+            }
+            run.work();
+        });
+        run.outlet.into_inner().finish()
+    }
+}
+
+/// One replay under way, shared by its workers.
+struct Run<'a, 'o, R> {
+    replay: &'a Replay,
+    identifier: Identifier,
+    source: Mutex<Source<R>>,
+    stripes: Stripes,
+    outlet: Turnstile<Outlet<'o>>,
+}
+
+impl<'a, 'o, R: Read> Run<'a, 'o, R> {
+    fn new(replay: &'a Replay, input: R, outlet: Outlet<'o>) -> Run<'a, 'o, R> {
+        Run {
+            replay,
+            identifier: Identifier::new(replay.identity_key),
+            source: Mutex::new(Source::new(input)),
+            stripes: Stripes::new(),
+            outlet: Turnstile::new(outlet),
+        }
+    }
+
+    /// Goes round with one block at a time until there are no more, or until the outlet takes no more.
+    fn work(&self) {
+        let _close_on_panic = CloseOnPanic(self);
+        let mut block = Vec::new();
+        while let Some((ticket, piece)) = self.take(&mut block) {
+            if self.pass(ticket, piece, &block).is_none() {
+                return;
+            }
+        }
+    }
+
+    fn take(&self, block: &mut Vec<u8>) -> Option<(u64, Piece)> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).take(block)
+    }
+
+    /// Takes a block through its steps. None when the replay is over before its end.
+    fn pass(&self, ticket: u64, piece: Piece, block: &[u8]) -> Option<()> {
+        let is_lines = matches!(piece, Piece::Lines);
+        let read = |raw, _| read_pending(raw, &self.identifier);
+        let (mut lines, line_count) = if is_lines { read_lines(block, read) } else { (Vec::new(), 0) };
+        self.stripes.decide(ticket, &mut lines, &self.replay.limits)?;
+        let settled = Settled::new(&lines, line_count, &self.replay.limits, self.replay.reasons);
+        let mut outlet = self.outlet.enter(ticket).filter(|outlet| !outlet.is_stopped())?;
+        let written = match piece {
+            Piece::Lines => outlet.settle(&settled),
+            Piece::Overlong { begins, ends } => outlet.settle_overlong(block, begins, ends),
+            Piece::Failed(error) => outlet.fail_to_read(error),
+        };
+        written.map_err(|failure| outlet.stop(failure)).ok()
+    }
+}
+
+/// A worker that panics will never enter with its ticket, and the others would wait for it for ever.
+struct CloseOnPanic<'r, 'a, 'o, R: Read>(&'r Run<'a, 'o, R>);
+
+impl<R: Read> Drop for CloseOnPanic<'_, '_, '_, R> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stripes.close();
+            self.0.outlet.close();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn invalid(&mut self, _line: u64, _error: &crate::domain::LoadError) {}
+        fn settled(&mut self, _tally: &Tally) {}
+    }
+
+    #[test]
+    fn a_worker_that_panics_with_a_ticket_sends_the_others_home() {
+        let threads = NonZeroUsize::MIN;
+        let replay = Replay { limits: Limits::default(), reasons: Reasons::Omitted, threads, identity_key: [0; 16] };
+        let outlet = Outlet::new(io::sink(), None, Nobody);
+        let run = Run::new(&replay, io::empty(), outlet);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| run.pass(1, Piece::Lines, b""));
+            let panicked = scope.spawn(|| {
+                let _close_on_panic = CloseOnPanic(&run);
+                panic!("with ticket 0");
+            });
+            assert!(panicked.join().is_err());
+            assert_eq!(other.join().unwrap(), None);
+        });
+    }
+}

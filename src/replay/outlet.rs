@@ -1,0 +1,169 @@
+//! Where everything goes out: decisions, rejects and counts, block after block.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use crate::domain::{Decision, Limits, LoadAttempt, LoadError};
+use crate::replay::Tally;
+use crate::replay::ledger::{Outcome, PendingAttempt};
+use crate::replay::line::{Invalid, Line};
+use crate::replay::{ReplayError, Report};
+use crate::wire::{Reasons, RejectWriter, write_decision};
+
+/// What a replay writes to and whom it tells.
+pub struct Outlet<'o> {
+    /// Takes the decisions, a block at a time.
+    decisions: Box<dyn Write + Send + 'o>,
+    rejects: Option<RejectWriter<Box<dyn Write + Send + 'o>>>,
+    observer: Box<dyn Observer + Send + 'o>,
+    /// Lines of the input that have been settled, blank ones too.
+    lines: u64,
+    tally: Tally,
+    /// Why the replay has been stopped before its end.
+    failure: Option<ReplayError>,
+}
+
+/// Who wants to know how a replay gets on.
+pub trait Observer {
+    /// This line of the input, from 1, is invalid.
+    fn invalid(&mut self, line: u64, error: &LoadError);
+
+    /// A block has been settled; this is all up to now.
+    fn settled(&mut self, tally: &Tally);
+}
+
+/// A block that has been decided, rendered outside of its turn.
+#[derive(Debug, Default)]
+pub(super) struct Settled<'b> {
+    pub(super) decisions: Vec<u8>,
+    pub(super) invalid: Vec<&'b Invalid<'b>>,
+    /// Blank lines too.
+    pub(super) line_count: u64,
+    pub(super) tally: Tally,
+}
+
+impl<'b> Settled<'b> {
+    /// Renders the decisions of a block of so many lines, and counts them.
+    pub(super) fn new(lines: &'b [Line<'b>], line_count: u64, limits: &Limits, reasons: Reasons) -> Settled<'b> {
+        let mut settled = Settled { line_count, ..Settled::default() };
+        for line in lines {
+            match line {
+                Line::Valid(PendingAttempt { attempt, outcome, .. }) => {
+                    let Some(outcome) = *outcome else { continue };
+                    settled.tally.count(outcome);
+                    if let Outcome::Decided(decision) = outcome {
+                        settled.write(attempt, decision, limits, reasons);
+                    }
+                }
+                Line::Invalid(invalid) => {
+                    settled.tally.count_invalid();
+                    settled.invalid.push(invalid);
+                }
+            }
+        }
+        assert_eq!(settled.tally.attempts(), lines.len() as u64, "every line of a block comes to something");
+        settled
+    }
+
+    fn write(&mut self, attempt: &LoadAttempt<'_>, decision: Decision, limits: &Limits, reasons: Reasons) {
+        let (id, customer_id) = (attempt.id.as_str(), attempt.customer_id.as_str());
+        let reasons = reasons.named(decision.reasons().codes(limits));
+        write_decision(&mut self.decisions, id, customer_id, decision.is_accepted(), reasons);
+    }
+}
+
+impl<'o> Outlet<'o> {
+    /// Decisions go to `decisions` and are flushed block by block; invalid lines go whole to `rejects`, if given.
+    pub fn new(
+        decisions: impl Write + Send + 'o,
+        rejects: Option<Box<dyn Write + Send + 'o>>,
+        observer: impl Observer + Send + 'o,
+    ) -> Outlet<'o> {
+        Outlet {
+            decisions: Box::new(decisions),
+            rejects: rejects.map(RejectWriter::new),
+            observer: Box::new(observer),
+            lines: 0,
+            tally: Tally::default(),
+            failure: None,
+        }
+    }
+
+    /// Writes out a block of whole lines.
+    pub(super) fn settle(&mut self, block: &Settled<'_>) -> Result<(), ReplayError> {
+        self.decisions
+            .write_all(&block.decisions)
+            .and_then(|()| self.decisions.flush())
+            .map_err(ReplayError::WriteDecisions)?;
+        for invalid in &block.invalid {
+            let line = self.lines + invalid.line_in_block + 1;
+            self.observer.invalid(line, &invalid.error);
+            self.reject(|rejects| rejects.write(line, &invalid.error, &invalid.raw))?;
+        }
+        if !block.invalid.is_empty() {
+            self.reject(RejectWriter::flush)?;
+        }
+        self.lines += block.line_count;
+        self.tally.add(&block.tally);
+        self.observer.settled(&self.tally);
+        Ok(())
+    }
+
+    /// Writes out a part of a line that is too long to be an attempt.
+    pub(super) fn settle_overlong(&mut self, part: &[u8], begins: bool, ends: bool) -> Result<(), ReplayError> {
+        let error = LoadError::TooLong;
+        let line = self.lines + 1;
+        if begins {
+            self.observer.invalid(line, &error);
+            self.reject(|rejects| rejects.begin(line, &error))?;
+        }
+        self.reject(|rejects| rejects.push(part))?;
+        if ends {
+            self.reject(RejectWriter::end_if_begun)?;
+            self.lines += 1;
+            self.tally.count_invalid();
+            self.observer.settled(&self.tally);
+        }
+        Ok(())
+    }
+
+    /// The input cannot be read on.
+    pub(super) fn fail_to_read(&mut self, source: io::Error) -> Result<(), ReplayError> {
+        self.reject(RejectWriter::end_if_begun)?;
+        Err(ReplayError::Read { lines: self.lines, source })
+    }
+
+    /// Nothing more is to be written, and this is why.
+    pub(super) fn stop(&mut self, failure: ReplayError) {
+        self.failure = Some(failure);
+    }
+
+    /// Whether nothing more is to be written. Then a later block must not be: it would leave a hole before it.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// How it all ended.
+    pub(super) fn finish(self) -> Result<Report, ReplayError> {
+        match self.failure {
+            None => Ok(Report { tally: self.tally, is_complete: true }),
+            Some(ReplayError::WriteDecisions(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Ok(Report { tally: self.tally, is_complete: false })
+            }
+            Some(failure) => Err(failure),
+        }
+    }
+
+    fn reject(
+        &mut self,
+        write: impl FnOnce(&mut RejectWriter<Box<dyn Write + Send + 'o>>) -> io::Result<()>,
+    ) -> Result<(), ReplayError> {
+        self.rejects.as_mut().map_or(Ok(()), write).map_err(ReplayError::WriteRejects)
+    }
+}
+
+impl fmt::Debug for Outlet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet").field("lines", &self.lines).field("tally", &self.tally).finish_non_exhaustive()
+    }
+}

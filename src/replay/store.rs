@@ -1,0 +1,228 @@
+//! The same file through a store: customers in parallel, each in its own order.
+//!
+//! The run's name and the line number stand for the message id. So a line that has been decided in this run, in
+//! whatever attempt at it, is a redelivery, and its stored decision is written again; an event that another run or
+//! another line brought is a duplicate.
+//!
+//! Blocks overlap: while the last customers of one are being decided, the next one's are read for. A block is written
+//! when all of it is decided and those before it are written.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use crate::deciding::{Answer, Decider, Delivery, Group, Outcome, Unsettled};
+use crate::deciding::{Clock, Store};
+use crate::replay::Manifest;
+use crate::replay::flow::Flow;
+use crate::replay::ledger;
+use crate::replay::line::{Invalid, Line};
+use crate::replay::outlet::{Outlet, Settled};
+use crate::replay::verify::{Lines, Verified, Verifier};
+use crate::replay::{ReplayError, Report};
+use crate::wire::{Reasons, write_decision};
+
+/// How many blocks are under way at most: the one that is written next, one behind it, so that there is always
+/// something to decide, and one more for when a customer keeps the first one waiting.
+const BLOCKS_MAX: usize = 3;
+
+/// How a stream is to be replayed through a store.
+#[derive(Debug)]
+pub struct StoreReplay<S, C> {
+    /// What decides.
+    pub decider: Arc<Decider<S, C>>,
+    /// The run's name.
+    pub run: String,
+    /// Whether each decision names its reasons.
+    pub reasons: Reasons,
+    /// How many customers are decided at once.
+    pub customers_max: NonZeroUsize,
+}
+
+/// What became of each valid line, by its number.
+type Outcomes = BTreeMap<u64, (Delivery, Outcome)>;
+
+/// A piece of the input under way.
+enum Open {
+    Lines(Block),
+    Overlong { part: Vec<u8>, begins: bool, ends: bool },
+    Failed(io::Error),
+}
+
+/// Lines under way.
+#[derive(Default)]
+struct Block {
+    /// How many of its customers are not decided yet.
+    groups_left: usize,
+    outcomes: Outcomes,
+    invalid: Vec<Invalid<'static>>,
+    line_count: u64,
+}
+
+/// Everything under way.
+struct Run<'r, 'o, S, C> {
+    replay: &'r StoreReplay<S, C>,
+    outlet: &'r mut Outlet<'o>,
+    flow: Flow<S, C>,
+    /// In the input's order.
+    open: VecDeque<Open>,
+    /// The number of the first of them.
+    blocks_before: u64,
+    lines_before: u64,
+    /// The first line that could not be decided.
+    failure: Option<ReplayError>,
+}
+
+impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
+    /// Decides every line of `input` and hands everything to `outlet`, in the input's order.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when the input cannot be read on, the store does not decide, or an output cannot be written.
+    pub async fn run<R: Read + Send + 'static>(&self, input: R, mut outlet: Outlet<'_>) -> Result<Report, ReplayError> {
+        let flow = Flow::new(Arc::clone(&self.decider), self.customers_max.get());
+        let (replay, open) = (self, VecDeque::new());
+        let run = Run { replay, outlet: &mut outlet, flow, open, blocks_before: 0, lines_before: 0, failure: None };
+        if let Err(failure) = run.finish(input).await {
+            outlet.stop(failure);
+        }
+        outlet.finish()
+    }
+
+    fn render<'b>(&self, block: &'b Block) -> Result<Settled<'b>, ReplayError> {
+        let mut settled = Settled { line_count: block.line_count, ..Settled::default() };
+        for (delivery, outcome) in block.outcomes.values() {
+            self.write(&mut settled, delivery, outcome)?;
+        }
+        for invalid in &block.invalid {
+            settled.tally.count_invalid();
+            settled.invalid.push(invalid);
+        }
+        Ok(settled)
+    }
+
+    fn write(&self, settled: &mut Settled<'_>, delivery: &Delivery, outcome: &Outcome) -> Result<(), ReplayError> {
+        let record = match outcome {
+            Outcome::Decided(record) | Outcome::Redelivered { record, is_same_message: true } => record,
+            // One that another door has not published yet: it is not this door's to publish.
+            Outcome::Redelivered { is_same_message: false, .. } | Outcome::Ignored { .. } => {
+                settled.tally.count(ledger::Outcome::Ignored);
+                return Ok(());
+            }
+        };
+        if record.fingerprint != delivery.fingerprint() {
+            let line = delivery.place;
+            return Err(ReplayError::InputChanged { first_line: line, last_line: line });
+        }
+        let decision = &record.decision;
+        settled.tally.count(ledger::Outcome::Decided(decision.decision(&self.decider.limits)));
+        let reasons = self.reasons.named(decision.reasons.iter().map(String::as_str));
+        let (id, customer_id) = (&decision.key.event_id, &decision.key.customer_id);
+        write_decision(&mut settled.decisions, id, customer_id, decision.accepted, reasons);
+        Ok(())
+    }
+}
+
+impl<S: Store + Manifest + 'static, C: Clock + 'static> Run<'_, '_, S, C> {
+    async fn finish<R: Read + Send + 'static>(mut self, input: R) -> Result<(), ReplayError> {
+        let (decider, run) = (Arc::clone(&self.replay.decider), self.replay.run.clone());
+        let mut parts =
+            Verifier::start(decider, run, input).map_err(|source| ReplayError::Read { lines: 0, source })?;
+        let mut is_at_end = false;
+        while !(is_at_end && self.flow.is_empty()) {
+            tokio::select! {
+                part = parts.recv(), if !is_at_end && self.open.len() < BLOCKS_MAX => match part {
+                    Some(Ok(Some(part))) => self.open(part),
+                    Some(Ok(None)) => is_at_end = true,
+                    // What stands before is decided and written all the same.
+                    Some(Err(failure)) => self.failure = Some(failure),
+                    None => {
+                        self.open.push_back(Open::Failed(io::Error::other("reading broke off")));
+                        is_at_end = true;
+                    }
+                },
+                Some((block, answer)) = self.flow.next() => self.note(block, answer),
+                else => break,
+            }
+            is_at_end |= self.failure.is_some();
+            self.write()?;
+        }
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    /// Takes in the next part of the input.
+    fn open(&mut self, part: Verified) {
+        let open = match part {
+            Verified::Lines(lines) => Open::Lines(self.begin(lines)),
+            Verified::Overlong { part, begins, ends } => {
+                self.lines_before += u64::from(ends);
+                Open::Overlong { part, begins, ends }
+            }
+            Verified::Failed(error) => Open::Failed(error),
+        };
+        self.open.push_back(open);
+    }
+
+    /// Sends a block's customers on their way.
+    fn begin(&mut self, Lines { parsed, line_count, .. }: Lines) -> Block {
+        self.lines_before += line_count;
+        let mut block = Block { line_count, ..Block::default() };
+        let mut groups = BTreeMap::<String, Group>::new();
+        for line in parsed {
+            match line {
+                Line::Valid(delivery) => {
+                    groups.entry(delivery.customer_id().to_owned()).or_default().deliveries.push(delivery);
+                }
+                Line::Invalid(invalid) => block.invalid.push(invalid),
+            }
+        }
+        block.groups_left = groups.len();
+        self.flow.take(self.blocks_before + self.open.len() as u64, groups);
+        block
+    }
+
+    /// Keeps what a customer's lines have come to. After the first failure nothing is begun any more.
+    fn note(&mut self, block: Option<u64>, answer: Answer) {
+        let place = block.and_then(|block| usize::try_from(block.checked_sub(self.blocks_before)?).ok());
+        match (answer, place.and_then(|place| self.open.get_mut(place))) {
+            (Ok(settled), Some(Open::Lines(block))) => {
+                block.groups_left -= 1;
+                block.outcomes.extend(settled.into_iter().map(|settled| (settled.0.place, settled)));
+            }
+            (Ok(_), _) => {}
+            (Err(unsettled), _) => self.fail(*unsettled),
+        }
+    }
+
+    fn fail(&mut self, Unsettled { deliveries, reason, .. }: Unsettled) {
+        self.flow.stop();
+        let line = deliveries.first().map_or(self.lines_before, |delivery| delivery.place);
+        let is_first = !matches!(self.failure, Some(ReplayError::Store { line: other, .. }) if other <= line);
+        if is_first {
+            self.failure = Some(ReplayError::Store { line, source: reason });
+        }
+    }
+
+    /// Writes what is whole, in the input's order. Of a block with a failure in it nothing is written: the same run
+    /// again finds what has been decided of it.
+    fn write(&mut self) -> Result<(), ReplayError> {
+        while let Some(open) = self.open.pop_front_if(|open| open.is_whole()) {
+            self.blocks_before += 1;
+            match open {
+                Open::Lines(block) => self.outlet.settle(&self.replay.render(&block)?)?,
+                Open::Overlong { part, begins, ends } => self.outlet.settle_overlong(&part, begins, ends)?,
+                Open::Failed(error) => self.outlet.fail_to_read(error)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    const fn is_whole(&self) -> bool {
+        match self {
+            Open::Lines(block) => block.groups_left == 0,
+            Open::Overlong { .. } | Open::Failed(_) => true,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The queue's door: an SQS event into messages, and what became of them into the answer.
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use chrono::{DateTime, Utc};
+
+use crate::deciding::consumer::{Consumer, Deadline, Report};
+use crate::deciding::message::message;
+use crate::deciding::{Clock, Queues, Received, Store};
+
+/// An event that cannot be answered message by message: the whole batch has to be delivered again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// It is no event of SQS. What stands in it is not repeated: it may be anything.
+    #[error("this is no event of SQS (line {line}, column {column}); connect the function to a FIFO queue")]
+    NotSqs {
+        /// The line of the event's JSON at which that was seen, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
+    /// A record without an id could not be reported if it failed.
+    #[error("record {number} of the event has no messageId, so that it could not be reported; is this an SQS event?")]
+    NoMessageId {
+        /// Its number in the event, from 1.
+        number: usize,
+    },
+}
+
+/// Reads an event's JSON.
+///
+/// # Errors
+/// [`EventError::NotSqs`].
+pub fn read_event(json: &str) -> Result<SqsEvent, EventError> {
+    serde_json::from_str(json).map_err(|error| EventError::NotSqs { line: error.line(), column: error.column() })
+}
+
+/// Handles one event. `end` is when the invocation is killed.
+///
+/// # Errors
+/// [`EventError`] before anything has been done.
+pub async fn handle<S: Store, Q: Queues, C: Clock>(
+    consumer: &Consumer<S, Q, C>,
+    event: SqsEvent,
+    end: DateTime<Utc>,
+) -> Result<(SqsBatchResponse, Report), EventError> {
+    let deadline = Deadline::before(end, consumer.decider.clock.now());
+    let ids = message_ids(&event)?;
+    let (mut messages, mut failed, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, record) in (0..).zip(event.records) {
+        let received = received(record);
+        let sent_at = received.sent_at;
+        if let Some(message) = message(place, received) {
+            messages.push(message);
+        } else {
+            failed.push(place);
+            unusable.push(sent_at);
+        }
+    }
+    let mut handled = consumer.handle(messages, deadline).await;
+    handled.report.count_failed(unusable, consumer.decider.clock.now());
+    failed.extend(handled.failed);
+    failed.sort_unstable();
+    let mut response = SqsBatchResponse::default();
+    for place in failed {
+        let id = usize::try_from(place).ok().and_then(|place| ids.get(place));
+        if let Some(id) = id {
+            response.add_failure(id.clone());
+        }
+    }
+    Ok((response, handled.report))
+}
+
+fn message_ids(event: &SqsEvent) -> Result<Vec<String>, EventError> {
+    let id = |(number, record): (usize, &SqsMessage)| {
+        let id = record.message_id.clone().filter(|id| !id.is_empty());
+        id.ok_or(EventError::NoMessageId { number })
+    };
+    (1..).zip(&event.records).map(id).collect()
+}
+
+/// A record of an event as a message that was received. What Lambda does not say, nobody here asks for.
+fn received(record: SqsMessage) -> Received {
+    let SqsMessage { message_id, body, mut attributes, .. } = record;
+    Received {
+        message_id: message_id.unwrap_or_default(),
+        group_id: attributes.remove("MessageGroupId").unwrap_or_default(),
+        deduplication_id: attributes.remove("MessageDeduplicationId"),
+        receive_count: attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()),
+        sent_at: attributes
+            .get("SentTimestamp")
+            .and_then(|ms| ms.parse().ok())
+            .and_then(DateTime::<Utc>::from_timestamp_millis),
+        body: body.unwrap_or_default(),
+        ..Received::default()
+    }
+}

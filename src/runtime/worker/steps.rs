@@ -1,0 +1,123 @@
+//! What a worker does, each in a task of its own: poll, work, keep invisible, give back.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::select;
+use tokio::sync::watch;
+
+use crate::deciding::consumer::{Deadline, Report};
+use crate::deciding::message::message;
+use crate::deciding::{Clock, Inbox, QueueError, Queues, RECEIVE_MAX, Receipt, Received, Store, with_sources};
+use crate::runtime::worker::Worker;
+use crate::runtime::worker::pool::Batch;
+
+/// How often a message that is settled is tried to be deleted. The client has its own repetitions besides.
+const DELETIONS_MAX: u32 = 3;
+
+/// How long to wait before deleting again; each further time twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+/// How long to wait before polling again after polling has failed; each further time twice as long, up to the longest.
+const POLL_FIRST_WAIT: Duration = Duration::from_millis(200);
+const POLL_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// What a task has come to.
+pub(super) enum Done {
+    Polled(Result<Vec<Received>, QueueError>),
+    Worked {
+        batch: u64,
+        report: Box<Report>,
+        time: Duration,
+    },
+    /// With the instant until which the messages stay invisible.
+    Extended {
+        batch: u64,
+        extended: Result<DateTime<Utc>, QueueError>,
+    },
+    GivenBack,
+}
+
+impl<S, Q, C, I> Worker<S, Q, C, I>
+where
+    S: Store + 'static,
+    Q: Queues + 'static,
+    C: Clock + 'static,
+    I: Inbox + 'static,
+{
+    /// Waits for messages; after failures, a while before that. Receives nothing once the worker is stopping.
+    pub(super) async fn poll(&self, failures: u32, mut is_stopping: watch::Receiver<bool>) -> Done {
+        if failures > 0 {
+            let wait = POLL_FIRST_WAIT.saturating_mul(1 << (failures - 1).min(8)).min(POLL_WAIT_MAX);
+            select! {
+                () = self.consumer.decider.clock.sleep(wait) => {}
+                _ = is_stopping.wait_for(|is_stopping| *is_stopping) => {}
+            }
+        }
+        if *is_stopping.borrow() {
+            return Done::Polled(Ok(vec![]));
+        }
+        Done::Polled(self.inbox.receive(RECEIVE_MAX, self.settings.poll_wait, Some(self.settings.visibility)).await)
+    }
+
+    /// Settles one customer's messages, and deletes those that are settled.
+    pub(super) async fn work(&self, batch: Batch) -> Done {
+        let (id, begun) = (batch.id, self.consumer.decider.clock.now());
+        let (mut messages, mut receipts, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, received) in (0..).zip(batch.messages) {
+            let (receipt, sent_at) = (received.receipt.clone(), received.sent_at);
+            match message(place, received) {
+                Some(message) => {
+                    receipts.push((message.place, receipt));
+                    messages.push(message);
+                }
+                None => unusable.push(sent_at),
+            }
+        }
+        let work_timeout = TimeDelta::from_std(self.settings.work_timeout).unwrap_or(TimeDelta::MAX);
+        let mut handled = self.consumer.handle(messages, Deadline::before(begun + work_timeout, begun)).await;
+        handled.report.count_failed(unusable, self.consumer.decider.clock.now());
+        let settled = receipts.into_iter().filter(|(place, _)| !handled.failed.contains(place));
+        self.delete(settled.map(|(_, receipt)| receipt).collect()).await;
+        let time = (self.consumer.decider.clock.now() - begun).to_std().unwrap_or_default();
+        Done::Worked { batch: id, report: Box::new(handled.report), time }
+    }
+
+    /// Deletes messages. One that stays is delivered again, and found to be decided.
+    async fn delete(&self, mut receipts: Vec<Receipt>) {
+        let mut tries = 1;
+        while !receipts.is_empty() {
+            let answers = self.inbox.delete(&receipts).await;
+            let left = receipts.into_iter().zip(answers).filter_map(|(receipt, answer)| Some((receipt, answer.err()?)));
+            let (left, errors): (Vec<_>, Vec<_>) = left.unzip();
+            receipts = left;
+            if let Some(error) = errors.first().filter(|_| tries == DELETIONS_MAX) {
+                let error = with_sources(error);
+                tracing::warn!(messages = receipts.len(), error, "settled, but not deleted; delivered again");
+                return;
+            }
+            if !receipts.is_empty() {
+                self.consumer.decider.clock.sleep(FIRST_WAIT.saturating_mul(1 << (tries - 1))).await;
+                tries += 1;
+            }
+        }
+    }
+
+    /// Keeps messages invisible for another visibility time-out.
+    pub(super) async fn extend(&self, batch: u64, receipts: Vec<Receipt>) -> Done {
+        let until = self.consumer.decider.clock.now() + self.settings.visibility;
+        let answers = self.inbox.set_visibility(&receipts, self.settings.visibility).await;
+        let failed = answers.into_iter().find_map(Result::err);
+        Done::Extended { batch, extended: failed.map_or(Ok(until), Err) }
+    }
+
+    /// Lets others have messages at once.
+    pub(super) async fn give_back(&self, receipts: Vec<Receipt>) -> Done {
+        let answers = self.inbox.set_visibility(&receipts, Duration::ZERO).await;
+        if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
+            let error = with_sources(error);
+            tracing::warn!(error, "messages could not be given back; they come again after their visibility time-out");
+        }
+        Done::GivenBack
+    }
+}
