@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Error, Result};
 
-use loadgate::deciding::{Carrier, Delivery};
+use loadgate::deciding::{Delivery, MessageSource};
 use loadgate::domain::LoadAttempt;
 use loadgate::wire::read_attempt;
 use serde_json::json;
@@ -71,7 +71,7 @@ impl Case {
     /// One attempt that was received before, and then not decided.
     pub(crate) fn undecided(name: &str) -> Result<Case> {
         let mut case = Case::lone(name, "$1.00", None)?;
-        case.batches.iter_mut().flatten().for_each(|delivery| delivery.carrier.is_redelivery = true);
+        case.batches.iter_mut().flatten().for_each(|delivery| delivery.source.is_redelivery = true);
         Ok(case)
     }
 
@@ -126,11 +126,11 @@ fn mixed(customer: &str, repeats: Repeats, percent: usize, seed: u64) -> Result<
     Ok(batches)
 }
 
-fn repeated(earlier: &Delivery, repeats: Repeats, place: usize) -> Delivery {
+fn repeated(earlier: &Delivery, repeats: Repeats, index: usize) -> Delivery {
     let mut again = earlier.clone();
     match repeats {
-        Repeats::Duplicates => again.carrier.message_id = message_id(&format!("again-{place}")),
-        Repeats::Redeliveries => again.carrier.is_redelivery = true,
+        Repeats::Duplicates => again.source.message_id = message_id(&format!("again-{index}")),
+        Repeats::Redeliveries => again.source.is_redelivery = true,
     }
     again
 }
@@ -142,8 +142,8 @@ fn delivery(customer: &str, n: usize, amount: &str) -> Result<Delivery> {
     let line = json!({"id": id, "customer_id": customer, "load_amount": amount, "time": time}).to_string();
     let written = read_attempt(line.as_bytes()).map_err(Error::other)?;
     let attempt = LoadAttempt::check(written.clone()).map_err(Error::other)?;
-    let carrier = Carrier { message_id: message_id(&format!("{customer}-{n}")), ..Carrier::default() };
-    Ok(Delivery::new(n as u64, carrier, &written, attempt))
+    let source = MessageSource { message_id: message_id(&format!("{customer}-{n}")), ..MessageSource::default() };
+    Ok(Delivery::new(n as u64, source, &written, attempt))
 }
 
 /// An id as long as SQS makes them.

@@ -17,10 +17,12 @@ use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::adapters::{MemoryStore, SystemClock, aws};
 use loadgate::config::TableNames;
 use loadgate::deciding::Decider;
-use loadgate::deciding::{Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Units};
+use loadgate::deciding::{
+    Commit, Consistency, CorrelationRecord, Lookup, PublicationChange, Snapshot, Store, StoreError, Units,
+};
 use loadgate::domain::{Limits, LoadError};
 use loadgate::replay::{Entered, Manifest, ManifestEntry, Tally};
-use loadgate::replay::{Observer, Outlet, StoreReplay};
+use loadgate::replay::{ReplayObserver, ReplayOutput, StoreReplay};
 use loadgate::wire::Reasons;
 use tokio::task::JoinSet;
 
@@ -71,7 +73,7 @@ async fn recorded(input: &Path) -> Result<(usize, Vec<Vec<Commit>>)> {
     let decider = Arc::new(decider);
     let (run, customers_max) = ("bare".to_owned(), NonZeroUsize::MIN);
     let replay = StoreReplay { decider: Arc::clone(&decider), run, reasons: Reasons::Omitted, customers_max };
-    replay.run(File::open(input)?, Outlet::new(sink(), None, Nobody)).await.map_err(Error::other)?;
+    replay.run(File::open(input)?, ReplayOutput::new(sink(), None, Nobody)).await.map_err(Error::other)?;
     let commits = std::mem::take(&mut *decider.store.commits.lock().unwrap_or_else(PoisonError::into_inner));
     let count = commits.len();
     let mut customers = BTreeMap::<String, Vec<Commit>>::new();
@@ -101,8 +103,8 @@ impl Store for Recorder {
         Ok(units)
     }
 
-    async fn remark(&self, record: &CorrelationRecord) -> std::result::Result<Remark, StoreError> {
-        self.inner.remark(record).await
+    async fn set_publication(&self, record: &CorrelationRecord) -> std::result::Result<PublicationChange, StoreError> {
+        self.inner.set_publication(record).await
     }
 }
 
@@ -128,8 +130,8 @@ impl Manifest for Recorder {
 
 struct Nobody;
 
-impl Observer for Nobody {
+impl ReplayObserver for Nobody {
     fn invalid(&mut self, _line: u64, _error: &LoadError) {}
 
-    fn settled(&mut self, _tally: &Tally) {}
+    fn progressed(&mut self, _tally: &Tally) {}
 }

@@ -1,7 +1,7 @@
 //! A load attempt: what is accepted means the same to any JSON reader, and survives being written again.
 
 use loadgate::deciding::WRITTEN_BYTES_MAX;
-use loadgate::deciding::{Carrier, Delivery};
+use loadgate::deciding::{Delivery, MessageSource};
 use loadgate::domain::{
     ATTEMPT_BYTES_MAX, AttemptText, Cents, ID_BYTES_MAX, LoadAttempt, LoadError, can_be_group, parse_time,
 };
@@ -119,7 +119,7 @@ fn is_checked(text: &AttemptText<'_>) -> bool {
 fn is_repeated(attempt: &LoadAttempt<'_>, written: &AttemptText<'_>) {
     assert!(attempt.amount <= Cents::LOAD_MAX);
     assert_eq!(Cents::parse(&attempt.amount.to_string()), Ok(attempt.amount));
-    let Delivery { load_amount, time, .. } = Delivery::new(0, Carrier::default(), written, attempt.clone());
+    let Delivery { load_amount, time, .. } = Delivery::new(0, MessageSource::default(), written, attempt.clone());
     assert!(load_amount.len() <= WRITTEN_BYTES_MAX && time.len() <= WRITTEN_BYTES_MAX, "{load_amount} {time}");
     assert_eq!(Cents::parse(&load_amount), Ok(attempt.amount), "{load_amount}");
     assert_eq!(parse_time(&time), Ok(attempt.time), "{time}");

@@ -11,8 +11,8 @@ use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::Decider;
-use loadgate::deciding::consumer::{Consumer, Report};
-use loadgate::deciding::{Cause, Clock, DeadLetter, QueueError, Queues, SEND_MAX};
+use loadgate::deciding::consumer::{BatchReport, Consumer};
+use loadgate::deciding::{Cause, Clock, DeadLetter, Publisher, QueueError, SEND_MAX};
 use loadgate::domain::{Cents, Day, EventKey, Limits, LoadAttempt, StoredDecision, Week, parse_time};
 use loadgate::runtime::lambda::handle;
 use loadgate::wire::read_attempt;
@@ -33,10 +33,10 @@ pub fn check(bytes: &[u8]) -> bool {
     let Ok(event) = serde_json::from_slice::<SqsEvent>(bytes) else { return false };
     let consumer = consumer();
     let is_taken = is_accounted_for(&consumer, &event);
-    consumer.queues.are_up.store(true, Relaxed);
+    consumer.publisher.are_up.store(true, Relaxed);
     assert_eq!(is_accounted_for(&consumer, &event), is_taken, "the same event again is answered otherwise");
     if is_taken {
-        let published = consumer.queues.published.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let published = consumer.publisher.published.into_inner().unwrap_or_else(PoisonError::into_inner);
         let expected: BTreeSet<EventKey> = event.records.iter().filter_map(attempted).collect();
         assert_eq!(published.keys().cloned().collect::<BTreeSet<_>>(), expected, "decided and published");
         keep_the_limits(published.into_values().map(|(decision, _)| decision));
@@ -44,19 +44,19 @@ pub fn check(bytes: &[u8]) -> bool {
     is_taken
 }
 
-fn consumer() -> Consumer<MemoryStore, FakeQueues, StillClock> {
+fn consumer() -> Consumer<MemoryStore, FakePublisher, StillClock> {
     let decider = Decider {
         store: MemoryStore::default(),
         clock: StillClock,
         limits: Limits::default(),
         correlation_ttl: TimeDelta::hours(24),
     };
-    Consumer { decider, queues: FakeQueues::default() }
+    Consumer { decider, publisher: FakePublisher::default() }
 }
 
 /// Handles the event, and checks that the answer, the counts and what the queues have seen agree.
-fn is_accounted_for(consumer: &Consumer<MemoryStore, FakeQueues, StillClock>, event: &SqsEvent) -> bool {
-    let queues = &consumer.queues;
+fn is_accounted_for(consumer: &Consumer<MemoryStore, FakePublisher, StillClock>, event: &SqsEvent) -> bool {
+    let queues = &consumer.publisher;
     for count in [&queues.sent, &queues.letters, &queues.refused] {
         count.store(0, Relaxed);
     }
@@ -64,7 +64,7 @@ fn is_accounted_for(consumer: &Consumer<MemoryStore, FakeQueues, StillClock>, ev
     let handled = block_on(handle(consumer, event.clone(), StillClock.now() + TIMEOUT));
     assert_eq!(handled.is_ok(), !ids.contains(&""), "exactly an event with a message without id is refused");
     let Ok((response, report)) = handled else { return false };
-    let Report { accepted, declined, ignored, invalid, redelivered, failed, .. } = report;
+    let BatchReport { accepted, declined, ignored, invalid, redelivered, failed, .. } = report;
     for failure in &response.batch_item_failures {
         let id = failure.item_identifier.as_str();
         assert!(!id.is_empty() && ids.contains(&id), "{id:?} is no message of the event");
@@ -111,7 +111,7 @@ fn keep_the_limits(decisions: impl Iterator<Item = StoredDecision>) {
 
 /// Queues that, while they are down, refuse whatever belongs to a group with a `!`.
 #[derive(Default)]
-struct FakeQueues {
+struct FakePublisher {
     are_up: AtomicBool,
     /// Every decision ever published, with its message: again, it is the same to the byte.
     published: Mutex<BTreeMap<EventKey, (StoredDecision, String)>>,
@@ -120,7 +120,7 @@ struct FakeQueues {
     refused: AtomicU64,
 }
 
-impl FakeQueues {
+impl FakePublisher {
     fn take(&self, group_id: &str, taken: &AtomicU64) -> Result<(), QueueError> {
         if group_id.contains('!') && !self.are_up.load(Relaxed) {
             self.refused.fetch_add(1, Relaxed);
@@ -140,7 +140,7 @@ impl FakeQueues {
     }
 }
 
-impl Queues for FakeQueues {
+impl Publisher for FakePublisher {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
         let customers: BTreeSet<&str> = decisions.iter().map(|decision| decision.key.customer_id.as_str()).collect();
         assert!(customers.len() == decisions.len() && decisions.len() <= SEND_MAX, "{decisions:?}");

@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use crate::deciding::{
-    Cause, Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Units, UsageKey,
-    UsageRow,
+    Cause, Commit, Consistency, CorrelationRecord, Lookup, PublicationChange, Snapshot, Store, StoreError, Units,
+    UsageKey, UsageRow,
 };
 use crate::domain::EventKey;
 #[cfg(feature = "cli")]
@@ -80,13 +80,13 @@ impl Store for MemoryStore {
         Ok(Units::default())
     }
 
-    async fn remark(&self, record: &CorrelationRecord) -> Result<Remark, StoreError> {
+    async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
         match self.tables().records.get_mut(&record.decision.key) {
             Some(stored) if stored.message_id == record.message_id => {
-                (stored.is_unpublished, stored.expires_at) = (record.is_unpublished, record.expires_at);
-                Ok(Remark::Written(Units::default()))
+                (stored.publication, stored.expires_at) = (record.publication, record.expires_at);
+                Ok(PublicationChange::Written(Units::default()))
             }
-            _ => Ok(Remark::Superseded),
+            _ => Ok(PublicationChange::Superseded),
         }
     }
 }

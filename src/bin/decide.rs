@@ -10,7 +10,7 @@ use aws_lambda_events::event::sqs::SqsBatchResponse;
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::adapters::sqs::SqsQueues;
+use loadgate::adapters::sqs::SqsPublisher;
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::{ConsumerConfig, LambdaEnvironment};
 use loadgate::deciding::Decider;
@@ -24,7 +24,7 @@ use tracing::Instrument;
 /// How long the start waits for DynamoDB and SQS. Lambda gives a function 10 s to start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-type Loadgate = Consumer<DynamoDb, SqsQueues, SystemClock>;
+type Loadgate = Consumer<DynamoDb, SqsPublisher, SystemClock>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -54,24 +54,24 @@ async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runti
     let metrics = Metrics::new(function_name)?;
     let sdk = aws::load(None).await;
     let store = DynamoDb::new(&sdk, config.tables);
-    let queues = SqsQueues::new(&sdk, config.decisions_queue_url, config.dead_letter_queue_url);
-    connect(&store, &queues).await?;
+    let publisher = SqsPublisher::new(&sdk, config.decisions_queue_url, config.dead_letter_queue_url);
+    connect(&store, &publisher).await?;
     let decider = Decider { store, clock: SystemClock, limits: config.limits, correlation_ttl: config.correlation_ttl };
-    Ok((Consumer { decider, queues }, metrics))
+    Ok((Consumer { decider, publisher }, metrics))
 }
 
 /// Opens the connections, and refuses to start without a table or a queue. What only does not answer may be back by the time
 /// of the first batch; if not, its messages are left for redelivery.
-async fn connect(store: &DynamoDb, queues: &SqsQueues) -> Result<(), lambda_runtime::Error> {
-    let both = async { tokio::join!(store.connect(), queues.connect()) };
+async fn connect(store: &DynamoDb, publisher: &SqsPublisher) -> Result<(), lambda_runtime::Error> {
+    let both = async { tokio::join!(store.connect(), publisher.connect()) };
     match tokio::time::timeout(CONNECT_TIMEOUT, both).await {
         Ok((Err(error @ StoreError::Misconfigured(_)), _)) => Err(error.into()),
         Ok((_, Err(error))) if !error.is_retryable => Err(error.into()),
-        Ok((store, queues)) => {
+        Ok((store, publisher)) => {
             if let Err(error) = store {
                 tracing::warn!(error = with_sources(&error), "DynamoDB could not be reached at start");
             }
-            if let Err(error) = queues {
+            if let Err(error) = publisher {
                 tracing::warn!(error = with_sources(&error), "SQS could not be reached at start");
             }
             Ok(())

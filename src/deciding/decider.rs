@@ -10,7 +10,7 @@ use crate::domain::Limits;
 /// After its last delivery a message may wait in the input queue for as long as that keeps it, 14 days at most. Its time in a FIFO
 /// dead-letter queue, 14 days at most, begins when it is moved there (the SQS developer guide, "Understanding message retention
 /// periods for dead-letter queues"). A mark is renewed when it is a day old.
-pub const UNPUBLISHED_TTL: TimeDelta = TimeDelta::days(30);
+pub const PENDING_TTL: TimeDelta = TimeDelta::days(30);
 
 /// What became of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::domain::{AttemptText, Day, EventKey, LoadAttempt};
 
 /// Which message brings an attempt, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Carrier {
+pub struct MessageSource {
     /// The message's id. In a replay, the run's name and the line.
     pub message_id: String,
     /// The id that the message had before it was moved to a dead-letter queue and back.
@@ -24,9 +24,9 @@ pub struct Carrier {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// Its place in the batch or file: whoever made the delivery knows it by that.
-    pub place: u64,
+    pub index: u64,
     /// What brought it.
-    pub carrier: Carrier,
+    pub source: MessageSource,
     /// The attempt.
     pub attempt: LoadAttempt<'static>,
     /// The amount as it was written.
@@ -37,10 +37,10 @@ pub struct Delivery {
 
 impl Delivery {
     /// A delivery of an attempt that has been read from these texts.
-    pub fn new(place: u64, carrier: Carrier, written: &AttemptText<'_>, attempt: LoadAttempt<'_>) -> Delivery {
+    pub fn new(index: u64, source: MessageSource, written: &AttemptText<'_>, attempt: LoadAttempt<'_>) -> Delivery {
         let load_amount = bounded(&written.load_amount, || attempt.amount.to_string());
         let time = bounded(&written.time, || shortest_time(&written.time, attempt.time));
-        Delivery { place, carrier, load_amount, time, attempt: attempt.into_owned() }
+        Delivery { index, source, load_amount, time, attempt: attempt.into_owned() }
     }
 
     /// The attempt's event.

@@ -2,39 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use crate::deciding::consumer::{Content, Message};
-use crate::deciding::{Carrier, Delivery};
+use crate::deciding::consumer::{Message, MessageContent};
 use crate::deciding::{DeadLetter, Received};
+use crate::deciding::{Delivery, MessageSource};
 use crate::domain::{LoadAttempt, LoadError};
 use crate::wire::read_attempt;
 
 /// Reads a message. None when it has no group, and so no customer's order: no FIFO queue has sent it. That is told.
-pub fn message(place: u64, received: Received) -> Option<Message> {
+pub fn message(index: u64, received: Received) -> Option<Message> {
     if received.group_id.is_empty() {
         let error =
             "the message has no MessageGroupId: its queue is not FIFO; connect a FIFO queue, grouped by customer";
         tracing::error!(message_id = received.message_id, error, "not decided; left for redelivery");
         return None;
     }
-    let delivery = read_delivery(place, &received);
+    let delivery = read_delivery(index, &received);
     let Received { message_id, group_id, sent_at, body, .. } = received;
     let content = match delivery {
-        Ok(delivery) => Content::Attempt(Box::new(delivery)),
+        Ok(delivery) => MessageContent::Attempt(Box::new(delivery)),
         Err(error) => {
             // Its own attributes, ten at the most, would leave no room for those that say what is wrong.
             let (group_id, kept) = (group_id.clone(), BTreeMap::new());
-            Content::Invalid(Box::new(DeadLetter { message_id, group_id, body, kept, error }))
+            MessageContent::Invalid(Box::new(DeadLetter { message_id, group_id, body, kept, error }))
         }
     };
-    Some(Message { place, group_id, sent_at, content })
+    Some(Message { index, group_id, sent_at, content })
 }
 
 /// Reads the load attempt that a message brings.
 ///
 /// # Errors
 /// [`LoadError`] when it brings none, or that of a customer who is not its group.
-pub fn read_delivery(place: u64, received: &Received) -> Result<Delivery, LoadError> {
-    read_delivery_of(place, received, &received.message_id, &received.group_id)
+pub fn read_delivery(index: u64, received: &Received) -> Result<Delivery, LoadError> {
+    read_delivery_of(index, received, &received.message_id, &received.group_id)
 }
 
 /// The same of a message that had another id, and came in another group, before it was put elsewhere.
@@ -42,18 +42,18 @@ pub fn read_delivery(place: u64, received: &Received) -> Result<Delivery, LoadEr
 /// # Errors
 /// See [`read_delivery`].
 pub fn read_delivery_of(
-    place: u64,
+    index: u64,
     received: &Received,
     message_id: &str,
     group_id: &str,
 ) -> Result<Delivery, LoadError> {
     let written = read_attempt(received.body.as_bytes())?;
     let attempt = LoadAttempt::check_grouped(written.clone(), group_id)?;
-    let carrier = Carrier {
+    let source = MessageSource {
         message_id: message_id.to_owned(),
         moved_from: received.deduplication_id.clone(),
         // Where the count cannot be read, the worst is assumed: it costs a mark and its removal.
         is_redelivery: received.receive_count != Some(1),
     };
-    Ok(Delivery::new(place, carrier, &written, attempt))
+    Ok(Delivery::new(index, source, &written, attempt))
 }

@@ -1,6 +1,6 @@
 //! The exactly-once protocol: read first, decide purely, commit once, publish.
 //!
-//! Each customer's deliveries go through rounds of their own ([`Decider::settle`]):
+//! Each customer's deliveries go through rounds of their own ([`Decider::decide_group`]):
 //! 1. **Read** the correlation records of the deliveries and the usage rows of their weeks.
 //! 2. **Decide** the deliveries in order, purely: [`plan()`].
 //! 3. **Hand over** the leading deliveries whose decision is stored already. They never wait for the ones behind them.
@@ -18,6 +18,7 @@ pub mod dead_letter;
 mod decider;
 mod delivery;
 mod digest;
+mod lookup;
 #[cfg(any(feature = "cli", feature = "lambda"))]
 pub mod message;
 mod plan;
@@ -30,15 +31,19 @@ mod sender;
 
 pub use dead_letter::DeadLetter;
 use decider::expiry;
-pub use decider::{Decider, Outcome, Remedy, UNPUBLISHED_TTL, remedy};
-pub use delivery::{Carrier, Delivery};
+pub use decider::{Decider, Outcome, PENDING_TTL, Remedy, remedy};
+pub use delivery::{Delivery, MessageSource};
 pub use digest::digest_hex;
-pub use plan::{COMMIT_ACTIONS_MAX, Known, Plan, judge_seen, plan};
+pub use lookup::{consistency, lookup};
+pub use plan::{COMMIT_ACTIONS_MAX, Plan, PlanInput, judge_seen, plan};
 pub use ports::{
-    Cause, Clock, Consistency, Lookup, QueueError, Queues, Remark, Snapshot, Store, StoreError, Units, with_sources,
+    Cause, Clock, Consistency, Lookup, PublicationChange, Publisher, QueueError, Snapshot, Store, StoreError, Units,
+    with_sources,
 };
-pub use publication::{is_well_marked, kept_on, marked, unmarked, write_mark};
-pub use receiver::{Attribute, AttributeValue, Inbox, RECEIVE_MAX, Receipt, Received};
-pub use records::{Commit, CorrelationRecord, UsageChange, UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes};
-pub use round::{Answer, COMMITS_MAX, Effort, Group, Reason, Sink, Stopped, Unsettled, consistency, lookup, since};
-pub use sender::{Outbox, Outgoing, SEND_MAX, can_be_body};
+pub use publication::{confirmed, confirmed_and_kept, is_pending_long_enough, pending, write_publication};
+pub use receiver::{Attribute, AttributeValue, RECEIVE_MAX, Receipt, Received, Receiver};
+pub use records::{
+    Commit, CorrelationRecord, Publication, UsageChange, UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes,
+};
+pub use round::{COMMITS_MAX, Cost, Group, GroupResult, Sink, Stopped, Undecided, UndecidedReason, since};
+pub use sender::{Outgoing, SEND_MAX, Sender, can_be_body};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::deciding::{Carrier, Delivery, Outcome, expiry, marked};
 use crate::deciding::{
-    Commit, CorrelationRecord, Snapshot, StoreError, UsageChange, UsageCheck, UsageKey, UsageRow, Writes,
+    Commit, CorrelationRecord, Publication, Snapshot, StoreError, UsageChange, UsageCheck, UsageKey, UsageRow, Writes,
 };
+use crate::deciding::{Delivery, MessageSource, Outcome, expiry, pending};
 use crate::domain::{Day, Decision, EventKey, LimitUsage, Limits, StoredDecision, Week, WeekUsage, decide};
 
 /// The most actions in one commit: records and rows together (DynamoDB's limit for `TransactWriteItems`).
@@ -28,7 +28,7 @@ pub struct Plan {
 
 /// Knowledge that a plan is made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'s> {
+pub struct PlanInput<'s> {
     /// What was read for the deliveries.
     pub snapshot: &'s Snapshot,
     /// Whether records of the same customer's earlier deliveries were found in the store just before.
@@ -45,7 +45,7 @@ pub fn plan(
     limits: &Limits,
     correlation_ttl: TimeDelta,
     deliveries: &[Delivery],
-    Known { snapshot, has_stored, now }: Known<'_>,
+    PlanInput { snapshot, has_stored, now }: PlanInput<'_>,
 ) -> Result<Plan, StoreError> {
     // DynamoDB's condition and this plan compare whole seconds; decisions are dated in milliseconds.
     let now = now.trunc_subsecs(3);
@@ -64,7 +64,7 @@ pub fn plan(
         if planner.is_full() {
             break;
         }
-        match planner.settle(delivery) {
+        match planner.outcome(delivery) {
             Ok(outcome) => outcomes.push(outcome),
             Err(error) if outcomes.is_empty() => return Err(error),
             // What stands before it is settled; it fails alone, with what stands behind it.
@@ -98,7 +98,7 @@ impl Planner<'_> {
         self.records.len() + self.rows.len() + 2 > COMMIT_ACTIONS_MAX
     }
 
-    fn settle(&mut self, delivery: &Delivery) -> Result<Outcome, StoreError> {
+    fn outcome(&mut self, delivery: &Delivery) -> Result<Outcome, StoreError> {
         let event = delivery.event();
         if let Some(fingerprint) = self.seen.get(&event) {
             return Ok(Outcome::Ignored { is_altered: *fingerprint != delivery.fingerprint() });
@@ -150,13 +150,13 @@ impl Planner<'_> {
         let expires_at = expiry(self.now, self.correlation_ttl);
         let record = CorrelationRecord {
             decision,
-            message_id: delivery.carrier.message_id.clone(),
+            message_id: delivery.source.message_id.clone(),
             fingerprint: delivery.fingerprint(),
-            is_unpublished: false,
+            publication: Publication::Confirmed,
             expires_at,
         };
         // A message that was received before may be on its way to the dead-letter queue: marked from the start.
-        if delivery.carrier.is_redelivery { marked(&record, self.now) } else { record }
+        if delivery.source.is_redelivery { pending(&record, self.now) } else { record }
     }
 
     fn commit(mut self, deliveries: &[Delivery]) -> Option<Commit> {
@@ -186,9 +186,9 @@ impl Planner<'_> {
 
 /// A delivery of an event that has been decided.
 pub fn judge_seen(delivery: &Delivery, record: &CorrelationRecord) -> Outcome {
-    let Carrier { message_id, moved_from, .. } = &delivery.carrier;
+    let MessageSource { message_id, moved_from, .. } = &delivery.source;
     let is_same_message = record.message_id == *message_id || Some(&record.message_id) == moved_from.as_ref();
-    if is_same_message || record.is_unpublished {
+    if is_same_message || record.is_pending() {
         Outcome::Redelivered { record: record.clone(), is_same_message }
     } else {
         Outcome::Ignored { is_altered: record.fingerprint != delivery.fingerprint() }

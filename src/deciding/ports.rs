@@ -28,11 +28,14 @@ pub trait Store: Send + Sync {
 
     /// Sets a record's mark and expiry to those of `record`, if it is still the record of the same message. Nothing else
     /// of it changes.
-    fn remark(&self, record: &CorrelationRecord) -> impl Future<Output = Result<Remark, StoreError>> + Send;
+    fn set_publication(
+        &self,
+        record: &CorrelationRecord,
+    ) -> impl Future<Output = Result<PublicationChange, StoreError>> + Send;
 }
 
 /// The queues that decisions and invalid input go to.
-pub trait Queues: Send + Sync {
+pub trait Publisher: Send + Sync {
     /// Publishes decisions of distinct customers, at most [`SEND_MAX`](super::SEND_MAX). Each may fail
     /// alone: the answers are in the order of the decisions.
     fn publish(&self, decisions: &[&StoredDecision]) -> impl Future<Output = Vec<Result<(), QueueError>>> + Send;
@@ -61,7 +64,7 @@ pub enum Consistency {
 
 /// Result of setting a record's mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remark {
+pub enum PublicationChange {
     /// The mark is written; this is what it cost.
     Written(Units),
     /// The record is another message's, or there is none: nothing was written, and nothing is to be.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::deciding::backoff::Backoff;
-use crate::deciding::{Clock, CorrelationRecord, Remark, Store, StoreError, Units};
-use crate::deciding::{Remedy, UNPUBLISHED_TTL, expiry, remedy};
+use crate::deciding::{Clock, CorrelationRecord, Publication, PublicationChange, Store, StoreError, Units};
+use crate::deciding::{PENDING_TTL, Remedy, expiry, remedy};
 
 /// How often a mark is tried to be written. The client has its own repetitions besides.
 const TRIES_MAX: u32 = 3;
@@ -16,42 +16,42 @@ const FIRST_WAIT: Duration = Duration::from_millis(25);
 const WAIT_MAX: Duration = Duration::from_millis(200);
 
 /// The record, marked as not yet published: it outlives its message in any dead-letter queue.
-pub fn marked(record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
-    let expires_at = record.expires_at.max(expiry(now, UNPUBLISHED_TTL));
-    CorrelationRecord { is_unpublished: true, expires_at, ..record.clone() }
+pub fn pending(record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
+    let expires_at = record.expires_at.max(expiry(now, PENDING_TTL));
+    CorrelationRecord { publication: Publication::Pending, expires_at, ..record.clone() }
 }
 
 /// Whether the record needs no mark, or no other.
-pub fn is_well_marked(record: &CorrelationRecord, now: DateTime<Utc>) -> bool {
+pub fn is_pending_long_enough(record: &CorrelationRecord, now: DateTime<Utc>) -> bool {
     // A day is longer than any series of deliveries, and spares most of them a write.
-    record.is_unpublished && record.expires_at >= expiry(now, UNPUBLISHED_TTL - TimeDelta::days(1))
+    record.is_pending() && record.expires_at >= expiry(now, PENDING_TTL - TimeDelta::days(1))
 }
 
 /// The record, known to be published. It is kept as long as before: its message may still end in a dead-letter queue, when
 /// the answer to its batch is lost often enough.
-pub fn unmarked(record: &CorrelationRecord) -> CorrelationRecord {
-    CorrelationRecord { is_unpublished: false, ..record.clone() }
+pub fn confirmed(record: &CorrelationRecord) -> CorrelationRecord {
+    CorrelationRecord { publication: Publication::Confirmed, ..record.clone() }
 }
 
 /// The record, known to be published, for as long as a dead-letter queue may keep a duplicate of it.
-pub fn kept_on(record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
-    unmarked(&marked(record, now))
+pub fn confirmed_and_kept(record: &CorrelationRecord, now: DateTime<Utc>) -> CorrelationRecord {
+    confirmed(&pending(record, now))
 }
 
 /// Writes a record's mark, or takes it away. Where the record is another message's by now, there is nothing to write.
 ///
 /// # Errors
 /// [`StoreError`] when the mark is not known to be written.
-pub async fn write_mark(
+pub async fn write_publication(
     store: &impl Store,
     clock: &impl Clock,
     record: &CorrelationRecord,
 ) -> Result<Units, StoreError> {
     let mut tries = Backoff::new(TRIES_MAX, FIRST_WAIT, WAIT_MAX);
     loop {
-        match store.remark(record).await {
-            Ok(Remark::Written(units)) => return Ok(units),
-            Ok(Remark::Superseded) => return Ok(Units::default()),
+        match store.set_publication(record).await {
+            Ok(PublicationChange::Written(units)) => return Ok(units),
+            Ok(PublicationChange::Superseded) => return Ok(Units::default()),
             Err(error) if remedy(&error) == Remedy::GiveUp => return Err(error),
             Err(error) => {
                 if !tries.again(clock).await {

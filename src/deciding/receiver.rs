@@ -15,7 +15,7 @@ pub const RECEIVE_MAX: usize = 10;
 ///
 /// What has been received stays in the queue, invisible to others until its visibility time-out has run out; only deleting
 /// takes it out. While a message is invisible, a FIFO queue gives out none of its group.
-pub trait Inbox: Send + Sync {
+pub trait Receiver: Send + Sync {
     /// Waits up to `wait` for messages, at most `max` of them. They stay invisible for `visibility`, or for as long as the
     /// queue itself says.
     fn receive(

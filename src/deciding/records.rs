@@ -26,10 +26,19 @@ pub struct CorrelationRecord {
     pub message_id: String,
     /// A digest of the attempt's amount and instant: tells a duplicate that asks for something else.
     pub fingerprint: String,
-    /// Whether the decision may not have been published yet: then it is published whatever message asks for it.
-    pub is_unpublished: bool,
+    /// Publication of the decision, as far as it is known.
+    pub publication: Publication,
     /// From when on the record counts as absent, in whole seconds.
     pub expires_at: DateTime<Utc>,
+}
+
+/// Publication of a stored decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publication {
+    /// Nothing says that the decision is unpublished: its message publishes it, or has done so. Duplicates are ignored.
+    Confirmed,
+    /// The decision may be unpublished: any message that brings its event publishes it.
+    Pending,
 }
 
 /// What a customer has used in a week, and how often that has changed.
@@ -115,6 +124,11 @@ impl Commit {
 }
 
 impl CorrelationRecord {
+    /// Returns true when the decision may be unpublished.
+    pub fn is_pending(&self) -> bool {
+        self.publication == Publication::Pending
+    }
+
     /// Whether the record counts as absent, although the store may not have deleted it yet.
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at <= now

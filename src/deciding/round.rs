@@ -8,8 +8,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::deciding::backoff::Backoff;
-use crate::deciding::{Clock, Commit, Consistency, CorrelationRecord, Lookup, Snapshot, Store, StoreError, Units};
-use crate::deciding::{Decider, Delivery, Known, Outcome, Plan, Remedy, judge_seen, plan, remedy};
+use crate::deciding::{Clock, Commit, Consistency, CorrelationRecord, Snapshot, Store, StoreError, Units};
+use crate::deciding::{Decider, Delivery, Outcome, Plan, PlanInput, Remedy, judge_seen, plan, remedy};
+use crate::deciding::{consistency, lookup};
 
 /// How often a customer's deliveries are committed in vain, in a row, before they are left to a later delivery.
 pub const COMMITS_MAX: u32 = 6;
@@ -40,11 +41,11 @@ pub trait Sink: Send {
     }
 
     /// Receives the cost of one step.
-    fn spent(&self, _effort: Effort) {}
+    fn spent(&self, _effort: Cost) {}
 }
 
 /// What the deliveries of one customer have come to, in order; or the first that could not be settled, and those behind it.
-pub type Answer = Result<Vec<(Delivery, Outcome)>, Box<Unsettled>>;
+pub type GroupResult = Result<Vec<(Delivery, Outcome)>, Box<Undecided>>;
 
 /// Keeps what it receives.
 struct Collector(Vec<(Delivery, Outcome)>);
@@ -62,7 +63,7 @@ pub struct Stopped;
 
 /// Cost of reading and committing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Effort {
+pub struct Cost {
     /// Capacity consumed.
     pub units: Units,
     /// Commits that lost to another writer's.
@@ -73,8 +74,8 @@ pub struct Effort {
     pub commit_time: Duration,
 }
 
-impl AddAssign for Effort {
-    fn add_assign(&mut self, other: Effort) {
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
         self.units += other.units;
         self.conflicts += other.conflicts;
         self.read_time += other.read_time;
@@ -84,18 +85,18 @@ impl AddAssign for Effort {
 
 /// Deliveries that were not settled.
 #[derive(Clone, Debug)]
-pub struct Unsettled {
+pub struct Undecided {
     /// The deliveries, in order. None before them is among them.
     pub deliveries: Vec<Delivery>,
     /// Records of those events among them whose decision is stored all the same, and has to be published some day.
     pub stored: Vec<CorrelationRecord>,
     /// Why they were not settled.
-    pub reason: Reason,
+    pub reason: UndecidedReason,
 }
 
 /// Reason why deliveries were not settled.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Reason {
+pub enum UndecidedReason {
     /// The store failed, and trying again has not helped or cannot help.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -108,7 +109,7 @@ pub enum Reason {
 }
 
 /// A customer's deliveries under way.
-struct Work {
+struct GroupProgress {
     waiting: VecDeque<Delivery>,
     /// What was read for the deliveries that wait, and not used yet.
     fresh: Option<Arc<Snapshot>>,
@@ -138,14 +139,14 @@ impl<S: Store, C: Clock> Decider<S, C> {
     /// `first` is what was read for all of them together, as [`lookup`] says, if it was.
     ///
     /// # Errors
-    /// [`Unsettled`]: the first delivery that could not be settled, and all behind it.
-    pub async fn settle(
+    /// [`Undecided`]: the first delivery that could not be settled, and all behind it.
+    pub async fn decide_group(
         &self,
         group: Group,
         first: Option<Arc<Snapshot>>,
         sink: &mut impl Sink,
-    ) -> Result<(), Box<Unsettled>> {
-        let mut work = Work::new(group, first);
+    ) -> Result<(), Box<Undecided>> {
+        let mut work = GroupProgress::new(group, first);
         // After the last commit that failed comes one more read: the commit may have been made all the same.
         let tries = Backoff::new(COMMITS_MAX + 1, FIRST_WAIT, WAIT_MAX);
         let (mut left, mut last_error) = (tries, None);
@@ -154,15 +155,15 @@ impl<S: Store, C: Clock> Decider<S, C> {
                 Ok(()) => left = tries,
                 Err(Failure::Store(error)) => {
                     if remedy(&error) == Remedy::GiveUp || !left.again(&self.clock).await {
-                        return Err(Box::new(work.unsettled(Reason::Store(error), self.clock.now())));
+                        return Err(Box::new(work.unsettled(UndecidedReason::Store(error), self.clock.now())));
                     }
                     last_error = Some(error);
                 }
                 Err(Failure::Ended(ended)) => {
                     let reason = match (ended, last_error) {
-                        (Ended::NoCommitLeft, Some(error)) => Reason::Store(error),
-                        (Ended::Stopped, _) => Reason::Stopped,
-                        (Ended::Deadline | Ended::NoCommitLeft, _) => Reason::Deadline,
+                        (Ended::NoCommitLeft, Some(error)) => UndecidedReason::Store(error),
+                        (Ended::Stopped, _) => UndecidedReason::Stopped,
+                        (Ended::Deadline | Ended::NoCommitLeft, _) => UndecidedReason::Deadline,
                     };
                     return Err(Box::new(work.unsettled(reason, self.clock.now())));
                 }
@@ -174,17 +175,17 @@ impl<S: Store, C: Clock> Decider<S, C> {
     /// Settles all deliveries of one customer, and collects what they have come to.
     ///
     /// # Errors
-    /// See [`Decider::settle`].
-    pub async fn settle_all(&self, group: Group, first: Option<Arc<Snapshot>>) -> Answer {
+    /// See [`Decider::decide_group`].
+    pub async fn decide_all(&self, group: Group, first: Option<Arc<Snapshot>>) -> GroupResult {
         let mut settled = Collector(Vec::with_capacity(group.deliveries.len()));
-        self.settle(group, first, &mut settled).await?;
+        self.decide_group(group, first, &mut settled).await?;
         Ok(settled.0)
     }
 
     /// Reads, decides, hands over what is stored, commits the rest, and hands that over.
-    async fn step(&self, work: &mut Work, may_commit: bool, sink: &mut impl Sink) -> Result<(), Failure> {
+    async fn step(&self, work: &mut GroupProgress, may_commit: bool, sink: &mut impl Sink) -> Result<(), Failure> {
         let snapshot = self.read(work, sink).await?;
-        let known = Known { snapshot: &snapshot, has_stored: work.has_stored, now: self.clock.now() };
+        let known = PlanInput { snapshot: &snapshot, has_stored: work.has_stored, now: self.clock.now() };
         let plan = plan(&self.limits, self.correlation_ttl, work.part(), known)?;
         let Plan { mut outcomes, stored, has_stored, commit } = plan;
         work.has_stored = has_stored;
@@ -199,7 +200,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         work.hand_over(decided, sink).await
     }
 
-    async fn read(&self, work: &mut Work, sink: &impl Sink) -> Result<Arc<Snapshot>, Failure> {
+    async fn read(&self, work: &mut GroupProgress, sink: &impl Sink) -> Result<Arc<Snapshot>, Failure> {
         let records = std::mem::replace(&mut work.records, Consistency::Strong);
         if let Some(snapshot) = work.fresh.take() {
             return Ok(snapshot);
@@ -208,7 +209,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         let (wanted, begun) = (lookup(work.part()), self.clock.now());
         let read = self.store.read(&wanted, records).await;
         let units = read.as_ref().map_or(Units::default(), |snapshot| snapshot.units);
-        sink.spent(Effort { units, read_time: since(begun, self.clock.now()), ..Effort::default() });
+        sink.spent(Cost { units, read_time: since(begun, self.clock.now()), ..Cost::default() });
         let snapshot = Arc::new(read?);
         work.known = Some(Arc::clone(&snapshot));
         Ok(snapshot)
@@ -218,11 +219,11 @@ impl<S: Store, C: Clock> Decider<S, C> {
         may_begin(sink)?;
         let begun = self.clock.now();
         let committed = self.store.commit(commit).await;
-        sink.spent(Effort {
+        sink.spent(Cost {
             units: committed.as_ref().copied().unwrap_or_default(),
             conflicts: u64::from(matches!(committed, Err(StoreError::Conflict(_)))),
             commit_time: since(begun, self.clock.now()),
-            ..Effort::default()
+            ..Cost::default()
         });
         Ok(committed.map(drop)?)
     }
@@ -232,10 +233,16 @@ fn may_begin(sink: &impl Sink) -> Result<(), Failure> {
     if sink.may_begin() { Ok(()) } else { Err(Failure::Ended(Ended::Deadline)) }
 }
 
-impl Work {
-    fn new(group: Group, first: Option<Arc<Snapshot>>) -> Work {
+impl GroupProgress {
+    fn new(group: Group, first: Option<Arc<Snapshot>>) -> GroupProgress {
         let records = consistency(&group.deliveries);
-        Work { waiting: group.deliveries.into(), known: first.clone(), fresh: first, has_stored: false, records }
+        GroupProgress {
+            waiting: group.deliveries.into(),
+            known: first.clone(),
+            fresh: first,
+            has_stored: false,
+            records,
+        }
     }
 
     /// The deliveries that are looked up and planned together.
@@ -254,7 +261,7 @@ impl Work {
     }
 
     /// What is left, with those records of it that are known to be stored.
-    fn unsettled(self, reason: Reason, now: DateTime<Utc>) -> Unsettled {
+    fn unsettled(self, reason: UndecidedReason, now: DateTime<Utc>) -> Undecided {
         let deliveries: Vec<Delivery> = self.waiting.into();
         let known = |delivery: &Delivery| self.known.as_ref()?.records.get(&delivery.event())?.as_ref().ok();
         let stored = |delivery: &Delivery| {
@@ -262,7 +269,7 @@ impl Work {
             judge_seen(delivery, record).record().cloned()
         };
         let stored = deliveries.iter().filter_map(stored).collect();
-        Unsettled { deliveries, stored, reason }
+        Undecided { deliveries, stored, reason }
     }
 }
 
@@ -270,24 +277,6 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         Failure::Store(error)
     }
-}
-
-/// How records have to be read the first time. That of a message which was received before may have been written just now,
-/// and has to be found: it is published, or marked at least, whatever happens to what stands before it. Of other messages,
-/// the commit's condition finds a stale one out.
-pub fn consistency<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>) -> Consistency {
-    let mut deliveries = deliveries.into_iter();
-    if deliveries.any(|delivery| delivery.carrier.is_redelivery) { Consistency::Strong } else { Consistency::Eventual }
-}
-
-/// What has to be read before these deliveries can be decided.
-pub fn lookup<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>) -> Lookup {
-    let mut lookup = Lookup::default();
-    for delivery in deliveries {
-        lookup.events.insert(delivery.event());
-        lookup.weeks.insert(delivery.week());
-    }
-    lookup
 }
 
 /// How long ago `begun` was, by a clock that may be set back.

@@ -17,7 +17,7 @@ pub struct Outgoing {
 }
 
 /// A FIFO queue that messages are put on.
-pub trait Outbox: Send + Sync {
+pub trait Sender: Send + Sync {
     /// Sends messages, each group in its order.
     ///
     /// # Errors

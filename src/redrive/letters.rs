@@ -5,34 +5,34 @@ use std::collections::BTreeMap;
 use crate::deciding::Delivery;
 use crate::deciding::dead_letter::origin;
 use crate::deciding::message::read_delivery_of;
-use crate::deciding::{Clock, Outbox, Queues, Received, Store, StoreError};
+use crate::deciding::{Clock, Publisher, Received, Sender, Store, StoreError};
 use crate::domain::LoadError;
-use crate::redrive::redriver::{Fate, Redriver};
+use crate::redrive::redriver::{Action, Redriver};
 
 /// A letter of a dead-letter queue.
 pub struct Letter {
     pub received: Received,
-    pub content: Content,
+    pub content: LetterContent,
 }
 
 /// What is in a letter, by the rules of today: what was invalid once may be valid by now.
-pub enum Content {
+pub enum LetterContent {
     /// A load attempt. Its fate cannot be told when its event's record cannot be understood.
-    Attempt { delivery: Box<Delivery>, fate: Result<Fate, StoreError> },
+    Attempt { delivery: Box<Delivery>, action: Result<Action, StoreError> },
     /// Anything else.
     Invalid(LoadError),
 }
 
 impl Letter {
-    pub fn new((received, content): (Received, Content)) -> Letter {
+    pub fn new((received, content): (Received, LetterContent)) -> Letter {
         Letter { received, content }
     }
 
     /// What is wrong with it, if it is invalid.
     pub const fn invalid(&self) -> Option<(&Received, &LoadError)> {
         match &self.content {
-            Content::Invalid(error) => Some((&self.received, error)),
-            Content::Attempt { .. } => None,
+            LetterContent::Invalid(error) => Some((&self.received, error)),
+            LetterContent::Attempt { .. } => None,
         }
     }
 }
@@ -41,16 +41,16 @@ impl Letter {
 ///
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
-pub async fn judge<S: Store, Q: Queues, C: Clock, O: Outbox>(
+pub async fn judge<S: Store, Q: Publisher, C: Clock, O: Sender>(
     redriver: &Redriver<S, Q, C, O>,
     received: &[Received],
-) -> Result<Vec<Content>, StoreError> {
+) -> Result<Vec<LetterContent>, StoreError> {
     let read: Vec<_> = received.iter().map(read).collect();
     let valid: Vec<&Delivery> = read.iter().filter_map(|delivery| delivery.as_ref().ok()).collect();
-    let fates = redriver.fates(&valid).await?;
+    let actions = redriver.actions(&valid).await?;
     let content = |delivery: Result<Delivery, LoadError>| match delivery {
-        Ok(delivery) => Content::Attempt { fate: fates.fate(&delivery), delivery: Box::new(delivery) },
-        Err(error) => Content::Invalid(error),
+        Ok(delivery) => LetterContent::Attempt { action: actions.action(&delivery), delivery: Box::new(delivery) },
+        Err(error) => LetterContent::Invalid(error),
     };
     Ok(read.into_iter().map(content).collect())
 }
@@ -71,8 +71,8 @@ pub fn by_customer(letters: Vec<Letter>) -> BTreeMap<String, Vec<Letter>> {
     let mut customers = BTreeMap::<String, Vec<Letter>>::new();
     for letter in letters {
         let customer = match &letter.content {
-            Content::Attempt { delivery, .. } => delivery.customer_id().to_owned(),
-            Content::Invalid(_) => letter.received.group_id.clone(),
+            LetterContent::Attempt { delivery, .. } => delivery.customer_id().to_owned(),
+            LetterContent::Invalid(_) => letter.received.group_id.clone(),
         };
         customers.entry(customer).or_default().push(letter);
     }

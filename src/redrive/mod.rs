@@ -2,18 +2,18 @@
 
 mod held;
 mod letters;
-mod look;
+mod pass;
+mod perform;
 mod redriver;
 mod report;
-mod settle;
 
 use std::time::Duration;
 
-use crate::deciding::{Clock, Inbox, Outbox, QueueError, Queues, Received, Store, StoreError};
+use crate::deciding::{Clock, Publisher, QueueError, Received, Receiver, Sender, Store, StoreError};
 use crate::domain::LoadError;
-use crate::redrive::look::Look;
-pub use crate::redrive::redriver::{Fate, Fates, Redriver, SettleError};
-pub use crate::redrive::report::{Cause, Letters, Report};
+use crate::redrive::pass::Pass;
+pub use crate::redrive::redriver::{Action, Actions, PerformError, Redriver};
+pub use crate::redrive::report::{Cause, Letters, RedriveReport};
 
 /// How long to wait for a further letter before the queue counts as empty.
 const WAIT: Duration = Duration::from_secs(2);
@@ -37,7 +37,7 @@ pub trait Archive: Send {
 #[allow(missing_debug_implementations)]
 pub enum Mode<'a> {
     /// Nothing: only say what would be done.
-    Look,
+    List,
     /// What has to be done; invalid ones go into the archive, or stay, each in a group of its own, if there is none.
     Go(Option<&'a mut dyn Archive>),
 }
@@ -67,13 +67,17 @@ pub enum RedriveError {
     Archive(#[source] std::io::Error),
 }
 
-impl<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox> Redrive<S, Q, C, O, I> {
+impl<S: Store, Q: Publisher, C: Clock, O: Sender, I: Receiver> Redrive<S, Q, C, O, I> {
     /// Goes through the queue until it shows nothing new, or as many letters were seen as may be. `may_go_on` is asked before
     /// more are received, with what was done so far.
     ///
     /// # Errors
     /// [`RedriveError`], with what was done until then.
-    pub async fn run(&self, mode: Mode<'_>, may_go_on: impl Fn(&Report) -> bool) -> (Report, Result<(), RedriveError>) {
-        Look::new(self, mode, may_go_on).run().await
+    pub async fn run(
+        &self,
+        mode: Mode<'_>,
+        may_go_on: impl Fn(&RedriveReport) -> bool,
+    ) -> (RedriveReport, Result<(), RedriveError>) {
+        Pass::new(self, mode, may_go_on).run().await
     }
 }

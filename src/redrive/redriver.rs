@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 
 use crate::deciding::backoff::Backoff;
 use crate::deciding::{
-    Clock, Consistency, CorrelationRecord, Lookup, Outbox, Outgoing, QueueError, Queues, Snapshot, Store, StoreError,
+    Clock, Consistency, CorrelationRecord, Lookup, Outgoing, Publisher, QueueError, Sender, Snapshot, Store, StoreError,
 };
-use crate::deciding::{Delivery, Outcome, judge_seen, kept_on, unmarked, write_mark};
+use crate::deciding::{Delivery, Outcome, confirmed, confirmed_and_kept, judge_seen, write_publication};
 
 /// How often a decision is offered to the queue. The client has its own repetitions of whole requests besides.
 const OFFERS_MAX: u32 = 3;
@@ -19,7 +19,7 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// What is to become of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Action {
     /// Its event has been decided, and the decision is not known to be published: it is published as it is stored.
     Publish(Box<CorrelationRecord>),
     /// Its event has not been decided: it goes back to the input queue.
@@ -33,7 +33,7 @@ pub enum Fate {
 
 /// Why nothing came of a letter: it stays where it is.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum SettleError {
+pub enum PerformError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -48,39 +48,39 @@ pub struct Redriver<S, Q, C, O> {
     /// Where records are.
     pub store: S,
     /// Where decisions go.
-    pub queues: Q,
+    pub publisher: Q,
     /// The clock.
     pub clock: C,
     /// The input queue.
     pub input: O,
 }
 
-impl<S: Store, Q: Queues, C: Clock, O: Outbox> Redriver<S, Q, C, O> {
+impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {
     /// Looks up what is to become of letters.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
-    pub async fn fates(&self, letters: &[&Delivery]) -> Result<Fates, StoreError> {
+    pub async fn actions(&self, letters: &[&Delivery]) -> Result<Actions, StoreError> {
         let lookup = Lookup { events: letters.iter().map(|letter| letter.event()).collect(), ..Lookup::default() };
         let snapshot = self.store.read(&lookup, Consistency::Strong).await?;
-        Ok(Fates { snapshot, now: self.clock.now() })
+        Ok(Actions { snapshot, now: self.clock.now() })
     }
 
     /// Does it. Afterwards the letter can be deleted.
     ///
     /// # Errors
-    /// [`SettleError`] when it is not known to be done: the letter must not be deleted.
-    pub async fn settle(&self, letter: &Delivery, body: &str, fate: &Fate) -> Result<(), SettleError> {
-        match fate {
-            Fate::Publish(record) => self.publish(record).await,
-            Fate::SendBack => Ok(self.input.send(vec![send_back(letter, body)]).await?),
-            Fate::Delete { .. } => Ok(()),
+    /// [`PerformError`] when it is not known to be done: the letter must not be deleted.
+    pub async fn perform(&self, letter: &Delivery, body: &str, action: &Action) -> Result<(), PerformError> {
+        match action {
+            Action::Publish(record) => self.publish(record).await,
+            Action::SendBack => Ok(self.input.send(vec![send_back(letter, body)]).await?),
+            Action::Delete { .. } => Ok(()),
         }
     }
 
     /// Publishes a stored decision, and takes its mark away. One that had expired is kept on: its duplicates may be in the
     /// dead-letter queue, too, and would be decided.
-    async fn publish(&self, record: &CorrelationRecord) -> Result<(), SettleError> {
+    async fn publish(&self, record: &CorrelationRecord) -> Result<(), PerformError> {
         let mut offers = Backoff::new(OFFERS_MAX, FIRST_WAIT, WAIT_MAX);
         while let Err(error) = self.offer(record).await {
             if !error.is_retryable || !offers.again(&self.clock).await {
@@ -88,40 +88,40 @@ impl<S: Store, Q: Queues, C: Clock, O: Outbox> Redriver<S, Q, C, O> {
             }
         }
         let now = self.clock.now();
-        let known = if record.is_expired(now) { kept_on(record, now) } else { unmarked(record) };
+        let known = if record.is_expired(now) { confirmed_and_kept(record, now) } else { confirmed(record) };
         if known != *record {
-            write_mark(&self.store, &self.clock, &known).await?;
+            write_publication(&self.store, &self.clock, &known).await?;
         }
         Ok(())
     }
 
     async fn offer(&self, record: &CorrelationRecord) -> Result<(), QueueError> {
-        let answer = self.queues.publish(&[&record.decision]).await.pop();
+        let answer = self.publisher.publish(&[&record.decision]).await.pop();
         answer.unwrap_or_else(|| Err(QueueError::no_answer()))
     }
 }
 
 /// What the store knows of some letters.
 #[derive(Clone, Debug)]
-pub struct Fates {
+pub struct Actions {
     snapshot: Snapshot,
     now: DateTime<Utc>,
 }
 
-impl Fates {
+impl Actions {
     /// What is to become of one of these letters.
     ///
     /// # Errors
     /// [`StoreError`] when the record of its event cannot be understood.
-    pub fn fate(&self, letter: &Delivery) -> Result<Fate, StoreError> {
+    pub fn action(&self, letter: &Delivery) -> Result<Action, StoreError> {
         let record = self.snapshot.records.get(&letter.event()).map(Result::as_ref).transpose();
-        let Some(record) = record.map_err(StoreError::clone)? else { return Ok(Fate::SendBack) };
+        let Some(record) = record.map_err(StoreError::clone)? else { return Ok(Action::SendBack) };
         Ok(match judge_seen(letter, record) {
             // What this very message has brought is its own however old it is: decided again, it would count twice.
-            Outcome::Redelivered { record, is_same_message: true } => Fate::Publish(Box::new(record)),
-            _ if record.is_expired(self.now) => Fate::SendBack,
-            Outcome::Redelivered { record, .. } | Outcome::Decided(record) => Fate::Publish(Box::new(record)),
-            Outcome::Ignored { is_altered } => Fate::Delete { is_altered },
+            Outcome::Redelivered { record, is_same_message: true } => Action::Publish(Box::new(record)),
+            _ if record.is_expired(self.now) => Action::SendBack,
+            Outcome::Redelivered { record, .. } | Outcome::Decided(record) => Action::Publish(Box::new(record)),
+            Outcome::Ignored { is_altered } => Action::Delete { is_altered },
         })
     }
 }
@@ -131,7 +131,7 @@ impl Fates {
 fn send_back(letter: &Delivery, body: &str) -> Outgoing {
     Outgoing {
         group_id: letter.customer_id().to_owned(),
-        deduplication_id: letter.carrier.message_id.clone(),
+        deduplication_id: letter.source.message_id.clone(),
         body: body.to_owned(),
     }
 }

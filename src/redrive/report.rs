@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::redrive::letters::{Content, Letter};
-use crate::redrive::redriver::Fate;
+use crate::redrive::letters::{Letter, LetterContent};
+use crate::redrive::redriver::Action;
 
 /// How many letters of a cause are named, and how many failures are told.
 const NAMED_MAX: usize = 3;
@@ -36,7 +36,7 @@ pub struct Letters {
 
 /// What was found, and what was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct RedriveReport {
     /// How many letters were looked at.
     pub seen: u64,
     /// The same by cause.
@@ -59,15 +59,15 @@ pub struct Report {
     pub full_groups: u64,
 }
 
-impl Report {
+impl RedriveReport {
     pub(super) fn note(&mut self, letter: &Letter) {
         let cause = match &letter.content {
-            Content::Invalid(error) => Cause::Invalid(error.code()),
-            Content::Attempt { fate: Ok(Fate::Publish(_)), .. } => Cause::NotPublished,
-            Content::Attempt { fate: Ok(Fate::SendBack), .. } => Cause::NotDecided,
-            Content::Attempt { fate: Ok(Fate::Delete { is_altered: false }), .. } => Cause::Duplicate,
-            Content::Attempt { fate: Ok(Fate::Delete { is_altered: true }), .. } => Cause::AlteredDuplicate,
-            Content::Attempt { fate: Err(_), .. } => Cause::Corrupt,
+            LetterContent::Invalid(error) => Cause::Invalid(error.code()),
+            LetterContent::Attempt { action: Ok(Action::Publish(_)), .. } => Cause::NotPublished,
+            LetterContent::Attempt { action: Ok(Action::SendBack), .. } => Cause::NotDecided,
+            LetterContent::Attempt { action: Ok(Action::Delete { is_altered: false }), .. } => Cause::Duplicate,
+            LetterContent::Attempt { action: Ok(Action::Delete { is_altered: true }), .. } => Cause::AlteredDuplicate,
+            LetterContent::Attempt { action: Err(_), .. } => Cause::Corrupt,
         };
         let letters = self.by_cause.entry(cause).or_default();
         letters.count += 1;

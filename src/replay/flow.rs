@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinSet};
 
-use crate::deciding::{Answer, Decider, Group, Reason, Unsettled, lookup};
 use crate::deciding::{Cause, Clock, Consistency, Snapshot, Store, StoreError};
+use crate::deciding::{Decider, Group, GroupResult, Undecided, UndecidedReason, lookup};
 
 /// The most keys that are read at once: as many as one `BatchGetItem` takes.
 const KEYS_MAX: usize = 100;
@@ -19,16 +19,16 @@ const KEYS_MAX: usize = 100;
 const READS_MAX: usize = 2;
 
 /// One customer's group of one block.
-struct Work {
+struct QueuedGroup {
     block: u64,
     customer_id: String,
     group: Group,
 }
 
 /// What a task has done.
-enum Done {
-    Read(Vec<Work>, Option<Arc<Snapshot>>),
-    Settled { block: u64, customer_id: String, answer: Answer },
+enum TaskResult {
+    Read(Vec<QueuedGroup>, Option<Arc<Snapshot>>),
+    RenderedBlock { block: u64, customer_id: String, answer: GroupResult },
 }
 
 /// Groups under way.
@@ -36,14 +36,14 @@ pub(super) struct Flow<S, C> {
     decider: Arc<Decider<S, C>>,
     /// How many customers are decided at once.
     customers_max: usize,
-    waiting: VecDeque<Work>,
+    waiting: VecDeque<QueuedGroup>,
     /// What has been read for. Without a snapshot a group reads for itself.
-    read: VecDeque<(Work, Option<Arc<Snapshot>>)>,
+    read: VecDeque<(QueuedGroup, Option<Arc<Snapshot>>)>,
     /// Customers under way: being read for, read for, or being decided.
     busy: BTreeSet<String>,
     reading: usize,
     deciding: usize,
-    tasks: JoinSet<Done>,
+    tasks: JoinSet<TaskResult>,
 }
 
 impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
@@ -62,7 +62,7 @@ impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
 
     /// Takes in a block's groups, each of another customer.
     pub(super) fn take(&mut self, block: u64, groups: impl IntoIterator<Item = (String, Group)>) {
-        self.waiting.extend(groups.into_iter().map(|(customer_id, group)| Work { block, customer_id, group }));
+        self.waiting.extend(groups.into_iter().map(|(customer_id, group)| QueuedGroup { block, customer_id, group }));
         self.go_on();
     }
 
@@ -80,15 +80,15 @@ impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
 
     /// The next group that has come to its end, with its block: none if its task broke off, because then nobody knows.
     /// May be dropped while it waits.
-    pub(super) async fn next(&mut self) -> Option<(Option<u64>, Answer)> {
+    pub(super) async fn next(&mut self) -> Option<(Option<u64>, GroupResult)> {
         loop {
             match self.tasks.join_next().await? {
-                Ok(Done::Read(works, snapshot)) => {
+                Ok(TaskResult::Read(works, snapshot)) => {
                     self.reading -= 1;
                     self.read.extend(works.into_iter().map(|work| (work, snapshot.clone())));
                     self.go_on();
                 }
-                Ok(Done::Settled { block, customer_id, answer }) => {
+                Ok(TaskResult::RenderedBlock { block, customer_id, answer }) => {
                     self.deciding -= 1;
                     self.busy.remove(&customer_id);
                     self.go_on();
@@ -118,7 +118,7 @@ impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
     }
 
     /// The groups that are read for next.
-    fn next_read(&mut self) -> Vec<Work> {
+    fn next_read(&mut self) -> Vec<QueuedGroup> {
         let (mut works, mut held_up, mut keys) = (Vec::new(), Vec::new(), 0);
         while let Some(work) = self.waiting.pop_front() {
             if self.busy.contains(&work.customer_id) {
@@ -146,28 +146,28 @@ fn keys_of(group: &Group) -> usize {
     wanted.events.len() + wanted.weeks.len()
 }
 
-/// Reads for some groups. A read that fails, or a group that is too large for one, is left to [`Decider::settle_all`],
+/// Reads for some groups. A read that fails, or a group that is too large for one, is left to [`Decider::decide_all`],
 /// which reads as often as it takes.
-async fn read<S: Store, C: Clock>(decider: Arc<Decider<S, C>>, works: Vec<Work>) -> Done {
+async fn read<S: Store, C: Clock>(decider: Arc<Decider<S, C>>, works: Vec<QueuedGroup>) -> TaskResult {
     if works.iter().map(|work| keys_of(&work.group)).sum::<usize>() > KEYS_MAX {
-        return Done::Read(works, None);
+        return TaskResult::Read(works, None);
     }
     let wanted = lookup(works.iter().flat_map(|work| &work.group.deliveries));
     let snapshot = decider.store.read(&wanted, Consistency::Eventual).await;
-    Done::Read(works, snapshot.ok().map(Arc::new))
+    TaskResult::Read(works, snapshot.ok().map(Arc::new))
 }
 
 async fn decide<S: Store, C: Clock>(
     decider: Arc<Decider<S, C>>,
-    Work { block, customer_id, group }: Work,
+    QueuedGroup { block, customer_id, group }: QueuedGroup,
     snapshot: Option<Arc<Snapshot>>,
-) -> Done {
-    let answer = decider.settle_all(group, snapshot).await;
-    Done::Settled { block, customer_id, answer }
+) -> TaskResult {
+    let answer = decider.decide_all(group, snapshot).await;
+    TaskResult::RenderedBlock { block, customer_id, answer }
 }
 
 /// A task that came to no end, because of an error in this program: of which line, it cannot say.
-fn broken(error: JoinError) -> Unsettled {
+fn broken(error: JoinError) -> Undecided {
     let cause = Cause::with("deciding broke off: a defect of loadgate, please report it", error);
-    Unsettled { deliveries: vec![], stored: vec![], reason: Reason::Store(StoreError::Unavailable(cause)) }
+    Undecided { deliveries: vec![], stored: vec![], reason: UndecidedReason::Store(StoreError::Unavailable(cause)) }
 }

@@ -4,14 +4,14 @@
 //! Each worker thread goes round with a block of whole lines at a time:
 //! 1. **take** the next block from the [source](source::Source) and, with it, a ticket: the blocks' order;
 //! 2. **read** its [lines](line::Line), at the same time as other workers read theirs;
-//! 3. **decide** its attempts: customers are dealt out to [stripes](stripes::Stripes), each a ledger of its own, and a worker passes
+//! 3. **decide** its attempts: customers are dealt out to [shards](shards::Shards), each a ledger of its own, and a worker passes
 //!    through every stripe in its ticket's turn. So every customer's attempts are decided in the input's order,
-//!    whichever thread does it, while blocks follow one another through the stripes;
+//!    whichever thread does it, while blocks follow one another through the shards;
 //! 4. **settle**: in its ticket's turn the block's decisions and rejects are written, and it is counted.
 //!
-//! [`StoreReplay`] goes a similar way with a store in the place of the stripes, and tasks in the place of threads.
+//! [`StoreReplay`] goes a similar way with a store in the place of the shards, and tasks in the place of threads.
 //!
-//! Steps 3 and 4 wait at [turnstiles](turnstile::Turnstile): nothing is queued, nothing is reordered, and at most one
+//! Steps 3 and 4 wait at [turnstiles](turnstile::TicketLock): nothing is queued, nothing is reordered, and at most one
 //! block for each thread is in memory.
 
 mod flow;
@@ -19,28 +19,28 @@ pub mod generate;
 pub mod ledger;
 mod line;
 mod manifest;
-mod outlet;
+mod output;
+mod shards;
 mod store;
-mod stripes;
 mod tally;
-mod turnstile;
+mod ticket_lock;
 mod verify;
 
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-use crate::deciding::Reason;
+use crate::deciding::UndecidedReason;
 use crate::domain::Limits;
 use crate::replay::ledger::Identifier;
 use crate::replay::line::{read_lines, read_pending};
 pub use crate::replay::manifest::{Comparison, Entered, Manifest, ManifestCheck, ManifestEntry};
-use crate::replay::outlet::Settled;
-pub use crate::replay::outlet::{Observer, Outlet};
+use crate::replay::output::RenderedBlock;
+pub use crate::replay::output::{ReplayObserver, ReplayOutput};
+use crate::replay::shards::Shards;
 pub use crate::replay::store::StoreReplay;
-use crate::replay::stripes::Stripes;
 pub use crate::replay::tally::Tally;
-use crate::replay::turnstile::Turnstile;
+use crate::replay::ticket_lock::TicketLock;
 use crate::wire::Reasons;
 use crate::wire::lines::{Piece, Source};
 
@@ -59,14 +59,14 @@ pub struct Replay {
 
 /// How a replay ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// What was settled.
+pub struct ReplayReport {
+    /// What was rendered.
     pub tally: Tally,
     /// Whether the end of the input was reached. If not, the reader of the decisions has gone away.
     pub is_complete: bool,
 }
 
-/// Why a replay could not go on. What was settled before has been written.
+/// Why a replay could not go on. What was rendered before has been written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The input could not be read on.
@@ -83,7 +83,7 @@ pub enum ReplayError {
         /// Which line.
         line: u64,
         /// Why.
-        source: Reason,
+        source: UndecidedReason,
     },
     /// The run began with other lines. None of them has been decided now.
     #[error(
@@ -109,14 +109,14 @@ fn lines(first: u64, last: u64) -> String {
 }
 
 impl Replay {
-    /// Decides every line of `input` and hands everything to `outlet`, in the input's order.
+    /// Decides every line of `input` and hands everything to `output`, in the input's order.
     ///
     /// A reader of the decisions that goes away (a broken pipe) ends the replay early and is no error.
     ///
     /// # Errors
     /// [`ReplayError`] when the input cannot be read on, or an output cannot be written.
-    pub fn run<R: Read + Send>(&self, input: R, outlet: Outlet<'_>) -> Result<Report, ReplayError> {
-        let run = Run::new(self, input, outlet);
+    pub fn run<R: Read + Send>(&self, input: R, output: ReplayOutput<'_>) -> Result<ReplayReport, ReplayError> {
+        let run = MemoryRun::new(self, input, output);
         std::thread::scope(|scope| {
             for _ in 1..self.threads.get() {
                 // Where there can be no more threads, fewer do the same.
@@ -126,31 +126,31 @@ impl Replay {
             }
             run.work();
         });
-        run.outlet.into_inner().finish()
+        run.output.into_inner().finish()
     }
 }
 
 /// One replay under way, shared by its workers.
-struct Run<'a, 'o, R> {
+struct MemoryRun<'a, 'o, R> {
     replay: &'a Replay,
     identifier: Identifier,
     source: Mutex<Source<R>>,
-    stripes: Stripes,
-    outlet: Turnstile<Outlet<'o>>,
+    shards: Shards,
+    output: TicketLock<ReplayOutput<'o>>,
 }
 
-impl<'a, 'o, R: Read> Run<'a, 'o, R> {
-    fn new(replay: &'a Replay, input: R, outlet: Outlet<'o>) -> Run<'a, 'o, R> {
-        Run {
+impl<'a, 'o, R: Read> MemoryRun<'a, 'o, R> {
+    fn new(replay: &'a Replay, input: R, output: ReplayOutput<'o>) -> MemoryRun<'a, 'o, R> {
+        MemoryRun {
             replay,
             identifier: Identifier::new(replay.identity_key),
             source: Mutex::new(Source::new(input)),
-            stripes: Stripes::new(),
-            outlet: Turnstile::new(outlet),
+            shards: Shards::new(),
+            output: TicketLock::new(output),
         }
     }
 
-    /// Goes round with one block at a time until there are no more, or until the outlet takes no more.
+    /// Goes round with one block at a time until there are no more, or until the output takes no more.
     fn work(&self) {
         let _close_on_panic = CloseOnPanic(self);
         let mut block = Vec::new();
@@ -170,26 +170,26 @@ impl<'a, 'o, R: Read> Run<'a, 'o, R> {
         let is_lines = matches!(piece, Piece::Lines);
         let read = |raw, _| read_pending(raw, &self.identifier);
         let (mut lines, line_count) = if is_lines { read_lines(block, read) } else { (Vec::new(), 0) };
-        self.stripes.decide(ticket, &mut lines, &self.replay.limits)?;
-        let settled = Settled::new(&lines, line_count, &self.replay.limits, self.replay.reasons);
-        let mut outlet = self.outlet.enter(ticket).filter(|outlet| !outlet.is_stopped())?;
+        self.shards.decide(ticket, &mut lines, &self.replay.limits)?;
+        let rendered = RenderedBlock::new(&lines, line_count, &self.replay.limits, self.replay.reasons);
+        let mut output = self.output.enter(ticket).filter(|output| !output.is_stopped())?;
         let written = match piece {
-            Piece::Lines => outlet.settle(&settled),
-            Piece::Overlong { begins, ends } => outlet.settle_overlong(block, begins, ends),
-            Piece::Failed(error) => outlet.fail_to_read(error),
+            Piece::Lines => output.write_block(&rendered),
+            Piece::Overlong { begins, ends } => output.write_overlong(block, begins, ends),
+            Piece::Failed(error) => output.fail_to_read(error),
         };
-        written.map_err(|failure| outlet.stop(failure)).ok()
+        written.map_err(|failure| output.stop(failure)).ok()
     }
 }
 
 /// A worker that panics will never enter with its ticket, and the others would wait for it for ever.
-struct CloseOnPanic<'r, 'a, 'o, R: Read>(&'r Run<'a, 'o, R>);
+struct CloseOnPanic<'r, 'a, 'o, R: Read>(&'r MemoryRun<'a, 'o, R>);
 
 impl<R: Read> Drop for CloseOnPanic<'_, '_, '_, R> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.stripes.close();
-            self.0.outlet.close();
+            self.0.shards.close();
+            self.0.output.close();
         }
     }
 }
@@ -200,17 +200,17 @@ mod tests {
 
     struct Nobody;
 
-    impl Observer for Nobody {
+    impl ReplayObserver for Nobody {
         fn invalid(&mut self, _line: u64, _error: &crate::domain::LoadError) {}
-        fn settled(&mut self, _tally: &Tally) {}
+        fn progressed(&mut self, _tally: &Tally) {}
     }
 
     #[test]
     fn a_worker_that_panics_with_a_ticket_sends_the_others_home() {
         let threads = NonZeroUsize::MIN;
         let replay = Replay { limits: Limits::default(), reasons: Reasons::Omitted, threads, identity_key: [0; 16] };
-        let outlet = Outlet::new(io::sink(), None, Nobody);
-        let run = Run::new(&replay, io::empty(), outlet);
+        let output = ReplayOutput::new(io::sink(), None, Nobody);
+        let run = MemoryRun::new(&replay, io::empty(), output);
         std::thread::scope(|scope| {
             let other = scope.spawn(|| run.pass(1, Piece::Lines, b""));
             let panicked = scope.spawn(|| {

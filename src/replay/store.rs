@@ -12,15 +12,15 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::deciding::{Answer, Decider, Delivery, Group, Outcome, Unsettled};
 use crate::deciding::{Clock, Store};
+use crate::deciding::{Decider, Delivery, Group, GroupResult, Outcome, Undecided};
 use crate::replay::Manifest;
 use crate::replay::flow::Flow;
 use crate::replay::ledger;
 use crate::replay::line::{Invalid, Line};
-use crate::replay::outlet::{Outlet, Settled};
+use crate::replay::output::{RenderedBlock, ReplayOutput};
 use crate::replay::verify::{Lines, Verified, Verifier};
-use crate::replay::{ReplayError, Report};
+use crate::replay::{ReplayError, ReplayReport};
 use crate::wire::{Reasons, write_decision};
 
 /// How many blocks are under way at most: the one that is written next, one behind it, so that there is always
@@ -45,14 +45,14 @@ type Outcomes = BTreeMap<u64, (Delivery, Outcome)>;
 
 /// A piece of the input under way.
 enum Open {
-    Lines(Block),
+    Lines(OpenBlock),
     Overlong { part: Vec<u8>, begins: bool, ends: bool },
     Failed(io::Error),
 }
 
 /// Lines under way.
 #[derive(Default)]
-struct Block {
+struct OpenBlock {
     /// How many of its customers are not decided yet.
     groups_left: usize,
     outcomes: Outcomes,
@@ -61,9 +61,9 @@ struct Block {
 }
 
 /// Everything under way.
-struct Run<'r, 'o, S, C> {
+struct StoreRun<'r, 'o, S, C> {
     replay: &'r StoreReplay<S, C>,
-    outlet: &'r mut Outlet<'o>,
+    output: &'r mut ReplayOutput<'o>,
     flow: Flow<S, C>,
     /// In the input's order.
     open: VecDeque<Open>,
@@ -75,55 +75,65 @@ struct Run<'r, 'o, S, C> {
 }
 
 impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
-    /// Decides every line of `input` and hands everything to `outlet`, in the input's order.
+    /// Decides every line of `input` and hands everything to `output`, in the input's order.
     ///
     /// # Errors
     /// [`ReplayError`] when the input cannot be read on, the store does not decide, or an output cannot be written.
-    pub async fn run<R: Read + Send + 'static>(&self, input: R, mut outlet: Outlet<'_>) -> Result<Report, ReplayError> {
+    pub async fn run<R: Read + Send + 'static>(
+        &self,
+        input: R,
+        mut output: ReplayOutput<'_>,
+    ) -> Result<ReplayReport, ReplayError> {
         let flow = Flow::new(Arc::clone(&self.decider), self.customers_max.get());
         let (replay, open) = (self, VecDeque::new());
-        let run = Run { replay, outlet: &mut outlet, flow, open, blocks_before: 0, lines_before: 0, failure: None };
+        let run =
+            StoreRun { replay, output: &mut output, flow, open, blocks_before: 0, lines_before: 0, failure: None };
         if let Err(failure) = run.finish(input).await {
-            outlet.stop(failure);
+            output.stop(failure);
         }
-        outlet.finish()
+        output.finish()
     }
 
-    fn render<'b>(&self, block: &'b Block) -> Result<Settled<'b>, ReplayError> {
-        let mut settled = Settled { line_count: block.line_count, ..Settled::default() };
+    fn render<'b>(&self, block: &'b OpenBlock) -> Result<RenderedBlock<'b>, ReplayError> {
+        let mut rendered = RenderedBlock { line_count: block.line_count, ..RenderedBlock::default() };
         for (delivery, outcome) in block.outcomes.values() {
-            self.write(&mut settled, delivery, outcome)?;
+            self.write(&mut rendered, delivery, outcome)?;
         }
         for invalid in &block.invalid {
-            settled.tally.count_invalid();
-            settled.invalid.push(invalid);
+            rendered.tally.count_invalid();
+            rendered.invalid.push(invalid);
         }
-        Ok(settled)
+        Ok(rendered)
     }
 
-    fn write(&self, settled: &mut Settled<'_>, delivery: &Delivery, outcome: &Outcome) -> Result<(), ReplayError> {
+    fn write(
+        &self,
+        rendered: &mut RenderedBlock<'_>,
+        delivery: &Delivery,
+        outcome: &Outcome,
+    ) -> Result<(), ReplayError> {
         let record = match outcome {
             Outcome::Decided(record) | Outcome::Redelivered { record, is_same_message: true } => record,
             // One that another door has not published yet: it is not this door's to publish.
             Outcome::Redelivered { is_same_message: false, .. } | Outcome::Ignored { .. } => {
-                settled.tally.count(ledger::Outcome::Ignored);
+                rendered.tally.count(ledger::LineOutcome::Ignored);
                 return Ok(());
             }
         };
         if record.fingerprint != delivery.fingerprint() {
-            let line = delivery.place;
+            let line = delivery.index;
             return Err(ReplayError::InputChanged { first_line: line, last_line: line });
         }
         let decision = &record.decision;
-        settled.tally.count(ledger::Outcome::Decided(decision.decision(&self.decider.limits)));
+        rendered.tally.count(ledger::LineOutcome::Decided(decision.decision(&self.decider.limits)));
         let reasons = self.reasons.named(decision.reasons.iter().map(String::as_str));
         let (id, customer_id) = (&decision.key.event_id, &decision.key.customer_id);
-        write_decision(&mut settled.decisions, id, customer_id, decision.accepted, reasons);
+        write_decision(&mut rendered.decisions, id, customer_id, decision.accepted, reasons);
         Ok(())
     }
 }
 
-impl<S: Store + Manifest + 'static, C: Clock + 'static> Run<'_, '_, S, C> {
+impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreRun<'_, '_, S, C> {
     async fn finish<R: Read + Send + 'static>(mut self, input: R) -> Result<(), ReplayError> {
         let (decider, run) = (Arc::clone(&self.replay.decider), self.replay.run.clone());
         let mut parts =
@@ -164,9 +174,9 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> Run<'_, '_, S, C> {
     }
 
     /// Sends a block's customers on their way.
-    fn begin(&mut self, Lines { parsed, line_count, .. }: Lines) -> Block {
+    fn begin(&mut self, Lines { parsed, line_count, .. }: Lines) -> OpenBlock {
         self.lines_before += line_count;
-        let mut block = Block { line_count, ..Block::default() };
+        let mut block = OpenBlock { line_count, ..OpenBlock::default() };
         let mut groups = BTreeMap::<String, Group>::new();
         for line in parsed {
             match line {
@@ -182,21 +192,21 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> Run<'_, '_, S, C> {
     }
 
     /// Keeps what a customer's lines have come to. After the first failure nothing is begun any more.
-    fn note(&mut self, block: Option<u64>, answer: Answer) {
+    fn note(&mut self, block: Option<u64>, answer: GroupResult) {
         let place = block.and_then(|block| usize::try_from(block.checked_sub(self.blocks_before)?).ok());
         match (answer, place.and_then(|place| self.open.get_mut(place))) {
-            (Ok(settled), Some(Open::Lines(block))) => {
+            (Ok(rendered), Some(Open::Lines(block))) => {
                 block.groups_left -= 1;
-                block.outcomes.extend(settled.into_iter().map(|settled| (settled.0.place, settled)));
+                block.outcomes.extend(rendered.into_iter().map(|rendered| (rendered.0.index, rendered)));
             }
             (Ok(_), _) => {}
             (Err(unsettled), _) => self.fail(*unsettled),
         }
     }
 
-    fn fail(&mut self, Unsettled { deliveries, reason, .. }: Unsettled) {
+    fn fail(&mut self, Undecided { deliveries, reason, .. }: Undecided) {
         self.flow.stop();
-        let line = deliveries.first().map_or(self.lines_before, |delivery| delivery.place);
+        let line = deliveries.first().map_or(self.lines_before, |delivery| delivery.index);
         let is_first = !matches!(self.failure, Some(ReplayError::Store { line: other, .. }) if other <= line);
         if is_first {
             self.failure = Some(ReplayError::Store { line, source: reason });
@@ -209,9 +219,9 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> Run<'_, '_, S, C> {
         while let Some(open) = self.open.pop_front_if(|open| open.is_whole()) {
             self.blocks_before += 1;
             match open {
-                Open::Lines(block) => self.outlet.settle(&self.replay.render(&block)?)?,
-                Open::Overlong { part, begins, ends } => self.outlet.settle_overlong(&part, begins, ends)?,
-                Open::Failed(error) => self.outlet.fail_to_read(error)?,
+                Open::Lines(block) => self.output.write_block(&self.replay.render(&block)?)?,
+                Open::Overlong { part, begins, ends } => self.output.write_overlong(&part, begins, ends)?,
+                Open::Failed(error) => self.output.fail_to_read(error)?,
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! How many attempts came to what.
 
 use crate::domain::{Decision, LIMITS_MAX, LimitSet, Limits};
-use crate::replay::ledger::Outcome;
+use crate::replay::ledger::LineOutcome;
 
 /// Counts of attempts by outcome. Every attempt is accepted, declined, ignored or invalid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,11 +19,11 @@ pub struct Tally {
 
 impl Tally {
     /// Counts a valid attempt.
-    pub fn count(&mut self, outcome: Outcome) {
+    pub fn count(&mut self, outcome: LineOutcome) {
         match outcome {
-            Outcome::Decided(Decision::Accepted) => self.accepted += 1,
-            Outcome::Decided(Decision::Declined(broken)) => self.count_declined(broken),
-            Outcome::Ignored => self.ignored += 1,
+            LineOutcome::Decided(Decision::Accepted) => self.accepted += 1,
+            LineOutcome::Decided(Decision::Declined(broken)) => self.count_declined(broken),
+            LineOutcome::Ignored => self.ignored += 1,
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::deciding::{Carrier, Decider, Delivery, Reason};
 use crate::deciding::{Clock, StoreError};
+use crate::deciding::{Decider, Delivery, MessageSource, UndecidedReason};
 use crate::domain::{LoadAttempt, LoadError};
 use crate::replay::ReplayError;
 use crate::replay::line::{Invalid, Line, read_lines};
@@ -175,7 +175,7 @@ impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
         };
         let owned = lines.into_iter().map(|line| match line {
             Line::Valid(delivery) => {
-                note(delivery.place - first_line, Digest::Attempt(delivery.digest()));
+                note(delivery.index - first_line, Digest::Attempt(delivery.digest()));
                 Line::Valid(delivery)
             }
             Line::Invalid(Invalid { line_in_block, error, raw }) => {
@@ -192,8 +192,8 @@ impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
     fn delivery(&self, raw: &[u8], line: u64) -> Result<Delivery, LoadError> {
         let written = read_attempt(raw)?;
         let attempt = LoadAttempt::check(written.clone())?;
-        let carrier = Carrier { message_id: format!("{}:{line}", self.run), ..Carrier::default() };
-        Ok(Delivery::new(line, carrier, &written, attempt))
+        let source = MessageSource { message_id: format!("{}:{line}", self.run), ..MessageSource::default() };
+        Ok(Delivery::new(line, source, &written, attempt))
     }
 }
 
@@ -215,7 +215,7 @@ fn partial(comparison: Comparison) -> Result<Option<u64>, ReplayError> {
 }
 
 fn failed(line: u64, error: StoreError) -> ReplayError {
-    ReplayError::Store { line, source: Reason::Store(error) }
+    ReplayError::Store { line, source: UndecidedReason::Store(error) }
 }
 
 /// A piece with its bytes. None is the end of the input: without it, reading broke off.

@@ -3,9 +3,9 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use chrono::{DateTime, Utc};
 
-use crate::deciding::consumer::{Consumer, Deadline, Report};
+use crate::deciding::consumer::{BatchReport, Consumer, Deadline};
 use crate::deciding::message::message;
-use crate::deciding::{Clock, Queues, Received, Store};
+use crate::deciding::{Clock, Publisher, Received, Store};
 
 /// An event that cannot be answered message by message: the whole batch has to be delivered again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,11 +38,11 @@ pub fn read_event(json: &str) -> Result<SqsEvent, EventError> {
 ///
 /// # Errors
 /// [`EventError`] before anything has been done.
-pub async fn handle<S: Store, Q: Queues, C: Clock>(
+pub async fn handle<S: Store, Q: Publisher, C: Clock>(
     consumer: &Consumer<S, Q, C>,
     event: SqsEvent,
     end: DateTime<Utc>,
-) -> Result<(SqsBatchResponse, Report), EventError> {
+) -> Result<(SqsBatchResponse, BatchReport), EventError> {
     let deadline = Deadline::before(end, consumer.decider.clock.now());
     let ids = message_ids(&event)?;
     let (mut messages, mut failed, mut unusable) = (Vec::new(), Vec::new(), Vec::new());

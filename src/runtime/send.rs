@@ -23,7 +23,7 @@ pub struct Messages<R> {
 
 /// The messages of one block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Block {
+pub struct MessageBlock {
     /// The messages, in the order of their lines.
     pub messages: Vec<Outgoing>,
     /// The lines, from 1, that no queue takes, and why.
@@ -37,8 +37,8 @@ impl<R: Read> Messages<R> {
         Messages { source: Source::new(input), block: Vec::new(), run, lines: 0 }
     }
 
-    fn block(&mut self) -> Block {
-        let mut block = Block::default();
+    fn block(&mut self) -> MessageBlock {
+        let mut block = MessageBlock::default();
         for raw in split(&self.block) {
             self.lines += 1;
             let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
@@ -55,16 +55,19 @@ impl<R: Read> Messages<R> {
 }
 
 impl<R: Read> Iterator for Messages<R> {
-    type Item = io::Result<Block>;
+    type Item = io::Result<MessageBlock>;
 
-    fn next(&mut self) -> Option<io::Result<Block>> {
+    fn next(&mut self) -> Option<io::Result<MessageBlock>> {
         let (_, piece) = self.source.take(&mut self.block)?;
         Some(match piece {
             Piece::Lines => Ok(self.block()),
-            Piece::Overlong { ends: false, .. } => Ok(Block::default()),
+            Piece::Overlong { ends: false, .. } => Ok(MessageBlock::default()),
             Piece::Overlong { ends: true, .. } => {
                 self.lines += 1;
-                Ok(Block { unsendable: vec![(self.lines, LoadError::TooLong.to_string())], ..Block::default() })
+                Ok(MessageBlock {
+                    unsendable: vec![(self.lines, LoadError::TooLong.to_string())],
+                    ..MessageBlock::default()
+                })
             }
             Piece::Failed(error) => Err(error),
         })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics_cloudwatch_embedded::Collector;
 
 use super::{describe, record};
-use crate::deciding::consumer::Report;
+use crate::deciding::consumer::BatchReport;
 
 /// The metrics' namespace in CloudWatch.
 pub const NAMESPACE: &str = "loadgate";
@@ -31,7 +31,7 @@ impl Metrics {
     ///
     /// # Errors
     /// Those of standard output.
-    pub fn write(&self, report: &Report, request_id: &str, handle_time: Duration) -> io::Result<()> {
+    pub fn write(&self, report: &BatchReport, request_id: &str, handle_time: Duration) -> io::Result<()> {
         record(report, handle_time);
         self.0.set_property("request_id", request_id.to_owned()).flush(io::stdout().lock())
     }

@@ -16,7 +16,7 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::deciding::consumer::Report;
+use crate::deciding::consumer::BatchReport;
 #[cfg(feature = "lambda")]
 pub use embedded::{Metrics, NAMESPACE};
 #[cfg(feature = "worker")]
@@ -50,7 +50,7 @@ pub fn init_logs(level: Option<&str>) {
 }
 
 /// The counters, under the names that alarms and the dashboard use, and what they count.
-fn counters(report: &Report) -> [(&'static str, u64, &'static str); 8] {
+fn counters(report: &BatchReport) -> [(&'static str, u64, &'static str); 8] {
     [
         ("accepted", report.accepted, "Load attempts decided: within every limit"),
         ("declined", report.declined, "Load attempts decided: over at least one limit"),
@@ -65,7 +65,7 @@ fn counters(report: &Report) -> [(&'static str, u64, &'static str); 8] {
 
 /// Tells the recorder of this process what the metrics are.
 fn describe() {
-    for (name, _, what) in counters(&Report::default()) {
+    for (name, _, what) in counters(&BatchReport::default()) {
         describe_counter!(name, Unit::Count, what);
     }
     describe_counter!("declined_by_reason", Unit::Count, "Load attempts that a limit declined, by its code");
@@ -91,7 +91,7 @@ fn describe() {
 }
 
 /// Gives what a batch came to to the recorder of this process.
-fn record(report: &Report, handle_time: Duration) {
+fn record(report: &BatchReport, handle_time: Duration) {
     for (name, count, _) in counters(report) {
         counter!(name).increment(count);
     }

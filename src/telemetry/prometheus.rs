@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use metrics_util::layers::{Layer, PrefixLayer};
 
 use super::{counters, describe, record};
-use crate::deciding::consumer::Report;
+use crate::deciding::consumer::BatchReport;
 
 /// Upper bounds of a histogram of times, in milliseconds.
 const BOUNDS_MS: [f64; 13] =
@@ -59,7 +59,7 @@ impl Prometheus {
 
     /// Shows every counter from the start: one that is not there alarms nobody.
     fn begin(&self) {
-        for (name, _, _) in counters(&Report::default()) {
+        for (name, _, _) in counters(&BatchReport::default()) {
             counter!(name).absolute(0);
         }
         counter!("received").absolute(0);
@@ -68,7 +68,7 @@ impl Prometheus {
     }
 
     /// Counts what a batch came to.
-    pub fn handled(&self, report: &Report, handle_time: Duration) {
+    pub fn handled(&self, report: &BatchReport, handle_time: Duration) {
         record(report, handle_time);
         // Histograms gather until somebody looks at them, or this is called.
         self.0.run_upkeep();

@@ -7,24 +7,24 @@ use assert_cmd::cargo::cargo_bin_cmd;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use loadgate::adapters::aws;
-use loadgate::adapters::sqs::{SqsOutbox, queue_settings};
-use loadgate::deciding::{CorrelationRecord, Outbox, Outgoing, Received, Store};
+use loadgate::adapters::sqs::{SqsSender, queue_settings};
+use loadgate::deciding::{CorrelationRecord, Outgoing, Publication, Received, Sender, Store};
 use loadgate::wire::decision_message;
 use serde_json::{Value, json};
 
-use crate::cloud::{Fresh, Queues, drain, environment, sqs};
+use crate::cloud::{Fresh, Publisher, drain, environment, sqs};
 use crate::store_contract::{put, record};
 use crate::support::line;
 
 struct Scene {
     fresh: Fresh,
-    queues: Queues,
+    queues: Publisher,
     letters: u32,
 }
 
 impl Scene {
     async fn set() -> Scene {
-        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
         Scene { fresh, queues, letters: 0 }
     }
 
@@ -33,8 +33,8 @@ impl Scene {
         self.letters += 1;
         let (group_id, deduplication_id) = (group_id.to_owned(), format!("letter {}", self.letters));
         let message = Outgoing { group_id, deduplication_id, body: body.trim_end().to_owned() };
-        let outbox = SqsOutbox::new(&aws::load(Some(sqs())).await, self.queues.dead_letters.clone());
-        outbox.send(vec![message]).await.unwrap();
+        let sender = SqsSender::new(&aws::load(Some(sqs())).await, self.queues.dead_letters.clone());
+        sender.send(vec![message]).await.unwrap();
     }
 
     async fn attempt(&mut self, customer: &str, id: &str) {
@@ -79,7 +79,7 @@ async fn every_letter_goes_where_it_belongs_and_nothing_happens_without_go() {
         scene.attempt("528", id).await;
     }
     scene.attempt("529", "new 1").await;
-    let unpublished = CorrelationRecord { is_unpublished: true, ..record("unpublished") };
+    let unpublished = CorrelationRecord { publication: Publication::Pending, ..record("unpublished") };
     scene.commit(unpublished.clone()).await;
     scene.attempt("528", "unpublished").await;
     scene.commit(record("published")).await;
@@ -298,7 +298,7 @@ async fn interrupted_and_killed_it_goes_on_where_it_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn queues_that_do_not_belong_together_are_refused() {
     let mut scene = Scene::set().await;
-    let other = Queues::fresh(30, 5).await;
+    let other = Publisher::fresh(30, 5).await;
     scene.attempt("528", "1").await;
     let told = |arguments: &[&str], code| {
         let output = scene.run(arguments);

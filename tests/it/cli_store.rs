@@ -1,5 +1,6 @@
 //! The file replay through a store, and the tables, seen from the shell.
 
+use loadgate::deciding::Publication;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -208,8 +209,8 @@ async fn what_a_consumer_has_not_published_is_not_the_replay_s_to_publish() {
     let lookup = loadgate::deciding::Lookup { events: [key.clone()].into(), ..Default::default() };
     let mut snapshot = fresh.store.read(&lookup, loadgate::deciding::Consistency::Strong).await.unwrap();
     let mut record = snapshot.records.remove(&key).unwrap().unwrap();
-    record.is_unpublished = true;
-    fresh.store.remark(&record).await.unwrap();
+    record.publication = Publication::Pending;
+    fresh.store.set_publication(&record).await.unwrap();
     in_dynamodb(&fresh).args(["--run", "replay"]).write_stdin(attempt).assert().success().stdout("");
 }
 

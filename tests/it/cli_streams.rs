@@ -5,11 +5,11 @@ use std::process::{Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
 use loadgate::adapters::aws;
-use loadgate::adapters::sqs::{SqsInbox, SqsOutbox, queue_settings};
-use loadgate::deciding::{Inbox, Outbox, Outgoing};
+use loadgate::adapters::sqs::{SqsReceiver, SqsSender, queue_settings};
+use loadgate::deciding::{Outgoing, Receiver, Sender};
 use serde_json::{Value, json};
 
-use crate::cloud::{Fresh, Queues, Worker, drain, dynamodb_local, environment, fresh_names, fresh_queue, sqs};
+use crate::cloud::{Fresh, Publisher, Worker, drain, dynamodb_local, environment, fresh_names, fresh_queue, sqs};
 use crate::support::line;
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl");
@@ -42,8 +42,8 @@ async fn queue_with(bodies: &[&str]) -> String {
         deduplication_id: n.to_string(),
         body: (*body).to_owned(),
     };
-    let outbox = SqsOutbox::new(&aws::load(Some(sqs())).await, queue_url.clone());
-    outbox.send(bodies.iter().enumerate().map(message).collect()).await.unwrap();
+    let sender = SqsSender::new(&aws::load(Some(sqs())).await, queue_url.clone());
+    sender.send(bodies.iter().enumerate().map(message).collect()).await.unwrap();
     queue_url
 }
 
@@ -55,7 +55,7 @@ async fn count(queue_url: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standard_output_that_takes_nothing_is_refused_before_anything_is_done() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
     let queue_url = queue_with(&["1", "2"]).await;
     let endpoint = dynamodb_local();
     let store = ["replay", SAMPLE, "--store", "dynamodb", "--endpoint-url", endpoint];
@@ -81,8 +81,8 @@ async fn a_standard_output_that_takes_nothing_is_refused_before_anything_is_done
         }
     }
     assert_eq!(count(&queue_url).await, 2, "nothing was received");
-    let inbox = SqsInbox::new(&aws::load(Some(sqs())).await, queue_url);
-    let received = inbox.receive(10, std::time::Duration::ZERO, None).await.unwrap();
+    let receiver = SqsReceiver::new(&aws::load(Some(sqs())).await, queue_url);
+    let received = receiver.receive(10, std::time::Duration::ZERO, None).await.unwrap();
     assert_eq!(received.len(), 2, "nothing was made invisible");
     assert_eq!(fresh.record_count().await, 0, "nothing was decided");
 }
@@ -157,7 +157,7 @@ async fn every_message_is_one_line_whatever_its_body_has() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standard_error_that_takes_nothing_changes_no_command() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("attempts.jsonl");
     std::fs::write(&file, line("1", "528", "$1.00", "2018-12-31T00:00:00Z")).unwrap();
@@ -199,7 +199,7 @@ async fn a_standard_error_that_takes_nothing_changes_no_command() {
 async fn a_worker_whose_log_nobody_takes_works_and_ends_as_any_other() {
     let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
     for log in [full(), Stdio::piped()] {
-        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
         let mut environment = environment(&queues, &fresh.names, &fresh.url);
         environment.push(("LOADGATE_LOG_LEVEL", "debug".to_owned()));
         let mut worker = Worker::start_unheard(&environment, log);
@@ -211,8 +211,8 @@ async fn a_worker_whose_log_nobody_takes_works_and_ends_as_any_other() {
             deduplication_id: body.len().to_string(),
             body: body.trim_end().to_owned(),
         };
-        let outbox = SqsOutbox::new(&aws::load(Some(sqs())).await, queues.input.clone());
-        outbox.send(bodies.iter().map(message).collect()).await.unwrap();
+        let sender = SqsSender::new(&aws::load(Some(sqs())).await, queues.input.clone());
+        sender.send(bodies.iter().map(message).collect()).await.unwrap();
         while worker.decided() + worker.count("invalid") < 2 {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }

@@ -7,12 +7,12 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use aws_sdk_sqs::types::QueueAttributeName;
 use loadgate::adapters::aws;
-use loadgate::adapters::sqs::{SqsInbox, SqsOutbox};
+use loadgate::adapters::sqs::{SqsReceiver, SqsSender};
 use loadgate::config::TableNames;
-use loadgate::deciding::{Inbox, Outbox, Outgoing, can_be_body};
+use loadgate::deciding::{Outgoing, Receiver, Sender, can_be_body};
 
 use crate::cloud::{
-    Fault, Fresh, Proxy, Queues, Reaches, Worker, drain, environment, fresh_names, fresh_queue_with, sqs,
+    Fault, Fresh, Proxy, Publisher, Reaches, Worker, drain, environment, fresh_names, fresh_queue_with, sqs,
 };
 use crate::end_to_end::{by_customer, sendable};
 use crate::secrecy::assert_secret;
@@ -49,7 +49,7 @@ async fn drain_until(url: &str, count: usize) -> Vec<loadgate::deciding::Receive
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl");
     let folder = tempfile::tempdir().unwrap();
     let (expected, rejects) = replayed(file, folder.path());
@@ -86,7 +86,7 @@ async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_the_end_it_finishes_what_it_has_begun_and_gives_back_the_rest() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(600, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(600, 5).await);
     let proxy = Proxy::before(&fresh.url).await;
     let mut environment = environment(&queues, &fresh.names, &proxy.url);
     environment.push(("LOADGATE_CUSTOMERS_IN_PARALLEL", "1".to_owned()));
@@ -94,7 +94,7 @@ async fn at_the_end_it_finishes_what_it_has_begun_and_gives_back_the_rest() {
     worker.wait_until_ready();
     proxy.fail("TransactWriteItems", Fault::Delay(Duration::from_secs(1)), 1);
     let attempts: Vec<Outgoing> = ["a", "b", "c"].map(attempt).into();
-    SqsOutbox::new(&aws::load(Some(sqs())).await, queues.input.clone()).send(attempts).await.unwrap();
+    SqsSender::new(&aws::load(Some(sqs())).await, queues.input.clone()).send(attempts).await.unwrap();
     let begun = Instant::now();
     while !proxy.counts().contains_key("TransactWriteItems") {
         assert!(begun.elapsed() < DRAIN_MAX, "{}", worker.log());
@@ -116,7 +116,7 @@ async fn at_the_end_it_finishes_what_it_has_begun_and_gives_back_the_rest() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_the_visibility_time_out() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(2, 50).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(2, 50).await);
     let proxy = Proxy::before(&fresh.url).await;
     let mut worker = Worker::start(&environment(&queues, &fresh.names, &proxy.url));
     worker.wait_until_ready();
@@ -126,11 +126,11 @@ async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_
         proxy.fail(operation, Fault::Delay(Duration::from_millis(1300)), 1);
     }
     let sdk = aws::load(Some(sqs())).await;
-    SqsOutbox::new(&sdk, queues.input.clone()).send(vec![attempt("a")]).await.unwrap();
+    SqsSender::new(&sdk, queues.input.clone()).send(vec![attempt("a")]).await.unwrap();
     while !proxy.counts().contains_key("BatchGetItem") {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let other = SqsInbox::new(&sdk, queues.input.clone());
+    let other = SqsReceiver::new(&sdk, queues.input.clone());
     while worker.decided() == 0 {
         let received = other.receive(10, Duration::ZERO, None).await.unwrap();
         assert!(received.is_empty(), "somebody else has it: {}", worker.log());
@@ -141,7 +141,7 @@ async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn its_log_repeats_no_value_of_an_invalid_body() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
     environment.push(("LOADGATE_LOG_LEVEL", "debug".to_owned()));
     let mut worker = Worker::start(&environment);
@@ -149,9 +149,9 @@ async fn its_log_repeats_no_value_of_an_invalid_body() {
     let bodies = bodies_with_marks().into_iter().filter(|body| can_be_body(body)).enumerate();
     let messages: Vec<Outgoing> =
         bodies.map(|(n, body)| Outgoing { group_id: n.to_string(), deduplication_id: n.to_string(), body }).collect();
-    let outbox = SqsOutbox::new(&aws::load(Some(sqs())).await, queues.input.clone());
+    let sender = SqsSender::new(&aws::load(Some(sqs())).await, queues.input.clone());
     for some in messages.chunks(10) {
-        outbox.send(some.to_vec()).await.unwrap();
+        sender.send(some.to_vec()).await.unwrap();
     }
     let letters = drain_until(&queues.dead_letters, messages.len()).await;
     let repeats = |text: &str| MARKS.iter().any(|mark| text.contains(mark));
@@ -180,7 +180,7 @@ fn check(environment: &[(&'static str, String)], file: &str) -> (String, Option<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_says_what_would_be_used_and_what_is_not_rightly_set() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 10).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(180, 10).await);
     let right = environment(&queues, &fresh.names, &fresh.url);
     let (said, code) = check(&right, "customers_in_parallel = 7\nload_table = 'of the file'");
     assert_eq!(code, Some(0), "{said}");
@@ -205,7 +205,7 @@ async fn a_check_says_what_would_be_used_and_what_is_not_rightly_set() {
     ])
     .await;
     let decisions = queues.decisions.replace(".fifo", "-gone.fifo");
-    let wrong = Queues { input, decisions, dead_letters: queues.dead_letters.clone() };
+    let wrong = Publisher { input, decisions, dead_letters: queues.dead_letters.clone() };
     let names = TableNames { load: "no-such-table".to_owned(), ..table_without_ttl(&fresh.url).await };
     let (said, code) = check(&environment(&wrong, &names, &fresh.url), "correlation_ttl_hours = 24");
     assert_eq!(code, Some(1), "{said}");
@@ -259,7 +259,7 @@ fn a_wrong_configuration_is_told_and_exits_with_2() {
 #[test]
 fn a_worker_without_a_region_says_so_and_logs_nothing_of_the_sdk_s_insides() {
     let queue = |name: &str| format!("https://sqs.eu-west-1.amazonaws.com/1/{name}.fifo");
-    let queues = Queues { input: queue("a"), decisions: queue("b"), dead_letters: queue("c") };
+    let queues = Publisher { input: queue("a"), decisions: queue("b"), dead_letters: queue("c") };
     let mut environment = environment(&queues, &fresh_names(), "");
     environment.retain(|(name, _)| *name != "AWS_REGION" && !name.starts_with("AWS_ENDPOINT"));
     // Where the region is looked for at last: nobody is there.
@@ -274,9 +274,9 @@ fn a_worker_without_a_region_says_so_and_logs_nothing_of_the_sdk_s_insides() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_without_its_queue_or_table_does_not_start_and_says_which() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
     let gone = |url: &str| url.replace(".fifo", "-gone.fifo");
-    let no_input = Queues { input: gone(&queues.input), ..queues };
+    let no_input = Publisher { input: gone(&queues.input), ..queues };
     let no_table = TableNames { load: "no-such-table".to_owned(), ..fresh.names.clone() };
     for (names, why) in [(&fresh.names, "could not use the input queue"), (&no_table, "could not use the store")] {
         let mut worker = Worker::start(&environment(&no_input, names, &fresh.url));
@@ -287,7 +287,7 @@ async fn a_worker_without_its_queue_or_table_does_not_start_and_says_which() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_queue_is_gone_is_not_ready_and_says_why() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
     environment.push(("LOADGATE_POLL_WAIT_S", "1".to_owned()));
     let mut worker = Worker::start(&environment);
@@ -315,7 +315,7 @@ async fn a_worker_whose_queue_is_gone_is_not_ready_and_says_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_say_nothing_take_nothing_from_the_others() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
     let mut worker = Worker::start_with_files(200, &environment(&queues, &fresh.names, &fresh.url));
     worker.wait_until_ready();
     let unfinished = ["GET /healthz HTTP/1.1\r\nX: ", &"x".repeat(1_000_000)].concat();
@@ -343,7 +343,7 @@ async fn connections_that_say_nothing_take_nothing_from_the_others() {
     });
     let connections = open(worker);
     let attempts: Vec<Outgoing> = (0..20).map(|n| attempt(&format!("c{n}"))).collect();
-    SqsOutbox::new(&aws::load(Some(sqs())).await, queues.input.clone()).send(attempts).await.unwrap();
+    SqsSender::new(&aws::load(Some(sqs())).await, queues.input.clone()).send(attempts).await.unwrap();
     assert_eq!(drain_until(&queues.decisions, 20).await.len(), 20);
     assert_eq!(worker.count("failed"), 0, "{}", worker.log());
     drop(connections);
@@ -351,7 +351,7 @@ async fn connections_that_say_nothing_take_nothing_from_the_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_input_queue_that_does_not_answer_makes_a_worker_unready_and_does_not_delay_its_end() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(180, 5).await);
     let proxy = Proxy::before(sqs()).await;
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
     for (_, value) in &mut environment {
@@ -368,7 +368,7 @@ async fn an_input_queue_that_does_not_answer_makes_a_worker_unready_and_does_not
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_that_end_while_they_are_extended_alarm_nobody() {
-    let (fresh, queues) = (Fresh::embedded().await, Queues::fresh(2, 50).await);
+    let (fresh, queues) = (Fresh::embedded().await, Publisher::fresh(2, 50).await);
     let proxy = Proxy::before(sqs()).await;
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
     for (_, value) in &mut environment {
@@ -379,8 +379,8 @@ async fn batches_that_end_while_they_are_extended_alarm_nobody() {
     // Each extension arrives after its messages have been deleted.
     proxy.fail("ChangeMessageVisibilityBatch", Fault::Late(Duration::from_millis(400)), 1_000);
     proxy.fail("SendMessageBatch", Fault::Delay(Duration::from_millis(300)), 1_000);
-    let outbox = SqsOutbox::new(&aws::load(Some(sqs())).await, queues.input.clone());
-    outbox.send((0..200).map(|n| attempt(&format!("c{n}"))).collect()).await.unwrap();
+    let sender = SqsSender::new(&aws::load(Some(sqs())).await, queues.input.clone());
+    sender.send((0..200).map(|n| attempt(&format!("c{n}"))).collect()).await.unwrap();
     drain_until(&queues.decisions, 200).await;
     assert!(proxy.counts().contains_key("ChangeMessageVisibilityBatch"));
     worker.signal("TERM");

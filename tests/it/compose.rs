@@ -6,7 +6,7 @@ use std::process::Command;
 use assert_cmd::cargo::cargo_bin_cmd;
 use regex::Regex;
 
-use crate::cloud::{Fresh, Queues, environment, sqs};
+use crate::cloud::{Fresh, Publisher, environment, sqs};
 
 const COMPOSE: &str = include_str!("../../compose.yaml");
 
@@ -25,7 +25,7 @@ fn variable(name: &str) -> String {
 async fn the_worker_of_compose_finds_its_queues_and_has_nothing_to_say_against_them() {
     let fresh = Fresh::in_dynamodb_local().await;
     let here = |url: String| url.replace("http://sqs:4566", sqs());
-    let queues = Queues {
+    let queues = Publisher {
         input: here(variable("LOADGATE_INPUT_QUEUE_URL")),
         decisions: here(variable("LOADGATE_DECISIONS_QUEUE_URL")),
         dead_letters: here(variable("LOADGATE_DEAD_LETTER_QUEUE_URL")),

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use loadgate::adapters::SystemClock;
 use loadgate::deciding::Decider;
 use loadgate::deciding::consumer::Consumer;
-use loadgate::deciding::{Clock, DeadLetter, QueueError, Queues};
+use loadgate::deciding::{Clock, DeadLetter, Publisher, QueueError};
 use loadgate::domain::{Cents, EventKey, Limits, StoredDecision};
 use loadgate::runtime::lambda::handle;
 
@@ -28,7 +28,7 @@ const STRIDES: [usize; 4] = [1, 7, 11, 13];
 #[derive(Default)]
 struct Published(Mutex<Vec<StoredDecision>>);
 
-impl Queues for &Published {
+impl Publisher for &Published {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
         self.0.lock().unwrap().extend(decisions.iter().map(|decision| (*decision).clone()));
         vec![Ok(()); decisions.len()]
@@ -59,7 +59,7 @@ async fn contend(fresh: Fresh) {
         async move {
             let decider =
                 Decider { store, clock: SystemClock, limits: Limits::default(), correlation_ttl: TimeDelta::hours(24) };
-            let consumer = (Consumer { decider, queues: published }, messages(consumer));
+            let consumer = (Consumer { decider, publisher: published }, messages(consumer));
             for batch in consumer.1.chunks(10) {
                 let mut waiting = batch.to_vec();
                 for delivery in 1.. {

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use loadgate::adapters::aws;
-use loadgate::adapters::sqs::SqsOutbox;
-use loadgate::deciding::{Outbox, Outgoing};
+use loadgate::adapters::sqs::SqsSender;
+use loadgate::deciding::{Outgoing, Sender};
 use serde_json::{Value, json};
 
-use crate::cloud::{Bootstrap, Fresh, Proxy, Queues, Reaches, Worker, drain, environment, sqs};
+use crate::cloud::{Bootstrap, Fresh, Proxy, Publisher, Reaches, Worker, drain, environment, sqs};
 use crate::support::line;
 
 /// Requests that hang before everybody else's decisions are out: a shared one, and the slow customer's own. The client
@@ -40,14 +40,14 @@ const SLOW: &str = "slow";
 /// Fresh tables and queues, and a proxy before each server.
 struct Scene {
     fresh: Fresh,
-    queues: Queues,
+    queues: Publisher,
     dynamodb: Proxy,
     sqs: Proxy,
 }
 
 impl Scene {
     async fn set() -> Scene {
-        let (fresh, queues) = (Fresh::embedded().await, Queues::fresh(180, 10).await);
+        let (fresh, queues) = (Fresh::embedded().await, Publisher::fresh(180, 10).await);
         let (dynamodb, sqs) = (Proxy::before(&fresh.url).await, Proxy::before(sqs()).await);
         Scene { fresh, queues, dynamodb, sqs }
     }
@@ -152,7 +152,7 @@ async fn the_worker_publishes_everybody_else_s_decisions() {
     let scene = Scene::set().await;
     let mut worker = Worker::start(&scene.environment());
     worker.wait_until_ready();
-    let outbox = SqsOutbox::new(&aws::load(Some(sqs())).await, scene.queues.input.clone());
+    let sender = SqsSender::new(&aws::load(Some(sqs())).await, scene.queues.input.clone());
     for (n, (what, operations, reaches)) in HANGS.into_iter().filter(|(what, ..)| *what != "marks").enumerate() {
         scene.hang(operations, reaches);
         let sent = [(SLOW, 0), ("b", 0), ("b", 1), ("c", 0)].map(|(customer, second)| {
@@ -163,7 +163,7 @@ async fn the_worker_publishes_everybody_else_s_decisions() {
                 body: attempt(customer, &id),
             }
         });
-        outbox.send(sent.to_vec()).await.unwrap();
+        sender.send(sent.to_vec()).await.unwrap();
         let (others, _) = scene.others_are_published(what, 3, || worker.log()).await;
         assert_eq!(
             ids(&others),

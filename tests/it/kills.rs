@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use loadgate::adapters::aws;
-use loadgate::adapters::sqs::{SqsInbox, queue_settings};
-use loadgate::deciding::{Inbox, Received};
+use loadgate::adapters::sqs::{SqsReceiver, queue_settings};
+use loadgate::deciding::{Received, Receiver};
 use serde_json::{Value, json};
 
-use crate::cloud::{Bootstrap, Fresh, Proxy, Queues, Worker, drain, environment, record_count, sqs};
+use crate::cloud::{Bootstrap, Fresh, Proxy, Publisher, Worker, drain, environment, record_count, sqs};
 use crate::end_to_end::{by_customer, sendable};
 
 /// How long a message is invisible: soon after a kill, it comes again.
@@ -33,7 +33,7 @@ fn number(name: &str, default: u64) -> u64 {
 struct Scene {
     fresh: Fresh,
     proxy: Proxy,
-    queues: Queues,
+    queues: Publisher,
     rng: fastrand::Rng,
     kills: u64,
     folder: tempfile::TempDir,
@@ -55,7 +55,7 @@ impl Scene {
         let expected = cargo_bin_cmd!("loadgate").args(replay).output().unwrap().stdout;
         let rejects = std::fs::read_to_string(rejects).unwrap();
 
-        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(VISIBILITY_S, RECEIVE_MAX).await);
+        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(VISIBILITY_S, RECEIVE_MAX).await);
         let proxy = Proxy::before(&fresh.url).await;
         let sent = cargo_bin_cmd!("loadgate").args(["send", &file, "--queue-url", &queues.input]).output().unwrap();
         assert!(matches!(sent.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&sent.stderr));
@@ -137,14 +137,14 @@ async fn a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats_nothi
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing() {
     let mut scene = Scene::set(12).await;
-    let inbox = SqsInbox::new(&aws::load(Some(sqs())).await, scene.queues.input.clone());
+    let receiver = SqsReceiver::new(&aws::load(Some(sqs())).await, scene.queues.input.clone());
     let log = scene.folder.path().join("log");
     scene.proxy.be_lossy(12, 30);
     let (mut kills, mut redelivered, begun) = (0, 0, Instant::now());
     let mut function = Bootstrap::start(&scene.environment(), &log).await;
     while !scene.is_drained().await {
         assert!(begun.elapsed() < DRAIN_MAX * 6, "not drained: {}", std::fs::read_to_string(&log).unwrap());
-        let batch = inbox.receive(10, Duration::from_secs(1), None).await.unwrap();
+        let batch = receiver.receive(10, Duration::from_secs(1), None).await.unwrap();
         if batch.is_empty() {
             continue;
         }
@@ -152,7 +152,7 @@ async fn a_function_that_is_killed_again_and_again_loses_nothing_and_repeats_not
         let is_killed = kills < scene.kills && scene.rng.u32(..2) == 0;
         let time_max = if is_killed { Duration::from_millis(scene.rng.u64(..120)) } else { Duration::from_secs(31) };
         if let Some(answer) = function.invoke(event(&batch), time_max).await {
-            delete_settled(&inbox, &batch, &answer.unwrap()).await;
+            delete_settled(&receiver, &batch, &answer.unwrap()).await;
         } else {
             kills += 1;
             function.kill();
@@ -186,13 +186,13 @@ fn event(batch: &[Received]) -> String {
     json!({ "Records": batch.iter().map(record).collect::<Vec<_>>() }).to_string()
 }
 
-async fn delete_settled(inbox: &SqsInbox, batch: &[Received], answer: &str) {
+async fn delete_settled(receiver: &SqsReceiver, batch: &[Received], answer: &str) {
     let answer: Value = serde_json::from_str(answer).unwrap();
     let failures = answer["batchItemFailures"].as_array().unwrap().iter();
     let failed: BTreeSet<&str> = failures.map(|failure| failure["itemIdentifier"].as_str().unwrap()).collect();
     let settled = batch.iter().filter(|message| !failed.contains(message.message_id.as_str()));
     let receipts: Vec<_> = settled.map(|message| message.receipt.clone()).collect();
     if !receipts.is_empty() {
-        assert!(inbox.delete(&receipts).await.iter().all(Result::is_ok));
+        assert!(receiver.delete(&receipts).await.iter().all(Result::is_ok));
     }
 }

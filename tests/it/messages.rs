@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use loadgate::adapters::sqs::deduplication_id;
 use loadgate::deciding::can_be_body;
 use loadgate::domain::{AttemptText, EventKey, LimitUsage, LoadAttempt, StoredDecision, can_be_group, parse_time};
-use loadgate::runtime::send::{Block, Messages};
+use loadgate::runtime::send::{MessageBlock, Messages};
 use loadgate::wire::decision_message;
 use proptest::prelude::*;
 
@@ -98,8 +98,8 @@ proptest! {
     }
 }
 
-fn blocks(input: &[u8], run: &str) -> Block {
-    let mut all = Block::default();
+fn blocks(input: &[u8], run: &str) -> MessageBlock {
+    let mut all = MessageBlock::default();
     for block in Messages::new(input, run.to_owned()) {
         let block = block.unwrap();
         all.messages.extend(block.messages);
@@ -115,7 +115,7 @@ fn a_file_s_lines_become_messages_in_order_with_their_customer_as_their_group() 
         (line("1", "a") + "\r\n\n" + &line("2", "b") + &line("1", "a") + "no JSON\n" + &line("3", "a b")).into_bytes();
     file.extend(b"\xff\n\x01\n");
     file.extend(vec![b'x'; 300_000]);
-    let Block { messages, unsendable } = blocks(&file, "run");
+    let MessageBlock { messages, unsendable } = blocks(&file, "run");
     let groups: Vec<&str> = messages.iter().map(|message| message.group_id.as_str()).collect();
     assert_eq!(groups, ["a", "b", "a", "loadgate.no-customer", "loadgate.no-customer"]);
     assert_eq!(messages[0].body, line("1", "a").trim_end());

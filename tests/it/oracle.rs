@@ -153,7 +153,7 @@ pub fn instant(text: &str) -> Option<DateTime<Utc>> {
         Regex::new(form).unwrap()
     });
     let parts = FORM.captures(text).filter(|_| text.is_ascii())?;
-    let number = |place: usize| parts.get(place).map_or(0, |part| part.as_str().parse::<u32>().unwrap());
+    let number = |index: usize| parts.get(index).map_or(0, |part| part.as_str().parse::<u32>().unwrap());
     let date = NaiveDate::from_ymd_opt(i32::try_from(number(1)).ok()?, number(2), number(3))?;
     let is_leap = number(6) == 60;
     let time = NaiveTime::from_hms_opt(number(4), number(5), if is_leap { 59 } else { number(6) })?;

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use loadgate::deciding::{
-    Attribute, Cause, Clock, Commit, CorrelationRecord, Inbox, Outbox, Outgoing, QueueError, Receipt, Received, Store,
+    Attribute, Cause, Clock, Commit, CorrelationRecord, Outgoing, Publication, QueueError, Receipt, Received, Receiver,
+    Sender, Store,
 };
 use loadgate::domain::LoadError;
 use loadgate::redrive::Redriver;
-use loadgate::redrive::{Archive, Cause as Why, Mode, Redrive, Report};
+use loadgate::redrive::{Archive, Cause as Why, Mode, Redrive, RedriveReport};
 
-use crate::consumer::world::{FakeQueues, FlakyStore, TestClock, World};
+use crate::consumer::world::{FakePublisher, FlakyStore, TestClock, World};
 use crate::store_contract::{put, record};
 use crate::support::line;
 
@@ -29,7 +30,7 @@ struct DeadLetters {
     receives: Mutex<usize>,
 }
 
-impl Inbox for DeadLetters {
+impl Receiver for DeadLetters {
     async fn receive(&self, max: usize, _: Duration, _: Option<Duration>) -> Result<Vec<Received>, QueueError> {
         let nth = {
             let mut receives = self.receives.lock().unwrap();
@@ -78,7 +79,7 @@ struct Input {
     refused: Mutex<BTreeMap<String, u32>>,
 }
 
-impl Outbox for Input {
+impl Sender for Input {
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
         for message in messages {
             if let Some(left) = self.refused.lock().unwrap().get_mut(&message.deduplication_id)
@@ -106,7 +107,7 @@ impl Archive for Kept {
     }
 }
 
-type TestRedrive = Redrive<FlakyStore, FakeQueues, TestClock, Input, DeadLetters>;
+type TestRedrive = Redrive<FlakyStore, FakePublisher, TestClock, Input, DeadLetters>;
 
 fn letter(id: &str, customer: &str, body: &str) -> Received {
     Received {
@@ -127,7 +128,7 @@ fn redrive(letters: Vec<Received>) -> TestRedrive {
     let consumer = World::new().consumer;
     let redriver = Redriver {
         store: consumer.decider.store,
-        queues: consumer.queues,
+        publisher: consumer.publisher,
         clock: consumer.decider.clock,
         input: Input::default(),
     };
@@ -135,7 +136,7 @@ fn redrive(letters: Vec<Received>) -> TestRedrive {
     Redrive { redriver, letters: queue, letters_max: 1_000 }
 }
 
-async fn go(redrive: &TestRedrive) -> Report {
+async fn go(redrive: &TestRedrive) -> RedriveReport {
     let (report, ended) = redrive.run(Mode::Go(None), |_| true).await;
     ended.unwrap();
     report
@@ -178,7 +179,7 @@ async fn what_a_message_has_brought_is_published_however_old_its_record_is() {
     let report = go(&redrive).await;
     assert_eq!(report.by_cause.keys().collect::<Vec<_>>(), [&Why::NotPublished]);
     assert!(sent(&redrive).is_empty(), "decided again, it would count twice");
-    assert_eq!(redrive.redriver.queues.published.lock().unwrap().len(), 1);
+    assert_eq!(redrive.redriver.publisher.published.lock().unwrap().len(), 1);
     let kept = redrive.redriver.store.record("528", "1").await.unwrap();
     assert!(kept.expires_at > now + TimeDelta::days(15), "for its duplicates, which may be letters too");
 }
@@ -186,15 +187,15 @@ async fn what_a_message_has_brought_is_published_however_old_its_record_is() {
 #[tokio::test(start_paused = true)]
 async fn a_mark_is_taken_away_once_its_decision_is_published_and_not_before() {
     let redrive = redrive(vec![letter("m1", "528", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z"))]);
-    let marked = CorrelationRecord { is_unpublished: true, ..record("1") };
-    redrive.redriver.store.commit(&put(marked)).await.unwrap();
-    redrive.redriver.queues.refused.lock().unwrap().insert("1".to_owned(), 3);
+    let pending = CorrelationRecord { publication: Publication::Pending, ..record("1") };
+    redrive.redriver.store.commit(&put(pending)).await.unwrap();
+    redrive.redriver.publisher.refused.lock().unwrap().insert("1".to_owned(), 3);
     assert_eq!(go(&redrive).await.failed, 1);
-    assert!(redrive.redriver.store.record("528", "1").await.unwrap().is_unpublished);
+    assert!(redrive.redriver.store.record("528", "1").await.unwrap().is_pending());
     assert!(redrive.letters.deleted.lock().unwrap().is_empty());
     assert_eq!(go(&redrive).await.done, 1);
-    assert!(!redrive.redriver.store.record("528", "1").await.unwrap().is_unpublished);
-    assert_eq!(World::published_by(&redrive.redriver.queues).len(), 1);
+    assert!(!redrive.redriver.store.record("528", "1").await.unwrap().is_pending());
+    assert_eq!(World::published_by(&redrive.redriver.publisher).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,7 +215,7 @@ async fn invalid_letters_leave_the_queue_only_once_they_are_kept() {
 async fn of_a_group_that_stays_the_first_ten_are_seen_and_that_there_may_be_more_is_reported() {
     let letters: Vec<Received> =
         (0..10).map(|n| letter(&n.to_string(), "a", "no attempt")).chain([attempt("x", "a")]).collect();
-    let (report, _) = redrive(letters.clone()).run(Mode::Look, |_| true).await;
+    let (report, _) = redrive(letters.clone()).run(Mode::List, |_| true).await;
     assert_eq!((report.seen, report.is_complete, report.full_groups), (10, true, 1), "x stands behind them");
 
     let redrive_1 = redrive(letters.clone());
@@ -226,7 +227,7 @@ async fn of_a_group_that_stays_the_first_ten_are_seen_and_that_there_may_be_more
     let report = go(&redrive_2).await;
     assert_eq!((report.seen, report.done, report.regrouped, report.full_groups), (11, 1, 10, 0));
     assert_eq!(sent(&redrive_2), ["x"], "invalid letters without an archive hide nothing either");
-    let moved = redrive_2.redriver.queues.letters.lock().unwrap();
+    let moved = redrive_2.redriver.publisher.letters.lock().unwrap();
     assert!(moved.iter().all(|letter| letter.own_group_id() == letter.message_id && letter.group_id == "a"));
 }
 
@@ -237,7 +238,7 @@ async fn what_an_answer_had_no_room_for_is_seen() {
     let others = (0..2).map(|n| letter(&format!("b{n}"), "b", "no attempt"));
     let good = (2..7).map(|n| attempt(&format!("b{n}"), "b"));
     let letters: Vec<Received> = invalid.chain(others).chain(good).collect();
-    let (report, ended) = redrive(letters.clone()).run(Mode::Look, |_| true).await;
+    let (report, ended) = redrive(letters.clone()).run(Mode::List, |_| true).await;
     ended.unwrap();
     assert_eq!((report.seen, report.is_complete, report.full_groups), (15, true, 0));
     let redrive = redrive(letters);
@@ -251,7 +252,7 @@ async fn invalid_letters_at_the_head_of_many_customers_hold_nobody_up() {
     let head = (0..customers).map(|n| letter(&format!("x{n:02}"), &format!("c{n:02}"), "no attempt"));
     let good = (0..customers).flat_map(|n| (0..2).map(move |m| attempt(&format!("{n:02}/{m}"), &format!("c{n:02}"))));
     let letters: Vec<Received> = head.chain(good).collect();
-    let (report, _) = redrive(letters.clone()).run(Mode::Look, |_| true).await;
+    let (report, _) = redrive(letters.clone()).run(Mode::List, |_| true).await;
     assert_eq!((report.seen, report.is_complete), (78, true));
     let redrive = redrive(letters);
     assert_eq!(go(&redrive).await.done, 52);
@@ -274,7 +275,7 @@ async fn a_look_ends_and_sees_everything_though_letters_become_visible_again_whi
         let letters = (0..50).map(|n| letter(&n.to_string(), &format!("c{n}"), "no attempt"));
         let redrive = redrive(letters.collect());
         *redrive.letters.visible_again_every.lock().unwrap() = Some(every);
-        let (report, ended) = redrive.run(Mode::Look, |_| true).await;
+        let (report, ended) = redrive.run(Mode::List, |_| true).await;
         ended.unwrap();
         assert_eq!((report.seen, report.is_complete), (50, true), "every {every}");
         let receives = *redrive.letters.receives.lock().unwrap();
@@ -287,8 +288,8 @@ async fn a_look_that_is_cut_short_is_not_complete_whatever_was_seen_before() {
     // The first pass ends after two receives: a full answer and an empty one. The second would see what had no room.
     let letters = (0..8).map(|n| letter(&format!("a{n}"), "a", "no attempt"));
     let redrive = redrive(letters.chain((0..7).map(|n| attempt(&format!("b{n}"), "b"))).collect());
-    let may_go_on = |_: &Report| *redrive.letters.receives.lock().unwrap() < 2;
-    let (report, ended) = redrive.run(Mode::Look, may_go_on).await;
+    let may_go_on = |_: &RedriveReport| *redrive.letters.receives.lock().unwrap() < 2;
+    let (report, ended) = redrive.run(Mode::List, may_go_on).await;
     ended.unwrap();
     assert_eq!((report.seen, report.is_complete), (10, false));
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use loadgate::domain::{Limit, Limits, Measure, Window};
-use loadgate::replay::{Observer, Outlet, Replay, ReplayError};
+use loadgate::replay::{Replay, ReplayError, ReplayObserver, ReplayOutput};
 use loadgate::wire::Reasons;
 use proptest::prelude::*;
 
@@ -125,7 +125,7 @@ fn a_decision_is_written_before_more_input_comes() {
                 threads: std::num::NonZeroUsize::new(4).unwrap(),
                 identity_key: [0; 16],
             };
-            replay.run(receiver, Outlet::new(decisions, None, Deaf)).unwrap();
+            replay.run(receiver, ReplayOutput::new(decisions, None, Deaf)).unwrap();
         });
         for id in ["1", "2", "3"] {
             let attempt = line(id, "7", "$1.00", "2000-01-01T00:00:00Z");
@@ -141,9 +141,9 @@ fn a_decision_is_written_before_more_input_comes() {
 
 struct Deaf;
 
-impl Observer for Deaf {
+impl ReplayObserver for Deaf {
     fn invalid(&mut self, _line: u64, _error: &loadgate::domain::LoadError) {}
-    fn settled(&mut self, _tally: &loadgate::replay::Tally) {}
+    fn progressed(&mut self, _tally: &loadgate::replay::Tally) {}
 }
 
 #[test]
@@ -315,7 +315,8 @@ fn nothing_is_written_behind_a_failure_to_write() {
         identity_key: [0; 16],
     };
     let out = Shared::default();
-    let ended = replay.run(input.as_bytes(), Outlet::new(FailingOnce { out: out.clone(), writes_left: 3 }, None, Deaf));
+    let ended =
+        replay.run(input.as_bytes(), ReplayOutput::new(FailingOnce { out: out.clone(), writes_left: 3 }, None, Deaf));
     assert!(matches!(ended, Err(ReplayError::WriteDecisions(_))), "{ended:?}");
     let written = out.take();
     assert!(!written.is_empty() && whole.as_bytes().starts_with(&written));

@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::deciding::Decider;
-use loadgate::deciding::consumer::{Consumer, Report};
-use loadgate::deciding::{Clock, Consistency, DeadLetter, Lookup, QueueError, Queues, Store};
+use loadgate::deciding::consumer::{BatchReport, Consumer};
+use loadgate::deciding::{Clock, Consistency, DeadLetter, Lookup, Publisher, QueueError, Store};
 use loadgate::domain::{EventKey, Limits, StoredDecision};
 use loadgate::runtime::lambda::handle;
 
@@ -19,7 +19,7 @@ use crate::support::line;
 /// Queues that take everything.
 struct Anything;
 
-impl Queues for Anything {
+impl Publisher for Anything {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
         vec![Ok(()); decisions.len()]
     }
@@ -42,10 +42,10 @@ impl Metered {
         let store = fresh.through(&proxy.url).await;
         let correlation_ttl = TimeDelta::hours(24);
         let decider = Decider { store, clock: SystemClock, limits: Limits::default(), correlation_ttl };
-        Metered { consumer: Consumer { decider, queues: Anything }, proxy, fresh }
+        Metered { consumer: Consumer { decider, publisher: Anything }, proxy, fresh }
     }
 
-    async fn handle(&self, records: Vec<SqsMessage>) -> (usize, Report) {
+    async fn handle(&self, records: Vec<SqsMessage>) -> (usize, BatchReport) {
         let mut event = SqsEvent::default();
         event.records = records;
         let (response, report) =

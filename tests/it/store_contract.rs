@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{
-    Commit, Consistency, CorrelationRecord, Lookup, Remark, Store, StoreError, UsageChange, UsageCheck, UsageKey,
-    UsageRow, Writes,
+    Commit, Consistency, CorrelationRecord, Lookup, Publication, PublicationChange, Store, StoreError, UsageChange,
+    UsageCheck, UsageKey, UsageRow, Writes,
 };
 use loadgate::domain::{Cents, Day, DayUsage, EventKey, LimitUsage, StoredDecision, Week, WeekUsage, parse_time};
 
@@ -75,7 +75,7 @@ pub fn record(id: &str) -> CorrelationRecord {
         },
         message_id: format!("message of {id}"),
         fingerprint: "0123456789abcdef".to_owned(),
-        is_unpublished: false,
+        publication: Publication::Confirmed,
         expires_at: at("2126-01-06T10:00:00Z"),
     }
 }
@@ -136,7 +136,7 @@ async fn what_was_committed_is_read(store: &impl Store) {
 
     let accepted = CorrelationRecord {
         decision: StoredDecision { accepted: true, reasons: vec![], usage: vec![], ..record("3").decision },
-        is_unpublished: true,
+        publication: Publication::Pending,
         ..record("3")
     };
     let next = transaction(vec![accepted.clone()], commit(&[], row, usage(7)).usage().to_vec(), vec![]);
@@ -229,21 +229,22 @@ async fn a_commit_made_twice_counts_once(store: &impl Store) {
 async fn a_mark_is_set_and_cleared_and_nothing_else_changes(store: &impl Store) {
     store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
     let expires_at = at("2126-01-22T10:00:00Z");
-    let marked = CorrelationRecord { is_unpublished: true, expires_at, ..record("1") };
+    let pending = CorrelationRecord { publication: Publication::Pending, expires_at, ..record("1") };
     // Of what is given, only the mark and the expiry are taken over.
-    let given = CorrelationRecord { fingerprint: "other".to_owned(), ..marked.clone() };
-    store.remark(&given).await.unwrap();
-    assert_eq!(read_record(store, "1").await, Some(marked));
-    store.remark(&record("1")).await.unwrap();
+    let given = CorrelationRecord { fingerprint: "other".to_owned(), ..pending.clone() };
+    store.set_publication(&given).await.unwrap();
+    assert_eq!(read_record(store, "1").await, Some(pending));
+    store.set_publication(&record("1")).await.unwrap();
     assert_eq!(read_record(store, "1").await, Some(record("1")));
 }
 
 async fn a_record_that_another_message_wrote_later_is_not_marked(store: &impl Store) {
-    assert_eq!(store.remark(&record("1")).await.unwrap(), Remark::Superseded);
+    assert_eq!(store.set_publication(&record("1")).await.unwrap(), PublicationChange::Superseded);
     assert_eq!(read_record(store, "1").await, None);
     store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
-    let other = CorrelationRecord { message_id: "another".to_owned(), is_unpublished: true, ..record("1") };
-    assert_eq!(store.remark(&other).await.unwrap(), Remark::Superseded);
+    let other =
+        CorrelationRecord { message_id: "another".to_owned(), publication: Publication::Pending, ..record("1") };
+    assert_eq!(store.set_publication(&other).await.unwrap(), PublicationChange::Superseded);
     assert_eq!(read_record(store, "1").await, Some(record("1")));
 }
 

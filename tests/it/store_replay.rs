@@ -10,7 +10,7 @@ use loadgate::adapters::SystemClock;
 use loadgate::deciding::Decider;
 use loadgate::domain::{EventKey, Limits, LoadError};
 use loadgate::replay::Tally;
-use loadgate::replay::{Observer, Outlet, ReplayError, Report, StoreReplay};
+use loadgate::replay::{ReplayError, ReplayObserver, ReplayOutput, ReplayReport, StoreReplay};
 use loadgate::wire::Reasons;
 
 use crate::consumer::world::{Fault, FlakyStore};
@@ -24,10 +24,10 @@ const CORRUPT: u32 = 7_000;
 
 struct Nobody;
 
-impl Observer for Nobody {
+impl ReplayObserver for Nobody {
     fn invalid(&mut self, _line: u64, _error: &LoadError) {}
 
-    fn settled(&mut self, _tally: &Tally) {}
+    fn progressed(&mut self, _tally: &Tally) {}
 }
 
 fn customer(n: u32) -> String {
@@ -49,7 +49,7 @@ fn decider() -> TestDecider {
     Arc::new(Decider { store: FlakyStore::default(), clock, limits, correlation_ttl })
 }
 
-async fn run(decider: &TestDecider) -> (String, Result<Report, ReplayError>) {
+async fn run(decider: &TestDecider) -> (String, Result<ReplayReport, ReplayError>) {
     run_over(decider, "run", Cursor::new(input())).await
 }
 
@@ -57,11 +57,11 @@ async fn run_over(
     decider: &TestDecider,
     name: &str,
     input: impl Read + Send + 'static,
-) -> (String, Result<Report, ReplayError>) {
+) -> (String, Result<ReplayReport, ReplayError>) {
     let (decisions, decider) = (Shared::default(), Arc::clone(decider));
     let customers_max = NonZeroUsize::new(8).unwrap();
     let replay = StoreReplay { decider, run: name.to_owned(), reasons: Reasons::Omitted, customers_max };
-    let ended = replay.run(input, Outlet::new(decisions.clone(), None, Nobody)).await;
+    let ended = replay.run(input, ReplayOutput::new(decisions.clone(), None, Nobody)).await;
     (String::from_utf8(decisions.take()).unwrap(), ended)
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use loadgate::domain::{Limits, LoadError};
 use loadgate::replay::Tally;
-use loadgate::replay::{Observer, Outlet, Replay, ReplayError, Report};
+use loadgate::replay::{Replay, ReplayError, ReplayObserver, ReplayOutput, ReplayReport};
 use loadgate::wire::Reasons;
 
 pub fn line(id: &str, customer_id: &str, load_amount: &str, time: &str) -> String {
@@ -20,7 +20,7 @@ pub struct Replayed {
     pub decisions: String,
     pub rejects: Vec<u8>,
     pub told: Vec<(u64, &'static str)>,
-    pub ended: Result<Report, ReplayError>,
+    pub ended: Result<ReplayReport, ReplayError>,
 }
 
 pub struct Settings {
@@ -43,8 +43,8 @@ pub fn replay(input: impl Read + Send, settings: Settings) -> Replayed {
         threads: NonZeroUsize::new(settings.threads).unwrap(),
         identity_key: *b"a key for a test",
     };
-    let outlet = Outlet::new(decisions.clone(), Some(Box::new(rejects.clone())), told.clone());
-    let ended = replay.run(input, outlet);
+    let output = ReplayOutput::new(decisions.clone(), Some(Box::new(rejects.clone())), told.clone());
+    let ended = replay.run(input, output);
     let decisions = String::from_utf8(decisions.take()).unwrap();
     let told = std::mem::take(&mut *told.0.lock().unwrap());
     Replayed { decisions, rejects: rejects.take(), told, ended }
@@ -73,12 +73,12 @@ impl Write for Shared {
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<(u64, &'static str)>>>);
 
-impl Observer for Told {
+impl ReplayObserver for Told {
     fn invalid(&mut self, line: u64, error: &LoadError) {
         self.0.lock().unwrap().push((line, error.code()));
     }
 
-    fn settled(&mut self, _tally: &Tally) {}
+    fn progressed(&mut self, _tally: &Tally) {}
 }
 
 /// What stands in [`bodies_with_marks`], and must stand in no sentence and no log.

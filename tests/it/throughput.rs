@@ -5,10 +5,10 @@
 use std::time::{Duration, Instant};
 
 use loadgate::adapters::aws;
-use loadgate::adapters::sqs::SqsOutbox;
-use loadgate::deciding::{Outbox, Outgoing};
+use loadgate::adapters::sqs::SqsSender;
+use loadgate::deciding::{Outgoing, Sender};
 
-use crate::cloud::{Fresh, Queues, Worker, environment, sqs};
+use crate::cloud::{Fresh, Publisher, Worker, environment, sqs};
 
 const CUSTOMERS: u32 = 64;
 const ATTEMPTS: u32 = 10;
@@ -17,15 +17,15 @@ const TIME_MAX: Duration = Duration::from_mins(5);
 
 /// Decisions in a thousand seconds.
 async fn measure(customers_in_parallel: u32) -> u64 {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 10).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(180, 10).await);
     let attempt = |n: u32| {
         let (id, customer) = (n / CUSTOMERS, format!("c{}", n % CUSTOMERS));
         let body = crate::support::line(&id.to_string(), &customer, "$1.00", "2018-12-31T00:00:00Z");
         Outgoing { group_id: customer, deduplication_id: n.to_string(), body: body.trim_end().to_owned() }
     };
     let all = CUSTOMERS * ATTEMPTS;
-    let outbox = SqsOutbox::new(&aws::load(Some(sqs())).await, queues.input.clone());
-    outbox.send((0..all).map(attempt).collect()).await.unwrap();
+    let sender = SqsSender::new(&aws::load(Some(sqs())).await, queues.input.clone());
+    sender.send((0..all).map(attempt).collect()).await.unwrap();
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
     environment.push(("LOADGATE_CUSTOMERS_IN_PARALLEL", customers_in_parallel.to_string()));
     let mut worker = Worker::start(&environment);

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use chrono::TimeDelta;
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::deciding::consumer::{Consumer, Content, Deadline, Message};
-use loadgate::deciding::{Clock, DeadLetter, QueueError, Queues, Units};
+use loadgate::deciding::consumer::{Consumer, Deadline, Message, MessageContent};
+use loadgate::deciding::{Clock, DeadLetter, Publisher, QueueError, Units};
 use loadgate::deciding::{Decider, Delivery};
 use loadgate::domain::{Limits, StoredDecision};
 
@@ -22,7 +22,7 @@ pub(crate) struct Loadgate {
 impl Loadgate {
     pub(crate) fn new(store: DynamoDb) -> Loadgate {
         let decider = Decider { store, clock: SystemClock, limits: Limits::default(), correlation_ttl: TTL };
-        Loadgate { consumer: Consumer { decider, queues: Anything::default() }, units: Mutex::default() }
+        Loadgate { consumer: Consumer { decider, publisher: Anything::default() }, units: Mutex::default() }
     }
 
     /// The units that its reports have told since this was last asked.
@@ -34,8 +34,8 @@ impl Loadgate {
 impl Design for Loadgate {
     async fn handle(&self, batch: &[Delivery]) -> Result<Vec<Decision>> {
         let message = |(place, delivery): (usize, &Delivery)| {
-            let content = Content::Attempt(Box::new(Delivery { place: place as u64, ..delivery.clone() }));
-            Message { place: place as u64, sent_at: None, group_id: delivery.customer_id().to_owned(), content }
+            let content = MessageContent::Attempt(Box::new(Delivery { index: place as u64, ..delivery.clone() }));
+            Message { index: place as u64, sent_at: None, group_id: delivery.customer_id().to_owned(), content }
         };
         let messages = batch.iter().enumerate().map(message).collect();
         let now = SystemClock.now();
@@ -44,7 +44,7 @@ impl Design for Loadgate {
             return Err(Error::other(format!("loadgate has not settled {:?}", handled.failed)));
         }
         *self.units.lock().unwrap_or_else(PoisonError::into_inner) += handled.report.units;
-        Ok(std::mem::take(&mut *self.consumer.queues.0.lock().unwrap_or_else(PoisonError::into_inner)))
+        Ok(std::mem::take(&mut *self.consumer.publisher.0.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
@@ -52,7 +52,7 @@ impl Design for Loadgate {
 #[derive(Default)]
 struct Anything(Mutex<Vec<Decision>>);
 
-impl Queues for Anything {
+impl Publisher for Anything {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<std::result::Result<(), QueueError>> {
         let mut published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         published.extend(decisions.iter().map(|decision| (decision.key.clone(), decision.accepted)));

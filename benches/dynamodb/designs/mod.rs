@@ -20,7 +20,7 @@ use loadgate::adapters::dynamodb::{DynamoDb, Item, to_record, to_row};
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::TableNames;
 use loadgate::deciding::{Clock, Snapshot};
-use loadgate::deciding::{Delivery, Known, Outcome, Plan, plan};
+use loadgate::deciding::{Delivery, Outcome, Plan, PlanInput, plan};
 use loadgate::domain::{EventKey, Limits};
 
 pub(crate) use self::consumer::Loadgate;
@@ -66,8 +66,8 @@ impl Store {
     /// What becomes of one delivery, by its own record and row alone. Nobody but loadgate marks what came before.
     fn plan(&self, delivery: &Delivery, snapshot: &Snapshot) -> Result<Plan> {
         let mut delivery = delivery.clone();
-        delivery.carrier.is_redelivery = false;
-        let known = Known { snapshot, has_stored: false, now: SystemClock.now() };
+        delivery.source.is_redelivery = false;
+        let known = PlanInput { snapshot, has_stored: false, now: SystemClock.now() };
         plan(&self.limits, TTL, &[delivery], known).map_err(Error::other)
     }
 

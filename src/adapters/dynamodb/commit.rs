@@ -21,7 +21,8 @@ use super::item::{Item, event_key, from_days, from_record, to_record, usage_key}
 use super::{DynamoDb, halves};
 use crate::config::TableNames;
 use crate::deciding::{
-    Cause, Commit, CorrelationRecord, Remark, StoreError, Units, UsageChange, UsageCheck, UsageKey, Writes, digest_hex,
+    Cause, Commit, CorrelationRecord, PublicationChange, StoreError, Units, UsageChange, UsageCheck, UsageKey, Writes,
+    digest_hex,
 };
 use crate::domain::Week;
 
@@ -53,25 +54,25 @@ pub async fn commit(store: &DynamoDb, commit: &Commit) -> Result<Units, StoreErr
     }
 }
 
-pub async fn remark(store: &DynamoDb, record: &CorrelationRecord) -> Result<Remark, StoreError> {
+pub async fn set_publication(store: &DynamoDb, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
     let mut request = store
         .client
         .update_item()
         .table_name(&store.tables.correlation)
         .set_key(Some(event_key(&record.decision.key)))
         .condition_expression(RECORD_STANDS)
-        .update_expression(if record.is_unpublished { MARK } else { UNMARK })
+        .update_expression(if record.is_pending() { MARK } else { UNMARK })
         .expression_attribute_values(":message_id", S(record.message_id.clone()))
         .expression_attribute_values(":expires_at", epoch_seconds(record.expires_at))
         .return_consumed_capacity(ReturnConsumedCapacity::Total);
-    if record.is_unpublished {
+    if record.is_pending() {
         request = request.expression_attribute_values(":unpublished", Bool(true));
     }
     match request.send().await {
-        Ok(answer) => Ok(Remark::Written(write_units(answer.consumed_capacity()))),
+        Ok(answer) => Ok(PublicationChange::Written(write_units(answer.consumed_capacity()))),
         // Another transaction's conflict is none of these: it is tried again.
         Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
-            Ok(Remark::Superseded)
+            Ok(PublicationChange::Superseded)
         }
         Err(error) => Err(store_error("UpdateItem", &store.tables.correlation, &error)),
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, M, N, S};
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 
-use crate::deciding::{Cause, CorrelationRecord, StoreError, UsageKey, UsageRow};
+use crate::deciding::{Cause, CorrelationRecord, Publication, StoreError, UsageKey, UsageRow};
 use crate::domain::{Cents, DayUsage, EventKey, LimitUsage, StoredDecision, WeekUsage};
 
 /// An item.
@@ -59,7 +59,7 @@ pub fn from_record(record: &CorrelationRecord) -> Item {
         (FINGERPRINT, S(record.fingerprint.clone())),
         (EXPIRES_AT, N(record.expires_at.timestamp().to_string())),
     ]));
-    if record.is_unpublished {
+    if record.is_pending() {
         attributes.insert(UNPUBLISHED.to_owned(), Bool(true));
     }
     attributes
@@ -98,13 +98,18 @@ pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreErr
         decision,
         message_id: reader.string(MESSAGE_ID)?,
         fingerprint: reader.string(FINGERPRINT)?,
-        is_unpublished: item.get(UNPUBLISHED).is_some_and(|value| value.as_bool() == Ok(&true)),
+        publication: publication(&item),
         // An instant beyond all calendars never comes; one before them has passed.
         expires_at: DateTime::from_timestamp(expires_at_s, 0).unwrap_or(match expires_at_s {
             ..0 => DateTime::<Utc>::MIN_UTC,
             _ => DateTime::<Utc>::MAX_UTC.trunc_subsecs(0),
         }),
     })
+}
+
+fn publication(item: &Item) -> Publication {
+    let is_pending = item.get(UNPUBLISHED).is_some_and(|value| value.as_bool() == Ok(&true));
+    if is_pending { Publication::Pending } else { Publication::Confirmed }
 }
 
 fn to_usage(value: &AttributeValue) -> Option<LimitUsage> {

@@ -16,7 +16,7 @@ use chrono::DateTime;
 
 use crate::config::TableNames;
 use crate::deciding::{
-    Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Units, UsageKey,
+    Commit, Consistency, CorrelationRecord, Lookup, PublicationChange, Snapshot, Store, StoreError, Units, UsageKey,
 };
 use crate::domain::{Day, EventKey};
 pub use item::{Item, from_days, from_record, to_record, to_row};
@@ -61,8 +61,8 @@ impl Store for DynamoDb {
         commit::commit(self, commit).await
     }
 
-    async fn remark(&self, record: &CorrelationRecord) -> Result<Remark, StoreError> {
-        commit::remark(self, record).await
+    async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
+        commit::set_publication(self, record).await
     }
 }
 

@@ -62,7 +62,7 @@ pub enum State {
 
 /// What has been done to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
+pub enum TableResult {
     /// Nothing had to be done.
     Nothing,
     /// It was created.
@@ -90,7 +90,7 @@ impl Tables {
     ///
     /// # Errors
     /// [`StoreError`], also when a table is there but has another shape.
-    pub async fn create(&self) -> Result<Vec<(String, Done)>, StoreError> {
+    pub async fn create(&self) -> Result<Vec<(String, TableResult)>, StoreError> {
         let mut done = Vec::new();
         for wanted in self.wanted() {
             let is_new = match self.describe(wanted.name).await? {
@@ -103,9 +103,9 @@ impl Tables {
             }
             let ttl_turned_on = wanted.has_ttl && self.turn_ttl_on(wanted.name).await?;
             let what = match (is_new, ttl_turned_on) {
-                (true, _) => Done::Created,
-                (false, true) => Done::TtlTurnedOn,
-                (false, false) => Done::Nothing,
+                (true, _) => TableResult::Created,
+                (false, true) => TableResult::TtlTurnedOn,
+                (false, false) => TableResult::Nothing,
             };
             done.push((wanted.name.to_owned(), what));
         }
@@ -148,11 +148,11 @@ impl Tables {
     ///
     /// # Errors
     /// [`StoreError`], also for a table that is protected from deletion.
-    pub async fn delete(&self) -> Result<Vec<(String, Done)>, StoreError> {
+    pub async fn delete(&self) -> Result<Vec<(String, TableResult)>, StoreError> {
         let mut done = Vec::new();
         for wanted in self.wanted() {
             let what = match self.describe(wanted.name).await? {
-                None => Done::Nothing,
+                None => TableResult::Nothing,
                 Some(_) => self.delete_one(wanted.name).await?,
             };
             done.push((wanted.name.to_owned(), what));
@@ -178,7 +178,7 @@ impl Tables {
         }
     }
 
-    async fn delete_one(&self, name: &str) -> Result<Done, StoreError> {
+    async fn delete_one(&self, name: &str) -> Result<TableResult, StoreError> {
         match self.client.delete_table().table_name(name).send().await {
             Ok(_) => {}
             Err(error) if error.as_service_error().is_some_and(DeleteTableError::is_resource_not_found_exception) => {}
@@ -188,7 +188,7 @@ impl Tables {
         while self.describe(name).await?.is_some() {
             self.wait(name, "deleted", deadline).await?;
         }
-        Ok(Done::Deleted)
+        Ok(TableResult::Deleted)
     }
 
     async fn wait_until_active(&self, name: &str) -> Result<TableDescription, StoreError> {

@@ -3,11 +3,11 @@
 mod answers;
 mod error;
 #[cfg(feature = "cli")]
-mod inbox;
-#[cfg(feature = "cli")]
 mod inspect;
 #[cfg(feature = "cli")]
-mod outbox;
+mod receiver;
+#[cfg(feature = "cli")]
+mod sender;
 
 use std::collections::HashMap;
 
@@ -17,31 +17,31 @@ use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
 
-use crate::deciding::{Attribute, AttributeValue, Cause, DeadLetter, Outgoing, QueueError, Queues, digest_hex};
+use crate::deciding::{Attribute, AttributeValue, Cause, DeadLetter, Outgoing, Publisher, QueueError, digest_hex};
 use crate::domain::{EventKey, StoredDecision};
 use crate::wire::decision_message;
 use answers::in_order;
 use error::queue_error;
 use futures_util::future::try_join;
 #[cfg(feature = "cli")]
-pub use inbox::{SqsInbox, WAIT_MAX_S};
-#[cfg(feature = "cli")]
 pub use inspect::{QueueSettings, RedrivePolicy, queue_settings};
 #[cfg(feature = "cli")]
-pub use outbox::SqsOutbox;
+pub use receiver::{SqsReceiver, WAIT_MAX_S};
+#[cfg(feature = "cli")]
+pub use sender::SqsSender;
 
 /// The decisions queue and the dead-letter queue.
 #[derive(Clone, Debug)]
-pub struct SqsQueues {
+pub struct SqsPublisher {
     client: Client,
     decisions_url: String,
     dead_letters_url: String,
 }
 
-impl SqsQueues {
+impl SqsPublisher {
     /// These queues.
-    pub fn new(config: &SdkConfig, decisions_url: String, dead_letters_url: String) -> SqsQueues {
-        SqsQueues { client: Client::new(config), decisions_url, dead_letters_url }
+    pub fn new(config: &SdkConfig, decisions_url: String, dead_letters_url: String) -> SqsPublisher {
+        SqsPublisher { client: Client::new(config), decisions_url, dead_letters_url }
     }
 
     /// Opens the connection, and finds out whether both queues are there.
@@ -73,7 +73,7 @@ pub fn deduplication_id(key: &EventKey) -> String {
     digest_hex(&[key.customer_id.as_bytes(), key.event_id.as_bytes()])
 }
 
-impl Queues for SqsQueues {
+impl Publisher for SqsPublisher {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
         let entry = |decision: &&StoredDecision| Outgoing {
             group_id: decision.key.customer_id.clone(),

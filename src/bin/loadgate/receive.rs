@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::value_parser;
-use loadgate::adapters::sqs::{SqsInbox, WAIT_MAX_S};
-use loadgate::deciding::{Inbox, QueueError, RECEIVE_MAX, Receipt, Received};
+use loadgate::adapters::sqs::{SqsReceiver, WAIT_MAX_S};
+use loadgate::deciding::{QueueError, RECEIVE_MAX, Receipt, Received, Receiver};
 
 use crate::cloud::{QueueArgs, block_on};
 use crate::message_line::{message_line, one_line};
@@ -49,12 +49,12 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     standard_output::require()?;
     block_on(async {
-        let inbox = SqsInbox::new(&args.queue.sdk().await, args.queue.queue_url.clone());
+        let receiver = SqsReceiver::new(&args.queue.sdk().await, args.queue.queue_url.clone());
         let wait = Duration::from_secs(args.wait);
         let (mut left, mut received_count) = (args.max.unwrap_or(u64::MAX), 0);
         while left > 0 {
             let max = usize::try_from(left).map_or(RECEIVE_MAX, |left| left.min(RECEIVE_MAX));
-            let received = inbox.receive(max, wait, None).await.context("could not receive").map_err(Failure::Io)?;
+            let received = receiver.receive(max, wait, None).await.context("could not receive").map_err(Failure::Io)?;
             if received.is_empty() && !args.follow {
                 break;
             }
@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
                 Err(error) => return Err(error).context("could not write to standard output").map_err(Failure::Io),
             }
             if !args.keep && !received.is_empty() {
-                let deleted = delete(&inbox, &received).await;
+                let deleted = delete(&receiver, &received).await;
                 deleted.context("printed, but not deleted: it will come again").map_err(Failure::Io)?;
             }
         }
@@ -80,9 +80,9 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     })
 }
 
-async fn delete(inbox: &SqsInbox, messages: &[Received]) -> Result<(), QueueError> {
+async fn delete(receiver: &SqsReceiver, messages: &[Received]) -> Result<(), QueueError> {
     let receipts: Vec<Receipt> = messages.iter().map(|message| message.receipt.clone()).collect();
-    inbox.delete(&receipts).await.into_iter().collect()
+    receiver.delete(&receipts).await.into_iter().collect()
 }
 
 fn print(messages: &[Received], with_attributes: bool) -> io::Result<()> {

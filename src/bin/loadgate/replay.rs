@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 use loadgate::config::{LimitsFileError, read_limits};
 use loadgate::domain::Limits;
-use loadgate::replay::{Outlet, Replay, ReplayError, Report};
+use loadgate::replay::{Replay, ReplayError, ReplayOutput, ReplayReport};
 use loadgate::wire::Reasons;
 
 use crate::decompress::decompressed;
@@ -20,7 +20,7 @@ use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
 use crate::output::Output;
 use crate::store::{StoreArgs, StoreEngine};
 use crate::summary::{Summary, SummaryForm};
-use crate::watch::{BAR_TICK, INVALID_TOLD_MAX, Progress, Watch};
+use crate::watch::{BAR_TICK, INVALID_SHOWN_MAX, Progress, Watch};
 
 /// How many threads are used at most where nobody says: each takes about 3 MiB, whatever the input.
 const DEFAULT_THREADS_MAX: usize = 8;
@@ -100,10 +100,10 @@ enum Engine {
 }
 
 impl Engine {
-    fn run(self, input: impl Read + Send + 'static, outlet: Outlet<'_>) -> Result<Report, ReplayError> {
+    fn run(self, input: impl Read + Send + 'static, output: ReplayOutput<'_>) -> Result<ReplayReport, ReplayError> {
         match self {
-            Engine::Memory(replay) => replay.run(input, outlet),
-            Engine::Store(engine) => engine.run(input, outlet),
+            Engine::Memory(replay) => replay.run(input, output),
+            Engine::Store(engine) => engine.run(input, output),
         }
     }
 }
@@ -114,7 +114,7 @@ fn replay_all(
     input: Input,
     rejects: Option<Box<dyn Write + Send>>,
     output: &mut Output,
-) -> Result<Report, Failure> {
+) -> Result<ReplayReport, Failure> {
     let watch = Watch::new(args.progress, input.bytes, output.is_stdout());
     let bar = watch.bar().clone();
     if !bar.is_hidden() {
@@ -122,14 +122,14 @@ fn replay_all(
     }
     let ended = decompressed(bar.wrap_read(input.raw))
         .map_err(|source| ReplayError::Read { lines: 0, source })
-        .and_then(|bytes| engine.run(bytes, Outlet::new(output, rejects, watch)));
+        .and_then(|bytes| engine.run(bytes, ReplayOutput::new(output, rejects, watch)));
     bar.finish_and_clear();
     ended.with_context(|| whereabouts(args, &input.name)).map_err(Failure::Io)
 }
 
 /// Says how many invalid lines have not been told one by one, and where they are.
 fn tell_untold(invalid: u64, rejects: Option<&Path>) {
-    let untold = invalid.saturating_sub(INVALID_TOLD_MAX);
+    let untold = invalid.saturating_sub(INVALID_SHOWN_MAX);
     match rejects {
         _ if untold == 0 => {}
         Some(path) => tell(&format!("{untold} more invalid lines; all are in '{}'", path.display())),

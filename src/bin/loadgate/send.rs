@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use loadgate::adapters::sqs::SqsOutbox;
+use loadgate::adapters::sqs::SqsSender;
 use loadgate::config::is_fifo;
-use loadgate::deciding::Outbox;
+use loadgate::deciding::Sender;
 use loadgate::runtime::send::Messages;
 
 use crate::cloud::{QueueArgs, block_on};
@@ -15,7 +15,7 @@ use crate::decompress::decompressed;
 use crate::input::Input;
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
 use crate::store::run_name;
-use crate::watch::INVALID_TOLD_MAX;
+use crate::watch::INVALID_SHOWN_MAX;
 
 /// Put a file's load attempts on the input queue, each customer's in their order
 ///
@@ -63,18 +63,18 @@ struct Sent {
 }
 
 async fn send(args: &Args, run: String, bytes: impl Read) -> Result<Sent, Failure> {
-    let outbox = SqsOutbox::new(&args.queue.sdk().await, args.queue.queue_url.clone());
+    let sender = SqsSender::new(&args.queue.sdk().await, args.queue.queue_url.clone());
     let mut sent = Sent::default();
     for block in Messages::new(bytes, run) {
         let block = block.context("could not read the input").map_err(Failure::Io)?;
         for (line, problem) in block.unsendable {
             sent.unsendable += 1;
-            if sent.unsendable <= INVALID_TOLD_MAX {
+            if sent.unsendable <= INVALID_SHOWN_MAX {
                 tell(&format!("line {line}: not sent: {problem}"));
             }
         }
         sent.messages += block.messages.len() as u64;
-        outbox
+        sender
             .send(block.messages)
             .await
             .context("could not send; within five minutes, the same command again goes on where this one stopped")

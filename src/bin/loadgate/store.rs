@@ -13,7 +13,7 @@ use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX};
 use loadgate::deciding::Decider;
 use loadgate::domain::Limits;
-use loadgate::replay::{Outlet, ReplayError, Report, StoreReplay};
+use loadgate::replay::{ReplayError, ReplayOutput, ReplayReport, StoreReplay};
 use loadgate::wire::Reasons;
 use tokio::runtime::Runtime;
 
@@ -129,8 +129,8 @@ impl StoreArgs {
 }
 
 impl StoreEngine {
-    pub fn run(self, input: impl Read + Send + 'static, outlet: Outlet<'_>) -> Result<Report, ReplayError> {
-        let report = self.runtime.block_on(self.replay.run(input, outlet));
+    pub fn run(self, input: impl Read + Send + 'static, output: ReplayOutput<'_>) -> Result<ReplayReport, ReplayError> {
+        let report = self.runtime.block_on(self.replay.run(input, output));
         #[cfg(feature = "sqlite")]
         if let Some(embedded) = self.embedded {
             drop(self.replay);

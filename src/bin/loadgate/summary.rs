@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use indicatif::HumanCount;
 use loadgate::domain::Limits;
-use loadgate::replay::Report;
+use loadgate::replay::ReplayReport;
 use serde::Serialize;
 
 use crate::outcome::{Failure, tell};
@@ -51,7 +51,7 @@ fn as_ms<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::O
 }
 
 impl<'a> Summary<'a> {
-    pub fn new(report: &Report, limits: &'a Limits, elapsed: Duration) -> Summary<'a> {
+    pub fn new(report: &ReplayReport, limits: &'a Limits, elapsed: Duration) -> Summary<'a> {
         let tally = &report.tally;
         Summary {
             attempts: tally.attempts(),
@@ -84,8 +84,8 @@ impl<'a> Summary<'a> {
             return "stopped early: the reader of the decisions went away".to_owned();
         }
         let mut text = String::new();
-        let mut count = |name: &str, count: u64, remark: &str| {
-            let _ = writeln!(text, "{name:<16}{:>14}{remark}", HumanCount(count).to_string());
+        let mut count = |name: &str, count: u64, note: &str| {
+            let _ = writeln!(text, "{name:<16}{:>14}{note}", HumanCount(count).to_string());
         };
         count("attempts", self.attempts, "");
         count("accepted", self.accepted, "");

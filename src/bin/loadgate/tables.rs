@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Subcommand;
 use loadgate::adapters::aws;
-use loadgate::adapters::dynamodb::tables::{Done, State, Tables};
+use loadgate::adapters::dynamodb::tables::{State, TableResult, Tables};
 use loadgate::config::TableNames;
 
 use crate::cloud::{TableArgs, block_on, url};
@@ -105,12 +105,12 @@ fn is_confirmed(args: &Args, names: &TableNames) -> anyhow::Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-fn describe(done: Done, nothing: &'static str) -> &'static str {
+fn describe(done: TableResult, nothing: &'static str) -> &'static str {
     match done {
-        Done::Nothing => nothing,
-        Done::Created => "created",
-        Done::TtlTurnedOn => "was there already; time to live turned on",
-        Done::Deleted => "deleted",
+        TableResult::Nothing => nothing,
+        TableResult::Created => "created",
+        TableResult::TtlTurnedOn => "was there already; time to live turned on",
+        TableResult::Deleted => "deleted",
     }
 }
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 use clap::ValueEnum;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use loadgate::domain::LoadError;
-use loadgate::replay::Observer;
+use loadgate::replay::ReplayObserver;
 use loadgate::replay::Tally;
 
 use crate::outcome::tell;
 
 /// How many invalid lines are told one by one. All of them are counted, and kept by `--rejects`.
-pub const INVALID_TOLD_MAX: u64 = 10;
+pub const INVALID_SHOWN_MAX: u64 = 10;
 
 /// How often the bar is drawn at the most, in times a second.
 const DRAWS_PER_S_MAX: u8 = 10;
@@ -64,15 +64,15 @@ impl Watch {
     }
 }
 
-impl Observer for Watch {
+impl ReplayObserver for Watch {
     fn invalid(&mut self, line: u64, error: &LoadError) {
-        if self.invalid_told < INVALID_TOLD_MAX {
+        if self.invalid_told < INVALID_SHOWN_MAX {
             self.invalid_told += 1;
             self.bar.suspend(|| tell(&format!("line {line}: {}: {error}", error.code())));
         }
     }
 
-    fn settled(&mut self, tally: &Tally) {
+    fn progressed(&mut self, tally: &Tally) {
         if !self.bar.is_hidden() {
             let attempts = tally.attempts();
             let per_second = per_second(attempts, self.bar.elapsed());

@@ -13,10 +13,10 @@ use futures_util::future::{Either, join, join_all, select};
 
 use crate::deciding::consumer::group::GroupPublisher;
 use crate::deciding::consumer::requests;
-use crate::deciding::consumer::requests::{Line, SHARED_WAIT_MAX};
-use crate::deciding::consumer::{Consumer, Content, Deadline, Handled, Message, Report};
-use crate::deciding::{Clock, DeadLetter, Queues, Snapshot, Store, with_sources};
-use crate::deciding::{Delivery, Effort, Group, Outcome, consistency, lookup, since};
+use crate::deciding::consumer::requests::{SHARED_WAIT_MAX, SharedPublisher};
+use crate::deciding::consumer::{BatchReport, Consumer, Deadline, Handled, Message, MessageContent};
+use crate::deciding::{Clock, DeadLetter, Publisher, Snapshot, Store, with_sources};
+use crate::deciding::{Cost, Delivery, Group, Outcome, consistency, lookup, since};
 
 /// A batch under way.
 pub struct Batch<'c, S, Q, C> {
@@ -32,7 +32,7 @@ pub struct Batch<'c, S, Q, C> {
 struct Progress {
     /// Messages that are not settled, by their places, with the instants at which they were sent.
     unsettled: BTreeMap<u64, Option<DateTime<Utc>>>,
-    report: Report,
+    report: BatchReport,
     /// Time spent on each group, by its number.
     times: BTreeMap<usize, Times>,
 }
@@ -49,16 +49,16 @@ pub fn sort(messages: Vec<Message>) -> (Vec<(u64, DeadLetter)>, Vec<Group>) {
     let (mut letters, mut groups) = (Vec::new(), BTreeMap::<String, Group>::new());
     for message in messages {
         match message.content {
-            Content::Invalid(letter) => letters.push((message.place, *letter)),
-            Content::Attempt(delivery) => groups.entry(message.group_id).or_default().deliveries.push(*delivery),
+            MessageContent::Invalid(letter) => letters.push((message.index, *letter)),
+            MessageContent::Attempt(delivery) => groups.entry(message.group_id).or_default().deliveries.push(*delivery),
         }
     }
     (letters, groups.into_values().collect())
 }
 
-impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
+impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
     pub fn new(consumer: &'c Consumer<S, Q, C>, messages: &[Message], deadline: Deadline) -> Self {
-        let unsettled = messages.iter().map(|message| (message.place, message.sent_at)).collect();
+        let unsettled = messages.iter().map(|message| (message.index, message.sent_at)).collect();
         let progress = Mutex::new(Progress { unsettled, ..Progress::default() });
         let begun = consumer.decider.clock.now().trunc_subsecs(3);
         Batch { consumer, deadline, begun, progress }
@@ -99,26 +99,26 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
     }
 
     /// Nothing is left to do for a message.
-    pub fn settle(&self, place: u64, outcome: &Outcome) {
+    pub fn settle(&self, index: u64, outcome: &Outcome) {
         self.progress(|progress| {
             progress.report.count(outcome, self.begun);
-            progress.unsettled.remove(&place);
+            progress.unsettled.remove(&index);
         });
     }
 
     /// Adds to the report.
-    pub fn note(&self, add: impl FnOnce(&mut Report)) {
+    pub fn note(&self, add: impl FnOnce(&mut BatchReport)) {
         self.progress(|progress| add(&mut progress.report));
     }
 
     /// Adds the cost of a step of a group.
-    pub fn note_effort(&self, group: usize, effort: Effort) {
+    pub fn note_cost(&self, group: usize, cost: Cost) {
         self.progress(|progress| {
-            progress.report.units += effort.units;
-            progress.report.conflicts += effort.conflicts;
+            progress.report.units += cost.units;
+            progress.report.conflicts += cost.conflicts;
             let times = progress.times.entry(group).or_default();
-            times.read += effort.read_time;
-            times.commit += effort.commit_time;
+            times.read += cost.read_time;
+            times.commit += cost.commit_time;
         });
     }
 
@@ -132,17 +132,17 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
 
     /// Puts invalid input in the dead-letter queue. It holds nobody up: it has no place in its customer's order.
     pub async fn reject(&self, letters: Vec<(u64, DeadLetter)>) {
-        join_all(letters.into_iter().map(|(place, letter)| self.reject_one(place, letter))).await;
+        join_all(letters.into_iter().map(|(index, letter)| self.reject_one(index, letter))).await;
     }
 
-    async fn reject_one(&self, place: u64, letter: DeadLetter) {
+    async fn reject_one(&self, index: u64, letter: DeadLetter) {
         let (code, reason) = (letter.error.code(), letter.error.to_string());
-        match self.consumer.queues.dead_letter(&letter).await {
+        match self.consumer.publisher.dead_letter(&letter).await {
             Ok(()) => {
                 tracing::warn!(message_id = letter.message_id, code, reason, "invalid: sent to the dead-letter queue");
                 self.progress(|progress| {
                     progress.report.invalid += 1;
-                    progress.unsettled.remove(&place);
+                    progress.unsettled.remove(&index);
                 });
             }
             Err(error) => {
@@ -161,7 +161,7 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
     /// neither for long.
     pub async fn decide(&self, groups: Vec<Group>) {
         let first = self.read_together(&groups).await;
-        let (lines, requests) = requests::open(&self.consumer.queues, self.clock(), groups.len());
+        let (lines, requests) = requests::open(&self.consumer.publisher, self.clock(), groups.len());
         let groups = groups.into_iter().zip(lines).enumerate();
         let groups = groups.map(|(number, (group, line))| self.decide_group(number, group, line, first.clone()));
         join(join_all(groups), requests.run()).await;
@@ -188,11 +188,11 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
     }
 
     /// Decides and publishes one group. Its trouble is its own, even where it is a defect of this program.
-    async fn decide_group(&self, number: usize, group: Group, line: Line, first: Option<Arc<Snapshot>>) {
+    async fn decide_group(&self, number: usize, group: Group, line: SharedPublisher, first: Option<Arc<Snapshot>>) {
         let messages = group.deliveries.len();
         let mut publisher = GroupPublisher { batch: self, number, line };
         let decided = async {
-            if let Err(unsettled) = self.consumer.decider.settle(group, first, &mut publisher).await {
+            if let Err(unsettled) = self.consumer.decider.decide_group(group, first, &mut publisher).await {
                 publisher.leave(*unsettled).await;
             }
         };
@@ -204,6 +204,6 @@ impl<'c, S: Store, Q: Queues, C: Clock> Batch<'c, S, Q, C> {
 
 /// Logs which messages are left for redelivery, and why: once, where they are given up.
 pub fn log_failed<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>, what: &str, error: &dyn Error) {
-    let ids: Vec<&str> = deliveries.into_iter().map(|delivery| delivery.carrier.message_id.as_str()).collect();
+    let ids: Vec<&str> = deliveries.into_iter().map(|delivery| delivery.source.message_id.as_str()).collect();
     tracing::error!(message_id = ids.join(","), error = with_sources(error), "{what}; left for redelivery");
 }

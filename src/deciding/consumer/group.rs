@@ -7,10 +7,11 @@ use futures_util::future::join_all;
 
 use crate::deciding::backoff::Backoff;
 use crate::deciding::consumer::batch::{Batch, log_failed};
-use crate::deciding::consumer::requests::Line;
-use crate::deciding::{Clock, CorrelationRecord, QueueError, Queues, Store, StoreError, with_sources};
+use crate::deciding::consumer::requests::SharedPublisher;
+use crate::deciding::{Clock, CorrelationRecord, Publisher, QueueError, Store, StoreError, with_sources};
 use crate::deciding::{
-    Delivery, Effort, Outcome, Sink, Stopped, Unsettled, is_well_marked, marked, since, unmarked, write_mark,
+    Cost, Delivery, Outcome, Sink, Stopped, Undecided, confirmed, is_pending_long_enough, pending, since,
+    write_publication,
 };
 
 /// How often a decision is offered to the queue before it is left for redelivery. The client has its own repetitions
@@ -28,7 +29,7 @@ pub struct GroupPublisher<'b, 'c, S, Q, C> {
     /// The group's number in the batch.
     pub number: usize,
     /// The way to the decisions queue.
-    pub line: Line,
+    pub line: SharedPublisher,
 }
 
 /// Reason why a decision is left for redelivery.
@@ -41,7 +42,7 @@ enum Failure {
     NotUnmarked(#[source] StoreError),
 }
 
-impl<S: Store, Q: Queues, C: Clock> Sink for GroupPublisher<'_, '_, S, Q, C> {
+impl<S: Store, Q: Publisher, C: Clock> Sink for GroupPublisher<'_, '_, S, Q, C> {
     async fn take(&mut self, settled: Vec<(Delivery, Outcome)>) -> Result<(), Stopped> {
         let begun = self.batch.now();
         let taken = self.publish_all(settled.into()).await;
@@ -53,21 +54,21 @@ impl<S: Store, Q: Queues, C: Clock> Sink for GroupPublisher<'_, '_, S, Q, C> {
         self.batch.may_begin()
     }
 
-    fn spent(&self, effort: Effort) {
-        self.batch.note_effort(self.number, effort);
+    fn spent(&self, cost: Cost) {
+        self.batch.note_cost(self.number, cost);
     }
 }
 
-impl<S: Store, Q: Queues, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
+impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
     /// Leaves deliveries for redelivery. Those of them that are stored all the same are marked.
-    pub async fn leave(&self, unsettled: Unsettled) {
+    pub async fn leave(&self, unsettled: Undecided) {
         log_failed(&unsettled.deliveries, "not decided", &unsettled.reason);
         let mut stored = unsettled.stored;
         join_all(stored.iter_mut().map(|record| self.mark(record))).await;
     }
 
     async fn publish_all(&self, mut waiting: VecDeque<(Delivery, Outcome)>) -> Result<(), Stopped> {
-        self.mark_redelivered(&mut waiting).await;
+        self.set_redelivered_pending(&mut waiting).await;
         while let Some((delivery, outcome)) = waiting.front() {
             match outcome {
                 Outcome::Ignored { is_altered } => log_duplicate(delivery, *is_altered),
@@ -78,7 +79,7 @@ impl<S: Store, Q: Queues, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
                     }
                 }
             }
-            self.batch.settle(delivery.place, outcome);
+            self.batch.settle(delivery.index, outcome);
             waiting.pop_front();
         }
         Ok(())
@@ -93,8 +94,8 @@ impl<S: Store, Q: Queues, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
                 return Err(Failure::NotPublished(error));
             }
         }
-        if record.is_unpublished {
-            self.remark(&unmarked(record)).await.map_err(Failure::NotUnmarked)?;
+        if record.is_pending() {
+            self.set_publication(&confirmed(record)).await.map_err(Failure::NotUnmarked)?;
         }
         Ok(())
     }
@@ -108,8 +109,8 @@ impl<S: Store, Q: Queues, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
 
     /// Marks what was received before: should this delivery fail too and be the last before the dead-letter queue, the
     /// decision is published when the message comes back under another id.
-    async fn mark_redelivered(&self, waiting: &mut VecDeque<(Delivery, Outcome)>) {
-        let again = waiting.iter_mut().filter(|(delivery, _)| delivery.carrier.is_redelivery);
+    async fn set_redelivered_pending(&self, waiting: &mut VecDeque<(Delivery, Outcome)>) {
+        let again = waiting.iter_mut().filter(|(delivery, _)| delivery.source.is_redelivery);
         join_all(again.filter_map(|(_, outcome)| outcome.record_mut()).map(|record| self.mark(record))).await;
     }
 
@@ -117,11 +118,11 @@ impl<S: Store, Q: Queues, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
     /// redrive may depend on it.
     async fn mark(&self, record: &mut CorrelationRecord) {
         let now = self.batch.now();
-        if is_well_marked(record, now) {
+        if is_pending_long_enough(record, now) {
             return;
         }
-        let with_mark = marked(record, now);
-        match self.remark(&with_mark).await {
+        let with_mark = pending(record, now);
+        match self.set_publication(&with_mark).await {
             Ok(()) => *record = with_mark,
             Err(error) => {
                 let error = with_sources(&error);
@@ -131,15 +132,15 @@ impl<S: Store, Q: Queues, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
         }
     }
 
-    async fn remark(&self, record: &CorrelationRecord) -> Result<(), StoreError> {
-        let units = write_mark(self.batch.store(), self.batch.clock(), record).await?;
+    async fn set_publication(&self, record: &CorrelationRecord) -> Result<(), StoreError> {
+        let units = write_publication(self.batch.store(), self.batch.clock(), record).await?;
         self.batch.note(|report| report.units += units);
         Ok(())
     }
 }
 
 fn log_duplicate(delivery: &Delivery, is_altered: bool) {
-    let message_id = &delivery.carrier.message_id;
+    let message_id = &delivery.source.message_id;
     if is_altered {
         tracing::warn!(message_id, "a duplicate that asks for something else: ignored");
     } else {

@@ -19,8 +19,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{Either, join, select};
 
 use crate::deciding::consumer::batch::Batch;
-pub use crate::deciding::consumer::report::Report;
-use crate::deciding::{Clock, DeadLetter, Queues, Store};
+pub use crate::deciding::consumer::report::BatchReport;
+use crate::deciding::{Clock, DeadLetter, Publisher, Store};
 use crate::deciding::{Decider, Delivery};
 
 /// How long before the deadline no customer is begun any more: what a commit and its publishing may take. With less time
@@ -34,18 +34,18 @@ const ANSWER_RESERVE: TimeDelta = TimeDelta::milliseconds(500);
 #[derive(Clone, Debug)]
 pub struct Message {
     /// Its place in the batch, from 0.
-    pub place: u64,
+    pub index: u64,
     /// Its customer, in whose order it is settled.
     pub group_id: String,
     /// When it was sent, if that is known.
     pub sent_at: Option<DateTime<Utc>>,
     /// What is in it.
-    pub content: Content,
+    pub content: MessageContent,
 }
 
 /// What is in a message.
 #[derive(Clone, Debug)]
-pub enum Content {
+pub enum MessageContent {
     /// A valid load attempt.
     Attempt(Box<Delivery>),
     /// Anything else.
@@ -75,7 +75,7 @@ pub struct Handled {
     /// The places of the messages that have to be delivered again, in order.
     pub failed: Vec<u64>,
     /// What was done.
-    pub report: Report,
+    pub report: BatchReport,
 }
 
 /// Consumes batches of messages.
@@ -84,10 +84,10 @@ pub struct Consumer<S, Q, C> {
     /// What decides.
     pub decider: Decider<S, C>,
     /// Where decisions and invalid input go.
-    pub queues: Q,
+    pub publisher: Q,
 }
 
-impl<S: Store, Q: Queues, C: Clock> Consumer<S, Q, C> {
+impl<S: Store, Q: Publisher, C: Clock> Consumer<S, Q, C> {
     /// Settles as many of the messages as it can until the deadline. Groups go in parallel, each in its own order.
     pub async fn handle(&self, messages: Vec<Message>, deadline: Deadline) -> Handled {
         let batch = Batch::new(self, &messages, deadline);

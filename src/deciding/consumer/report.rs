@@ -11,7 +11,7 @@ use crate::domain::StoredDecision;
 
 /// Counts of a batch: what metrics are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct BatchReport {
     /// Decided now: within every limit.
     pub accepted: u64,
     /// Decided now: over at least one limit.
@@ -42,7 +42,7 @@ pub struct Report {
     pub publish_time: Duration,
 }
 
-impl Report {
+impl BatchReport {
     /// Counts messages that have to be delivered again, by the instants at which they were sent.
     pub fn count_failed(&mut self, sent_at: impl IntoIterator<Item = Option<DateTime<Utc>>>, now: DateTime<Utc>) {
         for sent_at in sent_at {
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn the_oldest_of_failed_messages_counts_and_one_without_a_time_or_sent_later_is_new() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(1);
-        let mut report = Report::default();
+        let mut report = BatchReport::default();
         report.count_failed([None, Some(now + TimeDelta::seconds(5))], now);
         assert_eq!((report.failed, report.oldest_unsettled), (2, Duration::ZERO));
         report.count_failed([5, 9, 7].map(|minutes| Some(now - TimeDelta::minutes(minutes))), now);

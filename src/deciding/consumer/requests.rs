@@ -18,7 +18,7 @@ use futures_util::future::{Either, Fuse, FutureExt, select};
 use futures_util::select_biased;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use crate::deciding::{Clock, QueueError, Queues, SEND_MAX};
+use crate::deciding::{Clock, Publisher, QueueError, SEND_MAX};
 use crate::domain::StoredDecision;
 
 /// How long a decision waits for those of other customers at most. They are usually committed within a few milliseconds
@@ -30,7 +30,7 @@ const GATHER_MAX: Duration = Duration::from_millis(50);
 pub const SHARED_WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// Answer to an offer.
-pub type Answer = Result<(), QueueError>;
+pub type GroupResult = Result<(), QueueError>;
 
 enum Event {
     Offered(Offer),
@@ -41,18 +41,18 @@ enum Event {
 struct Offer {
     group: usize,
     decision: StoredDecision,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<GroupResult>,
 }
 
 /// One group's access to the decisions queue.
-pub struct Line {
+pub struct SharedPublisher {
     group: usize,
     events: mpsc::UnboundedSender<Event>,
 }
 
-impl Line {
+impl SharedPublisher {
     /// Publishes a decision.
-    pub async fn publish(&self, decision: &StoredDecision) -> Answer {
+    pub async fn publish(&self, decision: &StoredDecision) -> GroupResult {
         let (answer, answered) = oneshot::channel();
         let _ =
             self.events.unbounded_send(Event::Offered(Offer { group: self.group, decision: decision.clone(), answer }));
@@ -60,7 +60,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for SharedPublisher {
     fn drop(&mut self) {
         let _ = self.events.unbounded_send(Event::Ended(self.group));
     }
@@ -68,7 +68,7 @@ impl Drop for Line {
 
 /// Gathers what groups offer into requests.
 pub struct Requests<'q, Q, C> {
-    queues: &'q Q,
+    publisher: &'q Q,
     clock: &'q C,
     events: mpsc::UnboundedReceiver<Event>,
     offers: Offers,
@@ -98,18 +98,22 @@ struct Sent {
 }
 
 /// Opens the decisions queue to so many groups.
-pub fn open<'q, Q: Queues, C: Clock>(queues: &'q Q, clock: &'q C, groups: usize) -> (Vec<Line>, Requests<'q, Q, C>) {
+pub fn open<'q, Q: Publisher, C: Clock>(
+    publisher: &'q Q,
+    clock: &'q C,
+    groups: usize,
+) -> (Vec<SharedPublisher>, Requests<'q, Q, C>) {
     let (sender, events) = mpsc::unbounded();
-    let lines = (0..groups).map(|group| Line { group, events: sender.clone() }).collect();
+    let lines = (0..groups).map(|group| SharedPublisher { group, events: sender.clone() }).collect();
     let expected = (0..groups).collect();
     let offers = Offers { expected, slow: BTreeSet::new(), gathered: vec![], alone: vec![] };
-    (lines, Requests { queues, clock, events, offers })
+    (lines, Requests { publisher, clock, events, offers })
 }
 
-impl<Q: Queues, C: Clock> Requests<'_, Q, C> {
+impl<Q: Publisher, C: Clock> Requests<'_, Q, C> {
     /// Sends until every group has ended.
     pub async fn run(self) {
-        let Requests { queues, clock, mut events, mut offers } = self;
+        let Requests { publisher, clock, mut events, mut offers } = self;
         let (mut sending, mut gather_time) = (FuturesUnordered::new(), Fuse::terminated());
         loop {
             let was_gathering = !offers.gathered.is_empty();
@@ -121,7 +125,7 @@ impl<Q: Queues, C: Clock> Requests<'_, Q, C> {
                 complete => return,
             }
             for request in offers.due() {
-                sending.push(send(queues, clock, request));
+                sending.push(send(publisher, clock, request));
             }
             match (was_gathering, !offers.gathered.is_empty()) {
                 (false, true) => gather_time = clock.sleep(GATHER_MAX).boxed().fuse(),
@@ -163,10 +167,10 @@ impl Offers {
 }
 
 /// Makes one request, and answers each offer.
-async fn send<Q: Queues, C: Clock>(queues: &Q, clock: &C, offers: Vec<Offer>) -> Sent {
+async fn send<Q: Publisher, C: Clock>(publisher: &Q, clock: &C, offers: Vec<Offer>) -> Sent {
     let begun = clock.now();
     let decisions: Vec<&StoredDecision> = offers.iter().map(|offer| &offer.decision).collect();
-    let request = queues.publish(&decisions);
+    let request = publisher.publish(&decisions);
     let answers = if offers.len() == 1 { Some(request.await) } else { shared(request, clock).await };
     drop(decisions);
     let Some(answers) = answers else { return Sent { again: offers, ..Sent::default() } };
@@ -181,7 +185,7 @@ async fn send<Q: Queues, C: Clock>(queues: &Q, clock: &C, offers: Vec<Offer>) ->
 }
 
 /// Waits for a shared request. `None` if it has to be repeated for each customer alone.
-async fn shared<C: Clock>(request: impl Future<Output = Vec<Answer>>, clock: &C) -> Option<Vec<Answer>> {
+async fn shared<C: Clock>(request: impl Future<Output = Vec<GroupResult>>, clock: &C) -> Option<Vec<GroupResult>> {
     match select(pin!(request), pin!(clock.sleep(SHARED_WAIT_MAX))).await {
         Either::Left((answers, _)) => Some(answers).filter(|answers| answers.iter().any(Result::is_ok)),
         Either::Right(_) => None,

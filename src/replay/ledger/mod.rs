@@ -44,7 +44,7 @@ pub const CALENDAR_WEEK_BYTES_MAX: u64 = 384;
 
 /// What became of a valid load attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum LineOutcome {
     /// It was decided, now and for good.
     Decided(Decision),
     /// Its event had been decided before: no decision, no change.
@@ -72,7 +72,7 @@ pub struct PendingAttempt<'a> {
     /// Its customer and event.
     pub identity: Identity,
     /// What became of it. None until it has been decided.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<LineOutcome>,
 }
 
 impl Ledger {
@@ -85,14 +85,14 @@ impl Ledger {
         self.touch(attempts);
         for pending in &mut *attempts {
             if !self.remember(pending.identity.event) {
-                pending.outcome = Some(Outcome::Ignored);
+                pending.outcome = Some(LineOutcome::Ignored);
             }
         }
         for run in attempts.chunk_by_mut(|one, next| one.week == next.week) {
             let Some(first) = run.first() else { continue };
             let table = self.weeks.entry(first.week).or_default();
             for pending in run.iter_mut().filter(|pending| pending.outcome.is_none()) {
-                pending.outcome = Some(Outcome::Decided(pending.decide(limits, table, &mut self.wide)));
+                pending.outcome = Some(LineOutcome::Decided(pending.decide(limits, table, &mut self.wide)));
             }
         }
     }
@@ -173,7 +173,7 @@ mod tests {
             let text = AttemptText { id, customer_id, load_amount: amount.into(), time: time.to_rfc3339().into() };
             let mut pending = PendingAttempt::new(LoadAttempt::check(text).unwrap(), &identifier);
             ledger.decide(&limits, &mut [&mut pending]);
-            assert_eq!(pending.outcome, Some(Outcome::Decided(Decision::Accepted)));
+            assert_eq!(pending.outcome, Some(LineOutcome::Decided(Decision::Accepted)));
             let (mut one_day, mut several) = (0, 0);
             if events % 64 > 0 && events > 64 {
                 continue;

@@ -10,9 +10,9 @@ mod steps;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::deciding::consumer::{Consumer, Report};
-use crate::deciding::{Clock, Inbox, QueueError, Queues, Store};
-use crate::runtime::worker::run::Run;
+use crate::deciding::consumer::{BatchReport, Consumer};
+use crate::deciding::{Clock, Publisher, QueueError, Receiver, Store};
+use crate::runtime::worker::run::WorkerLoop;
 
 /// How a worker works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,26 +35,26 @@ pub struct Worker<S, Q, C, I> {
     /// What settles messages.
     pub consumer: Consumer<S, Q, C>,
     /// The input queue.
-    pub inbox: I,
+    pub receiver: I,
     /// How.
     pub settings: Settings,
 }
 
 /// Who is told what a worker does.
-pub trait Observer: Send + Sync {
+pub trait WorkerObserver: Send + Sync {
     /// So many messages have been received, possibly none; or none could be.
     fn received(&self, received: Result<usize, &QueueError>);
     /// So many customers are worked on now.
     fn working(&self, customers: usize);
     /// One customer's messages have been worked on, for so long.
-    fn handled(&self, report: &Report, time: Duration);
+    fn handled(&self, report: &BatchReport, time: Duration);
     /// No more messages are received from now on.
     fn stopping(&self);
 }
 
 /// How a worker has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
+pub enum WorkerStopped {
     /// What was begun is finished, the rest given back.
     Clean,
     /// The time was up: some messages come again when their visibility time-out has run out.
@@ -64,13 +64,13 @@ pub enum Stopped {
 impl<S, Q, C, I> Worker<S, Q, C, I>
 where
     S: Store + 'static,
-    Q: Queues + 'static,
+    Q: Publisher + 'static,
     C: Clock + 'static,
-    I: Inbox + 'static,
+    I: Receiver + 'static,
 {
     /// Consumes until `stop` ends. Then what is begun is finished, what is not is given back, in bounded time.
-    pub async fn run(self: Arc<Self>, observer: &impl Observer, stop: impl Future<Output = ()>) -> Stopped {
-        let mut run = Run::new(Arc::clone(&self));
+    pub async fn run(self: Arc<Self>, observer: &impl WorkerObserver, stop: impl Future<Output = ()>) -> WorkerStopped {
+        let mut run = WorkerLoop::new(Arc::clone(&self));
         run.until(stop, observer).await;
         observer.stopping();
         run.stop();

@@ -10,33 +10,40 @@ use tokio::select;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::deciding::consumer::Report;
-use crate::deciding::{Clock, Inbox, QueueError, Queues, RECEIVE_MAX, Receipt, Received, Store, with_sources};
+use crate::deciding::consumer::BatchReport;
+use crate::deciding::{Clock, Publisher, QueueError, RECEIVE_MAX, Receipt, Received, Receiver, Store, with_sources};
 use crate::runtime::worker::pool::{Batch, Pool};
-use crate::runtime::worker::steps::Done;
-use crate::runtime::worker::{Observer, Stopped, Worker};
+use crate::runtime::worker::steps::StepResult;
+use crate::runtime::worker::{Worker, WorkerObserver, WorkerStopped};
 
 /// A worker under way.
-pub struct Run<S, Q, C, I> {
+pub struct WorkerLoop<S, Q, C, I> {
     worker: Arc<Worker<S, Q, C, I>>,
     pool: Pool,
-    tasks: JoinSet<Done>,
+    tasks: JoinSet<StepResult>,
     polls: usize,
     /// How often polling has failed in a row.
     poll_failures: u32,
     is_stopping: watch::Sender<bool>,
 }
 
-impl<S, Q, C, I> Run<S, Q, C, I>
+impl<S, Q, C, I> WorkerLoop<S, Q, C, I>
 where
     S: Store + 'static,
-    Q: Queues + 'static,
+    Q: Publisher + 'static,
     C: Clock + 'static,
-    I: Inbox + 'static,
+    I: Receiver + 'static,
 {
-    pub fn new(worker: Arc<Worker<S, Q, C, I>>) -> Run<S, Q, C, I> {
+    pub fn new(worker: Arc<Worker<S, Q, C, I>>) -> WorkerLoop<S, Q, C, I> {
         let pool = Pool::new(worker.settings.customers_in_parallel);
-        Run { worker, pool, tasks: JoinSet::new(), polls: 0, poll_failures: 0, is_stopping: watch::Sender::new(false) }
+        WorkerLoop {
+            worker,
+            pool,
+            tasks: JoinSet::new(),
+            polls: 0,
+            poll_failures: 0,
+            is_stopping: watch::Sender::new(false),
+        }
     }
 
     fn is_stopping(&self) -> bool {
@@ -51,22 +58,22 @@ where
     }
 
     /// Ends whatever is still under way.
-    pub async fn end(mut self) -> Stopped {
+    pub async fn end(mut self) -> WorkerStopped {
         if self.tasks.len() <= self.polls {
             if self.polls > 0 {
                 let error = "the input queue has not answered; what it may have handed out comes again";
                 tracing::warn!(polls = self.polls, error, "stopped");
             }
             self.tasks.shutdown().await;
-            return Stopped::Clean;
+            return WorkerStopped::Clean;
         }
         tracing::error!(customers = self.pool.working(), "stopped before all was done; left for redelivery");
         self.tasks.shutdown().await;
-        Stopped::CutShort
+        WorkerStopped::CutShort
     }
 
     /// Goes on until `end`; when stopping, until nothing is left to do.
-    pub async fn until(&mut self, end: impl Future<Output = ()>, observer: &impl Observer) {
+    pub async fn until(&mut self, end: impl Future<Output = ()>, observer: &impl WorkerObserver) {
         let mut end = std::pin::pin!(end.fuse());
         let worker = Arc::clone(&self.worker);
         let heartbeat = || worker.consumer.decider.clock.sleep(worker.settings.visibility / 3).boxed();
@@ -105,8 +112,8 @@ where
                 let ended = AssertUnwindSafe(worker.work(batch)).catch_unwind().await;
                 ended.unwrap_or_else(|_| {
                     tracing::error!(messages = failed, "a customer's work has panicked; left for redelivery");
-                    let report = Box::new(Report { failed, ..Report::default() });
-                    Done::Worked { batch: id, report, time: Duration::ZERO }
+                    let report = Box::new(BatchReport { failed, ..BatchReport::default() });
+                    StepResult::Worked { batch: id, report, time: Duration::ZERO }
                 })
             });
         }
@@ -121,15 +128,15 @@ where
         }
     }
 
-    fn note(&mut self, done: Option<Result<Done, tokio::task::JoinError>>, observer: &impl Observer) {
+    fn note(&mut self, done: Option<Result<StepResult, tokio::task::JoinError>>, observer: &impl WorkerObserver) {
         match done {
-            None | Some(Ok(Done::GivenBack)) => {}
-            Some(Ok(Done::Polled(polled))) => self.note_poll(polled, observer),
-            Some(Ok(Done::Worked { batch, report, time })) => {
+            None | Some(Ok(StepResult::GivenBack)) => {}
+            Some(Ok(StepResult::Polled(polled))) => self.note_poll(polled, observer),
+            Some(Ok(StepResult::Worked { batch, report, time })) => {
                 self.pool.end(batch);
                 observer.handled(&report, time);
             }
-            Some(Ok(Done::Extended { batch, extended })) => self.note_extension(batch, extended),
+            Some(Ok(StepResult::Extended { batch, extended })) => self.note_extension(batch, extended),
             // No customer's work, but a poll's or the like: whoever runs this starts it anew.
             Some(Err(error)) => {
                 if let Ok(panic) = error.try_into_panic() {
@@ -139,7 +146,7 @@ where
         }
     }
 
-    fn note_poll(&mut self, polled: Result<Vec<Received>, QueueError>, observer: &impl Observer) {
+    fn note_poll(&mut self, polled: Result<Vec<Received>, QueueError>, observer: &impl WorkerObserver) {
         self.polls -= 1;
         observer.received(polled.as_ref().map(Vec::len));
         match polled {

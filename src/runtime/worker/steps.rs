@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::select;
 use tokio::sync::watch;
 
-use crate::deciding::consumer::{Deadline, Report};
+use crate::deciding::consumer::{BatchReport, Deadline};
 use crate::deciding::message::message;
-use crate::deciding::{Clock, Inbox, QueueError, Queues, RECEIVE_MAX, Receipt, Received, Store, with_sources};
+use crate::deciding::{Clock, Publisher, QueueError, RECEIVE_MAX, Receipt, Received, Receiver, Store, with_sources};
 use crate::runtime::worker::Worker;
 use crate::runtime::worker::pool::Batch;
 
@@ -23,11 +23,11 @@ const POLL_FIRST_WAIT: Duration = Duration::from_millis(200);
 const POLL_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// What a task has come to.
-pub(super) enum Done {
+pub(super) enum StepResult {
     Polled(Result<Vec<Received>, QueueError>),
     Worked {
         batch: u64,
-        report: Box<Report>,
+        report: Box<BatchReport>,
         time: Duration,
     },
     /// With the instant until which the messages stay invisible.
@@ -41,12 +41,12 @@ pub(super) enum Done {
 impl<S, Q, C, I> Worker<S, Q, C, I>
 where
     S: Store + 'static,
-    Q: Queues + 'static,
+    Q: Publisher + 'static,
     C: Clock + 'static,
-    I: Inbox + 'static,
+    I: Receiver + 'static,
 {
     /// Waits for messages; after failures, a while before that. Receives nothing once the worker is stopping.
-    pub(super) async fn poll(&self, failures: u32, mut is_stopping: watch::Receiver<bool>) -> Done {
+    pub(super) async fn poll(&self, failures: u32, mut is_stopping: watch::Receiver<bool>) -> StepResult {
         if failures > 0 {
             let wait = POLL_FIRST_WAIT.saturating_mul(1 << (failures - 1).min(8)).min(POLL_WAIT_MAX);
             select! {
@@ -55,20 +55,22 @@ where
             }
         }
         if *is_stopping.borrow() {
-            return Done::Polled(Ok(vec![]));
+            return StepResult::Polled(Ok(vec![]));
         }
-        Done::Polled(self.inbox.receive(RECEIVE_MAX, self.settings.poll_wait, Some(self.settings.visibility)).await)
+        StepResult::Polled(
+            self.receiver.receive(RECEIVE_MAX, self.settings.poll_wait, Some(self.settings.visibility)).await,
+        )
     }
 
     /// Settles one customer's messages, and deletes those that are settled.
-    pub(super) async fn work(&self, batch: Batch) -> Done {
+    pub(super) async fn work(&self, batch: Batch) -> StepResult {
         let (id, begun) = (batch.id, self.consumer.decider.clock.now());
         let (mut messages, mut receipts, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
         for (place, received) in (0..).zip(batch.messages) {
             let (receipt, sent_at) = (received.receipt.clone(), received.sent_at);
             match message(place, received) {
                 Some(message) => {
-                    receipts.push((message.place, receipt));
+                    receipts.push((message.index, receipt));
                     messages.push(message);
                 }
                 None => unusable.push(sent_at),
@@ -80,14 +82,14 @@ where
         let settled = receipts.into_iter().filter(|(place, _)| !handled.failed.contains(place));
         self.delete(settled.map(|(_, receipt)| receipt).collect()).await;
         let time = (self.consumer.decider.clock.now() - begun).to_std().unwrap_or_default();
-        Done::Worked { batch: id, report: Box::new(handled.report), time }
+        StepResult::Worked { batch: id, report: Box::new(handled.report), time }
     }
 
     /// Deletes messages. One that stays is delivered again, and found to be decided.
     async fn delete(&self, mut receipts: Vec<Receipt>) {
         let mut tries = 1;
         while !receipts.is_empty() {
-            let answers = self.inbox.delete(&receipts).await;
+            let answers = self.receiver.delete(&receipts).await;
             let left = receipts.into_iter().zip(answers).filter_map(|(receipt, answer)| Some((receipt, answer.err()?)));
             let (left, errors): (Vec<_>, Vec<_>) = left.unzip();
             receipts = left;
@@ -104,20 +106,20 @@ where
     }
 
     /// Keeps messages invisible for another visibility time-out.
-    pub(super) async fn extend(&self, batch: u64, receipts: Vec<Receipt>) -> Done {
+    pub(super) async fn extend(&self, batch: u64, receipts: Vec<Receipt>) -> StepResult {
         let until = self.consumer.decider.clock.now() + self.settings.visibility;
-        let answers = self.inbox.set_visibility(&receipts, self.settings.visibility).await;
+        let answers = self.receiver.set_visibility(&receipts, self.settings.visibility).await;
         let failed = answers.into_iter().find_map(Result::err);
-        Done::Extended { batch, extended: failed.map_or(Ok(until), Err) }
+        StepResult::Extended { batch, extended: failed.map_or(Ok(until), Err) }
     }
 
     /// Lets others have messages at once.
-    pub(super) async fn give_back(&self, receipts: Vec<Receipt>) -> Done {
-        let answers = self.inbox.set_visibility(&receipts, Duration::ZERO).await;
+    pub(super) async fn give_back(&self, receipts: Vec<Receipt>) -> StepResult {
+        let answers = self.receiver.set_visibility(&receipts, Duration::ZERO).await;
         if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
             let error = with_sources(error);
             tracing::warn!(error, "messages could not be given back; they come again after their visibility time-out");
         }
-        Done::GivenBack
+        StepResult::GivenBack
     }
 }

@@ -10,7 +10,7 @@ mod rule;
 
 use std::collections::BTreeMap;
 
-use loadgate::deciding::UNPUBLISHED_TTL;
+use loadgate::deciding::PENDING_TTL;
 use rule::{Rule, number, rules};
 
 /// A metric's values, one a minute; `None` where nothing was emitted.
@@ -231,5 +231,5 @@ fn a_mark_outlives_its_message_in_both_queues() {
     let waits_s = longest_s + number("DeadLetterQueue", "MessageRetentionPeriod");
     // A mark is renewed when it is a day old.
     let day_s = 24 * 3600;
-    assert!(UNPUBLISHED_TTL.num_seconds().unsigned_abs() > waits_s + day_s);
+    assert!(PENDING_TTL.num_seconds().unsigned_abs() > waits_s + day_s);
 }

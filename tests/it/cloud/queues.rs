@@ -8,8 +8,8 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use loadgate::adapters::aws;
-use loadgate::adapters::sqs::SqsInbox;
-use loadgate::deciding::{Inbox, Received};
+use loadgate::adapters::sqs::SqsReceiver;
+use loadgate::deciding::{Received, Receiver};
 
 use super::local::{Guarded, tool, wait_for_port};
 use super::{free_port, fresh_names};
@@ -50,15 +50,15 @@ pub async fn fresh_queue_with(attributes: &[(QueueAttributeName, &str)]) -> Stri
 }
 
 /// The queues that a consumer needs.
-pub struct Queues {
+pub struct Publisher {
     pub input: String,
     pub decisions: String,
     pub dead_letters: String,
 }
 
-impl Queues {
+impl Publisher {
     /// Queues that no other test uses, as the template sets them but for this visibility time-out and number of deliveries.
-    pub async fn fresh(visibility_s: u32, receive_max: u32) -> Queues {
+    pub async fn fresh(visibility_s: u32, receive_max: u32) -> Publisher {
         let fortnight = "1209600";
         let keeps = |time| [(QueueAttributeName::MessageRetentionPeriod, time)];
         let (decisions, dead_letters) =
@@ -73,21 +73,21 @@ impl Queues {
             (QueueAttributeName::RedrivePolicy, &redrive),
         ])
         .await;
-        Queues { input, decisions, dead_letters }
+        Publisher { input, decisions, dead_letters }
     }
 }
 
 /// Takes everything out of a queue.
 pub async fn drain(url: &str) -> Vec<Received> {
-    let inbox = SqsInbox::new(&aws::load(Some(sqs())).await, url.to_owned());
+    let receiver = SqsReceiver::new(&aws::load(Some(sqs())).await, url.to_owned());
     let mut all = Vec::new();
     loop {
-        let received = inbox.receive(10, Duration::ZERO, None).await.unwrap();
+        let received = receiver.receive(10, Duration::ZERO, None).await.unwrap();
         if received.is_empty() {
             return all;
         }
         let receipts: Vec<_> = received.iter().map(|message| message.receipt.clone()).collect();
-        assert!(inbox.delete(&receipts).await.iter().all(Result::is_ok));
+        assert!(receiver.delete(&receipts).await.iter().all(Result::is_ok));
         all.extend(received);
     }
 }

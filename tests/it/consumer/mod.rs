@@ -18,7 +18,7 @@ async fn customers_keep_their_order_and_share_requests() {
     let (failed, report) = world.handle(batch.to_vec()).await;
     assert!(failed.is_empty());
     assert_eq!((report.accepted, report.declined, report.declined_by_reason["DAILY_AMOUNT"]), (5, 1, 1));
-    let requests = std::mem::take(&mut *world.queues().requests.lock().unwrap());
+    let requests = std::mem::take(&mut *world.publisher().requests.lock().unwrap());
     let requests: Vec<Vec<&str>> =
         requests.iter().map(|keys| keys.iter().map(|key| key.event_id.as_str()).collect()).collect();
     assert_eq!(requests, [vec!["1", "2", "4"], vec!["3", "6"], vec!["5"]]);
@@ -32,7 +32,7 @@ async fn more_customers_than_a_request_takes_are_published_in_several() {
     let world = World::new();
     let batch = (0..25).map(|n| message(&format!("m{n}"), &format!("c{n:02}"), "1", "$1")).collect();
     assert_eq!(world.handle(batch).await.0, [""; 0]);
-    let sizes: Vec<usize> = world.queues().requests.lock().unwrap().iter().map(Vec::len).collect();
+    let sizes: Vec<usize> = world.publisher().requests.lock().unwrap().iter().map(Vec::len).collect();
     assert_eq!(sizes, [10, 10, 5]);
 }
 
@@ -52,7 +52,7 @@ async fn a_redelivery_gets_its_stored_decision_byte_for_byte_and_changes_nothing
     let mut world = World::new();
     let first = message("m1", "a", "1", "USD$5,000.00");
     world.handle(vec![first.clone()]).await;
-    let body = world.queues().published.lock().unwrap().pop().unwrap();
+    let body = world.publisher().published.lock().unwrap().pop().unwrap();
     assert!(body.contains(
         r#""load_amount":"USD$5,000.00","time":"2000-01-03T00:00:00Z","decided_at":"2026-01-05T10:00:00.123Z""#
     ));
@@ -62,7 +62,7 @@ async fn a_redelivery_gets_its_stored_decision_byte_for_byte_and_changes_nothing
     world.consumer.decider.limits = loadgate::config::parse_limits(text).unwrap();
     let (failed, report) = world.handle(vec![received(first, 2)]).await;
     assert_eq!((failed.len(), report.redelivered, report.accepted), (0, 1, 0));
-    assert_eq!(*world.queues().published.lock().unwrap(), [body]);
+    assert_eq!(*world.publisher().published.lock().unwrap(), [body]);
     assert_eq!(world.store().commits.lock().unwrap().len(), 1);
 }
 
@@ -118,27 +118,27 @@ async fn an_expired_record_counts_as_absent_though_it_is_still_there() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_decision_stops_its_customer_and_no_other_and_is_published_whatever_asks_for_it() {
     let world = World::new();
-    world.queues().refused.lock().unwrap().insert("2".to_owned(), 99);
+    world.publisher().refused.lock().unwrap().insert("2".to_owned(), 99);
     let batch = [("1", "a"), ("2", "a"), ("3", "a"), ("4", "b")];
     let batch = batch.map(|(id, customer)| message(&format!("m{id}"), customer, id, "$1"));
     let (failed, report) = world.handle(batch.to_vec()).await;
     assert_eq!((failed, report.publish_failures, report.failed), (vec!["m2".to_owned(), "m3".to_owned()], 3, 2));
     assert_eq!(world.published(), ["a/1+", "b/4+"], "nothing overtakes what was refused");
-    for (id, is_unpublished) in [("1", false), ("2", true), ("3", true)] {
+    for (id, is_pending) in [("1", false), ("2", true), ("3", true)] {
         let record = world.store().record("a", id).await.unwrap();
-        assert_eq!(record.is_unpublished, is_unpublished, "{id}");
+        assert_eq!(record.is_pending(), is_pending, "{id}");
         // The dead-letter queue keeps a message for fourteen days.
         let kept_days = (record.expires_at - record.decision.decided_at).num_days();
-        assert_eq!(kept_days >= 15, is_unpublished, "{id} is kept for {kept_days} days");
+        assert_eq!(kept_days >= 15, is_pending, "{id} is kept for {kept_days} days");
     }
 
-    world.queues().refused.lock().unwrap().clear();
+    world.publisher().refused.lock().unwrap().clear();
     world.pass(TimeDelta::days(13));
     let (failed, report) =
         world.handle(vec![message("new id", "a", "2", "$1"), message("other", "a", "3", "$1")]).await;
     assert_eq!((failed.len(), report.redelivered), (0, 2));
     assert_eq!(world.published(), ["a/2+", "a/3+"]);
-    assert!(!world.store().record("a", "2").await.unwrap().is_unpublished, "the mark is cleared");
+    assert!(!world.store().record("a", "2").await.unwrap().is_pending(), "the mark is cleared");
     // And should the answer be lost, the same message still finds its decision, and a duplicate is one.
     let (_, report) = world.handle(vec![message("new id", "a", "2", "$1"), message("m2", "a", "2", "$1")]).await;
     assert_eq!((report.ignored + report.redelivered, report.accepted), (2, 0));
@@ -148,7 +148,7 @@ async fn a_refused_decision_stops_its_customer_and_no_other_and_is_published_wha
 #[tokio::test(start_paused = true)]
 async fn a_decision_that_the_queue_refuses_for_a_moment_is_published() {
     let world = World::new();
-    world.queues().refused.lock().unwrap().insert("1".to_owned(), 2);
+    world.publisher().refused.lock().unwrap().insert("1".to_owned(), 2);
     let (failed, report) = world.handle(vec![message("m1", "a", "1", "$1"), message("m2", "a", "2", "$1")]).await;
     assert_eq!((failed.len(), report.publish_failures), (0, 2));
     assert_eq!(world.published(), ["a/1+", "a/2+"]);
@@ -159,10 +159,10 @@ async fn a_message_received_again_is_marked_until_it_is_published() {
     let world = World::new();
     // Not decided yet: the record is born with its mark.
     world.handle(vec![received(message("m1", "a", "1", "$1"), 2)]).await;
-    assert!(world.store().commits.lock().unwrap()[0].records()[0].is_unpublished);
+    assert!(world.store().commits.lock().unwrap()[0].records()[0].is_pending());
     assert_eq!(*world.store().remarks.lock().unwrap(), [("1".to_owned(), false)]);
     let record = world.store().record("a", "1").await.unwrap();
-    assert!(!record.is_unpublished);
+    assert!(!record.is_pending());
     assert!(
         (record.expires_at - record.decision.decided_at).num_days() >= 15,
         "it may still end in a dead-letter queue"
@@ -193,7 +193,7 @@ async fn invalid_input_goes_to_the_dead_letter_queue_whole_and_holds_nobody_up()
     let (failed, report) = world.handle(batch).await;
     assert_eq!((failed.len(), report.invalid, report.accepted), (0, 6, 2));
     assert_eq!(world.published(), ["a/1+", "a/8+"]);
-    let letters = world.queues().letters.lock().unwrap();
+    let letters = world.publisher().letters.lock().unwrap();
     let codes: Vec<_> = letters.iter().map(|letter| (letter.message_id.as_str(), letter.error.code())).collect();
     let expected = ["NOT_JSON", "GROUP_MISMATCH", "BAD_ID", "BAD_AMOUNT", "NOT_JSON", "TOO_LONG"];
     assert_eq!(codes, ["m2", "m3", "m4", "m5", "m6", "m7"].into_iter().zip(expected).collect::<Vec<_>>());
@@ -203,7 +203,7 @@ async fn invalid_input_goes_to_the_dead_letter_queue_whole_and_holds_nobody_up()
 #[tokio::test(start_paused = true)]
 async fn invalid_input_that_cannot_be_put_away_fails_alone() {
     let world = World::new();
-    *world.queues().refuse_letters.lock().unwrap() = true;
+    *world.publisher().refuse_letters.lock().unwrap() = true;
     let (failed, report) = world.handle(vec![raw("m1", "a", "{"), message("m2", "a", "2", "$1")]).await;
     assert_eq!((failed, report.invalid, report.accepted), (vec!["m1".to_owned()], 0, 1));
 }
@@ -273,11 +273,11 @@ async fn a_record_that_a_read_has_missed_is_found_by_the_commit() {
     let world = World::new();
     let first = message("m1", "a", "1", "$3000");
     world.handle(vec![first.clone()]).await;
-    let body = world.queues().published.lock().unwrap().pop().unwrap();
+    let body = world.publisher().published.lock().unwrap().pop().unwrap();
     *world.store().is_stale.lock().unwrap() = true;
     let (failed, report) = world.handle(vec![first.clone(), message("m2", "a", "1", "$1")]).await;
     assert_eq!((failed.len(), report.redelivered, report.ignored, report.conflicts), (0, 1, 1, 1));
-    assert_eq!(*world.queues().published.lock().unwrap(), [body]);
+    assert_eq!(*world.publisher().published.lock().unwrap(), [body]);
     // One that was received before is read strongly consistent from the start.
     let (failed, report) = world.handle(vec![received(first, 2)]).await;
     assert_eq!((failed.len(), report.redelivered, report.conflicts), (0, 1, 0));
@@ -286,7 +286,7 @@ async fn a_record_that_a_read_has_missed_is_found_by_the_commit() {
 #[tokio::test(start_paused = true)]
 async fn nothing_of_a_customer_is_published_after_what_was_refused_whatever_the_number_of_commits() {
     let world = World::new();
-    world.queues().refused.lock().unwrap().insert("5".to_owned(), 99);
+    world.publisher().refused.lock().unwrap().insert("5".to_owned(), 99);
     let batch = (0..150).map(|n| message(&format!("m{n}"), "a", &n.to_string(), "$1")).collect();
     let (failed, _) = world.handle(batch).await;
     assert_eq!(failed, (5..150).map(|n| format!("m{n}")).collect::<Vec<_>>());
@@ -300,7 +300,7 @@ async fn a_mark_that_cannot_be_cleared_leaves_its_message_for_redelivery() {
     let again = received(message("m1", "a", "1", "$1"), 2);
     assert_eq!(world.handle(vec![again.clone(), message("m2", "a", "2", "$1")]).await.0, ["m1", "m2"]);
     assert_eq!(world.handle(vec![again, message("m2", "a", "2", "$1")]).await.0, [""; 0]);
-    assert!(!world.store().record("a", "1").await.unwrap().is_unpublished);
+    assert!(!world.store().record("a", "1").await.unwrap().is_pending());
     // The queue drops the second one: it has the same deduplication id.
     assert_eq!(world.published(), ["a/1+", "a/1+", "a/2+"]);
 }
@@ -314,12 +314,12 @@ async fn a_mark_is_never_shorter_than_the_time_to_live_and_lasts_through_every_r
     assert_eq!((record.expires_at - record.decision.decided_at).num_days(), 29);
 
     let world = World::new();
-    world.queues().refused.lock().unwrap().insert("1".to_owned(), 999);
+    world.publisher().refused.lock().unwrap().insert("1".to_owned(), 999);
     world.handle(vec![message("m1", "a", "1", "$1")]).await;
     world.pass(TimeDelta::days(13));
     world.handle(vec![received(message("m1", "a", "1", "$1"), 2)]).await;
     world.pass(TimeDelta::days(13));
-    world.queues().refused.lock().unwrap().clear();
+    world.publisher().refused.lock().unwrap().clear();
     let (_, report) = world.handle(vec![message("new id", "a", "1", "$1"), message("other", "a", "1", "$1")]).await;
     assert_eq!((report.redelivered, report.ignored, report.accepted), (1, 1, 0));
 }
@@ -362,7 +362,7 @@ async fn a_stored_decision_behind_one_that_fails_is_marked() {
     let (failed, _) = world.handle(vec![first, received(second, 2)]).await;
     assert_eq!(failed, ["1", "2"]);
     assert!(world.published().is_empty(), "it does not overtake what stands before it");
-    assert!(world.store().record("a", "2").await.unwrap().is_unpublished);
+    assert!(world.store().record("a", "2").await.unwrap().is_pending());
 }
 
 #[tokio::test(start_paused = true)]
@@ -397,7 +397,7 @@ async fn a_decline_that_is_read_with_a_stored_accept_waits_until_its_usage_shows
     *world.store().half_applied_reads.lock().unwrap() = 3;
     let (failed, _) = world.handle(vec![received(first, 2), message("m2", "a", "2", "$5000.01")]).await;
     assert!(failed.is_empty());
-    let body = world.queues().published.lock().unwrap().pop().unwrap();
+    let body = world.publisher().published.lock().unwrap().pop().unwrap();
     assert!(body.contains(r#""id":"2""#) && body.contains(r#""used":300000"#), "{body}");
 }
 
@@ -406,7 +406,7 @@ const HANGS: [fn(&World); 4] = [
     |world| world.store().hanging_reads.lock().unwrap().extend(["a".to_owned()]),
     |world| world.store().fail("a", Fault::Slow(Duration::from_hours(1)), 99),
     |world| world.store().hanging_remarks.lock().unwrap().extend(["a".to_owned()]),
-    |world| world.queues().hanging.lock().unwrap().extend(["a".to_owned()]),
+    |world| world.publisher().hanging.lock().unwrap().extend(["a".to_owned()]),
 ];
 
 #[tokio::test(start_paused = true)]
@@ -415,7 +415,7 @@ async fn nobody_waits_for_another_customer_s_requests_that_hang() {
         let world = World::new();
         world.handle(vec![message("a1", "a", "1", "$1")]).await;
         world.published();
-        *world.queues().answer_time.lock().unwrap() = Duration::from_millis(20);
+        *world.publisher().answer_time.lock().unwrap() = Duration::from_millis(20);
         hang(&world);
         let begun = tokio::time::Instant::now();
         let b = (0..10).map(|n| message(&format!("b{n}"), "b", &n.to_string(), "$1"));
@@ -433,11 +433,11 @@ async fn nobody_waits_for_another_customer_s_requests_that_hang() {
 #[tokio::test(start_paused = true)]
 async fn a_customer_whose_requests_take_long_shares_none_afterwards() {
     let world = World::new();
-    world.queues().hanging.lock().unwrap().insert("a".to_owned());
+    world.publisher().hanging.lock().unwrap().insert("a".to_owned());
     let batch = ["a", "b", "c"].map(|customer| message(customer, customer, "1", "$1"));
     let b = (2..5).map(|n| message(&format!("b{n}"), "b", &n.to_string(), "$1"));
     world.handle(batch.into_iter().chain(b).collect()).await;
-    let requests = std::mem::take(&mut *world.queues().requests.lock().unwrap());
+    let requests = std::mem::take(&mut *world.publisher().requests.lock().unwrap());
     let customers = requests.iter().map(|keys| keys.iter().map(|key| key.customer_id.as_str()).collect::<String>());
     assert_eq!(customers.collect::<Vec<_>>(), ["abc", "a", "b", "c", "b", "b", "b"]);
 }
@@ -451,13 +451,13 @@ async fn customers_who_commit_a_little_later_still_share_a_request() {
     let batch = (0..10).map(|n| message(&format!("m{n}"), &format!("c{n}"), "1", "$1")).collect();
     assert!(world.handle(batch).await.0.is_empty());
     assert_eq!(world.store().reads.lock().unwrap().len(), 1);
-    assert_eq!(world.queues().requests.lock().unwrap().len(), 1);
+    assert_eq!(world.publisher().requests.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_fails_as_a_whole_is_repeated_for_each_customer_alone() {
     let world = World::new();
-    world.queues().refused.lock().unwrap().extend([("1".to_owned(), 1), ("2".to_owned(), 1), ("3".to_owned(), 99)]);
+    world.publisher().refused.lock().unwrap().extend([("1".to_owned(), 1), ("2".to_owned(), 1), ("3".to_owned(), 99)]);
     let batch = [("a", "1"), ("b", "2"), ("c", "3")].map(|(customer, id)| message(customer, customer, id, "$1"));
     assert_eq!(world.handle(batch.to_vec()).await.0, ["c"]);
     assert_eq!(world.published(), ["a/1+", "b/2+"]);
@@ -497,7 +497,7 @@ async fn what_a_decision_repeats_of_its_attempt_is_bounded() {
     let time = format!("2000-01-03T00:00:00.25{}+02:00", "0".repeat(1_000));
     let body = crate::support::line("1", "a", &amount, &time);
     assert!(world.handle(vec![raw("m1", "a", body.trim_end())]).await.0.is_empty());
-    let body = world.queues().published.lock().unwrap().pop().unwrap();
+    let body = world.publisher().published.lock().unwrap().pop().unwrap();
     assert!(body.contains(r#""load_amount":"$1.50","time":"2000-01-02T22:00:00.250Z""#), "{body}");
 }
 
@@ -511,7 +511,7 @@ async fn a_long_time_is_repeated_in_rfc_3339_on_the_calendar_s_first_and_last_da
     ] {
         let body = crate::support::line(id, "a", "$1", &written);
         assert!(world.handle(vec![raw(id, "a", body.trim_end())]).await.0.is_empty());
-        let body = world.queues().published.lock().unwrap().pop().unwrap();
+        let body = world.publisher().published.lock().unwrap().pop().unwrap();
         assert!(body.contains(&format!(r#""time":"{repeated}""#)), "{body}");
     }
 }

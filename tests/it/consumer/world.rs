@@ -8,10 +8,10 @@ use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::Decider;
-use loadgate::deciding::consumer::{Consumer, Report};
+use loadgate::deciding::consumer::{BatchReport, Consumer};
 use loadgate::deciding::{
-    Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Lookup, QueueError, Queues, Remark, Snapshot,
-    Store, StoreError, Units,
+    Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Lookup, PublicationChange, Publisher, QueueError,
+    Snapshot, Store, StoreError, Units,
 };
 use loadgate::domain::{EventKey, Limits, StoredDecision, parse_time};
 use loadgate::replay::{Entered, Manifest, ManifestEntry};
@@ -157,8 +157,8 @@ impl Store for FlakyStore {
         }
     }
 
-    async fn remark(&self, record: &CorrelationRecord) -> Result<Remark, StoreError> {
-        self.remarks.lock().unwrap().push((record.decision.key.event_id.clone(), record.is_unpublished));
+    async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
+        self.remarks.lock().unwrap().push((record.decision.key.event_id.clone(), record.is_pending()));
         let customer_id = &record.decision.key.customer_id;
         if self.hanging_remarks.lock().unwrap().contains(customer_id) {
             std::future::pending::<()>().await;
@@ -168,12 +168,12 @@ impl Store for FlakyStore {
             *self.lost_remarks.lock().unwrap() = lost - 1;
             return Err(StoreError::Throttled(Cause::new("too fast")));
         }
-        self.inner.remark(record).await
+        self.inner.set_publication(record).await
     }
 }
 
 #[derive(Default)]
-pub struct FakeQueues {
+pub struct FakePublisher {
     /// Every request to the decisions queue: which events shared it.
     pub requests: Mutex<Vec<Vec<EventKey>>>,
     /// The bodies that the queue has taken, in its order.
@@ -190,7 +190,7 @@ pub struct FakeQueues {
     pub answer_time: Mutex<Duration>,
 }
 
-impl Queues for FakeQueues {
+impl Publisher for FakePublisher {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
         self.requests.lock().unwrap().push(decisions.iter().map(|decision| decision.key.clone()).collect());
         let hangs = |decision: &&StoredDecision| self.hanging.lock().unwrap().contains(&decision.key.customer_id);
@@ -226,7 +226,7 @@ fn refusal() -> QueueError {
 }
 
 pub struct World {
-    pub consumer: Consumer<FlakyStore, FakeQueues, TestClock>,
+    pub consumer: Consumer<FlakyStore, FakePublisher, TestClock>,
 }
 
 impl World {
@@ -234,15 +234,15 @@ impl World {
         let clock = TestClock(Mutex::new(parse_time("2026-01-05T10:00:00.123Z").unwrap()), tokio::time::Instant::now());
         let store = FlakyStore::default();
         let decider = Decider { store, clock, limits: Limits::default(), correlation_ttl: TimeDelta::hours(24) };
-        World { consumer: Consumer { decider, queues: FakeQueues::default() } }
+        World { consumer: Consumer { decider, publisher: FakePublisher::default() } }
     }
 
     pub fn store(&self) -> &FlakyStore {
         &self.consumer.decider.store
     }
 
-    pub fn queues(&self) -> &FakeQueues {
-        &self.consumer.queues
+    pub fn publisher(&self) -> &FakePublisher {
+        &self.consumer.publisher
     }
 
     /// Lets the calendar jump.
@@ -251,11 +251,11 @@ impl World {
     }
 
     /// Handles a batch; says which messages have failed, and what it came to.
-    pub async fn handle(&self, records: Vec<SqsMessage>) -> (Vec<String>, Report) {
+    pub async fn handle(&self, records: Vec<SqsMessage>) -> (Vec<String>, BatchReport) {
         self.try_handle(records).await.unwrap()
     }
 
-    pub async fn try_handle(&self, records: Vec<SqsMessage>) -> Result<(Vec<String>, Report), EventError> {
+    pub async fn try_handle(&self, records: Vec<SqsMessage>) -> Result<(Vec<String>, BatchReport), EventError> {
         let mut event = SqsEvent::default();
         event.records = records;
         let end = self.consumer.decider.clock.now() + TIMEOUT;
@@ -268,17 +268,17 @@ impl World {
 
     /// How long after `begun` the last decision of a customer was published.
     pub fn published_after(&self, begun: tokio::time::Instant, customer: &str) -> Duration {
-        self.queues().last_published.lock().unwrap()[customer] - begun
+        self.publisher().last_published.lock().unwrap()[customer] - begun
     }
 
     /// The ids of the events whose decisions were published since the last time this was asked, with the customer.
     pub fn published(&self) -> Vec<String> {
-        World::published_by(self.queues())
+        World::published_by(self.publisher())
     }
 
-    /// The same of any queues.
-    pub fn published_by(queues: &FakeQueues) -> Vec<String> {
-        let bodies = std::mem::take(&mut *queues.published.lock().unwrap());
+    /// The same of any publisher.
+    pub fn published_by(publisher: &FakePublisher) -> Vec<String> {
+        let bodies = std::mem::take(&mut *publisher.published.lock().unwrap());
         let id = |body: &String| {
             let decision: serde_json::Value = serde_json::from_str(body).unwrap();
             let verdict = if decision["accepted"] == true { "+" } else { "-" };

@@ -164,7 +164,7 @@ fn is_forgotten(state: &State, record: &CorrelationRecord) -> bool {
 /// Whether a record was marked before its last message was deleted. Not by a later life of the event.
 fn is_marked_in_time(state: &State, record: &CorrelationRecord) -> bool {
     let key = &record.decision.key;
-    let marked_at = state.tables.marked.get(key).filter(|at| **at < record.expires_at);
+    let marked_at = state.tables.pending.get(key).filter(|at| **at < record.expires_at);
     marked_at.is_some_and(|at| state.tables.deleted.get(key).is_none_or(|last| at < last))
 }
 

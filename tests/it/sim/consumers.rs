@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, TimeDelta, Utc};
-use loadgate::deciding::consumer::{Consumer, Report};
-use loadgate::deciding::{Carrier, Decider, Delivery, Group};
+use loadgate::deciding::consumer::{BatchReport, Consumer};
 use loadgate::deciding::{CorrelationRecord, QueueError};
+use loadgate::deciding::{Decider, Delivery, Group, MessageSource};
 use loadgate::domain::{EventKey, Limits, LoadAttempt};
 use loadgate::runtime::lambda::handle;
-use loadgate::runtime::worker::{Observer, Settings, Worker};
+use loadgate::runtime::worker::{Settings, Worker, WorkerObserver};
 use loadgate::wire::read_attempt;
 use tokio::task::JoinHandle;
 
@@ -56,7 +56,7 @@ impl State {
             let is_visible = self.tables.records.get(&key).is_some_and(|stored| stored.is_applied(begun));
             let is_owed = |record: &CorrelationRecord| {
                 let is_its_own = [&message.id, &message.deduplication_id].contains(&&record.message_id);
-                is_its_own && !record.is_unpublished && !self.decisions.has_taken(&record.decision)
+                is_its_own && !record.is_pending() && !self.decisions.has_taken(&record.decision)
             };
             let is_owed = is_visible && self.tables.record(&key, now).is_some_and(is_owed);
             if is_owed && !invocation.tended.lock().unwrap().contains(&key) {
@@ -111,7 +111,7 @@ async fn invoke(world: &Arc<World>, decider: &Decider<SimStore, SkewedClock>, ba
         SimQueues { world: Arc::clone(world), actor: actor.clone(), invocation: Some(Arc::clone(&invocation)) };
     let store = SimStore { world: Arc::clone(world), actor: actor.clone(), invocation: Some(Arc::clone(&invocation)) };
     let begun = world.state().now();
-    let consumer = Consumer { decider: Decider { store, ..decider.clone() }, queues };
+    let consumer = Consumer { decider: Decider { store, ..decider.clone() }, publisher: queues };
     let (end, kill_after) = {
         let mut state = world.state();
         let (killed, mut rng) = (state.chances.killed, state.draw(&actor, "invocation"));
@@ -172,9 +172,9 @@ async fn work_for_ever(world: Arc<World>, actor: String) {
             (settings, stop_after_s, Duration::from_millis(kill_after_ms), Duration::from_millis(pause_ms))
         };
         let queues = SimQueues { world: Arc::clone(&world), actor: actor.clone(), invocation: None };
-        let inbox = SimInbox { world: Arc::clone(&world), actor: actor.clone(), which: Which::Input };
-        let consumer = Consumer { decider: decider.clone(), queues };
-        let worker = Arc::new(Worker { consumer, inbox, settings });
+        let receiver = SimInbox { world: Arc::clone(&world), actor: actor.clone(), which: Which::Input };
+        let consumer = Consumer { decider: decider.clone(), publisher: queues };
+        let worker = Arc::new(Worker { consumer, receiver, settings });
         let stop = tokio::time::sleep(Duration::from_secs(stop_after));
         let _ = tokio::time::timeout(kill_after, worker.run(&Nobody, stop)).await;
         tokio::time::sleep(pause).await;
@@ -183,10 +183,10 @@ async fn work_for_ever(world: Arc<World>, actor: String) {
 
 struct Nobody;
 
-impl Observer for Nobody {
+impl WorkerObserver for Nobody {
     fn received(&self, _received: Result<usize, &QueueError>) {}
     fn working(&self, _customers: usize) {}
-    fn handled(&self, _report: &Report, _time: Duration) {}
+    fn handled(&self, _report: &BatchReport, _time: Duration) {}
     fn stopping(&self) {}
 }
 
@@ -203,9 +203,9 @@ pub async fn replay(world: Arc<World>) {
             crate::support::line(&format!("replayed {line}"), &customer, "$1500", &format!("2018-12-{day}T00:00:00Z"));
         let written = read_attempt(body.trim_end().as_bytes()).unwrap();
         let attempt = LoadAttempt::check(written.clone()).unwrap();
-        let carrier = Carrier { message_id: format!("{REPLAY}{line}"), ..Carrier::default() };
-        let deliveries = vec![Delivery::new(u64::from(line), carrier, &written, attempt)];
+        let source = MessageSource { message_id: format!("{REPLAY}{line}"), ..MessageSource::default() };
+        let deliveries = vec![Delivery::new(u64::from(line), source, &written, attempt)];
         // What fails is left: nobody waits for it.
-        let _ = decider.settle_all(Group { deliveries }, None).await;
+        let _ = decider.decide_all(Group { deliveries }, None).await;
     }
 }

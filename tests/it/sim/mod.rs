@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use loadgate::deciding::UNPUBLISHED_TTL;
+use loadgate::deciding::PENDING_TTL;
 
 use world::{Counts, HAPPENINGS, Sabotage, World};
 
@@ -53,7 +53,7 @@ async fn play(world: &Arc<World>) -> Result<(), String> {
     // Let what is still under way come to its end: no request takes a month.
     tokio::time::sleep(Duration::from_mins(2)).await;
     // After that, everything counts as new: also what was received more than once, and is kept longer.
-    world.state().jumped += UNPUBLISHED_TTL + TimeDelta::hours(1);
+    world.state().jumped += PENDING_TTL + TimeDelta::hours(1);
     producer::repeat_some(world);
     operator::drain(world).await?;
     // Let the last ones that have outlived their time come to their end.

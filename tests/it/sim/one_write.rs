@@ -94,9 +94,9 @@ impl State {
         }
         for record in commit.records() {
             self.tell(|| format!("carried: {record:?}"));
-            if record.is_unpublished {
+            if record.is_pending() {
                 let now = self.now();
-                self.tables.marked.entry(record.decision.key.clone()).or_insert(now);
+                self.tables.pending.entry(record.decision.key.clone()).or_insert(now);
             }
         }
         let now = self.now();

@@ -79,7 +79,7 @@ async fn redrive(world: &Arc<World>) {
     let actor = OPERATOR.to_owned();
     let redriver = Redriver {
         store: SimStore { world: Arc::clone(world), actor: actor.clone(), invocation: None },
-        queues: SimQueues { world: Arc::clone(world), actor: actor.clone(), invocation: None },
+        publisher: SimQueues { world: Arc::clone(world), actor: actor.clone(), invocation: None },
         clock: clock(world, OPERATOR),
         input: SimOutbox(Arc::clone(world)),
     };

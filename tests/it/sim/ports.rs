@@ -7,7 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::sqs::deduplication_id;
 use loadgate::deciding::{
-    Attribute, Cause, CorrelationRecord, DeadLetter, Inbox, Outbox, Outgoing, QueueError, Queues, Receipt, Received,
+    Attribute, Cause, CorrelationRecord, DeadLetter, Outgoing, Publisher, QueueError, Receipt, Received, Receiver,
+    Sender,
 };
 use loadgate::domain::StoredDecision;
 use loadgate::wire::decision_message;
@@ -59,7 +60,7 @@ pub struct SimQueues {
     pub invocation: Option<Arc<Invocation>>,
 }
 
-impl Queues for SimQueues {
+impl Publisher for SimQueues {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
         let customers: BTreeSet<&str> = decisions.iter().map(|decision| decision.key.customer_id.as_str()).collect();
         assert!(decisions.len() <= 10 && customers.len() == decisions.len(), "{decisions:?}");
@@ -124,7 +125,7 @@ impl SimQueues {
         let owners = &invocation.owners;
         let is_it = |record: &&CorrelationRecord| record.decision == *decision;
         let brought_by = state.tables.committed().filter(is_it).last().map(|record| record.message_id.clone());
-        let was_marked = state.tables.marked.contains_key(&decision.key);
+        let was_marked = state.tables.pending.contains_key(&decision.key);
         if !was_marked && !brought_by.as_ref().is_some_and(|message_id| owners.contains(message_id)) {
             state.violation(format!("{:?}, of {brought_by:?}, was published for one of {owners:?}", decision.key));
         }
@@ -218,7 +219,7 @@ impl SimInbox {
     }
 }
 
-impl Inbox for SimInbox {
+impl Receiver for SimInbox {
     async fn receive(
         &self,
         max: usize,
@@ -268,7 +269,7 @@ fn received_as(message: Message) -> Received {
 #[derive(Clone)]
 pub struct SimOutbox(pub Arc<World>);
 
-impl Outbox for SimOutbox {
+impl Sender for SimOutbox {
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
         for Outgoing { group_id, deduplication_id, body } in messages {
             let mut rng = self.0.state().draw("operator", &format!("send {deduplication_id}"));

@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::deciding::COMMITS_MAX;
 use loadgate::deciding::{
-    Cause, Commit, Consistency, CorrelationRecord, Lookup, Remark, Snapshot, Store, StoreError, Units, UsageKey,
-    UsageRow, Writes,
+    Cause, Commit, Consistency, CorrelationRecord, Lookup, Publication, PublicationChange, Snapshot, Store, StoreError,
+    Units, UsageKey, UsageRow, Writes,
 };
 use loadgate::domain::EventKey;
 
@@ -66,7 +66,7 @@ pub struct Tables {
     /// The events that were sent, by customer and id, in order.
     pub sent: Vec<(String, String)>,
     /// When an event's record was first marked.
-    pub marked: BTreeMap<EventKey, DateTime<Utc>>,
+    pub pending: BTreeMap<EventKey, DateTime<Utc>>,
     /// When the last message with an event was deleted, before anything was sent again.
     pub deleted: BTreeMap<EventKey, DateTime<Utc>>,
     /// How many were sent again after their records had expired.
@@ -150,12 +150,12 @@ impl Store for SimStore {
         }
     }
 
-    async fn remark(&self, record: &CorrelationRecord) -> Result<Remark, StoreError> {
+    async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
         let key = &record.decision.key;
         let mut rng = self.world.state().draw(&self.actor, &format!("mark {}/{}", key.customer_id, key.event_id));
         self.tend([key]);
         let (world, record) = (Arc::clone(&self.world), record.clone());
-        tokio::spawn(async move { remark(&world, &record, &mut rng).await }).await.unwrap()
+        tokio::spawn(async move { set_publication(&world, &record, &mut rng).await }).await.unwrap()
     }
 }
 
@@ -229,7 +229,11 @@ async fn answer(world: &World, commit: &Commit, rng: &mut Chance) -> Result<Unit
     Ok(Units::default())
 }
 
-async fn remark(world: &World, record: &CorrelationRecord, rng: &mut Chance) -> Result<Remark, StoreError> {
+async fn set_publication(
+    world: &World,
+    record: &CorrelationRecord,
+    rng: &mut Chance,
+) -> Result<PublicationChange, StoreError> {
     let key = &record.decision.key;
     if world.hangs(rng, &[&key.customer_id]).await {
         return Err(StoreError::Unavailable(Cause::new("no answer")));
@@ -248,19 +252,19 @@ async fn remark(world: &World, record: &CorrelationRecord, rng: &mut Chance) -> 
     state.count("marks", 1);
     state.tell(|| format!("marked: {record:?}"));
     if state.sabotage == Sabotage::NoMark {
-        return Ok(Remark::Written(Units::default()));
+        return Ok(PublicationChange::Written(Units::default()));
     }
     let deleted_at = state.deleted_at(record, rng);
     match state.tables.records.get_mut(key).filter(|stored| !stored.is_deleted(now)) {
         Some(stored) if stored.item.message_id == record.message_id => {
-            (stored.item.is_unpublished, stored.item.expires_at) = (record.is_unpublished, record.expires_at);
+            (stored.item.publication, stored.item.expires_at) = (record.publication, record.expires_at);
             (stored.before, stored.deleted_at) = (None, deleted_at);
-            if record.is_unpublished {
-                state.tables.marked.entry(key.clone()).or_insert(now);
+            if record.is_pending() {
+                state.tables.pending.entry(key.clone()).or_insert(now);
             }
-            Ok(Remark::Written(Units::default()))
+            Ok(PublicationChange::Written(Units::default()))
         }
-        _ => Ok(Remark::Superseded),
+        _ => Ok(PublicationChange::Superseded),
     }
 }
 
@@ -399,11 +403,11 @@ impl State {
     fn put_record(&mut self, mut record: CorrelationRecord, applied_at: DateTime<Utc>, rng: &mut Chance) {
         let now = self.now();
         let key = record.decision.key.clone();
-        if record.is_unpublished {
-            self.tables.marked.entry(key.clone()).or_insert(now);
+        if record.is_pending() {
+            self.tables.pending.entry(key.clone()).or_insert(now);
         }
         if self.sabotage == Sabotage::NoMark {
-            record.is_unpublished = false;
+            record.publication = Publication::Confirmed;
         }
         self.tell(|| format!("committed: {record:?}"));
         let old = self.tables.records.get(&key);

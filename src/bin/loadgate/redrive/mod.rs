@@ -1,7 +1,7 @@
 //! `loadgate redrive`: looks through a dead-letter queue, or empties it.
 
 mod archive;
-mod told;
+mod text;
 
 use std::io;
 use std::path::PathBuf;
@@ -14,12 +14,12 @@ use aws_config::SdkConfig;
 use clap::value_parser;
 use indicatif::{HumanCount, ProgressBar};
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::adapters::sqs::{SqsInbox, SqsOutbox, SqsQueues, queue_settings};
+use loadgate::adapters::sqs::{SqsPublisher, SqsReceiver, SqsSender, queue_settings};
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::{DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, is_fifo};
 use loadgate::deciding::with_sources;
 use loadgate::redrive::Redriver;
-use loadgate::redrive::{Archive, Mode, Redrive, Report};
+use loadgate::redrive::{Archive, Mode, Redrive, RedriveReport};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
@@ -28,7 +28,7 @@ use crate::outcome::{Failure, SOME_INVALID, tell};
 use crate::standard_output;
 use crate::watch::BAR_TICK;
 use archive::FileArchive;
-use told::Left;
+use text::Left;
 
 /// The exit codes, for `--help`.
 const REDRIVE_EXIT_CODES: &str = "\
@@ -108,7 +108,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     flag::register(SIGXFSZ, Arc::default()).context("could not listen to signals").map_err(Failure::Io)?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(BAR_TICK);
-    let may_go_on = |report: &Report| {
+    let may_go_on = |report: &RedriveReport| {
         bar.set_message(format!("{} letters, {} done", HumanCount(report.seen), HumanCount(report.done)));
         !stopped.load(Ordering::Relaxed)
     };
@@ -116,16 +116,16 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         let sdk = sdk_for_queue(&args.dead_letter_queue_url, args.sqs_endpoint_url.as_deref()).await;
         let redrive = open(args, &sdk, input_url, decisions_url).await?;
         let archive = archive.as_mut().map(|archive| archive as &mut dyn Archive);
-        let mode = if args.go { Mode::Go(archive) } else { Mode::Look };
+        let mode = if args.go { Mode::Go(archive) } else { Mode::List };
         let ended = redrive.run(mode, may_go_on).await;
         Ok((ended, queue_settings(&sdk, &args.dead_letter_queue_url).await))
     })?;
     bar.finish_and_clear();
     let left = Left::new(&report, queue.as_ref().ok());
     let said = if args.json {
-        told::as_json(&report, left, args.go)
+        text::as_json(&report, left, args.go)
     } else {
-        told::as_text(&report, left, args.go, args.drop_invalid.is_some())
+        text::as_text(&report, left, args.go, args.drop_invalid.is_some())
     };
     let printed = io::Write::write_all(&mut io::stdout(), said.as_bytes());
     for failure in &report.failures {
@@ -163,7 +163,7 @@ impl Args {
     }
 }
 
-fn exit_code(report: &Report, left: Left) -> ExitCode {
+fn exit_code(report: &RedriveReport, left: Left) -> ExitCode {
     if report.failed > 0 {
         ExitCode::FAILURE
     } else if left.is_empty() && report.is_complete {
@@ -178,16 +178,16 @@ async fn open(
     sdk: &SdkConfig,
     input_url: String,
     decisions_url: String,
-) -> Result<Redrive<DynamoDb, SqsQueues, SystemClock, SqsOutbox, SqsInbox>, Failure> {
+) -> Result<Redrive<DynamoDb, SqsPublisher, SystemClock, SqsSender, SqsReceiver>, Failure> {
     let store = DynamoDb::new(&aws::load(args.dynamodb_endpoint_url.as_deref()).await, args.tables.names()?);
     store.connect().await.context("could not use the store").map_err(Failure::Io)?;
-    let queues = SqsQueues::new(sdk, decisions_url, args.dead_letter_queue_url.clone());
+    let queues = SqsPublisher::new(sdk, decisions_url, args.dead_letter_queue_url.clone());
     if args.go {
         queues.connect().await.context("could not use the queues").map_err(Failure::Io)?;
         check_input(sdk, &input_url, &args.dead_letter_queue_url).await?;
     }
-    let redriver = Redriver { store, queues, clock: SystemClock, input: SqsOutbox::new(sdk, input_url) };
-    let letters = SqsInbox::new(sdk, args.dead_letter_queue_url.clone());
+    let redriver = Redriver { store, publisher: queues, clock: SystemClock, input: SqsSender::new(sdk, input_url) };
+    let letters = SqsReceiver::new(sdk, args.dead_letter_queue_url.clone());
     Ok(Redrive { redriver, letters, letters_max: args.max })
 }
 

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::adapters::sqs::{SqsInbox, SqsQueues, queue_settings};
+use loadgate::adapters::sqs::{SqsPublisher, SqsReceiver, queue_settings};
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::{WorkerConfig, WorkerEnvironment};
 use loadgate::deciding::Decider;
 use loadgate::deciding::consumer::Consumer;
-use loadgate::runtime::worker::{Settings, Stopped, Worker};
+use loadgate::runtime::worker::{Settings, Worker, WorkerStopped};
 use loadgate::telemetry::{Prometheus, init_logs};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     worked
 }
 
-/// What reaches the services: DynamoDB, and SQS where the queues are.
+/// What reaches the services: DynamoDB, and SQS where the publisher are.
 async fn sdks(config: &WorkerConfig) -> (SdkConfig, SdkConfig) {
     (aws::load(None).await, sdk_for_queue(&config.input_queue_url, None).await)
 }
@@ -91,22 +91,23 @@ async fn work(config: &WorkerConfig) -> Result<ExitCode, Failure> {
     let stopped = worker.run(status.as_ref(), stop).await;
     served.abort();
     match stopped {
-        Stopped::Clean => {
+        WorkerStopped::Clean => {
             tracing::info!("stopped");
             Ok(ExitCode::SUCCESS)
         }
-        Stopped::CutShort => Ok(ExitCode::FAILURE),
+        WorkerStopped::CutShort => Ok(ExitCode::FAILURE),
     }
 }
 
 /// Opens everything, and makes sure that it can be used.
-async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsQueues, SystemClock, SqsInbox>, Failure> {
+async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, SystemClock, SqsReceiver>, Failure> {
     let (dynamodb, sqs) = sdks(config).await;
     let consumer = &config.consumer;
     let store = DynamoDb::new(&dynamodb, consumer.tables.clone());
-    let queues = SqsQueues::new(&sqs, consumer.decisions_queue_url.clone(), consumer.dead_letter_queue_url.clone());
+    let publisher =
+        SqsPublisher::new(&sqs, consumer.decisions_queue_url.clone(), consumer.dead_letter_queue_url.clone());
     store.connect().await.context("could not use the store").map_err(Failure::Io)?;
-    queues.connect().await.context("could not use the queues").map_err(Failure::Io)?;
+    publisher.connect().await.context("could not use the queues").map_err(Failure::Io)?;
     let input = queue_settings(&sqs, &config.input_queue_url).await;
     let input = input.context("could not use the input queue").map_err(Failure::Io)?;
     if input.visibility.is_zero() {
@@ -132,8 +133,8 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsQueues, Syste
         limits: consumer.limits.clone(),
         correlation_ttl: consumer.correlation_ttl,
     };
-    let inbox = SqsInbox::new(&sqs, config.input_queue_url.clone());
-    Ok(Worker { consumer: Consumer { decider, queues }, inbox, settings })
+    let receiver = SqsReceiver::new(&sqs, config.input_queue_url.clone());
+    Ok(Worker { consumer: Consumer { decider, publisher }, receiver, settings })
 }
 
 /// Ends with the first signal to stop. The second one ends the process.

@@ -3,9 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use loadgate::deciding::consumer::Report;
+use loadgate::deciding::consumer::BatchReport;
 use loadgate::deciding::{QueueError, with_sources};
-use loadgate::runtime::worker::Observer;
+use loadgate::runtime::worker::WorkerObserver;
 use loadgate::telemetry::Prometheus;
 
 /// For how long a worker in good health may be without a sign of life: longer than its longest request.
@@ -60,7 +60,7 @@ impl Status {
     }
 }
 
-impl Observer for Status {
+impl WorkerObserver for Status {
     fn received(&self, received: Result<usize, &QueueError>) {
         match received {
             Ok(messages) => self.prometheus.received(messages),
@@ -75,7 +75,7 @@ impl Observer for Status {
         self.state(|state| state.alive_at = Instant::now());
     }
 
-    fn handled(&self, report: &Report, time: Duration) {
+    fn handled(&self, report: &BatchReport, time: Duration) {
         self.prometheus.handled(report, time);
     }
 

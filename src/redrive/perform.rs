@@ -1,8 +1,8 @@
 //! Settling one customer's letters, in order.
 
-use crate::deciding::{Clock, Inbox, Outbox, QueueError, Queues, Received, Store, with_sources};
+use crate::deciding::{Clock, Publisher, QueueError, Received, Receiver, Sender, Store, with_sources};
 use crate::redrive::Redrive;
-use crate::redrive::letters::{Content, Letter};
+use crate::redrive::letters::{Letter, LetterContent};
 
 /// Result of settling one customer's letters.
 pub struct Settled {
@@ -14,7 +14,7 @@ pub struct Settled {
 }
 
 /// Settles one customer's letters in order, and deletes each. The first that fails stops the customer.
-pub async fn settle_all<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox>(
+pub async fn decide_all<S: Store, Q: Publisher, C: Clock, O: Sender, I: Receiver>(
     redrive: &Redrive<S, Q, C, O, I>,
     customer: String,
     letters: Vec<Letter>,
@@ -36,15 +36,17 @@ pub async fn settle_all<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox>(
     settled
 }
 
-async fn settle<S: Store, Q: Queues, C: Clock, O: Outbox, I: Inbox>(
+async fn settle<S: Store, Q: Publisher, C: Clock, O: Sender, I: Receiver>(
     redrive: &Redrive<S, Q, C, O, I>,
     letter: &Letter,
 ) -> Result<(), String> {
-    let (delivery, fate) = match &letter.content {
-        Content::Attempt { delivery, fate } => (delivery, fate.as_ref().map_err(|error| with_sources(error))?),
-        Content::Invalid(error) => return Err(error.to_string()),
+    let (delivery, action) = match &letter.content {
+        LetterContent::Attempt { delivery, action } => {
+            (delivery, action.as_ref().map_err(|error| with_sources(error))?)
+        }
+        LetterContent::Invalid(error) => return Err(error.to_string()),
     };
-    let settled = redrive.redriver.settle(delivery, &letter.received.body, fate).await;
+    let settled = redrive.redriver.perform(delivery, &letter.received.body, action).await;
     settled.map_err(|error| with_sources(&error))?;
     let deleted = redrive.letters.delete(std::slice::from_ref(&letter.received.receipt)).await.pop();
     deleted.unwrap_or_else(|| Err(QueueError::no_answer())).map_err(|error| {

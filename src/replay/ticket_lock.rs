@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Lets ticket 0 in, then ticket 1, and so on. Every ticket must come, until the turnstile is closed.
 #[derive(Debug)]
-pub(super) struct Turnstile<T> {
+pub(super) struct TicketLock<T> {
     state: Mutex<State<T>>,
     moved_on: Condvar,
 }
@@ -24,9 +24,9 @@ pub(super) struct Turn<'a, T> {
     moved_on: &'a Condvar,
 }
 
-impl<T> Turnstile<T> {
-    pub(super) fn new(inside: T) -> Turnstile<T> {
-        Turnstile { state: Mutex::new(State { turn: 0, is_closed: false, inside }), moved_on: Condvar::new() }
+impl<T> TicketLock<T> {
+    pub(super) fn new(inside: T) -> TicketLock<T> {
+        TicketLock { state: Mutex::new(State { turn: 0, is_closed: false, inside }), moved_on: Condvar::new() }
     }
 
     /// Waits for the ticket's turn. None when the turnstile is closed.
@@ -77,37 +77,37 @@ mod tests {
 
     #[test]
     fn tickets_go_in_in_their_order_whoever_comes_first() {
-        let turnstile = Turnstile::new(Vec::new());
+        let ticket_lock = TicketLock::new(Vec::new());
         std::thread::scope(|scope| {
             for ticket in (0..100).rev() {
-                let turnstile = &turnstile;
-                scope.spawn(move || turnstile.enter(ticket).unwrap().push(ticket));
+                let ticket_lock = &ticket_lock;
+                scope.spawn(move || ticket_lock.enter(ticket).unwrap().push(ticket));
             }
         });
-        assert_eq!(turnstile.into_inner(), (0..100).collect::<Vec<_>>());
+        assert_eq!(ticket_lock.into_inner(), (0..100).collect::<Vec<_>>());
     }
 
     #[test]
     fn closing_sends_away_who_waits_and_who_comes() {
-        let turnstile = Turnstile::new(());
+        let ticket_lock = TicketLock::new(());
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| turnstile.enter(7).is_none());
-            turnstile.close();
+            let waiting = scope.spawn(|| ticket_lock.enter(7).is_none());
+            ticket_lock.close();
             assert!(waiting.join().unwrap());
         });
-        assert!(turnstile.enter(0).is_none());
+        assert!(ticket_lock.enter(0).is_none());
     }
 
     #[test]
     fn a_panic_inside_closes_it() {
-        let turnstile = Turnstile::new(());
+        let ticket_lock = TicketLock::new(());
         std::thread::scope(|scope| {
             let panicked = scope.spawn(|| {
-                let _turn = turnstile.enter(0).unwrap();
+                let _turn = ticket_lock.enter(0).unwrap();
                 panic!("inside");
             });
             assert!(panicked.join().is_err());
         });
-        assert!(turnstile.enter(1).is_none());
+        assert!(ticket_lock.enter(1).is_none());
     }
 }

@@ -5,17 +5,17 @@ use std::io::{self, Write};
 
 use crate::domain::{Decision, Limits, LoadAttempt, LoadError};
 use crate::replay::Tally;
-use crate::replay::ledger::{Outcome, PendingAttempt};
+use crate::replay::ledger::{LineOutcome, PendingAttempt};
 use crate::replay::line::{Invalid, Line};
-use crate::replay::{ReplayError, Report};
+use crate::replay::{ReplayError, ReplayReport};
 use crate::wire::{Reasons, RejectWriter, write_decision};
 
 /// What a replay writes to and whom it tells.
-pub struct Outlet<'o> {
+pub struct ReplayOutput<'o> {
     /// Takes the decisions, a block at a time.
     decisions: Box<dyn Write + Send + 'o>,
     rejects: Option<RejectWriter<Box<dyn Write + Send + 'o>>>,
-    observer: Box<dyn Observer + Send + 'o>,
+    observer: Box<dyn ReplayObserver + Send + 'o>,
     /// Lines of the input that have been settled, blank ones too.
     lines: u64,
     tally: Tally,
@@ -24,17 +24,17 @@ pub struct Outlet<'o> {
 }
 
 /// Who wants to know how a replay gets on.
-pub trait Observer {
+pub trait ReplayObserver {
     /// This line of the input, from 1, is invalid.
     fn invalid(&mut self, line: u64, error: &LoadError);
 
     /// A block has been settled; this is all up to now.
-    fn settled(&mut self, tally: &Tally);
+    fn progressed(&mut self, tally: &Tally);
 }
 
 /// A block that has been decided, rendered outside of its turn.
 #[derive(Debug, Default)]
-pub(super) struct Settled<'b> {
+pub(super) struct RenderedBlock<'b> {
     pub(super) decisions: Vec<u8>,
     pub(super) invalid: Vec<&'b Invalid<'b>>,
     /// Blank lines too.
@@ -42,27 +42,27 @@ pub(super) struct Settled<'b> {
     pub(super) tally: Tally,
 }
 
-impl<'b> Settled<'b> {
+impl<'b> RenderedBlock<'b> {
     /// Renders the decisions of a block of so many lines, and counts them.
-    pub(super) fn new(lines: &'b [Line<'b>], line_count: u64, limits: &Limits, reasons: Reasons) -> Settled<'b> {
-        let mut settled = Settled { line_count, ..Settled::default() };
+    pub(super) fn new(lines: &'b [Line<'b>], line_count: u64, limits: &Limits, reasons: Reasons) -> RenderedBlock<'b> {
+        let mut rendered = RenderedBlock { line_count, ..RenderedBlock::default() };
         for line in lines {
             match line {
                 Line::Valid(PendingAttempt { attempt, outcome, .. }) => {
                     let Some(outcome) = *outcome else { continue };
-                    settled.tally.count(outcome);
-                    if let Outcome::Decided(decision) = outcome {
-                        settled.write(attempt, decision, limits, reasons);
+                    rendered.tally.count(outcome);
+                    if let LineOutcome::Decided(decision) = outcome {
+                        rendered.write(attempt, decision, limits, reasons);
                     }
                 }
                 Line::Invalid(invalid) => {
-                    settled.tally.count_invalid();
-                    settled.invalid.push(invalid);
+                    rendered.tally.count_invalid();
+                    rendered.invalid.push(invalid);
                 }
             }
         }
-        assert_eq!(settled.tally.attempts(), lines.len() as u64, "every line of a block comes to something");
-        settled
+        assert_eq!(rendered.tally.attempts(), lines.len() as u64, "every line of a block comes to something");
+        rendered
     }
 
     fn write(&mut self, attempt: &LoadAttempt<'_>, decision: Decision, limits: &Limits, reasons: Reasons) {
@@ -72,14 +72,14 @@ impl<'b> Settled<'b> {
     }
 }
 
-impl<'o> Outlet<'o> {
+impl<'o> ReplayOutput<'o> {
     /// Decisions go to `decisions` and are flushed block by block; invalid lines go whole to `rejects`, if given.
     pub fn new(
         decisions: impl Write + Send + 'o,
         rejects: Option<Box<dyn Write + Send + 'o>>,
-        observer: impl Observer + Send + 'o,
-    ) -> Outlet<'o> {
-        Outlet {
+        observer: impl ReplayObserver + Send + 'o,
+    ) -> ReplayOutput<'o> {
+        ReplayOutput {
             decisions: Box::new(decisions),
             rejects: rejects.map(RejectWriter::new),
             observer: Box::new(observer),
@@ -90,7 +90,7 @@ impl<'o> Outlet<'o> {
     }
 
     /// Writes out a block of whole lines.
-    pub(super) fn settle(&mut self, block: &Settled<'_>) -> Result<(), ReplayError> {
+    pub(super) fn write_block(&mut self, block: &RenderedBlock<'_>) -> Result<(), ReplayError> {
         self.decisions
             .write_all(&block.decisions)
             .and_then(|()| self.decisions.flush())
@@ -105,12 +105,12 @@ impl<'o> Outlet<'o> {
         }
         self.lines += block.line_count;
         self.tally.add(&block.tally);
-        self.observer.settled(&self.tally);
+        self.observer.progressed(&self.tally);
         Ok(())
     }
 
     /// Writes out a part of a line that is too long to be an attempt.
-    pub(super) fn settle_overlong(&mut self, part: &[u8], begins: bool, ends: bool) -> Result<(), ReplayError> {
+    pub(super) fn write_overlong(&mut self, part: &[u8], begins: bool, ends: bool) -> Result<(), ReplayError> {
         let error = LoadError::TooLong;
         let line = self.lines + 1;
         if begins {
@@ -122,7 +122,7 @@ impl<'o> Outlet<'o> {
             self.reject(RejectWriter::end_if_begun)?;
             self.lines += 1;
             self.tally.count_invalid();
-            self.observer.settled(&self.tally);
+            self.observer.progressed(&self.tally);
         }
         Ok(())
     }
@@ -144,11 +144,11 @@ impl<'o> Outlet<'o> {
     }
 
     /// How it all ended.
-    pub(super) fn finish(self) -> Result<Report, ReplayError> {
+    pub(super) fn finish(self) -> Result<ReplayReport, ReplayError> {
         match self.failure {
-            None => Ok(Report { tally: self.tally, is_complete: true }),
+            None => Ok(ReplayReport { tally: self.tally, is_complete: true }),
             Some(ReplayError::WriteDecisions(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-                Ok(Report { tally: self.tally, is_complete: false })
+                Ok(ReplayReport { tally: self.tally, is_complete: false })
             }
             Some(failure) => Err(failure),
         }
@@ -162,7 +162,7 @@ impl<'o> Outlet<'o> {
     }
 }
 
-impl fmt::Debug for Outlet<'_> {
+impl fmt::Debug for ReplayOutput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outlet").field("lines", &self.lines).field("tally", &self.tally).finish_non_exhaustive()
     }

@@ -10,24 +10,24 @@ use futures_util::future::join_all;
 
 use crate::deciding::dead_letter::OWN_ATTRIBUTES;
 use crate::deciding::{
-    Clock, DeadLetter, Inbox, Outbox, QueueError, Queues, RECEIVE_MAX, Receipt, Received, Store, with_sources,
+    Clock, DeadLetter, Publisher, QueueError, RECEIVE_MAX, Receipt, Received, Receiver, Sender, Store, with_sources,
 };
 use crate::domain::LoadError;
 use crate::redrive::held::{Count, Held};
 use crate::redrive::letters::{Letter, by_customer, has_own_group, judge};
-use crate::redrive::settle::{Settled, settle_all};
-use crate::redrive::{Mode, RECEIVE_TRIES_MAX, Redrive, RedriveError, Report, VISIBILITY, WAIT};
+use crate::redrive::perform::{Settled, decide_all};
+use crate::redrive::{Mode, RECEIVE_TRIES_MAX, Redrive, RedriveError, RedriveReport, VISIBILITY, WAIT};
 
 /// The most attributes of a message (the SQS developer guide, "Message metadata").
 const ATTRIBUTES_MAX: usize = 10;
 
 /// A look through the queue under way.
-pub struct Look<'a, 'm, S, Q, C, O, I, F> {
+pub struct Pass<'a, 'm, S, Q, C, O, I, F> {
     redrive: &'a Redrive<S, Q, C, O, I>,
     mode: Mode<'m>,
     /// Asked before more letters are received.
     may_go_on: F,
-    report: Report,
+    report: RedriveReport,
     held: Held,
     /// Customers of whom a letter could not be settled: none behind it may be.
     stopped: BTreeSet<String>,
@@ -35,22 +35,22 @@ pub struct Look<'a, 'm, S, Q, C, O, I, F> {
     made: BTreeSet<String>,
 }
 
-impl<'a, 'm, S, Q, C, O, I, F> Look<'a, 'm, S, Q, C, O, I, F>
+impl<'a, 'm, S, Q, C, O, I, F> Pass<'a, 'm, S, Q, C, O, I, F>
 where
     S: Store,
-    Q: Queues,
+    Q: Publisher,
     C: Clock,
-    O: Outbox,
-    I: Inbox,
-    F: Fn(&Report) -> bool,
+    O: Sender,
+    I: Receiver,
+    F: Fn(&RedriveReport) -> bool,
 {
     pub fn new(redrive: &'a Redrive<S, Q, C, O, I>, mode: Mode<'m>, may_go_on: F) -> Self {
-        let (report, held) = (Report::default(), Held::default());
-        Look { redrive, mode, may_go_on, report, held, stopped: BTreeSet::new(), made: BTreeSet::new() }
+        let (report, held) = (RedriveReport::default(), Held::default());
+        Pass { redrive, mode, may_go_on, report, held, stopped: BTreeSet::new(), made: BTreeSet::new() }
     }
 
     /// Goes through the queue until it shows nothing new, or until enough has been seen. Gives back what stays.
-    pub async fn run(mut self) -> (Report, Result<(), RedriveError>) {
+    pub async fn run(mut self) -> (RedriveReport, Result<(), RedriveError>) {
         let ended = self.go_through().await;
         self.report.full_groups = self.held.full_groups() as u64;
         let receipts = self.held.release_all();
@@ -148,7 +148,7 @@ where
         for letter in &letters {
             self.report.note(letter);
         }
-        if matches!(self.mode, Mode::Look) {
+        if matches!(self.mode, Mode::List) {
             self.held.hold(letters.iter().map(|letter| &letter.received));
             return Treated { left: vec![], ended: Ok(()) };
         }
@@ -164,7 +164,7 @@ where
             by_customer(letters).into_iter().partition(|(customer, _)| self.stopped.contains(customer));
         self.held.hold(wait.iter().flat_map(|(_, letters)| letters).map(|letter| &letter.received));
         let redrive = self.redrive;
-        let each = go.into_iter().map(|(customer, letters)| settle_all(redrive, customer, letters));
+        let each = go.into_iter().map(|(customer, letters)| decide_all(redrive, customer, letters));
         let mut left = Vec::new();
         for Settled { customer, done, failure, staying } in join_all(each).await {
             self.report.done += done.len() as u64;
@@ -203,9 +203,9 @@ where
             |letter: &Received| !has_own_group(letter) && letter.attributes.len() + OWN_ATTRIBUTES <= ATTRIBUTES_MAX;
         let (movable, fixed): (Vec<_>, Vec<_>) = invalid.into_iter().partition(|(letter, _)| is_movable(letter));
         self.held.hold(fixed.iter().map(|(letter, _)| *letter));
-        let queues = &self.redrive.redriver.queues;
+        let publisher = &self.redrive.redriver.publisher;
         let sent = join_all(
-            movable.iter().map(|(letter, error)| async { queues.dead_letter(&regrouped(letter, error)).await }),
+            movable.iter().map(|(letter, error)| async { publisher.dead_letter(&regrouped(letter, error)).await }),
         );
         let mut moved = Vec::new();
         for ((letter, _), sent) in movable.iter().zip(sent.await) {

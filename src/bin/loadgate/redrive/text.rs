@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use indicatif::HumanCount;
 use loadgate::adapters::sqs::QueueSettings;
-use loadgate::redrive::{Cause, Letters, Report};
+use loadgate::redrive::{Cause, Letters, RedriveReport};
 use serde_json::json;
 
 /// What is left in the queue. About, because SQS counts late.
@@ -20,7 +20,7 @@ pub struct Left {
 
 impl Left {
     /// Compares what was seen with what the queue counts, if that is known.
-    pub fn new(report: &Report, queue: Option<&QueueSettings>) -> Left {
+    pub fn new(report: &RedriveReport, queue: Option<&QueueSettings>) -> Left {
         let staying = report.seen.saturating_sub(report.done);
         let (visible, in_flight) = queue.map_or((staying, 0), |queue| (queue.messages, queue.messages_in_flight));
         let not_seen = (visible + in_flight).saturating_sub(staying);
@@ -35,15 +35,15 @@ impl Left {
 }
 
 /// For people.
-pub fn as_text(report: &Report, left: Left, is_done: bool, drops_invalid: bool) -> String {
+pub fn as_text(report: &RedriveReport, left: Left, is_done: bool, drops_invalid: bool) -> String {
     let mut text = match report.seen {
         0 => "no letters\n".to_owned(),
         1 => "1 letter\n".to_owned(),
         seen => format!("{} letters\n", HumanCount(seen)),
     };
     for (cause, letters) in &report.by_cause {
-        let (what, fate) = (named(*cause), fate(*cause, drops_invalid));
-        let _ = writeln!(text, "  {:>8}  {what}: {fate}", HumanCount(letters.count).to_string());
+        let (what, action) = (named(*cause), action(*cause, drops_invalid));
+        let _ = writeln!(text, "  {:>8}  {what}: {action}", HumanCount(letters.count).to_string());
         let more = if letters.count > letters.message_ids.len() as u64 { ", …" } else { "" };
         let _ = writeln!(text, "            {}{more}", letters.message_ids.join(", "));
     }
@@ -68,7 +68,7 @@ pub fn as_text(report: &Report, left: Left, is_done: bool, drops_invalid: bool) 
 }
 
 /// Says how many letters were not seen, and why.
-fn push_not_seen(text: &mut String, report: &Report, left: Left) {
+fn push_not_seen(text: &mut String, report: &RedriveReport, left: Left) {
     if left.not_seen == 0 {
         return;
     }
@@ -101,7 +101,7 @@ fn push_not_seen(text: &mut String, report: &Report, left: Left) {
 }
 
 /// For programs: one object on one line.
-pub fn as_json(report: &Report, left: Left, is_done: bool) -> String {
+pub fn as_json(report: &RedriveReport, left: Left, is_done: bool) -> String {
     let cause = |(cause, letters): (&Cause, &Letters)| {
         let Letters { count, message_ids } = letters;
         json!({ "cause": name(*cause), "count": count, "message_ids": message_ids })
@@ -147,7 +147,7 @@ fn named(cause: Cause) -> String {
 }
 
 /// What is done with it.
-const fn fate(cause: Cause, drops_invalid: bool) -> &'static str {
+const fn action(cause: Cause, drops_invalid: bool) -> &'static str {
     match cause {
         Cause::NotPublished => "published from the stored decision",
         Cause::NotDecided => "back to the input queue",

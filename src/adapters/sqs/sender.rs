@@ -8,7 +8,7 @@ use aws_sdk_sqs::Client;
 use futures_util::{StreamExt, stream};
 
 use super::send_batch;
-use crate::deciding::{Outbox, Outgoing, QueueError, SEND_MAX};
+use crate::deciding::{Outgoing, QueueError, SEND_MAX, Sender};
 
 /// The most bytes of messages in one request. SQS takes more by now; many a stand-in does not.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
@@ -24,15 +24,15 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// A FIFO queue to which messages are sent.
 #[derive(Clone, Debug)]
-pub struct SqsOutbox {
+pub struct SqsSender {
     client: Client,
     url: String,
 }
 
-impl SqsOutbox {
+impl SqsSender {
     /// A queue.
-    pub fn new(config: &SdkConfig, url: String) -> SqsOutbox {
-        SqsOutbox { client: Client::new(config), url }
+    pub fn new(config: &SdkConfig, url: String) -> SqsSender {
+        SqsSender { client: Client::new(config), url }
     }
 
     async fn request(&self, messages: Vec<Outgoing>) -> Vec<Result<(), QueueError>> {
@@ -40,7 +40,7 @@ impl SqsOutbox {
     }
 }
 
-impl Outbox for SqsOutbox {
+impl Sender for SqsSender {
     /// Two messages of one group never share a request, because a queue may refuse one message of a request and take the
     /// others.
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {

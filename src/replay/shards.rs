@@ -5,7 +5,7 @@ use std::iter::repeat_n;
 use crate::domain::Limits;
 use crate::replay::ledger::{Identity, Ledger, PendingAttempt};
 use crate::replay::line::Line;
-use crate::replay::turnstile::Turnstile;
+use crate::replay::ticket_lock::TicketLock;
 
 /// How many stripes there are: so many that threads seldom meet in one, and that one stripe's tables are a small part
 /// of the memory.
@@ -13,20 +13,20 @@ const STRIPES: u32 = 64;
 
 /// The ledgers.
 #[derive(Debug)]
-pub(super) struct Stripes {
-    ledgers: Vec<Turnstile<Ledger>>,
+pub(super) struct Shards {
+    ledgers: Vec<TicketLock<Ledger>>,
     /// Which stripe a customer is dealt to, by a draw. The last stripe gets twice as many customers as the first: a
     /// table doubles when it is full, and so they do not all double at the same time.
     stripe_by_draw: Vec<usize>,
     draws: u32,
 }
 
-impl Stripes {
-    pub(super) fn new() -> Stripes {
+impl Shards {
+    pub(super) fn new() -> Shards {
         let shares = (STRIPES..).zip(0..).take(STRIPES as usize);
-        let stripe_by_draw: Vec<usize> = shares.flat_map(|(share, stripe)| repeat_n(stripe, share as usize)).collect();
-        Stripes {
-            ledgers: (0..STRIPES).map(|_| Turnstile::new(Ledger::default())).collect(),
+        let stripe_by_draw: Vec<usize> = shares.flat_map(|(share, shard)| repeat_n(shard, share as usize)).collect();
+        Shards {
+            ledgers: (0..STRIPES).map(|_| TicketLock::new(Ledger::default())).collect(),
             draws: u32::try_from(stripe_by_draw.len()).unwrap_or(u32::MAX),
             stripe_by_draw,
         }
@@ -38,7 +38,7 @@ impl Stripes {
         let mut by_stripe: Vec<Vec<&mut PendingAttempt<'_>>> = self.ledgers.iter().map(|_| Vec::new()).collect();
         for line in lines {
             if let Line::Valid(pending) = line
-                && let Some(attempts) = self.stripe(pending.identity).and_then(|stripe| by_stripe.get_mut(stripe))
+                && let Some(attempts) = self.shard(pending.identity).and_then(|shard| by_stripe.get_mut(shard))
             {
                 attempts.push(pending);
             }
@@ -51,10 +51,10 @@ impl Stripes {
 
     /// Lets no ticket in any more.
     pub(super) fn close(&self) {
-        self.ledgers.iter().for_each(Turnstile::close);
+        self.ledgers.iter().for_each(TicketLock::close);
     }
 
-    fn stripe(&self, identity: Identity) -> Option<usize> {
+    fn shard(&self, identity: Identity) -> Option<usize> {
         self.stripe_by_draw.get(identity.draw_by_customer(self.draws) as usize).copied()
     }
 }

@@ -16,7 +16,7 @@ use super::error::queue_error;
 use super::unbuilt;
 use crate::adapters::aws::long_poll_timeouts;
 use crate::config::is_fifo;
-use crate::deciding::{Attribute, AttributeValue, Inbox, QueueError, RECEIVE_MAX, Receipt, Received, SEND_MAX};
+use crate::deciding::{Attribute, AttributeValue, QueueError, RECEIVE_MAX, Receipt, Received, Receiver, SEND_MAX};
 
 /// The longest that SQS waits for messages, in seconds (the SQS API reference, `ReceiveMessage`).
 pub const WAIT_MAX_S: u64 = 20;
@@ -34,15 +34,15 @@ const ATTRIBUTES: [MessageSystemAttributeName; 4] = [
 
 /// A queue in SQS from which messages are taken.
 #[derive(Clone, Debug)]
-pub struct SqsInbox {
+pub struct SqsReceiver {
     client: Client,
     url: String,
 }
 
-impl SqsInbox {
+impl SqsReceiver {
     /// A queue.
-    pub fn new(sdk: &SdkConfig, url: String) -> SqsInbox {
-        SqsInbox { client: Client::new(sdk), url }
+    pub fn new(sdk: &SdkConfig, url: String) -> SqsReceiver {
+        SqsReceiver { client: Client::new(sdk), url }
     }
 
     async fn delete_some(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
@@ -89,7 +89,7 @@ impl SqsInbox {
     }
 }
 
-impl Inbox for SqsInbox {
+impl Receiver for SqsReceiver {
     async fn receive(
         &self,
         max: usize,
