@@ -18,6 +18,7 @@ mod cli_streams;
 mod cli_worker;
 mod compose;
 mod decide;
+mod documents;
 mod end_to_end;
 mod fuzz_corpus;
 mod golden;

@@ -1,4 +1,4 @@
-//! That template.yaml, the code and the README say the same names, and that numbers which depend on one another agree.
+//! Holds template.yaml, the code and the pages of docs/ to the same names, and numbers that depend on one another to one another.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,9 @@ use loadgate::config::{
 use regex::Regex;
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
-const README: &str = include_str!("../../README.md");
+const CONFIGURATION: &str = include_str!("../../docs/configuration.md");
+const LOGGING: &str = include_str!("../../docs/LOGGING.md");
+const RUNBOOK: &str = include_str!("../../docs/runbook.md");
 const DEPLOYMENT: &str = include_str!("../../docs/DEPLOYMENT.md");
 const SAMCONFIG: &str = include_str!("../../samconfig.toml");
 const TELEMETRY: &str = include_str!("../../src/telemetry/mod.rs");
@@ -60,7 +62,7 @@ fn the_function_gets_every_variable_that_it_reads_and_no_other() {
     let read =
         [CORRELATION_TABLE, LOAD_TABLE, DECISIONS_QUEUE_URL, DEAD_LETTER_QUEUE_URL, CORRELATION_TTL_HOURS, LIMITS];
     assert_eq!(set, read.map(str::to_owned).into());
-    assert!(set.iter().all(|name| README.contains(&format!("| `{name}` |"))));
+    assert!(set.iter().all(|name| CONFIGURATION.contains(&format!("| `{name}` |"))));
     let TableNames { correlation, load } = TableNames::default();
     assert!(
         TEMPLATE.contains(&format!("Default: {correlation}\n")) && TEMPLATE.contains(&format!("Default: {load}\n"))
@@ -76,7 +78,7 @@ fn the_tables_have_the_keys_that_the_code_uses() {
 }
 
 #[test]
-fn alarms_dashboard_and_readme_name_metrics_that_there_are() {
+fn alarms_and_dashboard_name_metrics_that_the_code_emits_and_the_documentation_lists() {
     let emitted = all(r#""([a-z_]+)""#, TELEMETRY);
     let alarms = all(r"Namespace: loadgate\n +MetricName: ([a-z_]+)", TEMPLATE);
     assert_eq!(alarms, ["failed", "oldest_unsettled_s", "publish_failures"].map(str::to_owned).into());
@@ -84,7 +86,7 @@ fn alarms_dashboard_and_readme_name_metrics_that_there_are() {
     assert!(shown.len() > 10);
     for name in alarms.iter().chain(&shown) {
         assert!(emitted.contains(name), "{name} is no metric");
-        assert!(README.contains(&format!("`{name}`")), "the README does not know {name}");
+        assert!(LOGGING.contains(&format!("\n| `{name}` |")), "LOGGING.md does not list {name}");
     }
 }
 
@@ -239,14 +241,14 @@ fn the_function_is_never_made_of_the_sources() {
 #[test]
 fn the_runbook_says_what_to_do_for_each_alarm() {
     let alarms = all(r#"AlarmName: !Sub "\$\{AWS::StackName\}-([a-z-]+)""#, TEMPLATE);
-    let sections = all(r"(?m)^### ([a-z-]+)$", README);
+    let sections = all(r"(?m)^## ([a-z-]+)$", RUNBOOK);
     assert!(alarms.len() > 5);
     assert_eq!(alarms, sections);
 }
 
 #[test]
-fn the_readme_tells_every_setting_of_the_worker() {
+fn the_documentation_lists_every_setting_of_the_worker() {
     for name in SETTINGS {
-        assert!(README.contains(&format!("| `{name}` |")), "the README does not know {name}");
+        assert!(CONFIGURATION.contains(&format!("| `{name}` |")), "configuration.md does not list {name}");
     }
 }

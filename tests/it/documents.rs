@@ -1,0 +1,56 @@
+//! Holds docs/LOGGING.md to the metrics and the log events of the code.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use regex::Regex;
+
+const LOGGING: &str = include_str!("../../docs/LOGGING.md");
+
+/// The code of every file in a folder and in the folders beneath it.
+fn code_of(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { code_of(&path) } else { fs::read_to_string(path).unwrap() }).collect()
+}
+
+fn source() -> String {
+    code_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+}
+
+fn all(pattern: &str, text: &str) -> BTreeSet<String> {
+    Regex::new(pattern).unwrap().captures_iter(text).map(|found| found[1].to_owned()).collect()
+}
+
+#[test]
+fn the_documentation_lists_every_metric_and_no_other() {
+    let telemetry = code_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/telemetry"));
+    // A metric is named where it is recorded, or by a row of a list of metrics.
+    let mut emitted = all(r#"\b(?:counter|gauge|histogram)!\(\s*"([a-z_]+)""#, &telemetry);
+    emitted.extend(all(r#"(?m)^ +\("([a-z_]+)", "#, &telemetry));
+    assert!(emitted.len() > 15, "{emitted:?}");
+    let metrics = LOGGING.split("\n## Metrics\n").nth(1).unwrap();
+    assert_eq!(all(r"(?m)^\| `([a-z_]+)` \|", metrics), emitted);
+}
+
+#[test]
+fn the_documentation_lists_every_log_event_and_no_other() {
+    let code = source();
+    let written = all(r#"tracing::(?:error|warn|info)!\([^;]*?"([^"]+)"\s*\);"#, &code);
+    let macros = Regex::new(r"tracing::(?:error|warn|info)!\(").unwrap();
+    assert!(written.len() > 20 && macros.find_iter(&code).count() >= written.len(), "{written:?}");
+    // `log_failed` names what has failed with a text of its caller.
+    let failed = all(r#"log_failed\([^;]*?"([^"]+)", "#, &code);
+    assert!(!failed.is_empty());
+    let of = |event: String| -> Vec<String> {
+        if event.contains("{what}") {
+            failed.iter().map(|what| event.replace("{what}", what)).collect()
+        } else {
+            vec![event]
+        }
+    };
+    let written: BTreeSet<String> = written.into_iter().flat_map(of).collect();
+    let events = LOGGING.split("\n## Metrics\n").next().unwrap();
+    let listed = all(r"(?m)^\| ``?(.+?) ?``? \| (?:ERROR|WARN|INFO) \|", events);
+    assert_eq!(listed, written);
+}
