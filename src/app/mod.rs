@@ -11,7 +11,7 @@ pub mod dead_letter;
 pub mod deciding;
 mod digest;
 mod inbox;
-#[cfg(feature = "cli")]
+#[cfg(feature = "replay")]
 pub mod ledger;
 #[cfg(feature = "cli")]
 mod manifest;
@@ -19,7 +19,7 @@ mod outgoing;
 mod ports;
 mod records;
 pub mod redrive;
-#[cfg(feature = "cli")]
+#[cfg(feature = "replay")]
 mod tally;
 
 pub use dead_letter::DeadLetter;
@@ -32,5 +32,5 @@ pub use ports::{
     Cause, Clock, Consistency, Lookup, QueueError, Queues, Remark, Snapshot, Store, StoreError, Units, with_sources,
 };
 pub use records::{Commit, CorrelationRecord, UsageChange, UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes};
-#[cfg(feature = "cli")]
+#[cfg(feature = "replay")]
 pub use tally::Tally;

@@ -1,7 +1,7 @@
 //! The doors. Each translates what comes in into the app's calls, and their outcome into what goes out. `generate` makes
 //! what can be brought to them.
 
-#[cfg(feature = "cli")]
+#[cfg(feature = "replay")]
 pub mod generate;
 #[cfg(feature = "lambda")]
 pub mod init_error;
@@ -11,7 +11,7 @@ pub mod lambda;
 mod message;
 #[cfg(feature = "cli")]
 pub mod redrive;
-#[cfg(feature = "cli")]
+#[cfg(feature = "replay")]
 pub mod replay;
 #[cfg(feature = "cli")]
 pub mod send;

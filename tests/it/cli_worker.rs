@@ -257,6 +257,20 @@ fn a_wrong_configuration_is_told_and_exits_with_2() {
 }
 
 #[test]
+fn several_mistakes_in_a_file_and_in_settings_are_listed_one_a_line() {
+    let (said, code) = check(&[], "input_queue = 1\nlimits = [1]\n");
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!((code, lines[0], lines.len()), (Some(2), "loadgate: the configuration has 2 mistakes:", 3), "{said}");
+    assert!(lines[1].starts_with("  '") && lines[1].contains("line 1: input_queue: unknown"), "{said}");
+    assert!(lines[2].starts_with("  '") && lines[2].contains("line 2: limits: must be a string"), "{said}");
+
+    let (said, _) = check(&[], "poll_wait_s = 21\nlog_level = 'loud'");
+    for wrong in ["  LOADGATE_INPUT_QUEUE_URL, or ", "  poll_wait_s: ", "  log_level: "] {
+        assert!(said.lines().any(|line| line.starts_with(wrong)), "{wrong}: {said}");
+    }
+}
+
+#[test]
 fn a_worker_without_a_region_says_so_and_logs_nothing_of_the_sdk_s_insides() {
     let queue = |name: &str| format!("https://sqs.eu-west-1.amazonaws.com/1/{name}.fifo");
     let queues = Queues { input: queue("a"), decisions: queue("b"), dead_letters: queue("c") };

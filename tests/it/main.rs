@@ -31,6 +31,7 @@ mod messages;
 mod money;
 mod oracle;
 mod parse_attempt;
+mod quick_build;
 mod redrive;
 mod reject;
 mod replay_engine;

@@ -14,13 +14,16 @@
 //! Steps 3 and 4 wait at [turnstiles](turnstile::Turnstile): nothing is queued, nothing is reordered, and at most one
 //! block for each thread is in memory.
 
+#[cfg(feature = "cli")]
 mod flow;
 pub(super) mod line;
 mod outlet;
 pub(super) mod source;
+#[cfg(feature = "cli")]
 mod store;
 mod stripes;
 mod turnstile;
+#[cfg(feature = "cli")]
 mod verify;
 
 use std::io::{self, Read};
@@ -36,6 +39,7 @@ use line::{read_lines, read_pending};
 use outlet::Settled;
 pub use outlet::{Observer, Outlet};
 use source::{Piece, Source};
+#[cfg(feature = "cli")]
 pub use store::StoreReplay;
 use stripes::Stripes;
 use turnstile::Turnstile;
