@@ -26,6 +26,21 @@ fn send(file: &str, queue_url: &str) {
     assert!(matches!(sent.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&sent.stderr));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
+async fn sending_shows_its_progress() {
+    let queues = Queues::fresh(30, 5).await;
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl");
+    let arguments = ["send", sample, "--queue-url", &queues.input, "--progress"];
+    let shown = |when: &str| {
+        let sent = cargo_bin_cmd!("loadgate").args(arguments).arg(when).output().unwrap();
+        String::from_utf8_lossy(&sent.stderr).into_owned()
+    };
+    let (always, never) = (shown("always"), shown("never"));
+    assert!(always.contains("%  ") && always.contains(" left") && always.contains(" messages sent"), "{always}");
+    assert!(!never.contains('%') && never.contains(" messages sent"), "{never}");
+}
+
 /// The decisions and the rejects of the file replay.
 fn replayed(file: &str, folder: &std::path::Path) -> (Vec<String>, Vec<(String, String)>) {
     let rejects = folder.join("rejects.jsonl");
@@ -48,6 +63,7 @@ async fn drain_until(url: &str, count: usize) -> Vec<loadgate::app::Received> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl");
@@ -85,6 +101,7 @@ async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn at_the_end_it_finishes_what_it_has_begun_and_gives_back_the_rest() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(600, 5).await);
     let proxy = Proxy::before(&fresh.url).await;
@@ -115,6 +132,7 @@ async fn at_the_end_it_finishes_what_it_has_begun_and_gives_back_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_the_visibility_time_out() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(2, 50).await);
     let proxy = Proxy::before(&fresh.url).await;
@@ -140,6 +158,7 @@ async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn its_log_repeats_no_value_of_an_invalid_body() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
@@ -179,6 +198,7 @@ fn check(environment: &[(&'static str, String)], file: &str) -> (String, Option<
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_check_says_what_would_be_used_and_what_is_not_rightly_set() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 10).await);
     let right = environment(&queues, &fresh.names, &fresh.url);
@@ -271,6 +291,7 @@ fn several_mistakes_in_a_file_and_in_settings_are_listed_one_a_line() {
 }
 
 #[test]
+#[ignore = "needs `make tools`; `make test` runs it"]
 fn a_worker_without_a_region_says_so_and_logs_nothing_of_the_sdk_s_insides() {
     let queue = |name: &str| format!("https://sqs.eu-west-1.amazonaws.com/1/{name}.fifo");
     let queues = Queues { input: queue("a"), decisions: queue("b"), dead_letters: queue("c") };
@@ -287,6 +308,7 @@ fn a_worker_without_a_region_says_so_and_logs_nothing_of_the_sdk_s_insides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_worker_without_its_queue_or_table_does_not_start_and_says_which() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let gone = |url: &str| url.replace(".fifo", "-gone.fifo");
@@ -300,6 +322,7 @@ async fn a_worker_without_its_queue_or_table_does_not_start_and_says_which() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_worker_whose_queue_is_gone_is_not_ready_and_says_why() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
@@ -328,6 +351,7 @@ async fn a_worker_whose_queue_is_gone_is_not_ready_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn connections_that_say_nothing_take_nothing_from_the_others() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let mut worker = Worker::start_with_files(200, &environment(&queues, &fresh.names, &fresh.url));
@@ -364,6 +388,7 @@ async fn connections_that_say_nothing_take_nothing_from_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn an_input_queue_that_does_not_answer_makes_a_worker_unready_and_does_not_delay_its_end() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 5).await);
     let proxy = Proxy::before(sqs()).await;
@@ -381,6 +406,7 @@ async fn an_input_queue_that_does_not_answer_makes_a_worker_unready_and_does_not
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn batches_that_end_while_they_are_extended_alarm_nobody() {
     let (fresh, queues) = (Fresh::embedded().await, Queues::fresh(2, 50).await);
     let proxy = Proxy::before(sqs()).await;

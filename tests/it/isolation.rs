@@ -137,6 +137,7 @@ async fn play_function(what: &str, operations: &'static [&'static str], reaches:
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn the_function_publishes_everybody_else_s_decisions_and_reports_none_of_them_failed() {
     for (what, operations, reaches) in HANGS {
         let mut hung = Vec::new();
@@ -148,6 +149,7 @@ async fn the_function_publishes_everybody_else_s_decisions_and_reports_none_of_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn the_worker_publishes_everybody_else_s_decisions() {
     let scene = Scene::set().await;
     let mut worker = Worker::start(&scene.environment());
@@ -182,6 +184,7 @@ async fn the_worker_publishes_everybody_else_s_decisions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn ten_healthy_customers_share_one_read_and_at_most_two_sends() {
     let scene = Scene::set().await;
     let folder = tempfile::tempdir().unwrap();

@@ -106,6 +106,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing() {
     let mut scene = Scene::set(11).await;
     scene.proxy.be_lossy(11, 30);
@@ -135,6 +136,7 @@ async fn a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats_nothi
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_function_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing() {
     let mut scene = Scene::set(12).await;
     let inbox = SqsInbox::new(&aws::load(Some(sqs())).await, scene.queues.input.clone());

@@ -27,6 +27,7 @@ mod kills;
 mod lambda;
 mod layering;
 mod limits_file;
+mod local_stack;
 mod messages;
 mod money;
 mod oracle;
