@@ -4,6 +4,7 @@ CARGO ?= cargo
 SAMPLE := events/sample
 SAMPLE_SETTINGS := --attempts 1000 --customers 60 --seed 1 --start 2018-12-24 --days 14 --duplicates 5 --invalid 4 --skew 2
 LOADGATE := $(or $(CARGO_TARGET_DIR),target)/release/loadgate
+QUICK := $(or $(CARGO_TARGET_DIR),target)/quick/loadgate
 DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
 FUZZ_TARGETS := attempt limits event item
@@ -12,7 +13,7 @@ EVENT ?= events/one-customer.json
 # The processor of the Lambda: arm64, as template.yaml has it, or x86_64.
 ARCHITECTURE ?= arm64
 ARTIFACTS_DIR ?= .local/artifacts
-# The worker's image, and what builds it: docker, or podman.
+# The worker's image, and what builds it: docker, or podman. For `make sam-invoke` it is the image that the function runs in.
 IMAGE ?= loadgate
 DOCKER ?= docker
 SAM := SAM_CLI_TELEMETRY=0 .local/tools/venv/bin/sam
@@ -25,22 +26,34 @@ help: ## List these tasks
 
 # The sample has invalid lines on purpose, so that loadgate exits with 3.
 .PHONY: run
-run: build ## Build, and decide the sample: decisions, what is wrong with some lines, and a summary
-	$(LOADGATE) replay $(SAMPLE).jsonl || test $$? -eq 3
+run: ## Decide the sample: decisions, what is wrong with some lines, and a summary (builds in a minute: files only)
+	$(CARGO) build --locked --profile quick --no-default-features --features replay --bin loadgate
+	$(QUICK) replay $(SAMPLE).jsonl || test $$? -eq 3
 
 .PHONY: build
 build: ## Build the release
 	$(CARGO) build --release --locked
 
+# The tools install while the tests compile. Tests that need the tools are ignored unless they are asked for; here they are, and
+# a tool that is missing fails them. What only measures is `make throughput`.
 .PHONY: test
-test: tools lint validate scan ## Install what the tests run with, check format, lints and template, run all tests
-	INSTA_UPDATE=no $(CARGO) test --locked --features sqlite
+test: lint ## Check format, lints and template, install the tools and run all tests
+	tools/install --scan & installed=$$!; $(CARGO) test --locked --no-run && wait $$installed
+	$(MAKE) validate scan
+	INSTA_UPDATE=no $(CARGO) test --locked -- --include-ignored --skip throughput::
 
+.PHONY: check
+check: ## Check format and lints, and run every test that needs nothing but Rust
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	INSTA_UPDATE=no $(CARGO) test --locked
+
+# The second set is what `make run` builds, the third what the image has; the documentation shares the third one's dependencies.
 .PHONY: lint
 lint: ## Check the format, and lint with warnings denied
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets --features sqlite -- -D warnings
-	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --bin loadgate --no-default-features --features replay -- -D warnings
 	$(CARGO) clippy --locked --bin loadgate --no-default-features --features worker -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --lib --features sqlite --document-private-items --quiet
 
@@ -71,8 +84,8 @@ invoke: build tools ## Run the Lambda on one event, as AWS would, without Docker
 	tools/invoke $(EVENT)
 
 .PHONY: sam-invoke
-sam-invoke: tools ## The same with `sam local invoke`, which needs a Docker engine (EVENT=events/duplicate.json)
-	tools/sam-invoke $(EVENT)
+sam-invoke: tools ## The same with `sam local invoke`, which needs a Docker engine (EVENT=events/duplicate.json IMAGE=Lambda's)
+	tools/sam-invoke $(EVENT) $(if $(filter-out file default undefined,$(origin IMAGE)),--invoke-image $(IMAGE) --skip-pull-image)
 
 .PHONY: package
 package: tools ## Build what `sam deploy` deploys, in .aws-sam (ARCHITECTURE=x86_64 for that processor)
@@ -94,17 +107,17 @@ pin-images: ## Write the current digests of all base images into Dockerfile and 
 # One seed decides everything: `make sim SEED=304` repeats a run, `make sim RUNS=1000000` goes through many.
 .PHONY: sim
 sim: ## Attack every promise in a simulated world (SEED=1 RUNS=100000)
-	SIM_SEED=$(or $(SEED),1) SIM_RUNS=$(or $(RUNS),$(if $(SEED),1,100000)) $(CARGO) test --locked --features sqlite --test it \
+	SIM_SEED=$(or $(SEED),1) SIM_RUNS=$(or $(RUNS),$(if $(SEED),1,100000)) $(CARGO) test --locked --test it \
 		sim::every_promise -- --nocapture
 
 .PHONY: kills
 kills: tools ## Kill the real function and the real worker again and again (KILLS=200 ATTEMPTS=3000 each)
-	KILLS=$(or $(KILLS),200) ATTEMPTS=$(or $(ATTEMPTS),3000) $(CARGO) test --locked --features sqlite --test it kills:: -- \
-		--nocapture --test-threads 1
+	KILLS=$(or $(KILLS),200) ATTEMPTS=$(or $(ATTEMPTS),3000) $(CARGO) test --locked --test it kills:: -- \
+		--include-ignored --nocapture --test-threads 1
 
 .PHONY: throughput
 throughput: tools ## Measure a worker with 1, 4 and 16 customers in parallel, over the local parts
-	$(CARGO) test --locked --features sqlite --test it throughput:: -- --ignored --nocapture
+	$(CARGO) test --locked --test it throughput:: -- --ignored --nocapture
 
 # PUBLISH=1 writes tables and plots into docs/.
 .PHONY: bench

@@ -23,7 +23,7 @@ pub mod deciding;
 pub mod domain;
 #[cfg(feature = "cli")]
 pub mod redrive;
-#[cfg(feature = "cli")]
+#[cfg(feature = "replay")]
 pub mod replay;
 pub mod runtime;
 #[cfg(any(feature = "lambda", feature = "worker"))]

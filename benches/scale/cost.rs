@@ -42,8 +42,10 @@ const ROW_BYTES: u128 = 350;
 /// Assumed: attempts of a customer in a week in which he has any.
 const ATTEMPTS_A_WEEK: u128 = 20;
 const YEAR_S: u128 = 365 * 86_400;
-/// Lambda's three lines, and the metrics, for each batch.
-const LOG_BYTES: u128 = 2_000;
+/// Lambda's three lines, 400 bytes, and a quiet batch's metrics: a test holds them to 800.
+const LOG_BYTES: u128 = 1_200;
+/// The counts of one reason are a line of their own: at most one for each declined attempt.
+const DECLINE_LOG_BYTES: u128 = 400;
 /// template.yaml.
 const MEMORY_MB: u128 = 512;
 /// What auto scaling holds provisioned capacity at.
@@ -123,9 +125,14 @@ impl Month {
             ("SQS: publishing decisions", after(sent + received, published, QUEUE_REQUEST)),
             ("Lambda: invocations", price(self.many(batches), INVOCATION)),
             ("Lambda: duration", price(self.many(billed_ms) * MEMORY_MB / 1024 / 1000, GB_S)),
-            ("CloudWatch: logs", price(self.many(batches) * LOG_BYTES / GB, LOG_GB)),
+            ("CloudWatch: logs", price(self.log_gb(), LOG_GB)),
             ("CloudWatch: metrics, alarms, dashboard", FIXED),
         ]
+    }
+
+    fn log_gb(&self) -> u128 {
+        let declined = self.decisions * DECLINED_PERCENT / 100;
+        (self.many(self.shape.batches) * LOG_BYTES + declined * DECLINE_LOG_BYTES) / GB
     }
 
     fn all(&self) -> u128 {

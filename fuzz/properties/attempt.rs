@@ -71,7 +71,7 @@ fn is_told(error: &LoadError, bytes: &[u8]) {
     assert!(sentence.len() <= SENTENCE_BYTES_MAX, "{sentence}");
     repeats_nothing(*error, &sentence);
     match error {
-        LoadError::NotUtf8 { at } => assert!(*at < bytes.len(), "{error}"),
+        LoadError::NotUtf8 { at } => assert!((1..=bytes.len()).contains(at), "{error}"),
         LoadError::NotJson { at, .. } => assert!(*at <= bytes.len(), "{error}"),
         LoadError::TooLong => assert!(bytes.len() > ATTEMPT_BYTES_MAX, "{error}"),
         _ => {}

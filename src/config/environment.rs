@@ -73,10 +73,18 @@ pub struct ConsumerConfig {
 
 /// Everything that is wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the configuration is wrong: {}", problems.join("; "))]
+#[error("{}", listed(problems))]
 pub struct ConfigError {
     /// One sentence for each setting that is wrong, which begins with its name.
     pub problems: Vec<String>,
+}
+
+/// One problem on the same line; several one a line.
+fn listed(problems: &[String]) -> String {
+    match problems {
+        [one] => format!("the configuration is wrong: {one}"),
+        several => format!("the configuration has {} mistakes:\n  {}", several.len(), several.join("\n  ")),
+    }
 }
 
 impl ConsumerConfig {

@@ -128,7 +128,7 @@ impl<G: Fn(&str) -> Result<String, VarError>> WorkerSource<G> {
     /// # Errors
     /// [`ConfigError`] when the file cannot be read, or has something in it that is no setting.
     pub fn open(path: Option<&Path>, get: G) -> Result<WorkerSource<G>, ConfigError> {
-        let file = path.map(read_file).transpose().map_err(|problem| ConfigError { problems: vec![problem] })?;
+        let file = path.map(read_file).transpose().map_err(|problems| ConfigError { problems })?;
         Ok(WorkerSource { get, file: file.unwrap_or_default() })
     }
 
@@ -232,16 +232,20 @@ where
 }
 
 /// Reads a file's settings. Its path for limits starts from where the file is.
-fn read_file(path: &Path) -> Result<BTreeMap<&'static str, String>, String> {
+///
+/// # Errors
+/// Every setting that is unknown or of another type, or why the file cannot be read as one.
+fn read_file(path: &Path) -> Result<BTreeMap<&'static str, String>, Vec<String>> {
     let at = path.display();
     let mut bytes = Vec::new();
     let read = |file: File| -> io::Result<_> { file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes) };
-    File::open(path).and_then(read).map_err(|error| format!("could not read '{at}': {error}"))?;
+    File::open(path).and_then(read).map_err(|error| vec![format!("could not read '{at}': {error}")])?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("'{at}' is over {FILE_BYTES_MAX} bytes"));
+        return Err(vec![format!("'{at}' is over {FILE_BYTES_MAX} bytes")]);
     }
-    let text = String::from_utf8(bytes).map_err(|_| format!("'{at}' is not UTF-8"))?;
-    let mut settings = parse_file(&text).map_err(|problem| format!("'{at}', {problem}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| vec![format!("'{at}' is not UTF-8")])?;
+    let named = |problems: Vec<String>| problems.iter().map(|problem| format!("'{at}', {problem}")).collect::<Vec<_>>();
+    let mut settings = parse_file(&text).map_err(named)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     settings.entry(LIMITS).and_modify(|limits| {
         if let LimitsSource::File(path) = LimitsSource::of(limits, folder) {
@@ -251,12 +255,23 @@ fn read_file(path: &Path) -> Result<BTreeMap<&'static str, String>, String> {
     Ok(settings)
 }
 
-fn parse_file(text: &str) -> Result<BTreeMap<&'static str, String>, String> {
+fn parse_file(text: &str) -> Result<BTreeMap<&'static str, String>, Vec<String>> {
     let document = DeTable::parse(text).map_err(|error| {
         let line = line_of(text, &error.span().unwrap_or_default());
-        format!("line {line}: not TOML: {}", error.message())
+        vec![format!("line {line}: not TOML: {}", error.message())]
     })?;
-    document.get_ref().iter().map(|(name, value)| setting(text, name, value)).collect()
+    let mut entries: Vec<_> = document.get_ref().iter().collect();
+    entries.sort_unstable_by_key(|(name, _)| name.span().start);
+    let (mut settings, mut problems) = (BTreeMap::new(), Vec::new());
+    for (name, value) in entries {
+        match setting(text, name, value) {
+            Ok((name, value)) => {
+                settings.insert(name, value);
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
 }
 
 fn setting(

@@ -67,7 +67,7 @@ pub enum LoadError {
     /// The bytes are not UTF-8.
     #[error("the input is not UTF-8: byte {at} does not begin or continue a character")]
     NotUtf8 {
-        /// Offset of the first wrong byte, from 0.
+        /// The first wrong byte, from 1.
         at: usize,
     },
     /// The text is not one JSON value, or a field stands in it twice.

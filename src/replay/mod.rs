@@ -14,13 +14,16 @@
 //! Steps 3 and 4 wait at [turnstiles](turnstile::TicketLock): nothing is queued, nothing is reordered, and at most one
 //! block for each thread is in memory.
 
+#[cfg(feature = "cli")]
 mod flow;
 pub mod generate;
 pub mod ledger;
 mod line;
+#[cfg(feature = "cli")]
 mod manifest;
 mod output;
 mod shards;
+#[cfg(feature = "cli")]
 mod store;
 mod tally;
 mod ticket_lock;
@@ -34,10 +37,12 @@ use crate::deciding::UndecidedReason;
 use crate::domain::Limits;
 use crate::replay::ledger::Identifier;
 use crate::replay::line::{read_lines, read_pending};
+#[cfg(feature = "cli")]
 pub use crate::replay::manifest::{Comparison, Entered, Manifest, ManifestCheck, ManifestEntry};
 use crate::replay::output::RenderedBlock;
 pub use crate::replay::output::{ReplayObserver, ReplayOutput};
 use crate::replay::shards::Shards;
+#[cfg(feature = "cli")]
 pub use crate::replay::store::StoreReplay;
 pub use crate::replay::tally::Tally;
 use crate::replay::ticket_lock::TicketLock;

@@ -164,6 +164,6 @@ impl<'o> ReplayOutput<'o> {
 
 impl fmt::Debug for ReplayOutput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outlet").field("lines", &self.lines).field("tally", &self.tally).finish_non_exhaustive()
+        f.debug_struct("ReplayOutput").field("lines", &self.lines).field("tally", &self.tally).finish_non_exhaustive()
     }
 }

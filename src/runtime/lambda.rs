@@ -11,7 +11,10 @@ use crate::deciding::{Clock, Publisher, Received, Store};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// It is no event of SQS. What stands in it is not repeated: it may be anything.
-    #[error("this is no event of SQS (line {line}, column {column}); connect the function to a FIFO queue")]
+    #[error(
+        "this is no event of SQS (line {line}, column {column}), and nothing was decided; connect the function to a FIFO queue, \
+         or invoke it with an event such as events/one-customer.json"
+    )]
     NotSqs {
         /// The line of the event's JSON at which that was seen, from 1.
         line: usize,

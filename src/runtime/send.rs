@@ -75,7 +75,7 @@ impl<R: Read> Iterator for Messages<R> {
 }
 
 fn message(raw: &[u8], run: &str, line: u64) -> Result<Outgoing, String> {
-    let body = str::from_utf8(raw).map_err(|error| LoadError::NotUtf8 { at: error.valid_up_to() }.to_string())?;
+    let body = str::from_utf8(raw).map_err(|error| LoadError::NotUtf8 { at: error.valid_up_to() + 1 }.to_string())?;
     if !can_be_body(body) {
         return Err("the line has a character that no queue takes".to_owned());
     }

@@ -90,25 +90,25 @@ fn describe() {
     }
 }
 
-/// Gives what a batch came to to the recorder of this process.
-fn record(report: &BatchReport, handle_time: Duration) {
+/// Records the result of a batch. Of the values that are no counts, only those that `is_kept` selects.
+fn record(report: &BatchReport, handle_time: Duration, is_kept: impl Fn(f64) -> bool) {
     for (name, count, _) in counters(report) {
         counter!(name).increment(count);
     }
     for (reason, count) in &report.declined_by_reason {
         counter!("declined_by_reason", "reason" => reason.clone()).increment(*count);
     }
-    histogram!("oldest_unsettled_s").record(report.oldest_unsettled.as_secs_f64());
-    histogram!("consumed_read_units").record(halved(report.units.read_halves));
-    histogram!("consumed_write_units").record(halved(report.units.write_halves));
-    let times = [
-        ("read_ms", report.read_time),
-        ("commit_ms", report.commit_time),
-        ("publish_ms", report.publish_time),
-        ("handle_ms", handle_time),
+    let values = [
+        ("oldest_unsettled_s", report.oldest_unsettled.as_secs_f64()),
+        ("consumed_read_units", halved(report.units.read_halves)),
+        ("consumed_write_units", halved(report.units.write_halves)),
+        ("read_ms", milliseconds(report.read_time)),
+        ("commit_ms", milliseconds(report.commit_time)),
+        ("publish_ms", milliseconds(report.publish_time)),
+        ("handle_ms", milliseconds(handle_time)),
     ];
-    for (name, time) in times {
-        histogram!(name).record(milliseconds(time));
+    for (name, value) in values.into_iter().filter(|(_, value)| is_kept(*value)) {
+        histogram!(name).record(value);
     }
 }
 
@@ -118,7 +118,8 @@ fn halved(halves: u64) -> f64 {
     halves as f64 / 2.0
 }
 
-#[allow(clippy::float_arithmetic)]
+/// Milliseconds with three decimals: more would be noise, written out in every log line.
+#[allow(clippy::cast_precision_loss, clippy::float_arithmetic)]
 fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
+    time.as_micros() as f64 / 1000.0
 }

@@ -69,7 +69,7 @@ impl Prometheus {
 
     /// Counts what a batch came to.
     pub fn handled(&self, report: &BatchReport, handle_time: Duration) {
-        record(report, handle_time);
+        record(report, handle_time, |_| true);
         // Histograms gather until somebody looks at them, or this is called.
         self.0.run_upkeep();
     }

@@ -24,7 +24,7 @@ pub fn read_attempt(bytes: &[u8]) -> Result<AttemptText<'_>, LoadError> {
     if bytes.len() > ATTEMPT_BYTES_MAX {
         return Err(LoadError::TooLong);
     }
-    let text = str::from_utf8(bytes).map_err(|error| LoadError::NotUtf8 { at: error.valid_up_to() })?;
+    let text = str::from_utf8(bytes).map_err(|error| LoadError::NotUtf8 { at: error.valid_up_to() + 1 })?;
     let shape = match read_plain(text) {
         Some(shape) => shape,
         None => read_any(text)?,

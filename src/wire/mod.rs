@@ -2,16 +2,16 @@
 
 mod attempt;
 mod decision;
-#[cfg(feature = "cli")]
+#[cfg(feature = "replay")]
 pub(crate) mod lines;
 mod message;
-#[cfg(feature = "cli")]
+#[cfg(feature = "replay")]
 mod reject;
 
 pub use attempt::{parse_attempt, read_attempt};
 pub use decision::{Reasons, write_decision};
 pub use message::decision_message;
-#[cfg(feature = "cli")]
+#[cfg(feature = "replay")]
 pub use reject::RejectWriter;
 
 /// Whether a byte cannot stand for itself in a JSON string (RFC 8259, section 7).

@@ -12,19 +12,19 @@ use loadgate::deciding::{CorrelationRecord, Outgoing, Publication, Received, Sen
 use loadgate::wire::decision_message;
 use serde_json::{Value, json};
 
-use crate::cloud::{Fresh, Publisher, drain, environment, sqs};
+use crate::cloud::{Fresh, Queues, drain, environment, sqs};
 use crate::store_contract::{put, record};
 use crate::support::line;
 
 struct Scene {
     fresh: Fresh,
-    queues: Publisher,
+    queues: Queues,
     letters: u32,
 }
 
 impl Scene {
     async fn set() -> Scene {
-        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
+        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
         Scene { fresh, queues, letters: 0 }
     }
 
@@ -73,6 +73,7 @@ fn ids(messages: &[Received]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn every_letter_goes_where_it_belongs_and_nothing_happens_without_go() {
     let mut scene = Scene::set().await;
     for id in ["new 1", "new 2", "new 3"] {
@@ -121,6 +122,7 @@ async fn every_letter_goes_where_it_belongs_and_nothing_happens_without_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn what_stands_behind_letters_that_stay_is_reached() {
     let mut scene = Scene::set().await;
     scene.letter("528", "no attempt").await;
@@ -136,6 +138,7 @@ async fn what_stands_behind_letters_that_stay_is_reached() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn every_letter_is_seen_that_can_be_received_and_go_always_gets_on() {
     let mut scene = Scene::set().await;
     // Eight of one customer and two of another fill the first answer, and lock the five behind them.
@@ -173,6 +176,7 @@ async fn every_letter_is_seen_that_can_be_received_and_go_always_gets_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn invalid_letters_are_kept_whole_with_attributes_of_every_type() {
     let scene = Scene::set().await;
     let client = aws_sdk_sqs::Client::new(&aws::load(Some(sqs())).await);
@@ -202,6 +206,7 @@ async fn invalid_letters_are_kept_whole_with_attributes_of_every_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn an_invalid_letter_that_cannot_be_kept_is_not_deleted() {
     let mut scene = Scene::set().await;
     let body = "no attempt ".repeat(10_000);
@@ -244,6 +249,7 @@ async fn an_invalid_letter_that_cannot_be_kept_is_not_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn interrupted_and_killed_it_goes_on_where_it_stopped() {
     let mut scene = Scene::set().await;
     for n in 0..120 {
@@ -296,9 +302,10 @@ async fn interrupted_and_killed_it_goes_on_where_it_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn queues_that_do_not_belong_together_are_refused() {
     let mut scene = Scene::set().await;
-    let other = Publisher::fresh(30, 5).await;
+    let other = Queues::fresh(30, 5).await;
     scene.attempt("528", "1").await;
     let told = |arguments: &[&str], code| {
         let output = scene.run(arguments);
@@ -334,6 +341,7 @@ fn a_command_line_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn what_it_says_to_people() {
     let mut scene = Scene::set().await;
     scene.attempt("528", "1").await;

@@ -44,6 +44,7 @@ fn in_dynamodb(fresh: &Fresh) -> assert_cmd::Command {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_file_through_dynamodb_gives_the_decisions_of_the_file_replay_however_often_it_runs() {
     let fresh = Fresh::in_dynamodb_local().await;
     for _ in 0..2 {
@@ -105,6 +106,7 @@ fn a_decision_does_not_wait_for_lines_that_have_not_come_yet() {
 
 /// Kills a replay again and again in the middle; then lets it come to its end.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_replay_that_was_killed_goes_on_as_if_it_had_run_once() {
     let fresh = Fresh::in_dynamodb_local().await;
     let folder = tempfile::tempdir().unwrap();
@@ -142,6 +144,7 @@ fn ids(decisions: &[u8]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn an_edited_file_is_noticed_and_the_advice_leaves_each_decision_in_one_output() {
     let fresh = Fresh::in_dynamodb_local().await;
     let folder = tempfile::tempdir().unwrap();
@@ -215,6 +218,7 @@ async fn what_a_consumer_has_not_published_is_not_the_replay_s_to_publish() {
 }
 
 #[test]
+#[ignore = "needs `make tools`; `make test` runs it"]
 fn tables_are_created_shown_and_deleted_and_all_of_it_can_be_repeated() {
     let names = fresh_names();
     let tables = |action: &str| {
@@ -234,6 +238,7 @@ fn tables_are_created_shown_and_deleted_and_all_of_it_can_be_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn tables_of_another_shape_are_told() {
     let fresh = Fresh::in_dynamodb_local().await;
     let mut command = cargo_bin_cmd!("loadgate");
@@ -244,6 +249,7 @@ async fn tables_of_another_shape_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_store_that_cannot_be_used_is_told_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("decisions.jsonl");

@@ -9,7 +9,7 @@ use loadgate::adapters::sqs::{SqsReceiver, SqsSender, queue_settings};
 use loadgate::deciding::{Outgoing, Receiver, Sender};
 use serde_json::{Value, json};
 
-use crate::cloud::{Fresh, Publisher, Worker, drain, dynamodb_local, environment, fresh_names, fresh_queue, sqs};
+use crate::cloud::{Fresh, Queues, Worker, drain, dynamodb_local, environment, fresh_names, fresh_queue, sqs};
 use crate::support::line;
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl");
@@ -54,8 +54,9 @@ async fn count(queue_url: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_standard_output_that_takes_nothing_is_refused_before_anything_is_done() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let queue_url = queue_with(&["1", "2"]).await;
     let endpoint = dynamodb_local();
     let store = ["replay", SAMPLE, "--store", "dynamodb", "--endpoint-url", endpoint];
@@ -97,6 +98,7 @@ fn a_closed_standard_output_does_not_matter_to_a_command_that_does_not_write_to_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_standard_output_that_leads_to_nothing_on_purpose_is_taken() {
     // Read and write, as Python's DEVNULL: just what Rust's runtime puts in the place of a closed one.
     for redirection in [">/dev/null", "1<>/dev/null", "| cat >/dev/null"] {
@@ -109,6 +111,7 @@ async fn a_standard_output_that_leads_to_nothing_on_purpose_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn what_could_not_be_printed_is_not_deleted() {
     for more in [&[][..], &["--attributes"]] {
         let queue_url = queue_with(&["1", "2", "3"]).await;
@@ -126,6 +129,7 @@ async fn what_could_not_be_printed_is_not_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn every_message_is_one_line_whatever_its_body_has() {
     let bodies = ["{\n  \"a\": \"x\",\r\n  \"b\": 1\n}", "no\nJSON\r\n", "plain", "\"x\"\n"];
     let folder = tempfile::tempdir().unwrap();
@@ -156,8 +160,9 @@ async fn every_message_is_one_line_whatever_its_body_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_standard_error_that_takes_nothing_changes_no_command() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("attempts.jsonl");
     std::fs::write(&file, line("1", "528", "$1.00", "2018-12-31T00:00:00Z")).unwrap();
@@ -196,10 +201,11 @@ async fn a_standard_error_that_takes_nothing_changes_no_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_worker_whose_log_nobody_takes_works_and_ends_as_any_other() {
     let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
     for log in [full(), Stdio::piped()] {
-        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
+        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
         let mut environment = environment(&queues, &fresh.names, &fresh.url);
         environment.push(("LOADGATE_LOG_LEVEL", "debug".to_owned()));
         let mut worker = Worker::start_unheard(&environment, log);
@@ -232,6 +238,7 @@ fn help_that_cannot_be_printed_is_an_error() {
 }
 
 #[test]
+#[ignore = "needs `make tools`; `make test` runs it"]
 fn two_tables_of_one_name_are_refused_before_anything_is_created() {
     let name = fresh_names().load;
     let arn = format!("arn:aws:dynamodb:us-east-1:000000000000:table/{name}");

@@ -12,7 +12,7 @@ use loadgate::config::TableNames;
 use loadgate::deciding::{Outgoing, Receiver, Sender, can_be_body};
 
 use crate::cloud::{
-    Fault, Fresh, Proxy, Publisher, Reaches, Worker, drain, environment, fresh_names, fresh_queue_with, sqs,
+    Fault, Fresh, Proxy, Queues, Reaches, Worker, drain, environment, fresh_names, fresh_queue_with, sqs,
 };
 use crate::end_to_end::{by_customer, sendable};
 use crate::secrecy::assert_secret;
@@ -24,6 +24,21 @@ const DRAIN_MAX: Duration = Duration::from_mins(2);
 fn send(file: &str, queue_url: &str) {
     let sent = cargo_bin_cmd!("loadgate").args(["send", file, "--queue-url", queue_url]).output().unwrap();
     assert!(matches!(sent.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&sent.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
+async fn sending_shows_its_progress() {
+    let queues = Queues::fresh(30, 5).await;
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl");
+    let arguments = ["send", sample, "--queue-url", &queues.input, "--progress"];
+    let shown = |when: &str| {
+        let sent = cargo_bin_cmd!("loadgate").args(arguments).arg(when).output().unwrap();
+        String::from_utf8_lossy(&sent.stderr).into_owned()
+    };
+    let (always, never) = (shown("always"), shown("never"));
+    assert!(always.contains("%  ") && always.contains(" left") && always.contains(" messages sent"), "{always}");
+    assert!(!never.contains('%') && never.contains(" messages sent"), "{never}");
 }
 
 /// The decisions and the rejects of the file replay.
@@ -48,8 +63,9 @@ async fn drain_until(url: &str, count: usize) -> Vec<loadgate::deciding::Receive
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl");
     let folder = tempfile::tempdir().unwrap();
     let (expected, rejects) = replayed(file, folder.path());
@@ -85,8 +101,9 @@ async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn at_the_end_it_finishes_what_it_has_begun_and_gives_back_the_rest() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(600, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(600, 5).await);
     let proxy = Proxy::before(&fresh.url).await;
     let mut environment = environment(&queues, &fresh.names, &proxy.url);
     environment.push(("LOADGATE_CUSTOMERS_IN_PARALLEL", "1".to_owned()));
@@ -115,8 +132,9 @@ async fn at_the_end_it_finishes_what_it_has_begun_and_gives_back_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_the_visibility_time_out() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(2, 50).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(2, 50).await);
     let proxy = Proxy::before(&fresh.url).await;
     let mut worker = Worker::start(&environment(&queues, &fresh.names, &proxy.url));
     worker.wait_until_ready();
@@ -140,8 +158,9 @@ async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn its_log_repeats_no_value_of_an_invalid_body() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
     environment.push(("LOADGATE_LOG_LEVEL", "debug".to_owned()));
     let mut worker = Worker::start(&environment);
@@ -179,8 +198,9 @@ fn check(environment: &[(&'static str, String)], file: &str) -> (String, Option<
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_check_says_what_would_be_used_and_what_is_not_rightly_set() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(180, 10).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 10).await);
     let right = environment(&queues, &fresh.names, &fresh.url);
     let (said, code) = check(&right, "customers_in_parallel = 7\nload_table = 'of the file'");
     assert_eq!(code, Some(0), "{said}");
@@ -205,7 +225,7 @@ async fn a_check_says_what_would_be_used_and_what_is_not_rightly_set() {
     ])
     .await;
     let decisions = queues.decisions.replace(".fifo", "-gone.fifo");
-    let wrong = Publisher { input, decisions, dead_letters: queues.dead_letters.clone() };
+    let wrong = Queues { input, decisions, dead_letters: queues.dead_letters.clone() };
     let names = TableNames { load: "no-such-table".to_owned(), ..table_without_ttl(&fresh.url).await };
     let (said, code) = check(&environment(&wrong, &names, &fresh.url), "correlation_ttl_hours = 24");
     assert_eq!(code, Some(1), "{said}");
@@ -257,9 +277,24 @@ fn a_wrong_configuration_is_told_and_exits_with_2() {
 }
 
 #[test]
+fn several_mistakes_in_a_file_and_in_settings_are_listed_one_a_line() {
+    let (said, code) = check(&[], "input_queue = 1\nlimits = [1]\n");
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!((code, lines[0], lines.len()), (Some(2), "loadgate: the configuration has 2 mistakes:", 3), "{said}");
+    assert!(lines[1].starts_with("  '") && lines[1].contains("line 1: input_queue: unknown"), "{said}");
+    assert!(lines[2].starts_with("  '") && lines[2].contains("line 2: limits: must be a string"), "{said}");
+
+    let (said, _) = check(&[], "poll_wait_s = 21\nlog_level = 'loud'");
+    for wrong in ["  LOADGATE_INPUT_QUEUE_URL, or ", "  poll_wait_s: ", "  log_level: "] {
+        assert!(said.lines().any(|line| line.starts_with(wrong)), "{wrong}: {said}");
+    }
+}
+
+#[test]
+#[ignore = "needs `make tools`; `make test` runs it"]
 fn a_worker_without_a_region_says_so_and_logs_nothing_of_the_sdk_s_insides() {
     let queue = |name: &str| format!("https://sqs.eu-west-1.amazonaws.com/1/{name}.fifo");
-    let queues = Publisher { input: queue("a"), decisions: queue("b"), dead_letters: queue("c") };
+    let queues = Queues { input: queue("a"), decisions: queue("b"), dead_letters: queue("c") };
     let mut environment = environment(&queues, &fresh_names(), "");
     environment.retain(|(name, _)| *name != "AWS_REGION" && !name.starts_with("AWS_ENDPOINT"));
     // Where the region is looked for at last: nobody is there.
@@ -273,10 +308,11 @@ fn a_worker_without_a_region_says_so_and_logs_nothing_of_the_sdk_s_insides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_worker_without_its_queue_or_table_does_not_start_and_says_which() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let gone = |url: &str| url.replace(".fifo", "-gone.fifo");
-    let no_input = Publisher { input: gone(&queues.input), ..queues };
+    let no_input = Queues { input: gone(&queues.input), ..queues };
     let no_table = TableNames { load: "no-such-table".to_owned(), ..fresh.names.clone() };
     for (names, why) in [(&fresh.names, "could not use the input queue"), (&no_table, "could not use the store")] {
         let mut worker = Worker::start(&environment(&no_input, names, &fresh.url));
@@ -286,8 +322,9 @@ async fn a_worker_without_its_queue_or_table_does_not_start_and_says_which() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_worker_whose_queue_is_gone_is_not_ready_and_says_why() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
     environment.push(("LOADGATE_POLL_WAIT_S", "1".to_owned()));
     let mut worker = Worker::start(&environment);
@@ -314,8 +351,9 @@ async fn a_worker_whose_queue_is_gone_is_not_ready_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn connections_that_say_nothing_take_nothing_from_the_others() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(30, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let mut worker = Worker::start_with_files(200, &environment(&queues, &fresh.names, &fresh.url));
     worker.wait_until_ready();
     let unfinished = ["GET /healthz HTTP/1.1\r\nX: ", &"x".repeat(1_000_000)].concat();
@@ -350,8 +388,9 @@ async fn connections_that_say_nothing_take_nothing_from_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn an_input_queue_that_does_not_answer_makes_a_worker_unready_and_does_not_delay_its_end() {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(180, 5).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 5).await);
     let proxy = Proxy::before(sqs()).await;
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
     for (_, value) in &mut environment {
@@ -367,8 +406,9 @@ async fn an_input_queue_that_does_not_answer_makes_a_worker_unready_and_does_not
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn batches_that_end_while_they_are_extended_alarm_nobody() {
-    let (fresh, queues) = (Fresh::embedded().await, Publisher::fresh(2, 50).await);
+    let (fresh, queues) = (Fresh::embedded().await, Queues::fresh(2, 50).await);
     let proxy = Proxy::before(sqs()).await;
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
     for (_, value) in &mut environment {

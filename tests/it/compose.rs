@@ -6,7 +6,7 @@ use std::process::Command;
 use assert_cmd::cargo::cargo_bin_cmd;
 use regex::Regex;
 
-use crate::cloud::{Fresh, Publisher, environment, sqs};
+use crate::cloud::{Fresh, Queues, environment, sqs, tool};
 
 const COMPOSE: &str = include_str!("../../compose.yaml");
 
@@ -22,10 +22,11 @@ fn variable(name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn the_worker_of_compose_finds_its_queues_and_has_nothing_to_say_against_them() {
     let fresh = Fresh::in_dynamodb_local().await;
     let here = |url: String| url.replace("http://sqs:4566", sqs());
-    let queues = Publisher {
+    let queues = Queues {
         input: here(variable("LOADGATE_INPUT_QUEUE_URL")),
         decisions: here(variable("LOADGATE_DECISIONS_QUEUE_URL")),
         dead_letters: here(variable("LOADGATE_DEAD_LETTER_QUEUE_URL")),
@@ -33,7 +34,7 @@ async fn the_worker_of_compose_finds_its_queues_and_has_nothing_to_say_against_t
     let environment = environment(&queues, &fresh.names, &fresh.url);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for _ in ["made", "there already"] {
-        let mut python = Command::new(root.join(".local/tools/venv/bin/python"));
+        let mut python = Command::new(tool("venv").join("bin/python"));
         python.arg(root.join("tools/compose_queues.py")).arg(root.join("template.yaml")).env_clear();
         let made = python.envs(environment.iter().cloned()).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

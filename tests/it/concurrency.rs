@@ -106,6 +106,7 @@ async fn contend(fresh: Fresh) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn no_limit_is_exceeded_and_no_event_is_decided_twice_in_dynamodb_local() {
     contend(Fresh::in_dynamodb_local().await).await;
 }

@@ -104,12 +104,17 @@ fn every_variable_that_is_wrong_is_named_with_what_to_do() {
     let no_url = "'127.0.0.1:8000' is no URL; it begins with https:// or http://";
     assert_eq!(problem("AWS_ENDPOINT_URL_SQS", "127.0.0.1:8000"), no_url);
     assert_eq!(problem("AWS_ENDPOINT_URL_DYNAMODB", "127.0.0.1:8000"), no_url);
+}
+
+#[test]
+fn several_mistakes_are_listed_one_a_line() {
     let all = read(&[(DECISIONS_QUEUE_URL, ""), (CORRELATION_TTL_HOURS, "x")]).unwrap_err();
-    assert!(
-        all.to_string().starts_with("the configuration is wrong: LOADGATE_DECISIONS_QUEUE_URL: is missing"),
-        "{all}"
-    );
-    assert_eq!(all.problems.len(), 2);
+    let listed = "the configuration has 2 mistakes:\n\
+                  \x20 LOADGATE_DECISIONS_QUEUE_URL: is missing; set it to the URL of a FIFO queue\n\
+                  \x20 LOADGATE_CORRELATION_TTL_HOURS: 'x' is no whole number from 1 to 87840";
+    assert_eq!(all.to_string(), listed);
+    let one = read(&[(CORRELATION_TTL_HOURS, "x")]).unwrap_err().to_string();
+    assert!(one.starts_with("the configuration is wrong: LOADGATE_CORRELATION_TTL_HOURS: 'x'"), "{one}");
 }
 
 #[tokio::test]

@@ -50,6 +50,7 @@ fn receive_all(queue_url: &str, attributes: bool, count: usize) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn every_attempt_of_a_file_is_decided_once_and_in_order() {
     let mut stack = Stack::up();
     let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use loadgate::adapters::sqs::SqsSender;
 use loadgate::deciding::{Outgoing, Sender};
 use serde_json::{Value, json};
 
-use crate::cloud::{Bootstrap, Fresh, Proxy, Publisher, Reaches, Worker, drain, environment, sqs};
+use crate::cloud::{Bootstrap, Fresh, Proxy, Queues, Reaches, Worker, drain, environment, sqs};
 use crate::support::line;
 
 /// Requests that hang before everybody else's decisions are out: a shared one, and the slow customer's own. The client
@@ -40,14 +40,14 @@ const SLOW: &str = "slow";
 /// Fresh tables and queues, and a proxy before each server.
 struct Scene {
     fresh: Fresh,
-    queues: Publisher,
+    queues: Queues,
     dynamodb: Proxy,
     sqs: Proxy,
 }
 
 impl Scene {
     async fn set() -> Scene {
-        let (fresh, queues) = (Fresh::embedded().await, Publisher::fresh(180, 10).await);
+        let (fresh, queues) = (Fresh::embedded().await, Queues::fresh(180, 10).await);
         let (dynamodb, sqs) = (Proxy::before(&fresh.url).await, Proxy::before(sqs()).await);
         Scene { fresh, queues, dynamodb, sqs }
     }
@@ -137,6 +137,7 @@ async fn play_function(what: &str, operations: &'static [&'static str], reaches:
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn the_function_publishes_everybody_else_s_decisions_and_reports_none_of_them_failed() {
     for (what, operations, reaches) in HANGS {
         let mut hung = Vec::new();
@@ -148,6 +149,7 @@ async fn the_function_publishes_everybody_else_s_decisions_and_reports_none_of_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn the_worker_publishes_everybody_else_s_decisions() {
     let scene = Scene::set().await;
     let mut worker = Worker::start(&scene.environment());
@@ -182,6 +184,7 @@ async fn the_worker_publishes_everybody_else_s_decisions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn ten_healthy_customers_share_one_read_and_at_most_two_sends() {
     let scene = Scene::set().await;
     let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ use loadgate::adapters::sqs::{SqsReceiver, queue_settings};
 use loadgate::deciding::{Received, Receiver};
 use serde_json::{Value, json};
 
-use crate::cloud::{Bootstrap, Fresh, Proxy, Publisher, Worker, drain, environment, record_count, sqs};
+use crate::cloud::{Bootstrap, Fresh, Proxy, Queues, Worker, drain, environment, record_count, sqs};
 use crate::end_to_end::{by_customer, sendable};
 
 /// How long a message is invisible: soon after a kill, it comes again.
@@ -33,7 +33,7 @@ fn number(name: &str, default: u64) -> u64 {
 struct Scene {
     fresh: Fresh,
     proxy: Proxy,
-    queues: Publisher,
+    queues: Queues,
     rng: fastrand::Rng,
     kills: u64,
     folder: tempfile::TempDir,
@@ -55,7 +55,7 @@ impl Scene {
         let expected = cargo_bin_cmd!("loadgate").args(replay).output().unwrap().stdout;
         let rejects = std::fs::read_to_string(rejects).unwrap();
 
-        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(VISIBILITY_S, RECEIVE_MAX).await);
+        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(VISIBILITY_S, RECEIVE_MAX).await);
         let proxy = Proxy::before(&fresh.url).await;
         let sent = cargo_bin_cmd!("loadgate").args(["send", &file, "--queue-url", &queues.input]).output().unwrap();
         assert!(matches!(sent.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&sent.stderr));
@@ -106,6 +106,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing() {
     let mut scene = Scene::set(11).await;
     scene.proxy.be_lossy(11, 30);
@@ -135,6 +136,7 @@ async fn a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats_nothi
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_function_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing() {
     let mut scene = Scene::set(12).await;
     let receiver = SqsReceiver::new(&aws::load(Some(sqs())).await, scene.queues.input.clone());

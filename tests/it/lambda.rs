@@ -6,7 +6,7 @@ use loadgate::deciding::{Received, can_be_body};
 use serde_json::{Map, Value, json};
 
 use crate::cloud::{Emulator, Fault, Fresh, Proxy, drain, fresh_names, fresh_queue, sqs};
-use crate::support::{MARKS, bodies_with_marks};
+use crate::support::{MARKS, bodies_with_marks, line};
 
 /// A function over fresh tables and queues.
 struct Function {
@@ -62,6 +62,7 @@ fn stable(log: Vec<Value>) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn every_event_is_answered_as_it_should_be() {
     let fresh = Fresh::in_dynamodb_local().await;
     let mut function = Function::start(&fresh, &fresh.url, &[]).await;
@@ -104,6 +105,7 @@ fn every_event_file_is_tried() {
 }
 
 #[test]
+#[ignore = "needs `make tools`; `make test` runs it"]
 fn a_wrong_configuration_is_refused_at_start_with_every_variable_that_is_wrong() {
     let mut emulator = Emulator::start(&[
         ("LOADGATE_DECISIONS_QUEUE_URL", "https://sqs.example/1/standard"),
@@ -118,6 +120,7 @@ fn a_wrong_configuration_is_refused_at_start_with_every_variable_that_is_wrong()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_missing_table_is_told_at_start() {
     let fresh = Fresh::in_dynamodb_local().await;
     let absent = fresh_names().load;
@@ -133,6 +136,7 @@ async fn a_missing_table_is_told_at_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_missing_queue_is_told_at_start() {
     let fresh = Fresh::embedded().await;
     let absent = format!("{}/000000000000/absent.fifo", sqs());
@@ -142,6 +146,7 @@ async fn a_missing_queue_is_told_at_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn every_log_line_of_an_invocation_has_its_request_id_and_no_body_or_amount() {
     let fresh = Fresh::embedded().await;
     let mut function = Function::start(&fresh, &fresh.url, &[]).await;
@@ -159,6 +164,7 @@ async fn every_log_line_of_an_invocation_has_its_request_id_and_no_body_or_amoun
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn an_event_of_another_kind_is_told_without_what_stands_in_it() {
     let fresh = Fresh::embedded().await;
     let mut function = Function::start(&fresh, &fresh.url, &[]).await;
@@ -173,6 +179,53 @@ async fn an_event_of_another_kind_is_told_without_what_stands_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
+async fn an_event_without_messages_says_what_to_do_instead() {
+    let fresh = Fresh::embedded().await;
+    let function = Function::start(&fresh, &fresh.url, &[]).await;
+    let answer = function.emulator.invoke(r#"{"hello":"world"}"#);
+    let said = "this is no event of SQS (line 1, column 17), and nothing was decided; connect the function to a FIFO queue, \
+                or invoke it with an event such as events/one-customer.json";
+    assert_eq!((&answer["errorType"], &answer["errorMessage"]), (&json!("EventError"), &json!(said)));
+}
+
+/// The longest name that AWS Lambda gives to a function, in bytes.
+const FUNCTION_NAME_MAX: usize = 64;
+
+/// Bytes that a batch without failures and declines may log. docs/SCALE.md has what they cost.
+const QUIET_BATCH_LOG_BYTES_MAX: usize = 800;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
+async fn a_quiet_batch_logs_little() {
+    let fresh = Fresh::embedded().await;
+    let mut function = Function::start(&fresh, &fresh.url, &[]).await;
+    // Afterwards, every metric has had a value once.
+    for name in ["one-customer", "duplicate", "malformed-body", "mixed-group", "redelivery"] {
+        function.emulator.invoke(&event(name));
+    }
+    function.emulator.log();
+    let record = |n: usize| {
+        json!({
+            "messageId": format!("message-{n}"),
+            "body": line("1", &format!("customer-{n}"), "$1.00", "2018-12-31T00:00:00Z"),
+            "attributes": { "ApproximateReceiveCount": "1", "MessageGroupId": format!("customer-{n}") },
+        })
+    };
+    let records: Vec<Value> = (0..10).map(record).collect();
+    let answer = function.emulator.invoke(&json!({ "Records": records }).to_string());
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    let log = function.emulator.log();
+    // What Lambda writes itself is no JSON here. The emulator's function has a short name.
+    let short = log[0]["function"].as_str().unwrap().len();
+    let bytes: usize = log.iter().map(|line| line.to_string().len() + "\n".len()).sum::<usize>() - short;
+    assert_eq!(log[0]["accepted"], 10);
+    assert!(bytes + FUNCTION_NAME_MAX <= QUIET_BATCH_LOG_BYTES_MAX, "{bytes} bytes without the name: {log:?}");
+    println!("a quiet batch logs {bytes} bytes and the function's name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn no_level_of_logging_shows_a_body_or_an_amount() {
     let fresh = Fresh::embedded().await;
     let function = Function::start(&fresh, &fresh.url, &[("AWS_LAMBDA_LOG_LEVEL", "TRACE")]).await;
@@ -186,6 +239,7 @@ async fn no_level_of_logging_shows_a_body_or_an_amount() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn no_log_line_and_no_attribute_of_a_dead_letter_repeats_a_value_of_an_invalid_body() {
     let fresh = Fresh::embedded().await;
     let function = Function::start(&fresh, &fresh.url, &[("AWS_LAMBDA_LOG_LEVEL", "DEBUG")]).await;
@@ -212,6 +266,7 @@ async fn no_log_line_and_no_attribute_of_a_dead_letter_repeats_a_value_of_an_inv
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn with_dynamodb_out_of_reach_every_message_is_left_for_redelivery_and_told() {
     let fresh = Fresh::embedded().await;
     let mut function = Function::start(&fresh, "http://127.0.0.1:9", &[]).await;
@@ -229,6 +284,7 @@ async fn with_dynamodb_out_of_reach_every_message_is_left_for_redelivery_and_tol
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn throttling_is_waited_for_and_then_left_for_redelivery() {
     let fresh = Fresh::embedded().await;
     let proxy = Proxy::before(&fresh.url).await;

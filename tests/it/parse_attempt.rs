@@ -97,7 +97,7 @@ fn each_fault_is_told_in_a_plain_sentence() {
         .join("\n"),
         @r#"
         the input is longer than 262144 bytes, the most that an attempt may have
-        the input is not UTF-8: byte 7 does not begin or continue a character
+        the input is not UTF-8: byte 8 does not begin or continue a character
         the input is not one JSON object: EOF while parsing a value (byte 6)
         the input is not one JSON object: key must be a string (byte 18)
         the input is not one JSON object: unexpected end of hex escape (byte 14)

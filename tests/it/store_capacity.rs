@@ -105,6 +105,7 @@ async fn costs(metered: Metered, said: Units) {
 }
 
 #[tokio::test]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn decisions_cost_what_dynamodb_local_says() {
     costs(Metered::over(Fresh::in_dynamodb_local().await).await, Units::OfTables).await;
 }
@@ -125,6 +126,7 @@ const LOSSES: [(&str, Fault, usize); 5] = [
 ];
 
 #[tokio::test]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn an_answer_that_is_lost_after_the_commit_changes_nothing() {
     let metered = Metered::over(Fresh::in_dynamodb_local().await).await;
     let late = ("late", Fault::Delay(std::time::Duration::from_millis(1600)), 1);
@@ -151,6 +153,7 @@ async fn an_answer_that_is_lost_after_the_commit_changes_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn declines_whose_answers_are_lost_are_found_to_be_their_own() {
     let metered = Metered::over(Fresh::in_dynamodb_local().await).await;
     for (customer, fault, times) in LOSSES {

@@ -18,7 +18,7 @@ macro_rules! on_every_store {
         }
         mod dynamodb_local {
             use super::*;
-            $(#[tokio::test] async fn $case() { super::$case(&Fresh::in_dynamodb_local().await.store).await; })*
+            $(#[tokio::test] #[ignore = "needs `make tools`; `make test` runs it"] async fn $case() { super::$case(&Fresh::in_dynamodb_local().await.store).await; })*
         }
         mod embedded {
             use super::*;

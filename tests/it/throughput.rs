@@ -8,7 +8,7 @@ use loadgate::adapters::aws;
 use loadgate::adapters::sqs::SqsSender;
 use loadgate::deciding::{Outgoing, Sender};
 
-use crate::cloud::{Fresh, Publisher, Worker, environment, sqs};
+use crate::cloud::{Fresh, Queues, Worker, environment, sqs};
 
 const CUSTOMERS: u32 = 64;
 const ATTEMPTS: u32 = 10;
@@ -17,7 +17,7 @@ const TIME_MAX: Duration = Duration::from_mins(5);
 
 /// Decisions in a thousand seconds.
 async fn measure(customers_in_parallel: u32) -> u64 {
-    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Publisher::fresh(180, 10).await);
+    let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 10).await);
     let attempt = |n: u32| {
         let (id, customer) = (n / CUSTOMERS, format!("c{}", n % CUSTOMERS));
         let body = crate::support::line(&id.to_string(), &customer, "$1.00", "2018-12-31T00:00:00Z");

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -27,16 +28,19 @@ ENDING_WITH_US = {}
 
 
 def up(state, bootstrap):
-    """Brings up a stack in a directory, unless it is running there. Says what is where, and whether it is new."""
+    """Brings up a stack in a directory, unless it is running there.
+
+    Says what is where, whether it is new, and which servers of the one before had died.
+    """
     state.mkdir(parents=True, exist_ok=True)
     state = state.resolve()
     with locked(state):
-        facts = standing(state)
-        if facts:
-            return facts, False
+        facts, died = found(state)
+        if facts and not died:
+            return facts, False, died
         end(state)
         with ending_with_us(state, end):
-            return begin(state, bootstrap, ends_with_caller=False), True
+            return begin(state, bootstrap, ends_with_caller=False), True, died
 
 
 def down(state):
@@ -49,11 +53,30 @@ def down(state):
 
 def standing(state):
     """What is where in a stack that is running. None if it is not, or not wholly."""
+    facts, died = found(state)
+    return None if died else facts
+
+
+def found(state):
+    """What is where in a stack that was brought up, or None, and which of its servers have died."""
     try:
         facts = json.loads((state / "stack.json").read_text())
     except FileNotFoundError:
-        return None
-    return facts if set(facts["pids"].values()) <= set(processes.running(facts["stack_id"])) else None
+        return None, []
+    running = set(processes.running(facts["stack_id"]))
+    return facts, [name for name, pid in facts["pids"].items() if pid not in running]
+
+
+def is_older_build(facts, bootstrap):
+    """Whether a stack runs another program than the one at a path. Not where there is none."""
+    try:
+        return facts.get("bootstrap_sha256") != digest(bootstrap)
+    except OSError:
+        return False
+
+
+def digest(bootstrap):
+    return hashlib.sha256(bootstrap.read_bytes()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -114,6 +137,7 @@ def begin(state, bootstrap, ends_with_caller):
         end(state)
         raise told from error
     facts |= {"stack_id": stack_id, "state_directory": str(state), "pids": servers.pids()}
+    facts |= {"bootstrap_sha256": digest(bootstrap)}
     # Whole or not at all, for those who read it meanwhile.
     (state / "stack.json.new").write_text(json.dumps(facts, indent=2) + "\n")
     (state / "stack.json.new").rename(state / "stack.json")

@@ -1,5 +1,8 @@
 //! The `loadgate` command. One file for each subcommand.
 
+#[cfg(any(test, not(feature = "cli")))]
+mod absent;
+#[cfg(feature = "cli")]
 mod cloud;
 mod decompress;
 #[cfg(feature = "sqlite")]
@@ -7,16 +10,25 @@ mod embedded;
 mod files;
 mod generate;
 mod input;
+#[cfg(feature = "cli")]
 mod message_line;
 mod outcome;
 mod output;
+#[cfg(feature = "cli")]
 mod receive;
+#[cfg(feature = "cli")]
 mod redrive;
 mod replay;
+#[cfg(feature = "cli")]
 mod send;
 mod standard_output;
+#[cfg(feature = "cli")]
+mod store;
+#[cfg(not(feature = "cli"))]
+#[path = "no_store.rs"]
 mod store;
 mod summary;
+#[cfg(feature = "cli")]
 mod tables;
 mod watch;
 #[cfg(feature = "worker")]
@@ -39,9 +51,13 @@ struct Cli {
 enum Command {
     Replay(replay::Args),
     Generate(generate::Args),
+    #[cfg(feature = "cli")]
     Tables(tables::Args),
+    #[cfg(feature = "cli")]
     Send(send::Args),
+    #[cfg(feature = "cli")]
     Receive(receive::Args),
+    #[cfg(feature = "cli")]
     Redrive(redrive::Args),
     #[cfg(feature = "worker")]
     Worker(worker::Args),
@@ -50,14 +66,18 @@ enum Command {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return explain(&error),
+        Err(error) => return refuse(&error),
     };
     let ended = match cli.command {
         Command::Replay(args) => replay::run(&args),
         Command::Generate(args) => generate::run(&args),
+        #[cfg(feature = "cli")]
         Command::Tables(args) => tables::run(&args),
+        #[cfg(feature = "cli")]
         Command::Send(args) => send::run(&args),
+        #[cfg(feature = "cli")]
         Command::Receive(args) => receive::run(&args),
+        #[cfg(feature = "cli")]
         Command::Redrive(args) => redrive::run(&args),
         #[cfg(feature = "worker")]
         Command::Worker(args) => worker::run(&args),
@@ -66,4 +86,14 @@ fn main() -> ExitCode {
         tell(&format!("loadgate: {failure}"));
         Failure::exit_code(&failure)
     })
+}
+
+/// Explains a command line that cannot be parsed, or prints the help that it asks for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    #[cfg(not(feature = "cli"))]
+    if let Some(sentence) = absent::explained(error) {
+        tell(&format!("loadgate: {sentence}"));
+        return ExitCode::from(2);
+    }
+    explain(error)
 }

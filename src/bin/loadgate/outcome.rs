@@ -33,7 +33,7 @@ impl Failure {
     }
 }
 
-/// What happened, and all its causes, on one line.
+/// The error with all its causes, on one line. Only several mistakes in a configuration take a line each.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

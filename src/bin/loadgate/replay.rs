@@ -20,7 +20,7 @@ use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
 use crate::output::Output;
 use crate::store::{StoreArgs, StoreEngine};
 use crate::summary::{Summary, SummaryForm};
-use crate::watch::{BAR_TICK, INVALID_SHOWN_MAX, Progress, Watch};
+use crate::watch::{INVALID_SHOWN_MAX, Progress, Watch};
 
 /// How many threads are used at most where nobody says: each takes about 3 MiB, whatever the input.
 const DEFAULT_THREADS_MAX: usize = 8;
@@ -117,9 +117,6 @@ fn replay_all(
 ) -> Result<ReplayReport, Failure> {
     let watch = Watch::new(args.progress, input.bytes, output.is_stdout());
     let bar = watch.bar().clone();
-    if !bar.is_hidden() {
-        bar.enable_steady_tick(BAR_TICK);
-    }
     let ended = decompressed(bar.wrap_read(input.raw))
         .map_err(|source| ReplayError::Read { lines: 0, source })
         .and_then(|bytes| engine.run(bytes, ReplayOutput::new(output, rejects, watch)));

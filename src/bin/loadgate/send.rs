@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
+use indicatif::{HumanCount, ProgressBar};
 use loadgate::adapters::sqs::SqsSender;
 use loadgate::config::is_fifo;
 use loadgate::deciding::Sender;
@@ -15,7 +16,7 @@ use crate::decompress::decompressed;
 use crate::input::Input;
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
 use crate::store::run_name;
-use crate::watch::INVALID_SHOWN_MAX;
+use crate::watch::{INVALID_SHOWN_MAX, Progress, progress_bar};
 
 /// Put a file's load attempts on the input queue, each customer's in their order
 ///
@@ -33,6 +34,10 @@ pub struct Args {
     /// The run's name: with the line's number and text it makes the deduplication id [default: the input's file name]
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
+
+    /// When to show a progress bar
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    progress: Progress,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -45,8 +50,13 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let run = run_name(args.run.as_deref(), args.input.as_deref())?;
     let input = Input::open(args.input.as_deref())?;
     let name = input.name;
-    let bytes = decompressed(input.raw).with_context(|| format!("could not read '{name}'")).map_err(Failure::Io)?;
-    let sent = block_on(send(args, run, bytes))?;
+    let bar = progress_bar(args.progress, input.bytes, false);
+    let bytes = decompressed(bar.wrap_read(input.raw))
+        .with_context(|| format!("could not read '{name}'"))
+        .map_err(Failure::Io)?;
+    let ended = block_on(send(args, run, bytes, &bar));
+    bar.finish_and_clear();
+    let sent = ended?;
     tell(&format!("{} messages sent", sent.messages));
     if sent.unsendable == 0 {
         return Ok(ExitCode::SUCCESS);
@@ -62,7 +72,7 @@ struct Sent {
     unsendable: u64,
 }
 
-async fn send(args: &Args, run: String, bytes: impl Read) -> Result<Sent, Failure> {
+async fn send(args: &Args, run: String, bytes: impl Read, bar: &ProgressBar) -> Result<Sent, Failure> {
     let sender = SqsSender::new(&args.queue.sdk().await, args.queue.queue_url.clone());
     let mut sent = Sent::default();
     for block in Messages::new(bytes, run) {
@@ -70,7 +80,7 @@ async fn send(args: &Args, run: String, bytes: impl Read) -> Result<Sent, Failur
         for (line, problem) in block.unsendable {
             sent.unsendable += 1;
             if sent.unsendable <= INVALID_SHOWN_MAX {
-                tell(&format!("line {line}: not sent: {problem}"));
+                bar.suspend(|| tell(&format!("line {line}: not sent: {problem}")));
             }
         }
         sent.messages += block.messages.len() as u64;
@@ -79,6 +89,7 @@ async fn send(args: &Args, run: String, bytes: impl Read) -> Result<Sent, Failur
             .await
             .context("could not send; within five minutes, the same command again goes on where this one stopped")
             .map_err(Failure::Io)?;
+        bar.set_message(format!("{} messages sent", HumanCount(sent.messages)));
     }
     Ok(sent)
 }

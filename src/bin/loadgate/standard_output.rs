@@ -5,11 +5,14 @@
 //! `std::io::Stdout` reports success for a write to a descriptor that cannot be written. So the descriptor is examined by a
 //! constructor, which the operating system runs before Rust's runtime.
 
+#[cfg(feature = "cli")]
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use anyhow::anyhow;
-use rustix::fs::{FileType, OFlags, fcntl_getfl, fdatasync, fstat};
+#[cfg(feature = "cli")]
+use rustix::fs::{FileType, fdatasync, fstat};
+use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::stdio::stdout;
 
 use crate::outcome::Failure;
@@ -51,6 +54,7 @@ pub fn require() -> Result<(), Failure> {
 ///
 /// # Errors
 /// Those of standard output. Then what was printed may be lost.
+#[cfg(feature = "cli")]
 pub fn keep() -> io::Result<()> {
     io::stdout().flush()?;
     if FileType::from_raw_mode(fstat(stdout())?.st_mode).is_file() {

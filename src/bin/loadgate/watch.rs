@@ -38,24 +38,32 @@ pub struct Watch {
     invalid_told: u64,
 }
 
+/// A progress bar on standard error. `bytes` is the size of the input, if it is known.
+pub fn progress_bar(progress: Progress, bytes: Option<u64>, is_shared: bool) -> ProgressBar {
+    let target = match progress {
+        Progress::Auto if !is_shared => ProgressDrawTarget::stderr_with_hz(DRAWS_PER_S_MAX),
+        Progress::Always => ProgressDrawTarget::term_like_with_hz(Box::new(PlainTerminal), DRAWS_PER_S_MAX),
+        Progress::Auto | Progress::Never => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(bytes, target);
+    let template = match bytes {
+        Some(_) => "{bar:32} {percent:>3}%  {msg}  {eta} left",
+        None => "{spinner} {bytes} read  {msg}  {elapsed}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(BAR_TICK);
+    }
+    bar
+}
+
 impl Watch {
     /// `bytes` is the size of the input, if it is known.
     pub fn new(progress: Progress, bytes: Option<u64>, decisions_to_stdout: bool) -> Watch {
         let is_shared = decisions_to_stdout && io::stdout().is_terminal();
-        let target = match progress {
-            Progress::Auto if !is_shared => ProgressDrawTarget::stderr_with_hz(DRAWS_PER_S_MAX),
-            Progress::Always => ProgressDrawTarget::term_like_with_hz(Box::new(PlainTerminal), DRAWS_PER_S_MAX),
-            Progress::Auto | Progress::Never => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(bytes, target);
-        let template = match bytes {
-            Some(_) => "{bar:32} {percent:>3}%  {msg}  {eta} left",
-            None => "{spinner} {bytes} read  {msg}  {elapsed}",
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        Watch { bar, invalid_told: 0 }
+        Watch { bar: progress_bar(progress, bytes, is_shared), invalid_told: 0 }
     }
 
     /// The bar that counts what is read of the input.

@@ -72,9 +72,13 @@ fn one_stuck_customer_is_alarmed_about_before_its_message_is_given_up() {
     #[allow(clippy::cast_precision_loss)]
     let age = |sent_s: u64| sent_s as f64;
     let situations = [
-        ("unsettled-age", "oldest_unsettled_s", stuck(hour, age, Some(0.0))),
+        ("unsettled-age", "unsettled", stuck(hour, age, Some(0.0))),
         ("failed-messages", "failed", stuck(hour, |_| 1.0, Some(0.0))),
-        ("publish-failures", "publish_failures", stuck(hour, |_| 3.0, Some(0.0))),
+        ("publish-failures", "unpublished", stuck(hour, |_| 3.0, Some(0.0))),
+        // The function logs no zeros.
+        ("unsettled-age", "unsettled", stuck(hour, age, None)),
+        ("failed-messages", "failed", stuck(hour, |_| 1.0, None)),
+        ("publish-failures", "unpublished", stuck(hour, |_| 3.0, None)),
         ("function-errors", "Errors", stuck(hour, |_| 1.0, Some(0.0))),
         ("function-throttles", "Throttles", stuck(hour, |_| 1.0, Some(0.0))),
         ("function-duration", "Duration", stuck(hour, |_| 30_000.0, Some(40.0))),
@@ -95,6 +99,18 @@ fn one_failure_alarms_nobody() {
         let mut series = vec![Some(0.0); 60];
         series[20] = Some(1.0);
         assert_eq!(rules[alarm].goes_off(&[(metric, series)].into(), 0, 0), None, "{alarm}");
+    }
+}
+
+/// Batches log no zeros. CloudWatch takes older values for those that are missing, unless the alarm fills them in.
+#[test]
+fn two_failures_with_a_quarter_of_an_hour_between_them_alarm_nobody() {
+    let rules = rules();
+    for alarm in ["failed-messages", "publish-failures"] {
+        let mut series = vec![None; 60];
+        (series[20], series[38]) = (Some(1.0), Some(1.0));
+        let metrics = of(rules[alarm].only_metric(), series);
+        assert_eq!(rules[alarm].goes_off(&metrics, 0, 0), None, "{alarm}");
     }
 }
 

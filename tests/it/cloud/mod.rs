@@ -19,9 +19,9 @@ use loadgate::config::TableNames;
 use tokio::sync::oneshot;
 
 pub use emulator::Emulator;
-pub use local::{dynamodb_local, free_port};
+pub use local::{dynamodb_local, free_port, tool};
 pub use proxy::{Fault, Proxy, Reaches};
-pub use queues::{Publisher, drain, fresh_queue, fresh_queue_with, sqs};
+pub use queues::{Queues, drain, fresh_queue, fresh_queue_with, sqs};
 pub use runtime_api::Bootstrap;
 pub use stack::{Endpoints, Stack};
 pub use worker::{Worker, environment};

@@ -50,15 +50,15 @@ pub async fn fresh_queue_with(attributes: &[(QueueAttributeName, &str)]) -> Stri
 }
 
 /// The queues that a consumer needs.
-pub struct Publisher {
+pub struct Queues {
     pub input: String,
     pub decisions: String,
     pub dead_letters: String,
 }
 
-impl Publisher {
+impl Queues {
     /// Queues that no other test uses, as the template sets them but for this visibility time-out and number of deliveries.
-    pub async fn fresh(visibility_s: u32, receive_max: u32) -> Publisher {
+    pub async fn fresh(visibility_s: u32, receive_max: u32) -> Queues {
         let fortnight = "1209600";
         let keeps = |time| [(QueueAttributeName::MessageRetentionPeriod, time)];
         let (decisions, dead_letters) =
@@ -73,7 +73,7 @@ impl Publisher {
             (QueueAttributeName::RedrivePolicy, &redrive),
         ])
         .await;
-        Publisher { input, decisions, dead_letters }
+        Queues { input, decisions, dead_letters }
     }
 }
 

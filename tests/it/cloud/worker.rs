@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use loadgate::config::TableNames;
 
 use super::free_port;
-use super::queues::{Publisher, sqs};
+use super::queues::{Queues, sqs};
 
 /// How long a worker may take to begin or to end.
 const WAIT_MAX: Duration = Duration::from_secs(40);
@@ -24,7 +24,7 @@ pub struct Worker {
 }
 
 /// The environment that leads a program to these queues and tables.
-pub fn environment(queues: &Publisher, tables: &TableNames, dynamodb_url: &str) -> Vec<(&'static str, String)> {
+pub fn environment(queues: &Queues, tables: &TableNames, dynamodb_url: &str) -> Vec<(&'static str, String)> {
     vec![
         ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.to_owned()),
         ("AWS_ENDPOINT_URL_SQS", sqs().to_owned()),
