@@ -14,11 +14,11 @@
 mod cloud;
 mod emulated;
 #[allow(dead_code)] // The tests use all of it.
-#[path = "../../tests/it/cloud/emulator.rs"]
+#[path = "../../tests/it/support/cloud/emulator.rs"]
 mod emulator;
 mod events;
 #[allow(dead_code)] // The tests use all of it.
-#[path = "../../tests/it/cloud/local.rs"]
+#[path = "../../tests/it/support/cloud/local.rs"]
 mod local;
 mod program;
 mod runtime;

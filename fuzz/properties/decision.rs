@@ -21,8 +21,8 @@ pub fn message(decision: &StoredDecision) -> String {
     let expected = json!({
         "id": decision.key.event_id,
         "customer_id": decision.key.customer_id,
-        "accepted": decision.accepted,
-        "reasons": decision.reasons,
+        "accepted": decision.verdict.is_accepted(),
+        "reasons": decision.verdict.reasons(),
         "load_amount": decision.load_amount,
         "time": decision.time,
         "decided_at": null,

@@ -98,7 +98,7 @@ fn attempted(record: &SqsMessage) -> Option<EventKey> {
 fn keep_the_limits(decisions: impl Iterator<Item = StoredDecision>) {
     let mut days = BTreeMap::<(String, Day), (u64, u32)>::new();
     let mut weeks = BTreeMap::<(String, Week), u64>::new();
-    for StoredDecision { key, load_amount, time, .. } in decisions.filter(|decision| decision.accepted) {
+    for StoredDecision { key, load_amount, time, .. } in decisions.filter(|decision| decision.verdict.is_accepted()) {
         let cents = Cents::parse(&load_amount).expect("an amount").get();
         let day = Day::of(parse_time(&time).expect("a time"));
         let (day_cents, loads) = days.entry((key.customer_id.clone(), day)).or_default();

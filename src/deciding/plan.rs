@@ -136,12 +136,17 @@ impl Planner<'_> {
         Ok((row, row.usage))
     }
 
-    fn record(&self, delivery: &Delivery, event: EventKey, decision: Decision, usage: &WeekUsage) -> CorrelationRecord {
+    fn record(
+        &self,
+        delivery: &Delivery,
+        event: EventKey,
+        decision: Decision<'_>,
+        usage: &WeekUsage,
+    ) -> CorrelationRecord {
         let day = Day::of(delivery.attempt.time);
         let decision = StoredDecision {
             key: event,
-            accepted: decision.is_accepted(),
-            reasons: decision.reasons().codes(self.limits).map(str::to_owned).collect(),
+            verdict: decision.into(),
             load_amount: delivery.load_amount.clone(),
             time: delivery.time.clone(),
             decided_at: self.now,

@@ -1,8 +1,11 @@
 //! Velocity limits, as data: how much, or how often, a customer may load in a calendar window.
 
+use std::fmt;
+use std::num::NonZeroU32;
+
 use super::{Cents, Day, WeekUsage};
 
-/// The most limits that one table may hold: a [`LimitSet`] has a bit for each.
+/// The most limits that one table may hold: [`BrokenLimits`] has a bit for each.
 pub const LIMITS_MAX: usize = 32;
 
 /// The longest code of a limit, in bytes.
@@ -73,9 +76,14 @@ pub enum LimitError {
     },
 }
 
-/// Some of the limits in a table, by their places in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LimitSet(u32);
+/// The limits that an attempt would break: at least one. They describe themselves by their codes, whatever limits apply to
+/// the next customer.
+#[derive(Clone, Copy)]
+pub struct BrokenLimits<'l> {
+    limits: &'l Limits,
+    /// A bit for each broken limit, by its place in `limits`.
+    places: NonZeroU32,
+}
 
 impl Limits {
     /// Puts limits in force.
@@ -105,17 +113,12 @@ impl Limits {
         self.0.iter()
     }
 
-    /// The limits with these codes. A code of no limit adds nothing.
-    pub fn with_codes(&self, codes: &[String]) -> LimitSet {
-        let bits = (0_u32..).zip(&self.0).filter(|(_, limit)| codes.contains(&limit.code));
-        LimitSet::of(bits.map(|(place, _)| place))
-    }
-
-    /// Every limit that this usage of the day's week is over.
-    pub fn exceeded_by(&self, usage: &WeekUsage, day: Day) -> LimitSet {
+    /// Every limit that this usage of the day's week is over; `None` when it is within all of them.
+    pub fn exceeded_by(&self, usage: &WeekUsage, day: Day) -> Option<BrokenLimits<'_>> {
         let over = |limit: &Limit| usage.used(limit.measure, limit.window, day) > limit.max;
-        let bits = (0_u32..).zip(&self.0).filter(|(_, limit)| over(limit));
-        LimitSet::of(bits.map(|(place, _)| place))
+        let places = (0_u32..).zip(&self.0).filter(|(_, limit)| over(limit));
+        let places = places.fold(0, |set, (place, _)| set | 1_u32.checked_shl(place).unwrap_or_default());
+        NonZeroU32::new(places).map(|places| BrokenLimits { limits: self, places })
     }
 }
 
@@ -131,24 +134,26 @@ impl Default for Limits {
     }
 }
 
-impl LimitSet {
-    fn of(places: impl Iterator<Item = u32>) -> LimitSet {
-        LimitSet(places.fold(0, |set, place| set | 1_u32.checked_shl(place).unwrap_or_default()))
+impl<'l> BrokenLimits<'l> {
+    /// The limits' codes, in the order in which the limits apply.
+    pub fn codes(self) -> impl Iterator<Item = &'l str> {
+        let is_broken = move |place: u32| self.places.get().checked_shr(place).is_some_and(|bits| bits & 1 == 1);
+        let broken = (0_u32..).zip(self.limits.iter()).filter(move |(place, _)| is_broken(*place));
+        broken.map(|(_, limit)| limit.code.as_str())
     }
+}
 
-    /// Whether no limit is in the set.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
+impl PartialEq for BrokenLimits<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.codes().eq(other.codes())
     }
+}
 
-    /// Whether the limit at this place of its table, from 0, is in the set.
-    pub fn contains(self, place: usize) -> bool {
-        u32::try_from(place).ok().and_then(|place| self.0.checked_shr(place)).is_some_and(|bits| bits & 1 == 1)
-    }
+impl Eq for BrokenLimits<'_> {}
 
-    /// The codes of the set's limits, in the order of their table.
-    pub fn codes(self, limits: &Limits) -> impl Iterator<Item = &str> {
-        (0..).zip(limits.iter()).filter(move |(place, _)| self.contains(*place)).map(|(_, limit)| limit.code.as_str())
+impl fmt::Debug for BrokenLimits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.codes()).finish()
     }
 }
 

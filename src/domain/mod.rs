@@ -18,7 +18,7 @@ pub use attempt::{ATTEMPT_BYTES_MAX, AttemptText, CustomerId, EventId, ID_BYTES_
 pub use calendar::{Day, TimeError, Week, parse_time};
 pub use decide::{Decision, decide};
 pub use error::{Field, IdError, LoadError};
-pub use limits::{LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, LimitSet, Limits, Measure, Window};
+pub use limits::{BrokenLimits, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, Limits, Measure, Window};
 pub use money::{AmountError, Cents};
-pub use stored::{EventKey, LimitUsage, StoredDecision};
+pub use stored::{EventKey, LimitUsage, StoredDecision, Verdict};
 pub use usage::{DayUsage, WeekUsage};

@@ -18,10 +18,8 @@ pub struct EventKey {
 pub struct StoredDecision {
     /// Which event it is about.
     pub key: EventKey,
-    /// Whether the load is accepted.
-    pub accepted: bool,
-    /// The codes of the limits that it would break: none when it is accepted.
-    pub reasons: Vec<String>,
+    /// The verdict, with its reasons.
+    pub verdict: Verdict,
     /// The amount as the attempt wrote it.
     pub load_amount: String,
     /// The time as the attempt wrote it.
@@ -31,6 +29,19 @@ pub struct StoredDecision {
     /// What is used of every limit, after the decision.
     pub usage: Vec<LimitUsage>,
 }
+
+/// Verdict of a stored decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The load is accepted.
+    Accepted,
+    /// The load is declined, for these reasons.
+    Declined(DeclineReasons),
+}
+
+/// The codes of the limits that an attempt would have broken: at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclineReasons(Vec<String>);
 
 /// How much of a limit is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +69,38 @@ impl LimitUsage {
     }
 }
 
-impl StoredDecision {
-    /// The decision in terms of these limits. A reason that they do not have is left out.
-    pub fn decision(&self, limits: &Limits) -> Decision {
-        if self.accepted { Decision::Accepted } else { Decision::Declined(limits.with_codes(&self.reasons)) }
+impl Verdict {
+    /// The verdict that these two stored values state. `None` where they contradict each other: a declined load has a
+    /// reason, an accepted one has none.
+    pub fn new(is_accepted: bool, reasons: Vec<String>) -> Option<Verdict> {
+        match (is_accepted, reasons.is_empty()) {
+            (true, true) => Some(Verdict::Accepted),
+            (false, false) => Some(Verdict::Declined(DeclineReasons(reasons))),
+            (true, false) | (false, true) => None,
+        }
+    }
+
+    /// Returns true when the load is accepted.
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self, Verdict::Accepted)
+    }
+
+    /// The codes of the limits that the attempt would have broken: none when it is accepted.
+    pub fn reasons(&self) -> &[String] {
+        match self {
+            Verdict::Accepted => &[],
+            Verdict::Declined(DeclineReasons(codes)) => codes,
+        }
+    }
+}
+
+impl From<Decision<'_>> for Verdict {
+    fn from(decision: Decision<'_>) -> Verdict {
+        match decision {
+            Decision::Accepted => Verdict::Accepted,
+            Decision::Declined(broken) => {
+                Verdict::Declined(DeclineReasons(broken.codes().map(str::to_owned).collect()))
+            }
+        }
     }
 }

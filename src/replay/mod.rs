@@ -176,7 +176,7 @@ impl<'a, 'o, R: Read> MemoryRun<'a, 'o, R> {
         let read = |raw, _| read_pending(raw, &self.identifier);
         let (mut lines, line_count) = if is_lines { read_lines(block, read) } else { (Vec::new(), 0) };
         self.shards.decide(ticket, &mut lines, &self.replay.limits)?;
-        let rendered = RenderedBlock::new(&lines, line_count, &self.replay.limits, self.replay.reasons);
+        let rendered = RenderedBlock::new(&lines, line_count, self.replay.reasons);
         let mut output = self.output.enter(ticket).filter(|output| !output.is_stopped())?;
         let written = match piece {
             Piece::Lines => output.write_block(&rendered),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::domain::{Decision, Limits, LoadAttempt, LoadError};
+use crate::domain::{Decision, LoadAttempt, LoadError};
 use crate::replay::Tally;
 use crate::replay::ledger::{LineOutcome, PendingAttempt};
 use crate::replay::line::{Invalid, Line};
@@ -44,7 +44,7 @@ pub(super) struct RenderedBlock<'b> {
 
 impl<'b> RenderedBlock<'b> {
     /// Renders the decisions of a block of so many lines, and counts them.
-    pub(super) fn new(lines: &'b [Line<'b>], line_count: u64, limits: &Limits, reasons: Reasons) -> RenderedBlock<'b> {
+    pub(super) fn new(lines: &'b [Line<'b>], line_count: u64, reasons: Reasons) -> RenderedBlock<'b> {
         let mut rendered = RenderedBlock { line_count, ..RenderedBlock::default() };
         for line in lines {
             match line {
@@ -52,7 +52,7 @@ impl<'b> RenderedBlock<'b> {
                     let Some(outcome) = *outcome else { continue };
                     rendered.tally.count(outcome);
                     if let LineOutcome::Decided(decision) = outcome {
-                        rendered.write(attempt, decision, limits, reasons);
+                        rendered.write(attempt, decision, reasons);
                     }
                 }
                 Line::Invalid(invalid) => {
@@ -65,9 +65,9 @@ impl<'b> RenderedBlock<'b> {
         rendered
     }
 
-    fn write(&mut self, attempt: &LoadAttempt<'_>, decision: Decision, limits: &Limits, reasons: Reasons) {
+    fn write(&mut self, attempt: &LoadAttempt<'_>, decision: Decision<'_>, reasons: Reasons) {
         let (id, customer_id) = (attempt.id.as_str(), attempt.customer_id.as_str());
-        let reasons = reasons.named(decision.reasons().codes(limits));
+        let reasons = reasons.named(decision.codes());
         write_decision(&mut self.decisions, id, customer_id, decision.is_accepted(), reasons);
     }
 }

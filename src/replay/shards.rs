@@ -1,4 +1,4 @@
-//! All customers' ledgers, dealt out to stripes, each of which one thread uses at a time.
+//! All customers' ledgers, dealt out to shards, each of which one thread uses at a time.
 
 use std::iter::repeat_n;
 
@@ -7,43 +7,43 @@ use crate::replay::ledger::{Identity, Ledger, PendingAttempt};
 use crate::replay::line::Line;
 use crate::replay::ticket_lock::TicketLock;
 
-/// How many stripes there are: so many that threads seldom meet in one, and that one stripe's tables are a small part
+/// How many shards there are: so many that threads seldom meet in one, and that one shard's tables are a small part
 /// of the memory.
-const STRIPES: u32 = 64;
+const SHARDS: u32 = 64;
 
 /// The ledgers.
 #[derive(Debug)]
 pub(super) struct Shards {
     ledgers: Vec<TicketLock<Ledger>>,
-    /// Which stripe a customer is dealt to, by a draw. The last stripe gets twice as many customers as the first: a
+    /// Which shard a customer is dealt to, by a draw. The last shard gets twice as many customers as the first: a
     /// table doubles when it is full, and so they do not all double at the same time.
-    stripe_by_draw: Vec<usize>,
+    shard_by_draw: Vec<usize>,
     draws: u32,
 }
 
 impl Shards {
     pub(super) fn new() -> Shards {
-        let shares = (STRIPES..).zip(0..).take(STRIPES as usize);
-        let stripe_by_draw: Vec<usize> = shares.flat_map(|(share, shard)| repeat_n(shard, share as usize)).collect();
+        let shares = (SHARDS..).zip(0..).take(SHARDS as usize);
+        let shard_by_draw: Vec<usize> = shares.flat_map(|(share, shard)| repeat_n(shard, share as usize)).collect();
         Shards {
-            ledgers: (0..STRIPES).map(|_| TicketLock::new(Ledger::default())).collect(),
-            draws: u32::try_from(stripe_by_draw.len()).unwrap_or(u32::MAX),
-            stripe_by_draw,
+            ledgers: (0..SHARDS).map(|_| TicketLock::new(Ledger::default())).collect(),
+            draws: u32::try_from(shard_by_draw.len()).unwrap_or(u32::MAX),
+            shard_by_draw,
         }
     }
 
-    /// Passes through every stripe in the ticket's turn, and decides there the attempts of the stripe's customers.
-    /// None when the stripes have been closed.
-    pub(super) fn decide(&self, ticket: u64, lines: &mut [Line<'_>], limits: &Limits) -> Option<()> {
-        let mut by_stripe: Vec<Vec<&mut PendingAttempt<'_>>> = self.ledgers.iter().map(|_| Vec::new()).collect();
+    /// Passes through every shard in the ticket's turn, and decides there the attempts of the shard's customers.
+    /// None when the shards have been closed.
+    pub(super) fn decide<'b>(&self, ticket: u64, lines: &mut [Line<'b>], limits: &'b Limits) -> Option<()> {
+        let mut by_shard: Vec<Vec<&mut PendingAttempt<'b>>> = self.ledgers.iter().map(|_| Vec::new()).collect();
         for line in lines {
             if let Line::Valid(pending) = line
-                && let Some(attempts) = self.shard(pending.identity).and_then(|shard| by_stripe.get_mut(shard))
+                && let Some(attempts) = self.shard(pending.identity).and_then(|shard| by_shard.get_mut(shard))
             {
                 attempts.push(pending);
             }
         }
-        for (ledger, mut attempts) in self.ledgers.iter().zip(by_stripe) {
+        for (ledger, mut attempts) in self.ledgers.iter().zip(by_shard) {
             ledger.enter(ticket)?.decide(limits, &mut attempts);
         }
         Some(())
@@ -55,6 +55,6 @@ impl Shards {
     }
 
     fn shard(&self, identity: Identity) -> Option<usize> {
-        self.stripe_by_draw.get(identity.draw_by_customer(self.draws) as usize).copied()
+        self.shard_by_draw.get(identity.draw_by_customer(self.draws) as usize).copied()
     }
 }

@@ -16,7 +16,6 @@ use crate::deciding::{Clock, Store};
 use crate::deciding::{Decider, Delivery, Group, GroupResult, Outcome, Undecided};
 use crate::replay::Manifest;
 use crate::replay::flow::Flow;
-use crate::replay::ledger;
 use crate::replay::line::{Invalid, Line};
 use crate::replay::output::{RenderedBlock, ReplayOutput};
 use crate::replay::verify::{Lines, Verified, Verifier};
@@ -116,7 +115,7 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
             Outcome::Decided(record) | Outcome::Redelivered { record, is_same_message: true } => record,
             // One that another door has not published yet: it is not this door's to publish.
             Outcome::Redelivered { is_same_message: false, .. } | Outcome::Ignored { .. } => {
-                rendered.tally.count(ledger::LineOutcome::Ignored);
+                rendered.tally.ignored += 1;
                 return Ok(());
             }
         };
@@ -125,10 +124,10 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
             return Err(ReplayError::InputChanged { first_line: line, last_line: line });
         }
         let decision = &record.decision;
-        rendered.tally.count(ledger::LineOutcome::Decided(decision.decision(&self.decider.limits)));
-        let reasons = self.reasons.named(decision.reasons.iter().map(String::as_str));
+        rendered.tally.count_decided(decision.verdict.is_accepted(), decision.verdict.reasons());
+        let reasons = self.reasons.named(decision.verdict.reasons().iter().map(String::as_str));
         let (id, customer_id) = (&decision.key.event_id, &decision.key.customer_id);
-        write_decision(&mut rendered.decisions, id, customer_id, decision.accepted, reasons);
+        write_decision(&mut rendered.decisions, id, customer_id, decision.verdict.is_accepted(), reasons);
         Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! How many attempts came to what.
 
-use crate::domain::{Decision, LIMITS_MAX, LimitSet, Limits};
+use std::collections::BTreeMap;
+
+use crate::domain::{Limit, Limits};
 use crate::replay::ledger::LineOutcome;
 
 /// Counts of attempts by outcome. Every attempt is accepted, declined, ignored or invalid.
@@ -14,16 +16,28 @@ pub struct Tally {
     pub ignored: u64,
     /// Not decided: no valid load attempt.
     pub invalid: u64,
-    declined_by_limit: [u64; LIMITS_MAX],
+    /// Declined attempts by the code of a limit that they would have broken.
+    declined_by_code: BTreeMap<String, u64>,
 }
 
 impl Tally {
     /// Counts a valid attempt.
-    pub fn count(&mut self, outcome: LineOutcome) {
+    pub fn count(&mut self, outcome: LineOutcome<'_>) {
         match outcome {
-            LineOutcome::Decided(Decision::Accepted) => self.accepted += 1,
-            LineOutcome::Decided(Decision::Declined(broken)) => self.count_declined(broken),
+            LineOutcome::Decided(decision) => self.count_decided(decision.is_accepted(), decision.codes()),
             LineOutcome::Ignored => self.ignored += 1,
+        }
+    }
+
+    /// Counts a decision with its reasons.
+    pub fn count_decided<C: AsRef<str>>(&mut self, is_accepted: bool, reasons: impl IntoIterator<Item = C>) {
+        if is_accepted {
+            self.accepted += 1;
+            return;
+        }
+        self.declined += 1;
+        for code in reasons {
+            self.add_declined(code.as_ref(), 1);
         }
     }
 
@@ -32,10 +46,10 @@ impl Tally {
         self.invalid += 1;
     }
 
-    fn count_declined(&mut self, broken: LimitSet) {
-        self.declined += 1;
-        for (place, count) in self.declined_by_limit.iter_mut().enumerate() {
-            *count += u64::from(broken.contains(place));
+    fn add_declined(&mut self, code: &str, more: u64) {
+        match self.declined_by_code.get_mut(code) {
+            Some(count) => *count += more,
+            None => drop(self.declined_by_code.insert(code.to_owned(), more)),
         }
     }
 
@@ -45,8 +59,8 @@ impl Tally {
         self.declined += other.declined;
         self.ignored += other.ignored;
         self.invalid += other.invalid;
-        for (sum, count) in self.declined_by_limit.iter_mut().zip(other.declined_by_limit) {
-            *sum += count;
+        for (code, count) in &other.declined_by_code {
+            self.add_declined(code, *count);
         }
     }
 
@@ -57,6 +71,8 @@ impl Tally {
 
     /// How often each limit declined an attempt, in the order of the limits. One attempt may break several.
     pub fn declined_by_reason<'l>(&self, limits: &'l Limits) -> impl Iterator<Item = (&'l str, u64)> {
-        limits.iter().map(|limit| limit.code.as_str()).zip(self.declined_by_limit)
+        limits
+            .iter()
+            .map(|Limit { code, .. }| (code.as_str(), self.declined_by_code.get(code).copied().unwrap_or_default()))
     }
 }

@@ -30,8 +30,8 @@ pub fn decision_message(decision: &StoredDecision) -> String {
     let message = Message {
         id: &decision.key.event_id,
         customer_id: &decision.key.customer_id,
-        accepted: decision.accepted,
-        reasons: &decision.reasons,
+        accepted: decision.verdict.is_accepted(),
+        reasons: decision.verdict.reasons(),
         load_amount: &decision.load_amount,
         time: &decision.time,
         decided_at: decision.decided_at.to_rfc3339_opts(SecondsFormat::Millis, true),

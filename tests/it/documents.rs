@@ -1,4 +1,4 @@
-//! Holds docs/LOGGING.md to the metrics and the log events of the code.
+//! Compares the documents with the code: metrics, log events, paths.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -53,4 +53,20 @@ fn the_documentation_lists_every_log_event_and_no_other() {
     let events = LOGGING.split("\n## Metrics\n").next().unwrap();
     let listed = all(r"(?m)^\| ``?(.+?) ?``? \| (?:ERROR|WARN|INFO) \|", events);
     assert_eq!(listed, written);
+}
+
+#[test]
+fn every_path_in_a_document_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let top = ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"].map(|name| root.join(name));
+    let mut checked = 0;
+    for page in pages.chain(top).filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        for path in all(r"`((?:src|tests|tools|benches|fuzz|events|docs)/[a-z0-9_./-]+)`", &text) {
+            assert!(root.join(&path).exists(), "{} names {path}, which does not exist", page.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "only {checked} paths were found");
 }

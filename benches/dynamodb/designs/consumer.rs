@@ -55,7 +55,7 @@ struct Anything(Mutex<Vec<Decision>>);
 impl Publisher for Anything {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<std::result::Result<(), QueueError>> {
         let mut published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        published.extend(decisions.iter().map(|decision| (decision.key.clone(), decision.accepted)));
+        published.extend(decisions.iter().map(|decision| (decision.key.clone(), decision.verdict.is_accepted())));
         vec![Ok(()); decisions.len()]
     }
 

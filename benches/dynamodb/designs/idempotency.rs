@@ -67,7 +67,7 @@ impl Idempotency {
         let plan =
             self.0.plan(delivery, &Snapshot { usage: [(delivery.week(), Ok(row))].into(), ..Snapshot::default() })?;
         let Some(record) = plan.outcomes.first().and_then(Outcome::record) else { return Ok(vec![]) };
-        if record.decision.accepted != is_counted {
+        if record.decision.verdict.is_accepted() != is_counted {
             return Err(Error::other(format!("the condition and the rule disagree about {:?}", record.decision)));
         }
         self.complete(delivery, record).await?;

@@ -109,5 +109,5 @@ fn number(number: impl Into<i128>) -> AttributeValue {
 /// What is published for a plan of one delivery.
 fn published(plan: &Plan) -> Vec<Decision> {
     let records = plan.outcomes.iter().filter_map(Outcome::record);
-    records.map(|record| (record.decision.key.clone(), record.decision.accepted)).collect()
+    records.map(|record| (record.decision.key.clone(), record.decision.verdict.is_accepted())).collect()
 }

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, M, N, S};
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 
 use crate::deciding::{Cause, CorrelationRecord, Publication, StoreError, UsageKey, UsageRow};
-use crate::domain::{Cents, DayUsage, EventKey, LimitUsage, StoredDecision, WeekUsage};
+use crate::domain::{Cents, DayUsage, EventKey, LimitUsage, StoredDecision, Verdict, WeekUsage};
 
 /// An item.
 pub type Item = HashMap<String, AttributeValue>;
@@ -49,8 +49,8 @@ pub fn from_record(record: &CorrelationRecord) -> Item {
     let decision = &record.decision;
     let mut attributes = event_key(&decision.key);
     attributes.extend(item([
-        (ACCEPTED, Bool(decision.accepted)),
-        (REASONS, L(decision.reasons.iter().cloned().map(S).collect())),
+        (ACCEPTED, Bool(decision.verdict.is_accepted())),
+        (REASONS, L(decision.verdict.reasons().iter().cloned().map(S).collect())),
         (LOAD_AMOUNT, S(decision.load_amount.clone())),
         (TIME, S(decision.time.clone())),
         (DECIDED_AT, S(decision.decided_at.to_rfc3339_opts(SecondsFormat::Millis, true))),
@@ -83,11 +83,12 @@ pub fn from_days(usage: &WeekUsage) -> AttributeValue {
 /// [`StoreError::Corrupt`] with the first attribute that is missing or cannot be understood.
 pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreError> {
     let reader = Reader { item, table, range: EVENT_ID };
-    let strings = |values: &[AttributeValue]| values.iter().map(|value| value.as_s().ok().cloned()).collect();
+    let strings =
+        |values: &[AttributeValue]| values.iter().map(|value| value.as_s().ok().cloned()).collect::<Option<Vec<_>>>();
+    let is_accepted = reader.get(ACCEPTED, |value| value.as_bool().ok().copied())?;
     let decision = StoredDecision {
         key: EventKey { customer_id: reader.string(CUSTOMER_ID)?, event_id: reader.string(EVENT_ID)? },
-        accepted: reader.get(ACCEPTED, |value| value.as_bool().ok().copied())?,
-        reasons: reader.get(REASONS, |value| strings(value.as_l().ok()?))?,
+        verdict: reader.get(REASONS, |value| Verdict::new(is_accepted, strings(value.as_l().ok()?)?))?,
         load_amount: reader.string(LOAD_AMOUNT)?,
         time: reader.string(TIME)?,
         decided_at: reader.get(DECIDED_AT, |value| value.as_s().ok()?.parse::<DateTime<Utc>>().ok())?.trunc_subsecs(3),
@@ -98,7 +99,7 @@ pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreErr
         decision,
         message_id: reader.string(MESSAGE_ID)?,
         fingerprint: reader.string(FINGERPRINT)?,
-        publication: publication(&item),
+        publication: publication(item),
         // An instant beyond all calendars never comes; one before them has passed.
         expires_at: DateTime::from_timestamp(expires_at_s, 0).unwrap_or(match expires_at_s {
             ..0 => DateTime::<Utc>::MIN_UTC,

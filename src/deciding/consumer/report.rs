@@ -66,12 +66,12 @@ impl BatchReport {
     }
 
     fn count_decided(&mut self, decision: &StoredDecision) {
-        if decision.accepted {
+        if decision.verdict.is_accepted() {
             self.accepted += 1;
             return;
         }
         self.declined += 1;
-        for reason in &decision.reasons {
+        for reason in decision.verdict.reasons() {
             *self.declined_by_reason.entry(reason.clone()).or_default() += 1;
         }
     }

@@ -44,9 +44,9 @@ pub const CALENDAR_WEEK_BYTES_MAX: u64 = 384;
 
 /// What became of a valid load attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineOutcome {
+pub enum LineOutcome<'l> {
     /// It was decided, now and for good.
-    Decided(Decision),
+    Decided(Decision<'l>),
     /// Its event had been decided before: no decision, no change.
     Ignored,
 }
@@ -72,7 +72,7 @@ pub struct PendingAttempt<'a> {
     /// Its customer and event.
     pub identity: Identity,
     /// What became of it. None until it has been decided.
-    pub outcome: Option<LineOutcome>,
+    pub outcome: Option<LineOutcome<'a>>,
 }
 
 impl Ledger {
@@ -81,7 +81,7 @@ impl Ledger {
     ///
     /// Every attempt needs several places in memory that no cache is likely to hold. The first pass needs them in short
     /// rounds that do not wait for one another, so that the processor fetches many places at once; the others find them there.
-    pub fn decide(&mut self, limits: &Limits, attempts: &mut [&mut PendingAttempt<'_>]) {
+    pub fn decide<'a>(&mut self, limits: &'a Limits, attempts: &mut [&mut PendingAttempt<'a>]) {
         self.touch(attempts);
         for pending in &mut *attempts {
             if !self.remember(pending.identity.event) {
@@ -130,7 +130,7 @@ impl<'a> PendingAttempt<'a> {
         PendingAttempt { day, week: day.week(), attempt, identity, outcome: None }
     }
 
-    fn decide(&self, limits: &Limits, table: &mut WeekTable, wide: &mut WideWeeks) -> Decision {
+    fn decide<'l>(&self, limits: &'l Limits, table: &mut WeekTable, wide: &mut WideWeeks) -> Decision<'l> {
         let mut decision = Decision::Accepted;
         table.change(wide, self.identity.customer, self.day.days_since_monday(), |usage| {
             let after;

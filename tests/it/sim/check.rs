@@ -10,7 +10,7 @@ use loadgate::wire::decision_message;
 
 use super::consumers::REPLAY;
 use super::world::{Counts, State, TROUBLED, World};
-use crate::oracle;
+use crate::support::oracle;
 
 /// How long after its commit a decision of a healthy customer is published at the latest.
 const PUBLISHED_WITHIN: TimeDelta = TimeDelta::seconds(1);
@@ -103,15 +103,15 @@ fn decisions_are_the_oracle_s(state: &State) -> Result<(), String> {
         for (record, expected) in records.iter().zip(expected) {
             let (decision, expected) = (&record.decision, expected.unwrap());
             let used: Vec<u128> = decision.usage.iter().map(|usage| usage.used.into()).collect();
-            let is_right = decision.accepted == expected.reasons.is_empty()
-                && decision.accepted == decision.reasons.is_empty()
-                && decision.reasons.iter().all(|reason| expected.reasons.contains(reason))
+            let is_right = decision.verdict.is_accepted() == expected.reasons.is_empty()
+                && decision.verdict.is_accepted() == decision.verdict.reasons().is_empty()
+                && decision.verdict.reasons().iter().all(|reason| expected.reasons.contains(reason))
                 && used.iter().zip(&expected.used).all(|(used, expected)| used <= expected);
             // A decline needs no row to stand as it was read: usage only grows. Between read and commit, another writer may
             // have used up one more limit, which the decline then does not name.
-            let is_exact = decision.reasons == expected.reasons && used == expected.used;
+            let is_exact = decision.verdict.reasons() == expected.reasons && used == expected.used;
             let may_lag = is_contended || is_read_half_applied(state, decision);
-            if !is_right || !(is_exact || may_lag && !decision.accepted) {
+            if !is_right || !(is_exact || may_lag && !decision.verdict.is_accepted()) {
                 return Err(format!("the oracle says {expected:?} of {decision:?}"));
             }
         }
@@ -127,7 +127,7 @@ fn is_read_half_applied(state: &State, decision: &StoredDecision) -> bool {
 }
 
 fn usage_is_the_sum_of_accepted_loads(state: &State) -> Result<(), String> {
-    let accepted = state.tables.committed().filter(|record| record.decision.accepted);
+    let accepted = state.tables.committed().filter(|record| record.decision.verdict.is_accepted());
     let expected: u64 = accepted.map(|record| oracle::cents(&record.decision.load_amount).unwrap()).sum();
     let days = state.tables.usage.values().flat_map(|row| *row.item.usage.days());
     let stored: u64 = days.map(|day| day.amount.get()).sum();

@@ -15,7 +15,7 @@ use loadgate::runtime::worker::{Settings, Worker, WorkerObserver};
 use loadgate::wire::read_attempt;
 use tokio::task::JoinHandle;
 
-use super::ports::{SimInbox, SimQueues, Which};
+use super::ports::{SimPublisher, SimReceiver, Which};
 use super::queue::Message;
 use super::store::SimStore;
 use super::world::{SkewedClock, State, World, event_of};
@@ -108,7 +108,7 @@ async fn invoke(world: &Arc<World>, decider: &Decider<SimStore, SkewedClock>, ba
     let actor = decider.store.actor.clone();
     let invocation = Arc::new(Invocation { owners, ..Invocation::default() });
     let queues =
-        SimQueues { world: Arc::clone(world), actor: actor.clone(), invocation: Some(Arc::clone(&invocation)) };
+        SimPublisher { world: Arc::clone(world), actor: actor.clone(), invocation: Some(Arc::clone(&invocation)) };
     let store = SimStore { world: Arc::clone(world), actor: actor.clone(), invocation: Some(Arc::clone(&invocation)) };
     let begun = world.state().now();
     let consumer = Consumer { decider: Decider { store, ..decider.clone() }, publisher: queues };
@@ -143,8 +143,8 @@ async fn invoke(world: &Arc<World>, decider: &Decider<SimStore, SkewedClock>, ba
 }
 
 fn record(message: &Message) -> SqsMessage {
-    let mut record = crate::consumer::world::raw(&message.id, &message.group, &message.body);
-    record = crate::consumer::world::received(record, message.receive_count);
+    let mut record = crate::support::consumer_world::raw(&message.id, &message.group, &message.body);
+    record = crate::support::consumer_world::received(record, message.receive_count);
     record.attributes.insert("MessageDeduplicationId".to_owned(), message.deduplication_id.clone());
     record
 }
@@ -171,8 +171,8 @@ async fn work_for_ever(world: Arc<World>, actor: String) {
             let (stop_after_s, pause_ms) = (rng.u64(5..600), rng.u64(..5_000));
             (settings, stop_after_s, Duration::from_millis(kill_after_ms), Duration::from_millis(pause_ms))
         };
-        let queues = SimQueues { world: Arc::clone(&world), actor: actor.clone(), invocation: None };
-        let receiver = SimInbox { world: Arc::clone(&world), actor: actor.clone(), which: Which::Input };
+        let queues = SimPublisher { world: Arc::clone(&world), actor: actor.clone(), invocation: None };
+        let receiver = SimReceiver { world: Arc::clone(&world), actor: actor.clone(), which: Which::Input };
         let consumer = Consumer { decider: decider.clone(), publisher: queues };
         let worker = Arc::new(Worker { consumer, receiver, settings });
         let stop = tokio::time::sleep(Duration::from_secs(stop_after));

@@ -11,7 +11,7 @@ use loadgate::redrive::Redriver;
 use loadgate::redrive::{Archive, Mode, Redrive};
 
 use super::consumers::clock;
-use super::ports::{SimInbox, SimOutbox, SimQueues, Which};
+use super::ports::{SimPublisher, SimReceiver, SimSender, Which};
 use super::store::SimStore;
 use super::world::World;
 
@@ -79,11 +79,11 @@ async fn redrive(world: &Arc<World>) {
     let actor = OPERATOR.to_owned();
     let redriver = Redriver {
         store: SimStore { world: Arc::clone(world), actor: actor.clone(), invocation: None },
-        publisher: SimQueues { world: Arc::clone(world), actor: actor.clone(), invocation: None },
+        publisher: SimPublisher { world: Arc::clone(world), actor: actor.clone(), invocation: None },
         clock: clock(world, OPERATOR),
-        input: SimOutbox(Arc::clone(world)),
+        input: SimSender(Arc::clone(world)),
     };
-    let letters = SimInbox { world: Arc::clone(world), actor, which: Which::DeadLetters };
+    let letters = SimReceiver { world: Arc::clone(world), actor, which: Which::DeadLetters };
     let mut archive = SimArchive(Arc::clone(world));
     let archive = with_archive.then_some(&mut archive as &mut dyn Archive);
     let redrive = Redrive { redriver, letters, letters_max };

@@ -52,7 +52,7 @@ impl DecisionsQueue {
 
 /// The queues that decisions and invalid input go to.
 #[derive(Clone)]
-pub struct SimQueues {
+pub struct SimPublisher {
     pub world: Arc<World>,
     /// Who publishes.
     pub actor: String,
@@ -60,7 +60,7 @@ pub struct SimQueues {
     pub invocation: Option<Arc<Invocation>>,
 }
 
-impl Publisher for SimQueues {
+impl Publisher for SimPublisher {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
         let customers: BTreeSet<&str> = decisions.iter().map(|decision| decision.key.customer_id.as_str()).collect();
         assert!(decisions.len() <= 10 && customers.len() == decisions.len(), "{decisions:?}");
@@ -117,7 +117,7 @@ impl Publisher for SimQueues {
     }
 }
 
-impl SimQueues {
+impl SimPublisher {
     /// A decision is published for the message that brought its event, or because it was not known to be published; never
     /// for a duplicate.
     fn watch(&self, state: &mut State, decision: &StoredDecision) {
@@ -168,14 +168,14 @@ pub enum Which {
 
 /// A queue that messages are taken from.
 #[derive(Clone)]
-pub struct SimInbox {
+pub struct SimReceiver {
     pub world: Arc<World>,
     /// Who receives.
     pub actor: String,
     pub which: Which,
 }
 
-impl SimInbox {
+impl SimReceiver {
     /// Goes to the queue and back. The request may be lost, or its answer.
     async fn ask<T: Default>(
         &self,
@@ -219,7 +219,7 @@ impl SimInbox {
     }
 }
 
-impl Receiver for SimInbox {
+impl Receiver for SimReceiver {
     async fn receive(
         &self,
         max: usize,
@@ -267,9 +267,9 @@ fn received_as(message: Message) -> Received {
 
 /// The input queue, to which messages are sent back.
 #[derive(Clone)]
-pub struct SimOutbox(pub Arc<World>);
+pub struct SimSender(pub Arc<World>);
 
-impl Sender for SimOutbox {
+impl Sender for SimSender {
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
         for Outgoing { group_id, deduplication_id, body } in messages {
             let mut rng = self.0.state().draw("operator", &format!("send {deduplication_id}"));

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::ports::{DecisionsQueue, Which};
 use super::queue::{Fifo, Message, New};
 use super::store::Tables;
-use crate::oracle;
+use crate::support::oracle;
 
 /// A mechanism that is broken on purpose, to see that it is found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

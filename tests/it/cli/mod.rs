@@ -1,0 +1,11 @@
+//! The command line: real processes, their files, streams and exit codes.
+
+mod bad_files;
+mod bad_input;
+mod generate;
+mod quick_build;
+mod redrive;
+mod replay;
+mod store;
+mod streams;
+mod worker;

@@ -1,0 +1,9 @@
+//! The exactly-once protocol, over stores and queues that fail on purpose.
+
+mod concurrency;
+mod consumer;
+mod items;
+mod messages;
+mod store_capacity;
+mod store_contract;
+mod worker;

@@ -1,0 +1,235 @@
+//! What every store keeps to: the one in memory, Amazon's DynamoDB Local, and the embedded one.
+
+use crate::support::records::{at, event, now, put, record};
+use chrono::TimeDelta;
+use loadgate::adapters::MemoryStore;
+use loadgate::deciding::{
+    Commit, Consistency, CorrelationRecord, Lookup, Publication, PublicationChange, Store, StoreError, UsageChange,
+    UsageCheck, UsageKey, UsageRow, Writes,
+};
+use loadgate::domain::{Cents, Day, DayUsage, StoredDecision, Verdict, Week, WeekUsage};
+
+use crate::support::cloud::Fresh;
+
+macro_rules! on_every_store {
+    ($($case:ident),* $(,)?) => {
+        mod memory {
+            use super::*;
+            $(#[tokio::test] async fn $case() { super::$case(&MemoryStore::default()).await; })*
+        }
+        mod dynamodb_local {
+            use super::*;
+            $(#[tokio::test] #[ignore = "needs `make tools`; `make test` runs it"] async fn $case() { super::$case(&Fresh::in_dynamodb_local().await.store).await; })*
+        }
+        mod embedded {
+            use super::*;
+            $(#[tokio::test] async fn $case() { super::$case(&Fresh::embedded().await.store).await; })*
+        }
+    };
+}
+
+on_every_store![
+    nothing_is_found_where_nothing_is,
+    what_was_committed_is_read,
+    a_second_record_of_an_event_is_refused_with_everything_else_of_its_commit,
+    a_second_record_of_an_event_is_refused_where_no_usage_changes_too,
+    a_row_that_was_changed_since_is_not_overwritten,
+    a_row_that_a_decision_relies_on_has_to_stand,
+    an_expired_record_counts_as_absent_to_the_second,
+    a_commit_made_twice_counts_once,
+    a_mark_is_set_and_cleared_and_nothing_else_changes,
+    a_record_that_another_message_wrote_later_is_not_marked,
+    any_number_of_keys_is_read,
+    of_many_writers_one_wins,
+];
+
+fn week() -> Week {
+    Day::of(at("2018-12-31T00:00:00Z")).week()
+}
+
+fn usage(amount: u64) -> WeekUsage {
+    let mut usage = WeekUsage::default();
+    usage.set_day(0, DayUsage { amount: Cents::new(amount), count: 1 });
+    usage.set_day(6, DayUsage { amount: Cents::new(u64::MAX), count: u32::MAX });
+    usage
+}
+
+fn commit(ids: &[&str], before: UsageRow, after: WeekUsage) -> Commit {
+    let usage = vec![UsageChange { week: week(), before, after }];
+    transaction(ids.iter().map(|id| record(id)).collect(), usage, vec![])
+}
+
+fn transaction(records: Vec<CorrelationRecord>, usage: Vec<UsageChange>, checks: Vec<UsageCheck>) -> Commit {
+    let writes = Writes::Transaction { records, usage, checks };
+    Commit { customer_id: "528".to_owned(), writes, now: now() }
+}
+
+async fn read_record(store: &impl Store, id: &str) -> Option<CorrelationRecord> {
+    let lookup = Lookup { events: [event(id)].into(), ..Lookup::default() };
+    let mut snapshot = store.read(&lookup, Consistency::Strong).await.unwrap();
+    snapshot.records.remove(&event(id)).map(Result::unwrap)
+}
+
+async fn read_row(store: &impl Store) -> Option<UsageRow> {
+    let key = UsageKey { customer_id: "528".to_owned(), week: week() };
+    let lookup = Lookup { weeks: [key.clone()].into(), ..Lookup::default() };
+    let mut snapshot = store.read(&lookup, Consistency::Strong).await.unwrap();
+    snapshot.usage.remove(&key).map(Result::unwrap)
+}
+
+fn assert_conflict<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
+    assert!(matches!(result, Err(StoreError::Conflict(_))), "{result:?}");
+}
+
+async fn nothing_is_found_where_nothing_is(store: &impl Store) {
+    assert_eq!(read_record(store, "1").await, None);
+    assert_eq!(read_row(store).await, None);
+    let snapshot = store.read(&Lookup::default(), Consistency::Eventual).await.unwrap();
+    assert!(snapshot.records.is_empty() && snapshot.usage.is_empty());
+}
+
+async fn what_was_committed_is_read(store: &impl Store) {
+    store.commit(&commit(&["1", "2"], UsageRow::default(), usage(5))).await.unwrap();
+    assert_eq!(read_record(store, "1").await, Some(record("1")));
+    assert_eq!(read_record(store, "2").await, Some(record("2")));
+    let row = UsageRow { usage: usage(5), version: 1 };
+    assert_eq!(read_row(store).await, Some(row));
+
+    let accepted = CorrelationRecord {
+        decision: StoredDecision { verdict: Verdict::Accepted, usage: vec![], ..record("3").decision },
+        publication: Publication::Pending,
+        ..record("3")
+    };
+    let next = transaction(vec![accepted.clone()], commit(&[], row, usage(7)).usage().to_vec(), vec![]);
+    store.commit(&next).await.unwrap();
+    assert_eq!(read_record(store, "3").await, Some(accepted));
+    assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(7), version: 2 }));
+}
+
+async fn a_second_record_of_an_event_is_refused_with_everything_else_of_its_commit(store: &impl Store) {
+    store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
+    let row = read_row(store).await.unwrap();
+    let other = CorrelationRecord { message_id: "another".to_owned(), ..record("1") };
+    let second = transaction(vec![record("2"), other], commit(&[], row, usage(9)).usage().to_vec(), vec![]);
+    assert_conflict(&store.commit(&second).await);
+    assert_eq!(read_record(store, "1").await, Some(record("1")));
+    assert_eq!(read_record(store, "2").await, None);
+    assert_eq!(read_row(store).await, Some(row));
+}
+
+async fn a_second_record_of_an_event_is_refused_where_no_usage_changes_too(store: &impl Store) {
+    let declines = |records| transaction(records, vec![], vec![]);
+    store.commit(&put(record("1"))).await.unwrap();
+    let other = CorrelationRecord { message_id: "another".to_owned(), ..record("1") };
+    assert_conflict(&store.commit(&put(other.clone())).await);
+    assert_conflict(&store.commit(&declines(vec![record("2"), other, record("3")])).await);
+    assert_eq!(read_record(store, "1").await, Some(record("1")));
+    assert_eq!(read_record(store, "2").await, None, "all or nothing");
+    assert_eq!(read_record(store, "3").await, None);
+    assert_eq!(read_row(store).await, None);
+    store.commit(&declines(vec![record("2"), record("3")])).await.unwrap();
+    assert_eq!(read_record(store, "2").await, Some(record("2")));
+    assert_eq!(read_record(store, "3").await, Some(record("3")));
+}
+
+async fn a_row_that_a_decision_relies_on_has_to_stand(store: &impl Store) {
+    let relying_on = |id, version| transaction(vec![record(id)], vec![], vec![UsageCheck { week: week(), version }]);
+    store.commit(&relying_on("1", 0)).await.unwrap();
+    assert_eq!(read_row(store).await, None);
+    assert_conflict(&store.commit(&relying_on("2", 1)).await);
+    store.commit(&commit(&["3"], UsageRow::default(), usage(5))).await.unwrap();
+    assert_conflict(&store.commit(&relying_on("4", 0)).await);
+    store.commit(&relying_on("5", 1)).await.unwrap();
+    assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(5), version: 1 }));
+    for (id, is_stored) in [("1", true), ("2", false), ("3", true), ("4", false), ("5", true)] {
+        assert_eq!(read_record(store, id).await.is_some(), is_stored, "{id}");
+    }
+}
+
+async fn a_row_that_was_changed_since_is_not_overwritten(store: &impl Store) {
+    store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
+    let first = read_row(store).await.unwrap();
+    assert_conflict(&store.commit(&commit(&["2"], UsageRow::default(), usage(6))).await);
+    store.commit(&commit(&["3"], first, usage(7))).await.unwrap();
+    assert_conflict(&store.commit(&commit(&["4"], first, usage(8))).await);
+    let ahead = UsageRow { version: 9, ..first };
+    assert_conflict(&store.commit(&commit(&["5"], ahead, usage(8))).await);
+    assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(7), version: 2 }));
+    for id in ["2", "4", "5"] {
+        assert_eq!(read_record(store, id).await, None);
+    }
+}
+
+async fn an_expired_record_counts_as_absent_to_the_second(store: &impl Store) {
+    store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
+    let expires_at = record("1").expires_at;
+    let again = |now| {
+        let again = CorrelationRecord { message_id: "another".to_owned(), ..record("1") };
+        Commit { now, ..put(again) }
+    };
+    assert_conflict(&store.commit(&again(expires_at - TimeDelta::milliseconds(1))).await);
+    store.commit(&again(expires_at)).await.unwrap();
+    assert_eq!(read_record(store, "1").await.unwrap().message_id, "another");
+}
+
+async fn a_commit_made_twice_counts_once(store: &impl Store) {
+    let commit = commit(&["1"], UsageRow::default(), usage(5));
+    for commit in [&commit, &put(record("2"))] {
+        store.commit(commit).await.unwrap();
+        store.commit(commit).await.expect("its own record stands in the way");
+    }
+    assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(5), version: 1 }));
+    // Another message's record of the same event, and the same message's of another moment, are none of its own.
+    let later = CorrelationRecord {
+        decision: StoredDecision { decided_at: now() + TimeDelta::milliseconds(1), ..record("2").decision },
+        ..record("2")
+    };
+    assert_conflict(&store.commit(&put(later)).await);
+}
+
+async fn a_mark_is_set_and_cleared_and_nothing_else_changes(store: &impl Store) {
+    store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
+    let expires_at = at("2126-01-22T10:00:00Z");
+    let pending = CorrelationRecord { publication: Publication::Pending, expires_at, ..record("1") };
+    // Of what is given, only the mark and the expiry are taken over.
+    let given = CorrelationRecord { fingerprint: "other".to_owned(), ..pending.clone() };
+    store.set_publication(&given).await.unwrap();
+    assert_eq!(read_record(store, "1").await, Some(pending));
+    store.set_publication(&record("1")).await.unwrap();
+    assert_eq!(read_record(store, "1").await, Some(record("1")));
+}
+
+async fn a_record_that_another_message_wrote_later_is_not_marked(store: &impl Store) {
+    assert_eq!(store.set_publication(&record("1")).await.unwrap(), PublicationChange::Superseded);
+    assert_eq!(read_record(store, "1").await, None);
+    store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
+    let other =
+        CorrelationRecord { message_id: "another".to_owned(), publication: Publication::Pending, ..record("1") };
+    assert_eq!(store.set_publication(&other).await.unwrap(), PublicationChange::Superseded);
+    assert_eq!(read_record(store, "1").await, Some(record("1")));
+}
+
+async fn any_number_of_keys_is_read(store: &impl Store) {
+    let ids: Vec<String> = (0..250).map(|id| id.to_string()).collect();
+    for ids in ids.chunks(90) {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let row = read_row(store).await.unwrap_or_default();
+        store.commit(&commit(&ids, row, usage(5))).await.unwrap();
+    }
+    let events = ids.iter().map(|id| event(id)).chain([event("absent")]).collect();
+    let weeks = [UsageKey { customer_id: "528".to_owned(), week: week() }].into();
+    let snapshot = store.read(&Lookup { events, weeks }, Consistency::Eventual).await.unwrap();
+    let missing: Vec<&String> = ids.iter().filter(|id| !snapshot.records.contains_key(&event(id))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(snapshot.usage.len(), 1);
+    for (key, found) in snapshot.records {
+        assert_eq!(found.unwrap(), record(&key.event_id));
+    }
+}
+
+async fn of_many_writers_one_wins(store: &impl Store) {
+    let commits: Vec<Commit> = (0..8).map(|id| commit(&[&id.to_string()], UsageRow::default(), usage(id))).collect();
+    let results = futures_util::future::join_all(commits.iter().map(|commit| store.commit(commit))).await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
+    assert_eq!(read_row(store).await.unwrap().version, 1);
+}

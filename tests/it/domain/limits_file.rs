@@ -1,0 +1,83 @@
+//! Limits files: what they say is in force; what they say wrongly is told with its line and key.
+
+use loadgate::config::parse_limits;
+use loadgate::domain::{Limits, Measure, Window};
+use proptest::prelude::*;
+
+#[test]
+fn the_shipped_file_says_the_built_in_limits() {
+    assert_eq!(parse_limits(include_str!("../../../limits.toml")), Ok(Limits::default()));
+}
+
+#[test]
+fn amounts_and_counts_of_days_and_weeks_are_read() {
+    let text = "limit = [{code='A', measure='count', window='week', max=0}]";
+    let limits = parse_limits(text).unwrap();
+    let limit = limits.iter().next().unwrap();
+    assert_eq!((limit.measure, limit.window, limit.max), (Measure::Count, Window::Week, 0));
+    let text = "[[limit]]\ncode='B'\nmeasure='amount'\nwindow='day'\nmax='$1,234.5'\n";
+    assert_eq!(parse_limits(text).unwrap().iter().next().unwrap().max, 123_450);
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_line_and_key() {
+    let limit = |changed: &str| {
+        let mut lines = vec!["code = \"X\"", "measure = \"amount\"", "window = \"day\"", "max = \"1.00\""];
+        let key = changed.split('=').next().unwrap_or_default().trim();
+        lines.retain(|line| !line.starts_with(key) || key.is_empty());
+        format!("# limits\n[[limit]]\n{}\n{changed}\n", lines.join("\n"))
+    };
+    let two = format!("{}{}", limit("code = \"A\""), limit("code = \"A\""));
+    let told: Vec<String> = [
+        String::new(),
+        "[[limit]".to_owned(),
+        "limit = 3".to_owned(),
+        "limit = [3]".to_owned(),
+        "[[limits]]\ncode = \"A\"".to_owned(),
+        "\n\n[[limit]]\ncode = \"A\"".to_owned(),
+        limit("measure = \"sum\""),
+        limit("window = \"month\""),
+        limit("window = 7"),
+        limit("max = 5000.00"),
+        limit("max = 5000"),
+        limit("max = \"-1\""),
+        limit("max = \"1.005\""),
+        limit("measure = \"count\""),
+        limit("measure = \"count\"\nmax = -1").replace("max = \"1.00\"\n", ""),
+        limit("maximum = 3"),
+        limit("code = \"with space\""),
+        two,
+        limit("code = \"A\"\ncode = \"A\""),
+    ]
+    .iter()
+    .map(|text| parse_limits(text).unwrap_err().to_string())
+    .collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+        line 1: there is no limit: every attempt would be accepted
+        line 1: not TOML: unclosed array table, expected `]`
+        line 1: limit: must be an array of tables: write [[limit]]
+        line 1: limit 1: must be a table, not an integer
+        line 1: limits: unknown; a limits file has nothing but [[limit]] tables
+        line 3: limit 1, measure: missing
+        line 6: limit 1, measure: must be "amount" or "count", not "sum"
+        line 6: limit 1, window: must be "day" or "week", not "month"
+        line 6: limit 1, window: must be a string, not an integer
+        line 6: limit 1, max: must be dollars in a string, like "5000.00", not a float
+        line 6: limit 1, max: must be dollars in a string, like "5000.00", not an integer
+        line 6: limit 1, max: the amount has a character that no amount has; write it like $3,318.47
+        line 6: limit 1, max: the amount must have one or two digits after the point; it is never rounded
+        line 5: limit 1, max: must be a whole number of loads, not a string
+        line 6: limit 1, max: must be a number of loads from 0 to 18446744073709551615
+        line 7: limit 1, maximum: unknown; a limit has code, measure, window and max
+        line 6: the code of limit 1 must be 1 to 64 letters, digits, '_', '-' or '.'
+        line 12: limits 1 and 2 have the same code A
+        line 7: not TOML: duplicate key
+        "#);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in r#"(\[\[limit\]\]\n)?((code|measure|window|max) = ("[a-z0-9.]{0,6}"|[0-9]{1,25}|true|\[\])\n){0,5}|\PC{0,40}"#) {
+        let _ = parse_limits(&text);
+    }
+}

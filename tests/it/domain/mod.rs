@@ -1,0 +1,8 @@
+//! The rules, the parsers and the limits file.
+
+mod decide;
+mod limits_file;
+mod money;
+mod parse_attempt;
+mod reject;
+mod time;

@@ -1,0 +1,304 @@
+//! What emptying a dead-letter queue promises, with everything around it failing on demand.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use loadgate::deciding::{
+    Attribute, Cause, Clock, Commit, CorrelationRecord, Outgoing, Publication, QueueError, Receipt, Received, Receiver,
+    Sender, Store,
+};
+use loadgate::domain::LoadError;
+use loadgate::redrive::Redriver;
+use loadgate::redrive::{Archive, Cause as Why, Mode, Redrive, RedriveReport};
+
+use crate::support::consumer_world::{FakePublisher, FlakyStore, TestClock, World};
+use crate::support::line;
+use crate::support::records::{put, record};
+
+/// A dead-letter queue with groups that are locked while some of their letters are out.
+#[derive(Default)]
+struct DeadLetters {
+    letters: Mutex<VecDeque<Received>>,
+    out: Mutex<BTreeSet<String>>,
+    /// What was deleted, and when: how many messages had been sent back and published by then.
+    deleted: Mutex<Vec<String>>,
+    /// After every so many receives, everything is visible again.
+    visible_again_every: Mutex<Option<usize>>,
+    receives: Mutex<usize>,
+}
+
+impl Receiver for DeadLetters {
+    async fn receive(&self, max: usize, _: Duration, _: Option<Duration>) -> Result<Vec<Received>, QueueError> {
+        let nth = {
+            let mut receives = self.receives.lock().unwrap();
+            *receives += 1;
+            *receives
+        };
+        if self.visible_again_every.lock().unwrap().is_some_and(|every| nth.is_multiple_of(every)) {
+            // A queue gives out first what has not been received for the longest time.
+            let mut letters = self.letters.lock().unwrap();
+            let out = std::mem::take(&mut *self.out.lock().unwrap());
+            let (given, rest): (Vec<_>, Vec<_>) = letters.drain(..).partition(|letter| out.contains(&letter.receipt.0));
+            letters.extend(rest.into_iter().chain(given));
+        }
+        let (letters, mut out) = (self.letters.lock().unwrap(), self.out.lock().unwrap());
+        let locked: BTreeSet<&str> = letters
+            .iter()
+            .filter(|letter| out.contains(&letter.receipt.0))
+            .map(|letter| letter.group_id.as_str())
+            .collect();
+        let free = letters.iter().filter(|letter| !locked.contains(letter.group_id.as_str()));
+        let received: Vec<Received> = free.take(max).cloned().collect();
+        out.extend(received.iter().map(|letter| letter.receipt.0.clone()));
+        Ok(received)
+    }
+
+    async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
+        for receipt in receipts {
+            self.letters.lock().unwrap().retain(|letter| letter.receipt != *receipt);
+            self.out.lock().unwrap().remove(&receipt.0);
+            self.deleted.lock().unwrap().push(receipt.0.clone());
+        }
+        vec![Ok(()); receipts.len()]
+    }
+
+    async fn set_visibility(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), QueueError>> {
+        assert_eq!(visibility, Duration::ZERO);
+        self.out.lock().unwrap().retain(|out| receipts.iter().all(|receipt| receipt.0 != *out));
+        vec![Ok(()); receipts.len()]
+    }
+}
+
+/// An input queue that refuses some messages, by their deduplication ids, so many times.
+#[derive(Default)]
+struct Input {
+    sent: Mutex<Vec<Outgoing>>,
+    refused: Mutex<BTreeMap<String, u32>>,
+}
+
+impl Sender for Input {
+    async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+        for message in messages {
+            if let Some(left) = self.refused.lock().unwrap().get_mut(&message.deduplication_id)
+                && *left > 0
+            {
+                *left -= 1;
+                return Err(QueueError { cause: Cause::new("busy"), is_retryable: true });
+            }
+            self.sent.lock().unwrap().push(message);
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Kept(Vec<String>, bool);
+
+impl Archive for Kept {
+    fn keep(&mut self, letters: &[(&Received, &LoadError)]) -> io::Result<()> {
+        if self.1 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.0.extend(letters.iter().map(|(letter, _)| letter.message_id.clone()));
+        Ok(())
+    }
+}
+
+type TestRedrive = Redrive<FlakyStore, FakePublisher, TestClock, Input, DeadLetters>;
+
+fn letter(id: &str, customer: &str, body: &str) -> Received {
+    Received {
+        message_id: id.to_owned(),
+        group_id: customer.to_owned(),
+        deduplication_id: Some(format!("deduplication id of {id}")),
+        body: body.trim_end().to_owned(),
+        receipt: Receipt(format!("receipt of {id}")),
+        ..Received::default()
+    }
+}
+
+fn attempt(id: &str, customer: &str) -> Received {
+    letter(id, customer, &line(id, customer, "$1.00", "2018-12-31T00:00:00Z"))
+}
+
+fn redrive(letters: Vec<Received>) -> TestRedrive {
+    let consumer = World::new().consumer;
+    let redriver = Redriver {
+        store: consumer.decider.store,
+        publisher: consumer.publisher,
+        clock: consumer.decider.clock,
+        input: Input::default(),
+    };
+    let queue = DeadLetters { letters: Mutex::new(letters.into()), ..DeadLetters::default() };
+    Redrive { redriver, letters: queue, letters_max: 1_000 }
+}
+
+async fn go(redrive: &TestRedrive) -> RedriveReport {
+    let (report, ended) = redrive.run(Mode::Go(None), |_| true).await;
+    ended.unwrap();
+    report
+}
+
+fn sent(redrive: &TestRedrive) -> Vec<String> {
+    redrive.redriver.input.sent.lock().unwrap().iter().map(|message| message.deduplication_id.clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_failure_stops_the_customer_and_no_other() {
+    let redrive = redrive(["1", "2", "3"].map(|id| attempt(id, "a")).into_iter().chain([attempt("4", "b")]).collect());
+    redrive.redriver.input.refused.lock().unwrap().insert("2".to_owned(), 1);
+    let report = go(&redrive).await;
+    assert_eq!(sent(&redrive), ["1", "4"], "3 does not go before 2");
+    assert_eq!((report.done, report.failed, report.failures.as_slice()), (2, 1, &["2: busy".to_owned()][..]));
+    // What is refused once passes the next time: everything was given back, and is in order.
+    go(&redrive).await;
+    assert_eq!(sent(&redrive), ["1", "4", "2", "3"]);
+    assert!(redrive.letters.letters.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_customer_that_was_stopped_stays_so_in_the_next_batch() {
+    let redrive = redrive((0..25).map(|n| attempt(&format!("{n:02}"), "a")).collect());
+    redrive.redriver.input.refused.lock().unwrap().insert("03".to_owned(), 1);
+    let report = go(&redrive).await;
+    assert_eq!(sent(&redrive), ["00", "01", "02"]);
+    assert_eq!((report.done, report.failed), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_message_has_brought_is_published_however_old_its_record_is() {
+    let redrive = redrive(vec![letter("m1", "528", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z"))]);
+    let own = CorrelationRecord { message_id: "m1".to_owned(), ..record("1") };
+    let now = redrive.redriver.clock.now();
+    let expired = CorrelationRecord { expires_at: now - TimeDelta::hours(1), ..own };
+    let commit = Commit { now: now - TimeDelta::hours(25), ..put(expired) };
+    redrive.redriver.store.commit(&commit).await.unwrap();
+    let report = go(&redrive).await;
+    assert_eq!(report.by_cause.keys().collect::<Vec<_>>(), [&Why::NotPublished]);
+    assert!(sent(&redrive).is_empty(), "decided again, it would count twice");
+    assert_eq!(redrive.redriver.publisher.published.lock().unwrap().len(), 1);
+    let kept = redrive.redriver.store.record("528", "1").await.unwrap();
+    assert!(kept.expires_at > now + TimeDelta::days(15), "for its duplicates, which may be letters too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_is_taken_away_once_its_decision_is_published_and_not_before() {
+    let redrive = redrive(vec![letter("m1", "528", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z"))]);
+    let pending = CorrelationRecord { publication: Publication::Pending, ..record("1") };
+    redrive.redriver.store.commit(&put(pending)).await.unwrap();
+    redrive.redriver.publisher.refused.lock().unwrap().insert("1".to_owned(), 3);
+    assert_eq!(go(&redrive).await.failed, 1);
+    assert!(redrive.redriver.store.record("528", "1").await.unwrap().is_pending());
+    assert!(redrive.letters.deleted.lock().unwrap().is_empty());
+    assert_eq!(go(&redrive).await.done, 1);
+    assert!(!redrive.redriver.store.record("528", "1").await.unwrap().is_pending());
+    assert_eq!(World::published_by(&redrive.redriver.publisher).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn invalid_letters_leave_the_queue_only_once_they_are_kept() {
+    let redrive = redrive(vec![letter("1", "a", "no attempt"), attempt("2", "a")]);
+    let mut archive = Kept(vec![], true);
+    let (report, ended) = redrive.run(Mode::Go(Some(&mut archive)), |_| true).await;
+    assert!(ended.unwrap_err().to_string().contains("stay in the queue"));
+    assert_eq!((report.done, report.archived), (1, 0), "valid ones are settled all the same");
+    archive.1 = false;
+    let (report, ended) = redrive.run(Mode::Go(Some(&mut archive)), |_| true).await;
+    ended.unwrap();
+    assert_eq!((report.done, report.archived, archive.0.as_slice()), (1, 1, &["1".to_owned()][..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_group_that_stays_the_first_ten_are_seen_and_that_there_may_be_more_is_reported() {
+    let letters: Vec<Received> =
+        (0..10).map(|n| letter(&n.to_string(), "a", "no attempt")).chain([attempt("x", "a")]).collect();
+    let (report, _) = redrive(letters.clone()).run(Mode::List, |_| true).await;
+    assert_eq!((report.seen, report.is_complete, report.full_groups), (10, true, 1), "x stands behind them");
+
+    let redrive_1 = redrive(letters.clone());
+    let mut archive = Kept::default();
+    let (report, _) = redrive_1.run(Mode::Go(Some(&mut archive)), |_| true).await;
+    assert_eq!((report.done, report.full_groups, sent(&redrive_1)), (11, 0, vec!["x".to_owned()]));
+
+    let redrive_2 = redrive(letters);
+    let report = go(&redrive_2).await;
+    assert_eq!((report.seen, report.done, report.regrouped, report.full_groups), (11, 1, 10, 0));
+    assert_eq!(sent(&redrive_2), ["x"], "invalid letters without an archive hide nothing either");
+    let moved = redrive_2.redriver.publisher.letters.lock().unwrap();
+    assert!(moved.iter().all(|letter| letter.own_group_id() == letter.message_id && letter.group_id == "a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_answer_had_no_room_for_is_seen() {
+    // Eight of one customer and two of another fill the first answer, and lock what stands behind them.
+    let invalid = (0..8).map(|n| letter(&format!("a{n}"), "a", "no attempt"));
+    let others = (0..2).map(|n| letter(&format!("b{n}"), "b", "no attempt"));
+    let good = (2..7).map(|n| attempt(&format!("b{n}"), "b"));
+    let letters: Vec<Received> = invalid.chain(others).chain(good).collect();
+    let (report, ended) = redrive(letters.clone()).run(Mode::List, |_| true).await;
+    ended.unwrap();
+    assert_eq!((report.seen, report.is_complete, report.full_groups), (15, true, 0));
+    let redrive = redrive(letters);
+    assert_eq!(go(&redrive).await.done, 5);
+    assert_eq!(sent(&redrive), ["b2", "b3", "b4", "b5", "b6"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn invalid_letters_at_the_head_of_many_customers_hold_nobody_up() {
+    let customers = 26;
+    let head = (0..customers).map(|n| letter(&format!("x{n:02}"), &format!("c{n:02}"), "no attempt"));
+    let good = (0..customers).flat_map(|n| (0..2).map(move |m| attempt(&format!("{n:02}/{m}"), &format!("c{n:02}"))));
+    let letters: Vec<Received> = head.chain(good).collect();
+    let (report, _) = redrive(letters.clone()).run(Mode::List, |_| true).await;
+    assert_eq!((report.seen, report.is_complete), (78, true));
+    let redrive = redrive(letters);
+    assert_eq!(go(&redrive).await.done, 52);
+    let mut sent = sent(&redrive);
+    sent.sort();
+    assert_eq!(sent.len(), 52);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalid_letter_that_has_no_room_for_more_attributes_stays_where_it_is() {
+    let mut crowded = letter("1", "a", "no attempt");
+    crowded.attributes = (0..7).map(|n| (n.to_string(), Attribute::text("x"))).collect();
+    let report = go(&redrive(vec![crowded, attempt("2", "a")])).await;
+    assert_eq!((report.done, report.regrouped, report.failed), (1, 0, 0), "nothing of it is lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_ends_and_sees_everything_though_letters_become_visible_again_while_it_lasts() {
+    for every in [2, 3, 6] {
+        let letters = (0..50).map(|n| letter(&n.to_string(), &format!("c{n}"), "no attempt"));
+        let redrive = redrive(letters.collect());
+        *redrive.letters.visible_again_every.lock().unwrap() = Some(every);
+        let (report, ended) = redrive.run(Mode::List, |_| true).await;
+        ended.unwrap();
+        assert_eq!((report.seen, report.is_complete), (50, true), "every {every}");
+        let receives = *redrive.letters.receives.lock().unwrap();
+        assert!(receives < 60, "one for each letter at the most: {receives}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_is_cut_short_is_not_complete_whatever_was_seen_before() {
+    // The first pass ends after two receives: a full answer and an empty one. The second would see what had no room.
+    let letters = (0..8).map(|n| letter(&format!("a{n}"), "a", "no attempt"));
+    let redrive = redrive(letters.chain((0..7).map(|n| attempt(&format!("b{n}"), "b"))).collect());
+    let may_go_on = |_: &RedriveReport| *redrive.letters.receives.lock().unwrap() < 2;
+    let (report, ended) = redrive.run(Mode::List, may_go_on).await;
+    ended.unwrap();
+    assert_eq!((report.seen, report.is_complete), (10, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_stops_when_it_is_told_to_and_gives_everything_back() {
+    let redrive = redrive((0..50).map(|n| letter(&n.to_string(), &format!("c{n}"), "no attempt")).collect());
+    let (report, ended) = redrive.run(Mode::Go(None), |report| report.seen < 20).await;
+    ended.unwrap();
+    assert_eq!((report.seen, report.is_complete), (20, false));
+    assert!(redrive.letters.out.lock().unwrap().is_empty());
+}

@@ -1,0 +1,44 @@
+//! Correlation records and commits of one customer, for tests of stores and of redrive.
+
+use chrono::{DateTime, Utc};
+use loadgate::deciding::{Commit, CorrelationRecord, Publication, Writes};
+use loadgate::domain::{EventKey, LimitUsage, StoredDecision, Verdict, parse_time};
+
+pub fn at(time: &str) -> DateTime<Utc> {
+    parse_time(time).unwrap()
+}
+
+/// Far ahead: DynamoDB Local deletes expired records within seconds.
+pub fn now() -> DateTime<Utc> {
+    at("2126-01-05T10:00:00.123Z")
+}
+
+pub fn event(id: &str) -> EventKey {
+    EventKey { customer_id: "528".to_owned(), event_id: id.to_owned() }
+}
+
+pub fn record(id: &str) -> CorrelationRecord {
+    CorrelationRecord {
+        decision: StoredDecision {
+            key: event(id),
+            verdict: Verdict::new(false, vec!["DAILY_AMOUNT".to_owned(), "DAILY_COUNT".to_owned()]).unwrap(),
+            load_amount: "USD$3,318.47".to_owned(),
+            time: "2018-12-31T23:59:59.5+01:00".to_owned(),
+            decided_at: now(),
+            usage: vec![
+                LimitUsage { code: "DAILY_AMOUNT".to_owned(), used: u64::MAX, limit: 500_000 },
+                LimitUsage { code: "DAILY_COUNT".to_owned(), used: 3, limit: 3 },
+            ],
+        },
+        message_id: format!("message of {id}"),
+        fingerprint: "0123456789abcdef".to_owned(),
+        publication: Publication::Confirmed,
+        expires_at: at("2126-01-06T10:00:00Z"),
+    }
+}
+
+/// The commit of a lone decline.
+pub fn put(record: CorrelationRecord) -> Commit {
+    let customer_id = record.decision.key.customer_id.clone();
+    Commit { customer_id, writes: Writes::Record(Box::new(record)), now: now() }
+}
