@@ -8,17 +8,13 @@ use crate::deciding::{Delivery, MessageSource};
 use crate::domain::{LoadAttempt, LoadError};
 use crate::wire::read_attempt;
 
-/// Reads a message. None when it has no group, and so no customer's order: no FIFO queue has sent it. That is told.
-pub fn message(index: u64, received: Received) -> Option<Message> {
-    if received.group_id.is_empty() {
-        let error =
-            "the message has no MessageGroupId: its queue is not FIFO; connect a FIFO queue, grouped by customer";
-        tracing::error!(message_id = received.message_id, error, "not decided; left for redelivery");
-        return None;
-    }
+/// Reads a message, which is at this position of its batch.
+pub fn message(index: u64, received: Received) -> Message {
     let delivery = read_delivery(index, &received);
     let Received { message_id, group_id, sent_at, body, .. } = received;
     let content = match delivery {
+        // Without a group there is no customer's order: no FIFO queue has sent the message.
+        _ if group_id.is_empty() => MessageContent::Ungrouped { message_id },
         Ok(delivery) => MessageContent::Attempt(Box::new(delivery)),
         Err(error) => {
             // Its own attributes, ten at the most, would leave no room for those that say what is wrong.
@@ -26,7 +22,7 @@ pub fn message(index: u64, received: Received) -> Option<Message> {
             MessageContent::Invalid(Box::new(DeadLetter { message_id, group_id, body, kept, error }))
         }
     };
-    Some(Message { index, group_id, sent_at, content })
+    Message { group_id, sent_at, content }
 }
 
 /// Reads the load attempt that a message brings.

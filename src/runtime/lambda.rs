@@ -48,28 +48,11 @@ pub async fn handle<S: Store, Q: Publisher, C: Clock>(
 ) -> Result<(SqsBatchResponse, BatchReport), EventError> {
     let deadline = Deadline::before(end, consumer.decider.clock.now());
     let ids = message_ids(&event)?;
-    let (mut messages, mut failed, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, record) in (0..).zip(event.records) {
-        let received = received(record);
-        let sent_at = received.sent_at;
-        if let Some(message) = message(place, received) {
-            messages.push(message);
-        } else {
-            failed.push(place);
-            unusable.push(sent_at);
-        }
-    }
-    let mut handled = consumer.handle(messages, deadline).await;
-    handled.report.count_failed(unusable, consumer.decider.clock.now());
-    failed.extend(handled.failed);
-    failed.sort_unstable();
+    let messages = (0..).zip(event.records).map(|(index, record)| message(index, received(record)));
+    let handled = consumer.handle(messages.collect(), deadline).await;
     let mut response = SqsBatchResponse::default();
-    for place in failed {
-        let id = usize::try_from(place).ok().and_then(|place| ids.get(place));
-        if let Some(id) = id {
-            response.add_failure(id.clone());
-        }
-    }
+    let failed = handled.failed.iter().filter_map(|index| ids.get(usize::try_from(*index).ok()?));
+    failed.for_each(|id| response.add_failure(id.clone()));
     Ok((response, handled.report))
 }
 

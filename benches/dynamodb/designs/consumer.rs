@@ -35,7 +35,7 @@ impl Design for Loadgate {
     async fn handle(&self, batch: &[Delivery]) -> Result<Vec<Decision>> {
         let message = |(place, delivery): (usize, &Delivery)| {
             let content = MessageContent::Attempt(Box::new(Delivery { index: place as u64, ..delivery.clone() }));
-            Message { index: place as u64, sent_at: None, group_id: delivery.customer_id().to_owned(), content }
+            Message { sent_at: None, group_id: delivery.customer_id().to_owned(), content }
         };
         let messages = batch.iter().enumerate().map(message).collect();
         let now = SystemClock.now();

@@ -44,21 +44,27 @@ struct Times {
     publish: Duration,
 }
 
-/// Takes a batch apart: letters for the dead-letter queue, and each customer's deliveries in order.
+/// Splits a batch into letters for the dead-letter queue, by their indexes, and each customer's deliveries in order.
 pub fn sort(messages: Vec<Message>) -> (Vec<(u64, DeadLetter)>, Vec<Group>) {
     let (mut letters, mut groups) = (Vec::new(), BTreeMap::<String, Group>::new());
-    for message in messages {
+    for (index, message) in (0..).zip(messages) {
         match message.content {
-            MessageContent::Invalid(letter) => letters.push((message.index, *letter)),
+            MessageContent::Invalid(letter) => letters.push((index, *letter)),
             MessageContent::Attempt(delivery) => groups.entry(message.group_id).or_default().deliveries.push(*delivery),
+            MessageContent::Ungrouped { message_id } => log_ungrouped(&message_id),
         }
     }
     (letters, groups.into_values().collect())
 }
 
+fn log_ungrouped(message_id: &str) {
+    let error = "the message has no MessageGroupId: its queue is not FIFO; connect a FIFO queue, grouped by customer";
+    tracing::error!(message_id, error, "not decided; left for redelivery");
+}
+
 impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
     pub fn new(consumer: &'c Consumer<S, Q, C>, messages: &[Message], deadline: Deadline) -> Self {
-        let unsettled = messages.iter().map(|message| (message.index, message.sent_at)).collect();
+        let unsettled = (0..).zip(messages.iter().map(|message| message.sent_at)).collect();
         let progress = Mutex::new(Progress { unsettled, ..Progress::default() });
         let begun = consumer.decider.clock.now().trunc_subsecs(3);
         Batch { consumer, deadline, begun, progress }

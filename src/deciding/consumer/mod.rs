@@ -33,8 +33,6 @@ const ANSWER_RESERVE: TimeDelta = TimeDelta::milliseconds(500);
 /// A message as it was received.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Its place in the batch, from 0.
-    pub index: u64,
     /// Its customer, in whose order it is settled.
     pub group_id: String,
     /// When it was sent, if that is known.
@@ -50,6 +48,11 @@ pub enum MessageContent {
     Attempt(Box<Delivery>),
     /// Anything else.
     Invalid(Box<DeadLetter>),
+    /// A message without a group, which no FIFO queue sends: it has no place in any customer's order.
+    Ungrouped {
+        /// The message's id.
+        message_id: String,
+    },
 }
 
 /// When a batch has to be done with.

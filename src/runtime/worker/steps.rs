@@ -65,21 +65,11 @@ where
     /// Settles one customer's messages, and deletes those that are settled.
     pub(super) async fn work(&self, batch: Batch) -> StepResult {
         let (id, begun) = (batch.id, self.consumer.decider.clock.now());
-        let (mut messages, mut receipts, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, received) in (0..).zip(batch.messages) {
-            let (receipt, sent_at) = (received.receipt.clone(), received.sent_at);
-            match message(place, received) {
-                Some(message) => {
-                    receipts.push((message.index, receipt));
-                    messages.push(message);
-                }
-                None => unusable.push(sent_at),
-            }
-        }
+        let receipts: Vec<Receipt> = batch.messages.iter().map(|received| received.receipt.clone()).collect();
+        let messages = (0..).zip(batch.messages).map(|(index, received)| message(index, received)).collect();
         let work_timeout = TimeDelta::from_std(self.settings.work_timeout).unwrap_or(TimeDelta::MAX);
-        let mut handled = self.consumer.handle(messages, Deadline::before(begun + work_timeout, begun)).await;
-        handled.report.count_failed(unusable, self.consumer.decider.clock.now());
-        let settled = receipts.into_iter().filter(|(place, _)| !handled.failed.contains(place));
+        let handled = self.consumer.handle(messages, Deadline::before(begun + work_timeout, begun)).await;
+        let settled = (0..).zip(receipts).filter(|(index, _)| !handled.failed.contains(index));
         self.delete(settled.map(|(_, receipt)| receipt).collect()).await;
         let time = (self.consumer.decider.clock.now() - begun).to_std().unwrap_or_default();
         StepResult::Worked { batch: id, report: Box::new(handled.report), time }
