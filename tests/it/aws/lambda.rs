@@ -221,7 +221,6 @@ async fn a_quiet_batch_logs_little() {
     let bytes: usize = log.iter().map(|line| line.to_string().len() + "\n".len()).sum::<usize>() - short;
     assert_eq!(log[0]["accepted"], 10);
     assert!(bytes + FUNCTION_NAME_MAX <= QUIET_BATCH_LOG_BYTES_MAX, "{bytes} bytes without the name: {log:?}");
-    println!("a quiet batch logs {bytes} bytes and the function's name");
 }
 
 #[tokio::test(flavor = "multi_thread")]
