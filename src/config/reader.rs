@@ -97,7 +97,7 @@ where
         let Some(text) = self.text(name) else { return Limits::default() };
         let limits = match LimitsSource::of(&text, Path::new("")) {
             LimitsSource::File(path) => {
-                read_limits(&path).map_err(|error| format!("'{}': {}", path.display(), told(&error)))
+                read_limits(&path).map_err(|error| format!("'{}': {}", path.display(), describe(&error)))
             }
             LimitsSource::Text => parse_limits(&text)
                 .map_err(|error| format!("{error}; no file has this name, so it is read as the text of limits")),
@@ -146,7 +146,7 @@ fn is_cut_limits_text(text: &str) -> bool {
     }
 }
 
-fn told(error: &LimitsFileError) -> String {
+fn describe(error: &LimitsFileError) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

@@ -53,7 +53,7 @@ fn every_parser_has_a_fuzz_target() {
 }
 
 #[test]
-fn an_attempt_over_the_bound_is_refused_and_told() {
+fn an_attempt_over_the_bound_is_refused_and_reported() {
     let padded = |bytes: usize| {
         let mut line = seeds("attempt").into_iter().find(|(name, _)| name == "good-plain.json").unwrap().1;
         line.resize(bytes, b' ');

@@ -17,7 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("telemetry", &["deciding"]),
 ];
 
-/// Words that only `bin` may use: whatever reaches the world outside, or holds money in floats.
+/// Words that only `bin` may use: whatever reaches the harness outside, or holds money in floats.
 const IMPURE: &[&str] = &[
     "std::fs",
     "std::env",

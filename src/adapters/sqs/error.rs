@@ -15,7 +15,7 @@ where
 {
     let code = error.code().unwrap_or_default();
     let what = match error.message() {
-        Some(message) => format!("{operation} on {url}: {code}: {}{}", told(message), advice(code)),
+        Some(message) => format!("{operation} on {url}: {code}: {}{}", without_receipt(message), advice(code)),
         None if !code.is_empty() => format!("{operation} on {url}: {code}{}", advice(code)),
         None => format!("{operation} on {url}: {}", unanswered("SQS", error)),
     };
@@ -25,13 +25,13 @@ where
 
 /// One message of a request that was refused while others may have been taken.
 pub fn refused(operation: &str, url: &str, entry: &BatchResultErrorEntry) -> QueueError {
-    let message = told(entry.message().unwrap_or("no reason given"));
+    let message = without_receipt(entry.message().unwrap_or("no reason given"));
     let cause = Cause::new(format!("{operation} on {url}: {}: {message}{}", entry.code(), advice(entry.code())));
     QueueError { cause, is_retryable: !entry.sender_fault() }
 }
 
 /// What SQS says, unless it repeats a receipt handle: whoever has that can delete the message.
-fn told(message: &str) -> &str {
+fn without_receipt(message: &str) -> &str {
     let is_about_receipts =
         message.contains("ReceiptHandle") || message.to_ascii_lowercase().contains("receipt handle");
     if is_about_receipts { "the receipt is not valid any more: the message has become visible again" } else { message }
@@ -48,7 +48,7 @@ fn advice(code: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::told;
+    use super::without_receipt;
 
     #[test]
     fn no_receipt_is_repeated() {
@@ -56,8 +56,8 @@ mod tests {
             "The receipt handle \"AQEB1\" is not valid for this queue",
             "Value AQEB1 for parameter ReceiptHandle is invalid.",
         ] {
-            assert!(!told(said).contains("AQEB"));
+            assert!(!without_receipt(said).contains("AQEB"));
         }
-        assert_eq!(told("Request is throttled."), "Request is throttled.");
+        assert_eq!(without_receipt("Request is throttled."), "Request is throttled.");
     }
 }

@@ -14,6 +14,7 @@ mod input;
 mod message_line;
 mod outcome;
 mod output;
+mod progress;
 #[cfg(feature = "cli")]
 mod receive;
 #[cfg(feature = "cli")]
@@ -30,7 +31,6 @@ mod store;
 mod summary;
 #[cfg(feature = "cli")]
 mod tables;
-mod watch;
 #[cfg(feature = "worker")]
 mod worker;
 

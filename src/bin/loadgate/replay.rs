@@ -18,9 +18,9 @@ use crate::files::{FileId, are_one_new_file, named};
 use crate::input::Input;
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
 use crate::output::Output;
+use crate::progress::{INVALID_SHOWN_MAX, Progress, ReplayProgress};
 use crate::store::{StoreArgs, StoreEngine};
 use crate::summary::{Summary, SummaryForm};
-use crate::watch::{INVALID_SHOWN_MAX, Progress, Watch};
 
 /// How many threads are used at most where nobody says: each takes about 3 MiB, whatever the input.
 const DEFAULT_THREADS_MAX: usize = 8;
@@ -85,7 +85,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     if report.is_complete {
         output.finish()?;
     }
-    tell_untold(report.tally.invalid, args.rejects.as_deref());
+    report_unshown(report.tally.invalid, args.rejects.as_deref());
     Summary::new(&report, &limits, begun.elapsed()).tell(args.summary)?;
     let some_invalid = report.is_complete && report.tally.invalid > 0;
     Ok(if some_invalid { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
@@ -115,17 +115,17 @@ fn replay_all(
     rejects: Option<Box<dyn Write + Send>>,
     output: &mut Output,
 ) -> Result<ReplayReport, Failure> {
-    let watch = Watch::new(args.progress, input.bytes, output.is_stdout());
-    let bar = watch.bar().clone();
+    let progress = ReplayProgress::new(args.progress, input.bytes, output.is_stdout());
+    let bar = progress.bar().clone();
     let ended = decompressed(bar.wrap_read(input.raw))
         .map_err(|source| ReplayError::Read { lines: 0, source })
-        .and_then(|bytes| engine.run(bytes, ReplayOutput::new(output, rejects, watch)));
+        .and_then(|bytes| engine.run(bytes, ReplayOutput::new(output, rejects, progress)));
     bar.finish_and_clear();
     ended.with_context(|| whereabouts(args, &input.name)).map_err(Failure::Io)
 }
 
 /// Says how many invalid lines have not been told one by one, and where they are.
-fn tell_untold(invalid: u64, rejects: Option<&Path>) {
+fn report_unshown(invalid: u64, rejects: Option<&Path>) {
     let untold = invalid.saturating_sub(INVALID_SHOWN_MAX);
     match rejects {
         _ if untold == 0 => {}

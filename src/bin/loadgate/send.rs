@@ -15,8 +15,8 @@ use crate::cloud::{QueueArgs, block_on};
 use crate::decompress::decompressed;
 use crate::input::Input;
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
+use crate::progress::{INVALID_SHOWN_MAX, Progress, progress_bar};
 use crate::store::run_name;
-use crate::watch::{INVALID_SHOWN_MAX, Progress, progress_bar};
 
 /// Put a file's load attempts on the input queue, each customer's in their order
 ///

@@ -11,7 +11,7 @@ use loadgate::replay::ReplayReport;
 use serde::Serialize;
 
 use crate::outcome::{Failure, tell};
-use crate::watch::per_second;
+use crate::progress::per_second;
 
 /// In which form the summary is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -121,7 +121,7 @@ fn a_wrong_configuration_is_refused_at_start_with_every_variable_that_is_wrong()
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_missing_table_is_told_at_start() {
+async fn a_missing_table_is_reported_at_start() {
     let fresh = Fresh::in_dynamodb_local().await;
     let absent = fresh_names().load;
     let mut function = Function::start(&fresh, &fresh.url, &[("LOADGATE_LOAD_TABLE", &absent)]).await;
@@ -137,7 +137,7 @@ async fn a_missing_table_is_told_at_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_missing_queue_is_told_at_start() {
+async fn a_missing_queue_is_reported_at_start() {
     let fresh = Fresh::embedded().await;
     let absent = format!("{}/000000000000/absent.fifo", sqs());
     let function = Function::start(&fresh, &fresh.url, &[("LOADGATE_DEAD_LETTER_QUEUE_URL", &absent)]).await;
@@ -165,7 +165,7 @@ async fn every_log_line_of_an_invocation_has_its_request_id_and_no_body_or_amoun
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn an_event_of_another_kind_is_told_without_what_stands_in_it() {
+async fn an_event_of_another_kind_is_reported_without_what_stands_in_it() {
     let fresh = Fresh::embedded().await;
     let mut function = Function::start(&fresh, &fresh.url, &[]).await;
     for event in [r#"{"Records":"$3318.47 of Jane"}"#, r#"{"hello":"$3318.47 of Jane"}"#, r#"["$3318.47 of Jane"]"#] {
@@ -183,7 +183,7 @@ async fn an_event_of_another_kind_is_told_without_what_stands_in_it() {
 async fn an_event_without_messages_says_what_to_do_instead() {
     let fresh = Fresh::embedded().await;
     let function = Function::start(&fresh, &fresh.url, &[]).await;
-    let answer = function.emulator.invoke(r#"{"hello":"world"}"#);
+    let answer = function.emulator.invoke(r#"{"hello":"harness"}"#);
     let said = "this is no event of SQS (line 1, column 17), and nothing was decided; connect the function to a FIFO queue, \
                 or invoke it with an event such as events/one-customer.json";
     assert_eq!((&answer["errorType"], &answer["errorMessage"]), (&json!("EventError"), &json!(said)));
@@ -266,7 +266,7 @@ async fn no_log_line_and_no_attribute_of_a_dead_letter_repeats_a_value_of_an_inv
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn with_dynamodb_out_of_reach_every_message_is_left_for_redelivery_and_told() {
+async fn with_dynamodb_out_of_reach_every_message_is_left_for_redelivery_and_reported() {
     let fresh = Fresh::embedded().await;
     let mut function = Function::start(&fresh, "http://127.0.0.1:9", &[]).await;
     let answer = function.emulator.invoke(&event("one-customer"));

@@ -11,13 +11,13 @@ use predicates::str::{contains, is_empty};
 use crate::support::command::{DECIDED, attempts, folder, loadgate, names};
 
 #[test]
-fn a_missing_input_is_told_with_its_name() {
+fn a_missing_input_is_reported_with_its_name() {
     let ended = loadgate(&["replay", "no/such/file.jsonl"]).assert().code(1).stdout(is_empty());
     ended.stderr("loadgate: could not open the input 'no/such/file.jsonl': No such file or directory (os error 2)\n");
 }
 
 #[test]
-fn a_folder_as_input_is_told() {
+fn a_folder_as_input_is_reported() {
     let (folder, _) = folder();
     loadgate(&["replay"])
         .arg(folder.path())
@@ -27,7 +27,7 @@ fn a_folder_as_input_is_told() {
 }
 
 #[test]
-fn an_input_that_may_not_be_read_is_told() {
+fn an_input_that_may_not_be_read_is_reported() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, input) = folder();
     std::fs::set_permissions(&input, PermissionsExt::from_mode(0o000)).unwrap();
@@ -43,7 +43,7 @@ fn an_input_that_may_not_be_read_is_told() {
 }
 
 #[test]
-fn compressed_data_that_breaks_off_is_told_after_its_lines_are_decided() {
+fn compressed_data_that_breaks_off_is_reported_after_its_lines_are_decided() {
     let (folder, input) = folder();
     let output = folder.path().join("decisions.jsonl");
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
@@ -58,7 +58,7 @@ fn compressed_data_that_breaks_off_is_told_after_its_lines_are_decided() {
 }
 
 #[test]
-fn what_stands_behind_gzip_data_and_is_no_padding_is_told() {
+fn what_stands_behind_gzip_data_and_is_no_padding_is_reported() {
     let (_folder, input) = folder();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
     encoder.write_all(attempts().as_bytes()).unwrap();
@@ -158,7 +158,7 @@ fn no_two_outputs_and_no_output_and_limits_are_one_file() {
 }
 
 #[test]
-fn an_output_that_cannot_be_created_is_told() {
+fn an_output_that_cannot_be_created_is_reported() {
     let (folder, input) = folder();
     for option in ["-o", "--rejects"] {
         let ended = loadgate(&["replay", option, "no/such/folder/out"]).arg(&input).assert().code(1);
@@ -204,7 +204,7 @@ fn a_reject_that_the_input_breaks_off_is_still_json() {
 }
 
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_reported() {
     let (_folder, input) = folder();
     let ended = loadgate(&["replay", "-o", "/dev/full"]).arg(&input).assert().code(1);
     ended.stderr(contains("could not write the decisions: No space left on device"));
@@ -266,7 +266,7 @@ fn an_interrupted_run_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_run_that_was_told_to_ignore_a_signal_does() {
+fn a_run_that_is_asked_to_ignore_a_signal_does() {
     let (folder, _) = folder();
     let mut child = waiting_run(folder.path(), "trap '' HUP; exec \"$@\"");
     signal(&child, "HUP");

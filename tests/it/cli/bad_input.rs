@@ -10,7 +10,7 @@ use crate::support::command::{DECIDED, attempts, folder, loadgate};
 use crate::support::{MARKS, bodies_with_marks, line};
 
 #[test]
-fn an_invalid_line_is_told_and_kept_and_the_rest_is_decided() {
+fn an_invalid_line_is_reported_and_kept_and_the_rest_is_decided() {
     let (folder, input) = folder();
     let all = attempts();
     let (first, second) = all.split_at(all.find('\n').unwrap() + 1);
@@ -23,7 +23,7 @@ fn an_invalid_line_is_told_and_kept_and_the_rest_is_decided() {
 }
 
 #[test]
-fn the_first_ten_are_told_and_the_rest_is_counted() {
+fn the_first_ten_are_reported_and_the_rest_is_counted() {
     let input = "oops\n".repeat(25);
     let ended =
         loadgate(&["replay", "--summary", "none"]).write_stdin(input.clone()).assert().code(3).stdout(is_empty());
@@ -39,7 +39,7 @@ fn the_first_ten_are_told_and_the_rest_is_counted() {
 }
 
 #[test]
-fn neither_what_is_told_nor_the_reason_in_a_reject_repeats_a_value() {
+fn neither_a_report_nor_the_reason_in_a_reject_repeats_a_value() {
     let (folder, _) = folder();
     let rejects = folder.path().join("rejects.jsonl");
     let bodies: Vec<String> = bodies_with_marks();

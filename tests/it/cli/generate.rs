@@ -117,7 +117,7 @@ fn nothing_and_everything_can_be_generated() {
 }
 
 #[test]
-fn wrong_settings_are_told_and_exit_with_2() {
+fn wrong_settings_are_reported_and_exit_with_2() {
     for settings in [["--customers", "0"], ["--invalid", "101"], ["--start", "2019-02-29"], ["--days", "0"]] {
         loadgate(&["generate"]).args(settings).assert().code(2).stderr(contains(settings[0]));
     }

@@ -145,7 +145,7 @@ fn a_dash_as_output_is_standard_output_and_a_device_is_written_as_it_is() {
 }
 
 #[test]
-fn the_summary_is_told_as_text_as_json_or_not_at_all() {
+fn the_summary_is_reported_as_text_as_json_or_not_at_all() {
     let summary = |form: &str| -> Output {
         let invalid = attempts() + &attempts() + "oops\n";
         loadgate(&["replay", "--summary", form]).write_stdin(invalid).output().unwrap()
@@ -198,7 +198,7 @@ fn progress_is_silent_without_a_terminal_unless_it_is_always_wanted() {
 }
 
 #[test]
-fn a_wrong_command_line_is_told_and_exits_with_2() {
+fn a_wrong_command_line_is_reported_and_exits_with_2() {
     for args in [
         &["replay", "--threads", "0"][..],
         &["replay", "--threads", "257"],

@@ -239,7 +239,7 @@ fn tables_are_created_shown_and_deleted_and_all_of_it_can_be_repeated() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn tables_of_another_shape_are_told() {
+async fn tables_of_another_shape_are_reported() {
     let fresh = Fresh::in_dynamodb_local().await;
     let mut command = cargo_bin_cmd!("loadgate");
     let swapped = ["--correlation-table", &fresh.names.load, "--load-table", &fresh.names.correlation];
@@ -250,7 +250,7 @@ async fn tables_of_another_shape_are_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_store_that_cannot_be_used_is_told_before_anything_is_written() {
+async fn a_store_that_cannot_be_used_is_reported_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("decisions.jsonl");
     let fails = |store: &[&str], why: &str| {

@@ -30,7 +30,7 @@ fn loadgate(arguments: &[&str], redirection: &str) -> Command {
     redirected(cargo_bin!("loadgate"), arguments, redirection)
 }
 
-fn told(output: &Output) -> String {
+fn reported(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -78,7 +78,7 @@ async fn a_standard_output_that_takes_nothing_is_refused_before_anything_is_done
             let expected = format!(
                 "loadgate: standard output {problem}; nothing was done: redirect it to a file, a pipe or /dev/null\n"
             );
-            assert_eq!((ended.status.code(), told(&ended)), (Some(1), expected), "{arguments:?} {redirection}");
+            assert_eq!((ended.status.code(), reported(&ended)), (Some(1), expected), "{arguments:?} {redirection}");
         }
     }
     assert_eq!(count(&queue_url).await, 2, "nothing was received");
@@ -93,7 +93,7 @@ fn a_closed_standard_output_does_not_matter_to_a_command_that_does_not_write_to_
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("decisions.jsonl");
     let ended = loadgate(&["replay", SAMPLE, "-o", output.to_str().unwrap()], ">&-").output().unwrap();
-    assert_eq!(ended.status.code(), Some(3), "{}", told(&ended));
+    assert_eq!(ended.status.code(), Some(3), "{}", reported(&ended));
     assert_eq!(std::fs::read_to_string(output).unwrap(), DECISIONS);
 }
 
@@ -103,10 +103,10 @@ async fn a_standard_output_that_leads_to_nothing_on_purpose_is_taken() {
     // Read and write, as Python's DEVNULL: just what Rust's runtime puts in the place of a closed one.
     for redirection in [">/dev/null", "1<>/dev/null", "| cat >/dev/null"] {
         let ended = loadgate(&["replay", SAMPLE, "--summary", "json"], redirection).output().unwrap();
-        assert!(told(&ended).contains("\"attempts\":1000"), "{redirection}: {}", told(&ended));
+        assert!(reported(&ended).contains("\"attempts\":1000"), "{redirection}: {}", reported(&ended));
         let queue_url = queue_with(&["1", "2"]).await;
         let ended = loadgate(&["receive", "--wait", "1", "--queue-url", &queue_url], redirection).output().unwrap();
-        assert_eq!((ended.status.code(), count(&queue_url).await), (Some(0), 0), "{redirection}: {}", told(&ended));
+        assert_eq!((ended.status.code(), count(&queue_url).await), (Some(0), 0), "{redirection}: {}", reported(&ended));
     }
 }
 
@@ -118,7 +118,7 @@ async fn what_could_not_be_printed_is_not_deleted() {
         let arguments = [&["receive", "--wait", "1", "--queue-url", &queue_url], more].concat();
         let ended = loadgate(&arguments, ">/dev/full").output().unwrap();
         assert_eq!(ended.status.code(), Some(1));
-        assert!(told(&ended).contains("could not write to standard output: No space left on device"), "{ended:?}");
+        assert!(reported(&ended).contains("could not write to standard output: No space left on device"), "{ended:?}");
         assert_eq!(count(&queue_url).await, 3);
     }
     let queue_url = queue_with(&["1", "2", "3"]).await;
@@ -233,7 +233,11 @@ async fn a_worker_whose_log_nobody_takes_works_and_ends_as_any_other() {
 fn help_that_cannot_be_printed_is_an_error() {
     let ended = loadgate(&["--help"], ">/dev/full").output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
-    assert!(told(&ended).contains("could not write to standard output: No space left on device"), "{}", told(&ended));
+    assert!(
+        reported(&ended).contains("could not write to standard output: No space left on device"),
+        "{}",
+        reported(&ended)
+    );
     assert_eq!(loadgate(&["--help"], ">/dev/null").status().unwrap().code(), Some(0));
 }
 
@@ -247,8 +251,12 @@ fn two_tables_of_one_name_are_refused_before_anything_is_created() {
         for command in [&["tables", "create"][..], &["replay", SAMPLE, "--store", "dynamodb"]] {
             let arguments = [command, &tables, &["--endpoint-url", dynamodb_local()]].concat();
             let ended = loadgate(&arguments, "").output().unwrap();
-            assert_eq!(ended.status.code(), Some(2), "{}", told(&ended));
-            assert!(told(&ended).contains("they are two tables: give each a name of its own"), "{}", told(&ended));
+            assert_eq!(ended.status.code(), Some(2), "{}", reported(&ended));
+            assert!(
+                reported(&ended).contains("they are two tables: give each a name of its own"),
+                "{}",
+                reported(&ended)
+            );
         }
     }
     let status = ["tables", "status", "--endpoint-url", dynamodb_local(), "--load-table", &name];

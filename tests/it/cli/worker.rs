@@ -258,7 +258,7 @@ async fn table_without_ttl(url: &str) -> TableNames {
 }
 
 #[test]
-fn a_wrong_configuration_is_told_and_exits_with_2() {
+fn a_wrong_configuration_is_reported_and_exits_with_2() {
     let refused = |file: &str, why: &str| {
         let (said, code) = check(&[], file);
         assert!(code == Some(2) && said.contains(why), "{said}");

@@ -15,7 +15,7 @@ use loadgate::domain::{Cents, EventKey, Limits, StoredDecision};
 use loadgate::runtime::lambda::handle;
 
 use crate::support::cloud::Fresh;
-use crate::support::consumer_world::{raw, received};
+use crate::support::consumer_harness::{raw, received};
 use crate::support::line;
 
 const CUSTOMERS: usize = 3;

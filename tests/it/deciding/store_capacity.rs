@@ -13,7 +13,7 @@ use loadgate::domain::{EventKey, Limits, StoredDecision};
 use loadgate::runtime::lambda::handle;
 
 use crate::support::cloud::{Fault, Fresh, Proxy};
-use crate::support::consumer_world::{message, raw, received};
+use crate::support::consumer_harness::{message, raw, received};
 use crate::support::line;
 
 /// Queues that take everything.

@@ -9,7 +9,7 @@ use loadgate::deciding::consumer::BatchReport;
 use loadgate::deciding::{Cause, Clock, QueueError, Receipt, Received, Receiver};
 use loadgate::runtime::worker::{Settings, Worker, WorkerObserver, WorkerStopped};
 
-use crate::support::consumer_world::{FakePublisher, Fault, FlakyStore, TestClock, World};
+use crate::support::consumer_harness::{FakePublisher, Fault, FlakyStore, Harness, TestClock};
 
 const VISIBILITY: Duration = Duration::from_secs(30);
 
@@ -118,7 +118,7 @@ fn worker(customers_in_parallel: usize, polls: &[&[Received]]) -> Arc<TestWorker
     };
     let receiver = FakeInbox::default();
     receiver.polls.lock().unwrap().extend(polls.iter().map(|poll| poll.to_vec()));
-    Arc::new(Worker { consumer: World::new().consumer, receiver, settings })
+    Arc::new(Worker { consumer: Harness::new().consumer, receiver, settings })
 }
 
 async fn run(worker: &Arc<TestWorker>, time: Duration) -> (WorkerStopped, Watch, Duration) {
@@ -175,7 +175,7 @@ async fn at_the_end_what_is_begun_is_finished_and_the_rest_is_given_back() {
     let (stopped, _, took) = run(&worker, Duration::from_secs(1)).await;
     assert_eq!(stopped, WorkerStopped::Clean);
     assert_eq!(worker.receiver.asked(), ["give back r2 r3", "delete r1"]);
-    assert_eq!(World::published_by(&worker.consumer.publisher), ["a/1+"]);
+    assert_eq!(Harness::published_by(&worker.consumer.publisher), ["a/1+"]);
     assert!(took < Duration::from_secs(11), "{took:?}");
 }
 

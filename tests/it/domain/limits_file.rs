@@ -20,7 +20,7 @@ fn amounts_and_counts_of_days_and_weeks_are_read() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_line_and_key() {
+fn what_is_wrong_is_reported_with_its_line_and_key() {
     let limit = |changed: &str| {
         let mut lines = vec!["code = \"X\"", "measure = \"amount\"", "window = \"day\"", "max = \"1.00\""];
         let key = changed.split('=').next().unwrap_or_default().trim();

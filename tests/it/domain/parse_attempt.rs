@@ -68,7 +68,7 @@ fn each_fault_has_its_code() {
 }
 
 #[test]
-fn each_fault_is_told_in_a_plain_sentence() {
+fn each_fault_is_reported_in_a_plain_sentence() {
     let told = |line: &[u8]| parse_attempt(line).unwrap_err().to_string();
     let with =
         |amount: &str, time: &str| format!(r#"{{"id":"1","customer_id":"2","load_amount":{amount},"time":{time}}}"#);

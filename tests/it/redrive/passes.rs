@@ -14,7 +14,7 @@ use loadgate::domain::LoadError;
 use loadgate::redrive::Redriver;
 use loadgate::redrive::{Archive, Cause as Why, Mode, Redrive, RedriveReport};
 
-use crate::support::consumer_world::{FakePublisher, FlakyStore, TestClock, World};
+use crate::support::consumer_harness::{FakePublisher, FlakyStore, Harness, TestClock};
 use crate::support::line;
 use crate::support::records::{put, record};
 
@@ -125,7 +125,7 @@ fn attempt(id: &str, customer: &str) -> Received {
 }
 
 fn redrive(letters: Vec<Received>) -> TestRedrive {
-    let consumer = World::new().consumer;
+    let consumer = Harness::new().consumer;
     let redriver = Redriver {
         store: consumer.decider.store,
         publisher: consumer.publisher,
@@ -195,7 +195,7 @@ async fn a_mark_is_taken_away_once_its_decision_is_published_and_not_before() {
     assert!(redrive.letters.deleted.lock().unwrap().is_empty());
     assert_eq!(go(&redrive).await.done, 1);
     assert!(!redrive.redriver.store.record("528", "1").await.unwrap().is_pending());
-    assert_eq!(World::published_by(&redrive.redriver.publisher).len(), 1);
+    assert_eq!(Harness::published_by(&redrive.redriver.publisher).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,7 +295,7 @@ async fn a_look_that_is_cut_short_is_not_complete_whatever_was_seen_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_stops_when_it_is_told_to_and_gives_everything_back() {
+async fn it_stops_on_request_and_gives_everything_back() {
     let redrive = redrive((0..50).map(|n| letter(&n.to_string(), &format!("c{n}"), "no attempt")).collect());
     let (report, ended) = redrive.run(Mode::Go(None), |report| report.seen < 20).await;
     ended.unwrap();

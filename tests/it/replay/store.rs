@@ -13,7 +13,7 @@ use loadgate::replay::Tally;
 use loadgate::replay::{ReplayError, ReplayObserver, ReplayOutput, ReplayReport, StoreReplay};
 use loadgate::wire::Reasons;
 
-use crate::support::consumer_world::{Fault, FlakyStore};
+use crate::support::consumer_harness::{Fault, FlakyStore};
 use crate::support::{Settings, Shared, line, replay};
 
 const CUSTOMERS: u32 = 20;

@@ -9,7 +9,7 @@ use loadgate::domain::StoredDecision;
 use loadgate::wire::decision_message;
 
 use super::consumers::REPLAY;
-use super::world::{Counts, State, TROUBLED, World};
+use super::simulation::{Counts, FAILING, Simulation, State};
 use crate::support::oracle;
 
 /// How long after its commit a decision of a healthy customer is published at the latest.
@@ -21,8 +21,8 @@ const LETTERS_KEPT: TimeDelta = TimeDelta::days(14);
 /// How much clocks disagree at the most.
 const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
 
-pub fn check(world: &World) -> Result<Counts, String> {
-    let state = world.state();
+pub fn check(simulation: &Simulation) -> Result<Counts, String> {
+    let state = simulation.state();
     if let Some(violation) = &state.violation {
         return Err(violation.clone());
     }
@@ -228,7 +228,7 @@ fn invalid_messages_are_put_away(state: &State) -> Result<(), String> {
 /// second of their commit.
 fn nobody_waits_for_another_s_trouble(state: &State) -> Result<(), String> {
     for (committed_at, record) in state.tables.history.iter().filter(|_| state.trouble.is_alone) {
-        if record.decision.key.customer_id == TROUBLED || record.message_id.starts_with(REPLAY) {
+        if record.decision.key.customer_id == FAILING || record.message_id.starts_with(REPLAY) {
             continue;
         }
         let body = decision_message(&record.decision);

@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 
 use super::ports::{SimPublisher, SimReceiver, Which};
 use super::queue::Message;
+use super::simulation::{Simulation, SkewedClock, State, event_of};
 use super::store::SimStore;
-use super::world::{SkewedClock, State, World, event_of};
 
 /// What the message ids of replayed lines begin with.
 pub const REPLAY: &str = "replay:";
@@ -68,52 +68,63 @@ impl State {
 }
 
 /// A clock that is a little wrong.
-pub fn clock(world: &Arc<World>, actor: &str) -> SkewedClock {
-    let skew = TimeDelta::milliseconds(world.state().draw(actor, "clock").i64(-2_000..2_000));
-    SkewedClock { world: Arc::clone(world), skew }
+pub fn clock(simulation: &Arc<Simulation>, actor: &str) -> SkewedClock {
+    let skew = TimeDelta::milliseconds(simulation.state().draw(actor, "clock").i64(-2_000..2_000));
+    SkewedClock { simulation: Arc::clone(simulation), skew }
 }
 
-fn decider(world: &Arc<World>, actor: &str) -> Decider<SimStore, SkewedClock> {
-    let (clock, correlation_ttl) = (clock(world, actor), world.state().correlation_ttl);
-    let store = SimStore { world: Arc::clone(world), actor: actor.to_owned(), invocation: None };
+fn decider(simulation: &Arc<Simulation>, actor: &str) -> Decider<SimStore, SkewedClock> {
+    let (clock, correlation_ttl) = (clock(simulation, actor), simulation.state().correlation_ttl);
+    let store = SimStore { simulation: Arc::clone(simulation), actor: actor.to_owned(), invocation: None };
     Decider { store, clock, limits: Limits::default(), correlation_ttl }
 }
 
 /// Sets a consumer to work: a function with its event source, or a worker.
-pub fn consume(world: &Arc<World>, number: usize) -> JoinHandle<()> {
+pub fn consume(simulation: &Arc<Simulation>, number: usize) -> JoinHandle<()> {
     let actor = format!("consumer {number}");
-    let is_function = world.state().draw(&actor, "kind").u32(..3) > 0;
-    let world = Arc::clone(world);
-    if is_function { tokio::spawn(invoke_for_ever(world, actor)) } else { tokio::spawn(work_for_ever(world, actor)) }
+    let is_function = simulation.state().draw(&actor, "kind").u32(..3) > 0;
+    let simulation = Arc::clone(simulation);
+    if is_function {
+        tokio::spawn(invoke_for_ever(simulation, actor))
+    } else {
+        tokio::spawn(work_for_ever(simulation, actor))
+    }
 }
 
 /// Receives, invokes, deletes what did not fail.
-async fn invoke_for_ever(world: Arc<World>, actor: String) {
-    let decider = decider(&world, &actor);
+async fn invoke_for_ever(simulation: Arc<Simulation>, actor: String) {
+    let decider = decider(&simulation, &actor);
     loop {
-        let batch = world.state().receive(Which::Input, 10, None);
+        let batch = simulation.state().receive(Which::Input, 10, None);
         if batch.is_empty() {
-            let mut rng = world.state().draw(&actor, "pause");
+            let mut rng = simulation.state().draw(&actor, "pause");
             let wait_ms = rng.u64(200..6_000);
-            world.pause(&rng, wait_ms).await;
+            simulation.pause(&rng, wait_ms).await;
         } else {
-            invoke(&world, &decider, &batch).await;
+            invoke(&simulation, &decider, &batch).await;
         }
     }
 }
 
 /// One invocation. It may be killed between any two steps.
-async fn invoke(world: &Arc<World>, decider: &Decider<SimStore, SkewedClock>, batch: &[Message]) {
+async fn invoke(simulation: &Arc<Simulation>, decider: &Decider<SimStore, SkewedClock>, batch: &[Message]) {
     let owners = batch.iter().flat_map(|message| [message.id.clone(), message.deduplication_id.clone()]).collect();
     let actor = decider.store.actor.clone();
     let invocation = Arc::new(Invocation { owners, ..Invocation::default() });
-    let queues =
-        SimPublisher { world: Arc::clone(world), actor: actor.clone(), invocation: Some(Arc::clone(&invocation)) };
-    let store = SimStore { world: Arc::clone(world), actor: actor.clone(), invocation: Some(Arc::clone(&invocation)) };
-    let begun = world.state().now();
+    let queues = SimPublisher {
+        simulation: Arc::clone(simulation),
+        actor: actor.clone(),
+        invocation: Some(Arc::clone(&invocation)),
+    };
+    let store = SimStore {
+        simulation: Arc::clone(simulation),
+        actor: actor.clone(),
+        invocation: Some(Arc::clone(&invocation)),
+    };
+    let begun = simulation.state().now();
     let consumer = Consumer { decider: Decider { store, ..decider.clone() }, publisher: queues };
     let (end, kill_after) = {
-        let mut state = world.state();
+        let mut state = simulation.state();
         let (killed, mut rng) = (state.chances.killed, state.draw(&actor, "invocation"));
         let is_killed = state.happens(&mut rng, killed);
         let kill_after = if is_killed { Duration::from_millis(rng.u64(..400)) } else { TIMEOUT };
@@ -122,7 +133,7 @@ async fn invoke(world: &Arc<World>, decider: &Decider<SimStore, SkewedClock>, ba
     let mut event = SqsEvent::default();
     event.records = batch.iter().map(record).collect();
     let handled = tokio::time::timeout(kill_after, handle(&consumer, event, end)).await;
-    let mut state = world.state();
+    let mut state = simulation.state();
     let Ok(handled) = handled else {
         state.count("killed", 1);
         if kill_after == TIMEOUT {
@@ -143,18 +154,18 @@ async fn invoke(world: &Arc<World>, decider: &Decider<SimStore, SkewedClock>, ba
 }
 
 fn record(message: &Message) -> SqsMessage {
-    let mut record = crate::support::consumer_world::raw(&message.id, &message.group, &message.body);
-    record = crate::support::consumer_world::received(record, message.receive_count);
+    let mut record = crate::support::consumer_harness::raw(&message.id, &message.group, &message.body);
+    record = crate::support::consumer_harness::received(record, message.receive_count);
     record.attributes.insert("MessageDeduplicationId".to_owned(), message.deduplication_id.clone());
     record
 }
 
 /// A worker that is started again whenever it ends: because it was told to, or killed between any two steps.
-async fn work_for_ever(world: Arc<World>, actor: String) {
-    let decider = decider(&world, &actor);
+async fn work_for_ever(simulation: Arc<Simulation>, actor: String) {
+    let decider = decider(&simulation, &actor);
     loop {
         let (settings, stop_after, kill_after, pause) = {
-            let mut state = world.state();
+            let mut state = simulation.state();
             let mut rng = state.draw(&actor, "life");
             state.count("worker_lives", 1);
             let settings = Settings {
@@ -171,8 +182,8 @@ async fn work_for_ever(world: Arc<World>, actor: String) {
             let (stop_after_s, pause_ms) = (rng.u64(5..600), rng.u64(..5_000));
             (settings, stop_after_s, Duration::from_millis(kill_after_ms), Duration::from_millis(pause_ms))
         };
-        let queues = SimPublisher { world: Arc::clone(&world), actor: actor.clone(), invocation: None };
-        let receiver = SimReceiver { world: Arc::clone(&world), actor: actor.clone(), which: Which::Input };
+        let queues = SimPublisher { simulation: Arc::clone(&simulation), actor: actor.clone(), invocation: None };
+        let receiver = SimReceiver { simulation: Arc::clone(&simulation), actor: actor.clone(), which: Which::Input };
         let consumer = Consumer { decider: decider.clone(), publisher: queues };
         let worker = Arc::new(Worker { consumer, receiver, settings });
         let stop = tokio::time::sleep(Duration::from_secs(stop_after));
@@ -191,14 +202,14 @@ impl WorkerObserver for Nobody {
 }
 
 /// Another door: a file is replayed over the same tables, customers that the queue has too.
-pub async fn replay(world: Arc<World>) {
-    let decider = decider(&world, "replay");
-    let mut rng = world.state().draw("replay", "lines");
+pub async fn replay(simulation: Arc<Simulation>) {
+    let decider = decider(&simulation, "replay");
+    let mut rng = simulation.state().draw("replay", "lines");
     let lines_max = [0, 0, 20][rng.usize(..3)];
     for line in 0..rng.u32(..=lines_max) {
-        let customers = world.state().customers;
+        let customers = simulation.state().customers;
         let (wait_ms, customer, day) = (rng.u64(..6_000), format!("c{}", rng.u32(..customers)), 27 + rng.u32(..5));
-        world.pause(&rng, wait_ms).await;
+        simulation.pause(&rng, wait_ms).await;
         let body =
             crate::support::line(&format!("replayed {line}"), &customer, "$1500", &format!("2018-12-{day}T00:00:00Z"));
         let written = read_attempt(body.trim_end().as_bytes()).unwrap();

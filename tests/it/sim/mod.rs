@@ -1,6 +1,6 @@
 //! A simulation that attacks every promise: one seed decides everything that happens, and replays it.
 //!
-//! The real consumer runs over a simulated world: a FIFO queue with groups, locks, visibility time-outs, a dead-letter queue
+//! The real consumer runs over a simulated simulation: a FIFO queue with groups, locks, visibility time-outs, a dead-letter queue
 //! and redrive; a store that throttles, conflicts, loses requests and answers, and shows stale records; a decisions queue
 //! that refuses single messages; consumers that are killed between any two steps, or outlive their visibility time-out;
 //! clocks that disagree. When the faults stop and everything has drained, [`check`] looks at what is left.
@@ -12,8 +12,8 @@ mod operator;
 mod ports;
 mod producer;
 mod queue;
+mod simulation;
 mod store;
-mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use loadgate::deciding::PENDING_TTL;
 
-use world::{Counts, HAPPENINGS, Sabotage, World};
+use simulation::{Counts, HAPPENINGS, Sabotage, Simulation};
 
 /// How many seeds `make test` runs. `SIM_RUNS` and `SIM_SEED` say otherwise.
 const RUNS: u64 = 3000;
@@ -32,30 +32,30 @@ fn run(seed: u64, sabotage: Sabotage) -> Result<Counts, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let ended = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
-            let world = World::new(seed, sabotage);
-            play(&world).await?;
-            check::check(&world)
+            let simulation = Simulation::new(seed, sabotage);
+            play(&simulation).await?;
+            check::check(&simulation)
         })
     }));
     ended.unwrap_or_else(|_| Err("a panic".to_owned())).map_err(|problem| format!("seed {seed}: {problem}"))
 }
 
-/// Plays a world until everything has drained.
-async fn play(world: &Arc<World>) -> Result<(), String> {
-    let consumers = world.state().consumers;
-    let consumers: Vec<_> = (0..consumers).map(|number| consumers::consume(world, number)).collect();
-    let replay = tokio::spawn(consumers::replay(Arc::clone(world)));
-    producer::produce(world).await;
-    operator::while_faulty(world).await;
+/// Plays a simulation until everything has drained.
+async fn play(simulation: &Arc<Simulation>) -> Result<(), String> {
+    let consumers = simulation.state().consumers;
+    let consumers: Vec<_> = (0..consumers).map(|number| consumers::consume(simulation, number)).collect();
+    let replay = tokio::spawn(consumers::replay(Arc::clone(simulation)));
+    producer::produce(simulation).await;
+    operator::while_faulty(simulation).await;
     replay.await.unwrap();
-    world.state().is_faulty = false;
-    operator::drain(world).await?;
+    simulation.state().is_faulty = false;
+    operator::drain(simulation).await?;
     // Let what is still under way come to its end: no request takes a month.
     tokio::time::sleep(Duration::from_mins(2)).await;
     // After that, everything counts as new: also what was received more than once, and is kept longer.
-    world.state().jumped += PENDING_TTL + TimeDelta::hours(1);
-    producer::repeat_some(world);
-    operator::drain(world).await?;
+    simulation.state().jumped += PENDING_TTL + TimeDelta::hours(1);
+    producer::repeat_some(simulation);
+    operator::drain(simulation).await?;
     // Let the last ones that have outlived their time come to their end.
     tokio::time::sleep(Duration::from_mins(2)).await;
     consumers.iter().for_each(tokio::task::JoinHandle::abort);
@@ -95,7 +95,7 @@ fn a_seed_replays_to_the_same_end() {
     }
 }
 
-/// A world in which one mechanism is broken has to be found out, for the reason that it was there for.
+/// A simulation in which one mechanism is broken has to be found out, for the reason that it was there for.
 fn is_found_out(sabotage: Sabotage, why: &str) {
     let found = (1..3000).find_map(|seed| run(seed, sabotage).err().filter(|problem| problem.contains(why)));
     tell(&format!("{sabotage:?}: {}", found.unwrap_or_else(|| panic!("{sabotage:?} was not found out"))));

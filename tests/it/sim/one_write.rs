@@ -10,12 +10,12 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use loadgate::deciding::{Cause, Commit, CorrelationRecord, Lookup, Snapshot, StoreError, Units, UsageKey, UsageRow};
 
+use super::simulation::{Chance, Simulation, State};
 use super::store::SimStore;
-use super::world::{Chance, State, World};
 
 /// Writes the row with the events, then their records.
 pub async fn commit(store: &SimStore, commit: &Commit) -> Result<Units, StoreError> {
-    let (row_world, row_commit) = (Arc::clone(&store.world), commit.clone());
+    let (row_world, row_commit) = (Arc::clone(&store.simulation), commit.clone());
     let mut rng = row_world.state().draw(&store.actor, &format!("commit {}", commit.customer_id));
     tokio::spawn(async move { write_row(&row_world, &row_commit, &mut rng).await }).await.unwrap()?;
     let puts = join_all(commit.records().iter().map(|record| put(store, record))).await;
@@ -24,33 +24,33 @@ pub async fn commit(store: &SimStore, commit: &Commit) -> Result<Units, StoreErr
 
 /// A reader of the row sees the events that it carries, and writes their records.
 pub async fn add_carried(store: &SimStore, lookup: &Lookup, snapshot: &mut Snapshot) {
-    let carried = store.world.state().carried(lookup);
+    let carried = store.simulation.state().carried(lookup);
     for record in carried {
         let written = put(store, &record).await;
         snapshot.records.insert(record.decision.key.clone(), written.map(|()| record));
     }
 }
 
-async fn write_row(world: &World, commit: &Commit, rng: &mut Chance) -> Result<Units, StoreError> {
-    world.delay(rng).await;
+async fn write_row(simulation: &Simulation, commit: &Commit, rng: &mut Chance) -> Result<Units, StoreError> {
+    simulation.delay(rng).await;
     let is_answer_lost = {
-        let mut state = world.state();
+        let mut state = simulation.state();
         state.fail_without_effect(rng)?;
         state.write_row(commit)?;
         let lost_after = state.chances.lost_after;
         state.happens(rng, lost_after)
     };
-    world.delay(rng).await;
+    simulation.delay(rng).await;
     if is_answer_lost { Err(StoreError::Unavailable(Cause::new("the answer was lost"))) } else { Ok(Units::default()) }
 }
 
 /// Puts a record, if its event has none.
 async fn put(store: &SimStore, record: &CorrelationRecord) -> Result<(), StoreError> {
-    let (world, record) = (Arc::clone(&store.world), record.clone());
-    let mut rng = world.state().draw(&store.actor, &format!("put {:?}", record.decision.key));
+    let (simulation, record) = (Arc::clone(&store.simulation), record.clone());
+    let mut rng = simulation.state().draw(&store.actor, &format!("put {:?}", record.decision.key));
     let put = async move {
-        world.delay(&mut rng).await;
-        let mut state = world.state();
+        simulation.delay(&mut rng).await;
+        let mut state = simulation.state();
         state.fail_without_effect(&mut rng)?;
         if state.refuses(&record.decision.key) {
             return Err(StoreError::Throttled(Cause::new("ThrottlingException")));

@@ -12,8 +12,8 @@ use loadgate::redrive::{Archive, Mode, Redrive};
 
 use super::consumers::clock;
 use super::ports::{SimPublisher, SimReceiver, SimSender, Which};
+use super::simulation::Simulation;
 use super::store::SimStore;
-use super::world::World;
 
 const OPERATOR: &str = "operator";
 
@@ -21,26 +21,26 @@ const OPERATOR: &str = "operator";
 const DRAIN_MAX: Duration = Duration::from_hours(12);
 
 /// Lets the faults go on for a while, and redrives now and then.
-pub async fn while_faulty(world: &Arc<World>) {
-    let mut rng = world.state().draw(OPERATOR, "minutes");
+pub async fn while_faulty(simulation: &Arc<Simulation>) {
+    let mut rng = simulation.state().draw(OPERATOR, "minutes");
     let most = [1, 3, 10][rng.usize(..3)];
     for _ in 0..rng.u32(..=most) {
-        world.pause(&rng, 60_000).await;
+        simulation.pause(&rng, 60_000).await;
         if rng.bool() {
-            redrive(world).await;
+            redrive(simulation).await;
         }
     }
 }
 
 /// Waits until the queue is empty, and redrives until nothing but invalid letters is in the dead-letter queue.
-pub async fn drain(world: &Arc<World>) -> Result<(), String> {
+pub async fn drain(simulation: &Arc<Simulation>) -> Result<(), String> {
     let begun = tokio::time::Instant::now();
     let mut hours_left = 60;
     loop {
-        let rng = world.state().draw(OPERATOR, "drain");
-        world.pause(&rng, 20_000).await;
+        let rng = simulation.state().draw(OPERATOR, "drain");
+        simulation.pause(&rng, 20_000).await;
         {
-            let mut state = world.state();
+            let mut state = simulation.state();
             let (left, dead) = (state.input.messages.len(), &state.dead.messages);
             let is_settled = dead.iter().all(|letter| letter.code.is_some());
             if begun.elapsed() > DRAIN_MAX {
@@ -57,18 +57,18 @@ pub async fn drain(world: &Arc<World>) -> Result<(), String> {
             hours_left -= hours;
             state.jumped += TimeDelta::hours(hours);
         }
-        redrive(world).await;
+        redrive(simulation).await;
     }
 }
 
-async fn redrive(world: &Arc<World>) {
-    let mut rng = world.state().draw(OPERATOR, "redrive");
+async fn redrive(simulation: &Arc<Simulation>) {
+    let mut rng = simulation.state().draw(OPERATOR, "redrive");
     if rng.bool() {
-        world.state().redrive_natively();
+        simulation.state().redrive_natively();
         return;
     }
     let (letters_max, kill_after, with_archive) = {
-        let mut state = world.state();
+        let mut state = simulation.state();
         state.count("redrives", 1);
         let killed = state.chances.killed;
         let is_killed = state.happens(&mut rng, killed * 2);
@@ -78,20 +78,20 @@ async fn redrive(world: &Arc<World>) {
     };
     let actor = OPERATOR.to_owned();
     let redriver = Redriver {
-        store: SimStore { world: Arc::clone(world), actor: actor.clone(), invocation: None },
-        publisher: SimPublisher { world: Arc::clone(world), actor: actor.clone(), invocation: None },
-        clock: clock(world, OPERATOR),
-        input: SimSender(Arc::clone(world)),
+        store: SimStore { simulation: Arc::clone(simulation), actor: actor.clone(), invocation: None },
+        publisher: SimPublisher { simulation: Arc::clone(simulation), actor: actor.clone(), invocation: None },
+        clock: clock(simulation, OPERATOR),
+        input: SimSender(Arc::clone(simulation)),
     };
-    let letters = SimReceiver { world: Arc::clone(world), actor, which: Which::DeadLetters };
-    let mut archive = SimArchive(Arc::clone(world));
+    let letters = SimReceiver { simulation: Arc::clone(simulation), actor, which: Which::DeadLetters };
+    let mut archive = SimArchive(Arc::clone(simulation));
     let archive = with_archive.then_some(&mut archive as &mut dyn Archive);
     let redrive = Redrive { redriver, letters, letters_max };
     // What went wrong stays, and is done the next time.
     let _ = tokio::time::timeout(kill_after, redrive.run(Mode::Go(archive), |_| true)).await;
 }
 
-struct SimArchive(Arc<World>);
+struct SimArchive(Arc<Simulation>);
 
 impl Archive for SimArchive {
     fn keep(&mut self, letters: &[(&Received, &LoadError)]) -> io::Result<()> {

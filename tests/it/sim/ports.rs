@@ -15,7 +15,7 @@ use loadgate::wire::decision_message;
 
 use super::consumers::Invocation;
 use super::queue::{DEDUPLICATION, Message, New};
-use super::world::{Chance, Sabotage, State, World};
+use super::simulation::{Chance, Sabotage, Simulation, State};
 
 /// What the decisions queue has taken.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl DecisionsQueue {
 /// The queues that decisions and invalid input go to.
 #[derive(Clone)]
 pub struct SimPublisher {
-    pub world: Arc<World>,
+    pub simulation: Arc<Simulation>,
     /// Who publishes.
     pub actor: String,
     /// On whose behalf it publishes, where that is known to the message.
@@ -65,16 +65,16 @@ impl Publisher for SimPublisher {
         let customers: BTreeSet<&str> = decisions.iter().map(|decision| decision.key.customer_id.as_str()).collect();
         assert!(decisions.len() <= 10 && customers.len() == decisions.len(), "{decisions:?}");
         let customers: Vec<&str> = customers.into_iter().collect();
-        let mut rng = self.world.state().draw(&self.actor, &format!("publish {}", customers.join(",")));
-        if self.world.state().sabotage == Sabotage::ImpatientPublishing {
+        let mut rng = self.simulation.state().draw(&self.actor, &format!("publish {}", customers.join(",")));
+        if self.simulation.state().sabotage == Sabotage::ImpatientPublishing {
             for decision in decisions {
                 self.publish_later((*decision).clone());
             }
             return vec![Ok(()); decisions.len()];
         }
-        let is_hanging = self.world.hangs(&mut rng, &customers).await;
-        self.world.delay(&mut rng).await;
-        let mut state = self.world.state();
+        let is_hanging = self.simulation.hangs(&mut rng, &customers).await;
+        self.simulation.delay(&mut rng).await;
+        let mut state = self.simulation.state();
         let refused_whole = state.chances.refused_whole;
         let is_refused_whole = state.happens(&mut rng, refused_whole) || is_hanging;
         let is_answer_lost = is_refused_whole && rng.bool();
@@ -102,9 +102,9 @@ impl Publisher for SimPublisher {
     }
 
     async fn dead_letter(&self, letter: &DeadLetter) -> Result<(), QueueError> {
-        let mut rng = self.world.state().draw(&self.actor, &format!("dead letter {}", letter.message_id));
-        self.world.delay(&mut rng).await;
-        let mut state = self.world.state();
+        let mut rng = self.simulation.state().draw(&self.actor, &format!("dead letter {}", letter.message_id));
+        self.simulation.delay(&mut rng).await;
+        let mut state = self.simulation.state();
         let (refused, now) = (state.chances.refused, state.now());
         let is_refused = state.happens(&mut rng, refused);
         if is_refused && rng.bool() {
@@ -134,12 +134,12 @@ impl SimPublisher {
     /// What happens when several decisions of a customer share a request, and what it refuses is offered again: the order
     /// of what is refused is lost.
     fn publish_later(&self, decision: StoredDecision) {
-        let world = Arc::clone(&self.world);
-        let mut rng = world.state().draw(&self.actor, &format!("publish later {}", decision.key.customer_id));
+        let simulation = Arc::clone(&self.simulation);
+        let mut rng = simulation.state().draw(&self.actor, &format!("publish later {}", decision.key.customer_id));
         tokio::spawn(async move {
             loop {
-                world.delay(&mut rng).await;
-                let mut state = world.state();
+                simulation.delay(&mut rng).await;
+                let mut state = simulation.state();
                 let (refused, now) = (state.chances.refused, state.now());
                 if !state.happens(&mut rng, refused) {
                     state.decisions.offers += 1;
@@ -169,7 +169,7 @@ pub enum Which {
 /// A queue that messages are taken from.
 #[derive(Clone)]
 pub struct SimReceiver {
-    pub world: Arc<World>,
+    pub simulation: Arc<Simulation>,
     /// Who receives.
     pub actor: String,
     pub which: Which,
@@ -182,10 +182,10 @@ impl SimReceiver {
         what: &str,
         effect: impl FnOnce(&mut State, &mut Chance) -> T,
     ) -> Result<T, QueueError> {
-        let mut rng = self.world.state().draw(&self.actor, &format!("{what} {:?}", self.which));
-        self.world.delay(&mut rng).await;
+        let mut rng = self.simulation.state().draw(&self.actor, &format!("{what} {:?}", self.which));
+        self.simulation.delay(&mut rng).await;
         let answer = {
-            let mut state = self.world.state();
+            let mut state = self.simulation.state();
             let (lost_before, lost_after) = (state.chances.lost_before, state.chances.lost_after);
             if state.happens(&mut rng, lost_before) {
                 return Err(refusal(&mut rng));
@@ -193,7 +193,7 @@ impl SimReceiver {
             let answer = effect(&mut state, &mut rng);
             if state.happens(&mut rng, lost_after) { Err(refusal(&mut rng)) } else { Ok(answer) }
         };
-        self.world.delay(&mut rng).await;
+        self.simulation.delay(&mut rng).await;
         answer
     }
 
@@ -228,7 +228,7 @@ impl Receiver for SimReceiver {
     ) -> Result<Vec<Received>, QueueError> {
         let visibility = visibility.map(|visibility| TimeDelta::from_std(visibility).unwrap());
         let begun = tokio::time::Instant::now();
-        while begun.elapsed() < wait && !self.world.state().has_visible(self.which) {
+        while begun.elapsed() < wait && !self.simulation.state().has_visible(self.which) {
             tokio::time::sleep(POLL).await;
         }
         let received = self.ask("receive", |state, _| state.receive(self.which, max, visibility)).await?;
@@ -267,7 +267,7 @@ fn received_as(message: Message) -> Received {
 
 /// The input queue, to which messages are sent back.
 #[derive(Clone)]
-pub struct SimSender(pub Arc<World>);
+pub struct SimSender(pub Arc<Simulation>);
 
 impl Sender for SimSender {
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {

@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::queue::New;
-use super::world::{Chance, State, World};
+use super::simulation::{Chance, Simulation, State};
 
 /// Sends attempts: some in two messages, at times with another time, some messages twice, some invalid.
-pub async fn produce(world: &World) {
-    // Most defects show in small worlds, of which there can be many.
-    let mut rng = world.state().draw("producer", "events");
+pub async fn produce(simulation: &Simulation) {
+    // Most defects show in small simulations, of which there can be many.
+    let mut rng = simulation.state().draw("producer", "events");
     let most = [5, 15, 60][rng.usize(..3)];
     let mut late = Vec::new();
     for event in 0..rng.u32(1..=most) {
-        late.extend(send_one(&mut world.state(), &mut rng, event));
+        late.extend(send_one(&mut simulation.state(), &mut rng, event));
         let wait_ms = rng.u64(..3_000);
-        world.pause(&rng, wait_ms).await;
+        simulation.pause(&rng, wait_ms).await;
         for again in late.extract_if(.., |_| rng.bool()) {
-            again.send(&mut world.state());
+            again.send(&mut simulation.state());
         }
     }
     for again in late {
-        again.send(&mut world.state());
+        again.send(&mut simulation.state());
     }
 }
 
@@ -91,8 +91,8 @@ fn send(state: &mut State, customer: &str, deduplication_id: &str, body: &str) -
 }
 
 /// Sends some events again.
-pub fn repeat_some(world: &World) {
-    let mut state = world.state();
+pub fn repeat_some(simulation: &Simulation) {
+    let mut state = simulation.state();
     let again: Vec<_> = state.tables.queued().step_by(7).map(|record| record.decision.clone()).collect();
     for decision in again {
         let key = &decision.key;

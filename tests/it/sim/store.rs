@@ -14,7 +14,7 @@ use loadgate::domain::EventKey;
 
 use super::consumers::{Invocation, REPLAY};
 use super::one_write;
-use super::world::{Chance, Sabotage, State, World};
+use super::simulation::{Chance, Sabotage, Simulation, State};
 
 /// How long DynamoDB may take to apply a transaction's items, one after another.
 const APPLY_MS_MAX: i64 = 40;
@@ -108,7 +108,7 @@ impl Tables {
 /// The store as a consumer sees it.
 #[derive(Clone)]
 pub struct SimStore {
-    pub world: Arc<World>,
+    pub simulation: Arc<Simulation>,
     /// Who asks.
     pub actor: String,
     /// For which invocation, where that is known.
@@ -118,11 +118,11 @@ pub struct SimStore {
 impl Store for SimStore {
     async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
         let customers = customers(lookup);
-        let mut rng = self.world.state().draw(&self.actor, &format!("read {}", customers.join(",")));
-        let is_hanging = self.world.hangs(&mut rng, &customers).await;
-        self.world.delay(&mut rng).await;
+        let mut rng = self.simulation.state().draw(&self.actor, &format!("read {}", customers.join(",")));
+        let is_hanging = self.simulation.hangs(&mut rng, &customers).await;
+        self.simulation.delay(&mut rng).await;
         let no_answer = || StoreError::Unavailable(Cause::new("no answer"));
-        let read = if is_hanging { Err(no_answer()) } else { self.world.state().read(lookup, records, &mut rng) };
+        let read = if is_hanging { Err(no_answer()) } else { self.simulation.state().read(lookup, records, &mut rng) };
         if read.is_err() {
             self.tend(&lookup.events);
         }
@@ -143,7 +143,7 @@ impl Store for SimStore {
             if matches!(answer, Err(StoreError::Unavailable(_))) {
                 self.tend(commit.records().iter().map(|record| &record.decision.key));
             }
-            let is_endless = self.world.state().sabotage == Sabotage::EndlessRetry;
+            let is_endless = self.simulation.state().sabotage == Sabotage::EndlessRetry;
             if !is_endless || !is_bounded || !matches!(answer, Err(StoreError::Conflict(_))) {
                 return answer;
             }
@@ -152,10 +152,10 @@ impl Store for SimStore {
 
     async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
         let key = &record.decision.key;
-        let mut rng = self.world.state().draw(&self.actor, &format!("mark {}/{}", key.customer_id, key.event_id));
+        let mut rng = self.simulation.state().draw(&self.actor, &format!("mark {}/{}", key.customer_id, key.event_id));
         self.tend([key]);
-        let (world, record) = (Arc::clone(&self.world), record.clone());
-        tokio::spawn(async move { set_publication(&world, &record, &mut rng).await }).await.unwrap()
+        let (simulation, record) = (Arc::clone(&self.simulation), record.clone());
+        tokio::spawn(async move { set_publication(&simulation, &record, &mut rng).await }).await.unwrap()
     }
 }
 
@@ -167,14 +167,14 @@ impl SimStore {
     }
 
     fn is_one_write(&self) -> bool {
-        self.world.state().sabotage == Sabotage::OneWriteAccept
+        self.simulation.state().sabotage == Sabotage::OneWriteAccept
     }
 
     /// Once sent, a request goes its way, whoever still waits for it.
     async fn send_commit(&self, commit: &Commit) -> Result<Units, StoreError> {
-        let mut rng = self.world.state().draw(&self.actor, &format!("commit {}", commit.customer_id));
-        let (world, commit) = (Arc::clone(&self.world), commit.clone());
-        tokio::spawn(async move { answer(&world, &commit, &mut rng).await }).await.unwrap()
+        let mut rng = self.simulation.state().draw(&self.actor, &format!("commit {}", commit.customer_id));
+        let (simulation, commit) = (Arc::clone(&self.simulation), commit.clone());
+        tokio::spawn(async move { answer(&simulation, &commit, &mut rng).await }).await.unwrap()
     }
 
     /// The commits of an invocation are bounded. Says whether they still are, where that is known.
@@ -184,7 +184,7 @@ impl SimStore {
         let commits = commits.entry(customer.to_owned()).or_default();
         *commits += 1;
         if *commits > COMMITS_MAX {
-            self.world.state().violation(format!("{commits} commits of {customer} in one invocation"));
+            self.simulation.state().violation(format!("{commits} commits of {customer} in one invocation"));
         }
         *commits <= COMMITS_MAX
     }
@@ -198,14 +198,14 @@ fn customers(lookup: &Lookup) -> Vec<&str> {
     customers
 }
 
-async fn answer(world: &World, commit: &Commit, rng: &mut Chance) -> Result<Units, StoreError> {
-    let is_hanging = world.hangs(rng, &[&commit.customer_id]).await;
+async fn answer(simulation: &Simulation, commit: &Commit, rng: &mut Chance) -> Result<Units, StoreError> {
+    let is_hanging = simulation.hangs(rng, &[&commit.customer_id]).await;
     if is_hanging && rng.bool() {
         return Err(StoreError::Unavailable(Cause::new("no answer")));
     }
-    world.delay(rng).await;
+    simulation.delay(rng).await;
     let (applied, is_answer_lost) = {
-        let mut state = world.state();
+        let mut state = simulation.state();
         state.fail_without_effect(rng)?;
         if commit.records().iter().any(|record| state.refuses(&record.decision.key)) {
             state.count("throttled", 1);
@@ -221,25 +221,25 @@ async fn answer(world: &World, commit: &Commit, rng: &mut Chance) -> Result<Unit
         (applied, state.happens(rng, lost_after) || is_hanging)
     };
     tokio::time::sleep(applied).await;
-    world.delay(rng).await;
+    simulation.delay(rng).await;
     if is_answer_lost {
-        world.state().count("lost_after", 1);
+        simulation.state().count("lost_after", 1);
         return Err(StoreError::Unavailable(Cause::new("the answer was lost")));
     }
     Ok(Units::default())
 }
 
 async fn set_publication(
-    world: &World,
+    simulation: &Simulation,
     record: &CorrelationRecord,
     rng: &mut Chance,
 ) -> Result<PublicationChange, StoreError> {
     let key = &record.decision.key;
-    if world.hangs(rng, &[&key.customer_id]).await {
+    if simulation.hangs(rng, &[&key.customer_id]).await {
         return Err(StoreError::Unavailable(Cause::new("no answer")));
     }
-    world.delay(rng).await;
-    let mut state = world.state();
+    simulation.delay(rng).await;
+    let mut state = simulation.state();
     state.fail_without_effect(rng)?;
     if state.refuses(key) {
         return Err(StoreError::Throttled(Cause::new("ThrottlingException")));

@@ -2,7 +2,7 @@
 
 pub mod cloud;
 pub mod command;
-pub mod consumer_world;
+pub mod consumer_harness;
 pub mod lines;
 pub mod oracle;
 pub mod records;

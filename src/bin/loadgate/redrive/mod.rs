@@ -25,8 +25,8 @@ use signal_hook::flag;
 
 use crate::cloud::{TableArgs, block_on, sdk_for_queue, url};
 use crate::outcome::{Failure, SOME_INVALID, tell};
+use crate::progress::BAR_TICK;
 use crate::standard_output;
-use crate::watch::BAR_TICK;
 use archive::FileArchive;
 use text::Left;
 

@@ -1,4 +1,4 @@
-//! A world for the consumer in which anything can fail on demand, and time stands still unless somebody waits.
+//! A harness for the consumer in which anything can fail on demand, and time stands still unless somebody waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -225,16 +225,16 @@ fn refusal() -> QueueError {
     QueueError { cause: Cause::new("InternalError"), is_retryable: true }
 }
 
-pub struct World {
+pub struct Harness {
     pub consumer: Consumer<FlakyStore, FakePublisher, TestClock>,
 }
 
-impl World {
-    pub fn new() -> World {
+impl Harness {
+    pub fn new() -> Harness {
         let clock = TestClock(Mutex::new(parse_time("2026-01-05T10:00:00.123Z").unwrap()), tokio::time::Instant::now());
         let store = FlakyStore::default();
         let decider = Decider { store, clock, limits: Limits::default(), correlation_ttl: TimeDelta::hours(24) };
-        World { consumer: Consumer { decider, publisher: FakePublisher::default() } }
+        Harness { consumer: Consumer { decider, publisher: FakePublisher::default() } }
     }
 
     pub fn store(&self) -> &FlakyStore {
@@ -273,7 +273,7 @@ impl World {
 
     /// The ids of the events whose decisions were published since the last time this was asked, with the customer.
     pub fn published(&self) -> Vec<String> {
-        World::published_by(self.publisher())
+        Harness::published_by(self.publisher())
     }
 
     /// The same of any publisher.

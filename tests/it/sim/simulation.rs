@@ -94,7 +94,7 @@ pub struct Trouble {
 }
 
 /// The customer that trouble is made for.
-pub const TROUBLED: &str = "c0";
+pub const FAILING: &str = "c0";
 
 /// How long the client waits for a request, with all its repetitions.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -169,8 +169,8 @@ fn slot(actor: &str) -> u64 {
     }
 }
 
-/// A run's world.
-pub struct World(Mutex<State>);
+/// A run's simulation.
+pub struct Simulation(Mutex<State>);
 
 pub struct State {
     seed: u64,
@@ -223,8 +223,8 @@ fn beginning() -> DateTime<Utc> {
     parse_time("2026-01-05T10:00:00Z").unwrap()
 }
 
-impl World {
-    pub fn new(seed: u64, sabotage: Sabotage) -> Arc<World> {
+impl Simulation {
+    pub fn new(seed: u64, sabotage: Sabotage) -> Arc<Simulation> {
         let mut rng = Rng::with_seed(seed);
         // Every eighth run is one in which nothing goes wrong, or nothing but one customer's trouble.
         let most = if rng.u32(..8) == 0 { 0 } else { [20, 80, 250][rng.usize(..3)] };
@@ -252,7 +252,7 @@ impl World {
         let dead = Fifo::new("letter", None, TimeDelta::seconds(30));
         let (redrive_keeps_id, deletes) = (rng.bool(), rng.usize(..3));
         let (chances, trouble) = sabotage.provoke(chances, trouble);
-        World(Mutex::new(State {
+        Simulation(Mutex::new(State {
             seed,
             draws: BTreeMap::new(),
             chances,
@@ -319,7 +319,7 @@ impl World {
             let mut state = self.state();
             let (from, until) = state.trouble.hangs;
             let is_hanging = (from..until).contains(&state.now());
-            if !state.is_faulty || !is_hanging || !customers.contains(&TROUBLED) {
+            if !state.is_faulty || !is_hanging || !customers.contains(&FAILING) {
                 return false;
             }
             state.count("hung", 1);
@@ -369,7 +369,7 @@ impl State {
     pub fn refuses(&self, key: &EventKey) -> bool {
         let (modulus, remainder) = self.trouble.refused_events;
         let is_meant = key.event_id.parse().map_or(true, |id: u32| id % modulus == remainder);
-        self.is_faulty && key.customer_id == TROUBLED && is_meant && self.now() < self.trouble.refused_until
+        self.is_faulty && key.customer_id == FAILING && is_meant && self.now() < self.trouble.refused_until
     }
 
     /// Counts something that has happened so many times.
@@ -460,10 +460,10 @@ impl State {
 
     /// Where nothing goes wrong but for one customer, no message of another fails.
     pub fn watch_failures(&mut self, batch: &[Message], failed: &[&str]) {
-        let others = batch.iter().filter(|message| message.group != TROUBLED && failed.contains(&message.id.as_str()));
+        let others = batch.iter().filter(|message| message.group != FAILING && failed.contains(&message.id.as_str()));
         let others: Vec<&Message> = others.collect();
         if self.trouble.is_alone && !others.is_empty() {
-            self.violation(format!("failed though only {TROUBLED} is in trouble: {others:?}"));
+            self.violation(format!("failed though only {FAILING} is in trouble: {others:?}"));
         }
     }
 
@@ -519,13 +519,13 @@ pub fn event_of(body: &str) -> Option<EventKey> {
 /// A consumer's clock, which is a little wrong.
 #[derive(Clone)]
 pub struct SkewedClock {
-    pub world: Arc<World>,
+    pub simulation: Arc<Simulation>,
     pub skew: TimeDelta,
 }
 
 impl Clock for SkewedClock {
     fn now(&self) -> DateTime<Utc> {
-        self.world.state().now() + self.skew
+        self.simulation.state().now() + self.skew
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -33,9 +33,9 @@ pub enum Progress {
 }
 
 /// Watches a replay.
-pub struct Watch {
+pub struct ReplayProgress {
     bar: ProgressBar,
-    invalid_told: u64,
+    invalid_shown: u64,
 }
 
 /// A progress bar on standard error. `bytes` is the size of the input, if it is known.
@@ -59,11 +59,11 @@ pub fn progress_bar(progress: Progress, bytes: Option<u64>, is_shared: bool) -> 
     bar
 }
 
-impl Watch {
+impl ReplayProgress {
     /// `bytes` is the size of the input, if it is known.
-    pub fn new(progress: Progress, bytes: Option<u64>, decisions_to_stdout: bool) -> Watch {
+    pub fn new(progress: Progress, bytes: Option<u64>, decisions_to_stdout: bool) -> ReplayProgress {
         let is_shared = decisions_to_stdout && io::stdout().is_terminal();
-        Watch { bar: progress_bar(progress, bytes, is_shared), invalid_told: 0 }
+        ReplayProgress { bar: progress_bar(progress, bytes, is_shared), invalid_shown: 0 }
     }
 
     /// The bar that counts what is read of the input.
@@ -72,10 +72,10 @@ impl Watch {
     }
 }
 
-impl ReplayObserver for Watch {
+impl ReplayObserver for ReplayProgress {
     fn invalid(&mut self, line: u64, error: &LoadError) {
-        if self.invalid_told < INVALID_SHOWN_MAX {
-            self.invalid_told += 1;
+        if self.invalid_shown < INVALID_SHOWN_MAX {
+            self.invalid_shown += 1;
             self.bar.suspend(|| tell(&format!("line {line}: {}: {error}", error.code())));
         }
     }
