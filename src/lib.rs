@@ -13,7 +13,8 @@
 //! | [`config`] | the only reader of configuration |
 //! | `telemetry` | logs and metrics |
 //!
-//! Dependencies point one way: `bin -> runtime -> features -> domain`. ARCHITECTURE.md has the map, and a test holds it.
+//! Dependencies point one way: `bin -> runtime -> features -> domain`. ARCHITECTURE.md has the map, and a test holds
+//! it.
 
 #![forbid(unsafe_code)]
 

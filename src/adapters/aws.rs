@@ -12,21 +12,24 @@ use aws_smithy_runtime_api::client::http::http_client_fn;
 
 use crate::deciding::with_sources;
 
-/// How long connecting may take.
+/// Longest time that connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long one try of a request may take. DynamoDB and SQS answer within tens of milliseconds: later, the answer is
+/// Longest time that one try of a request may take. DynamoDB and SQS answer within tens of milliseconds: later, the
+/// answer is
 /// lost.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// How long a request may take with all its tries. Half the time that a batch keeps in reserve for what it has begun
+/// Longest time that a request may take with all its tries. Half the time that a batch keeps in reserve for what it
+/// has begun
 /// (10 s): one commit and one publishing.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a request is tried.
+/// Number of times that a request is tried.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// Longest wait before the second try. The SDK doubles it before each further try, and waits a random part of it. Its own
+/// Longest wait before the second try. The SDK doubles it before each further try, and waits a random part of it. Its
+/// own
 /// default is 1 s: after two tries without an answer, [`OPERATION_TIMEOUT`] would cut off the third.
 const FIRST_WAIT_MAX: Duration = Duration::from_millis(100);
 
@@ -53,9 +56,10 @@ pub async fn load(endpoint_url: Option<&str>) -> SdkConfig {
     loader.load().await
 }
 
-/// What all clients make their requests with.
+/// HTTP client of all SDK clients.
 ///
-/// It goes round a trial of the SDK's: for each client that is built, it would take in all root certificates once more, for a
+/// Bypasses an SDK check that would, for each client, read all root certificates once
+/// more, for a
 /// connector that nobody uses.
 fn http_client() -> SharedHttpClient {
     let tls = Provider::Rustls(CryptoMode::Ring);
@@ -70,7 +74,7 @@ pub fn long_poll_timeouts(wait: Duration) -> TimeoutConfig {
     timeouts(wait + ATTEMPT_TIMEOUT, wait + OPERATION_TIMEOUT)
 }
 
-/// Whether a URL leads to this machine.
+/// Returns true when a URL leads to this machine.
 pub fn is_local(url: &str) -> bool {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
@@ -109,7 +113,7 @@ fn localised(config: &SdkConfig) -> SdkConfig {
     builder.build()
 }
 
-/// What a request came to that the service has not answered, in words for a log: never with the request in it.
+/// Description of a request without an answer from the service, for a log. It never contains the request.
 pub fn unanswered<E, R>(service: &str, error: &SdkError<E, R>) -> String
 where
     SdkError<E, R>: std::error::Error,

@@ -28,7 +28,7 @@ struct Tables {
 }
 
 impl Tables {
-    /// Whether exactly this commit has been made before.
+    /// Returns true when exactly this commit has been made before.
     fn has_made(&self, commit: &Commit) -> bool {
         let is_stored = |record: &CorrelationRecord| self.records.get(&record.decision.key) == Some(record);
         commit.records().iter().all(is_stored)

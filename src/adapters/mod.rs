@@ -1,4 +1,4 @@
-//! What stands behind the ports of [`app`](crate::deciding): DynamoDB, SQS, the system's clock, and a store in memory.
+//! Implementations of the features' ports: DynamoDB, SQS, the system's clock, and a store in memory.
 
 #[cfg(feature = "aws")]
 pub mod aws;

@@ -21,7 +21,7 @@ use loadgate::telemetry::{Metrics, init_logs};
 use serde_json::value::RawValue;
 use tracing::Instrument;
 
-/// How long the start waits for DynamoDB and SQS. Lambda gives a function 10 s to start.
+/// Time that the start waits for DynamoDB and SQS. Lambda gives a function 10 s to start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Loadgate = Consumer<DynamoDb, SqsPublisher, SystemClock>;
@@ -47,7 +47,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Everything that is needed for every batch, and the connections to DynamoDB and SQS: a function that starts has more processor
+/// Everything that is needed for every batch, and the connections to DynamoDB and SQS: a function that starts has more
+/// processor
 /// time than one that runs.
 async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runtime::Error> {
     let config = ConsumerConfig::from_environment()?;
@@ -60,7 +61,8 @@ async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runti
     Ok((Consumer { decider, publisher }, metrics))
 }
 
-/// Opens the connections, and refuses to start without a table or a queue. What only does not answer may be back by the time
+/// Opens the connections, and refuses to start without a table or a queue. What only does not answer may be back by
+/// the time
 /// of the first batch; if not, its messages are left for redelivery.
 async fn connect(store: &DynamoDb, publisher: &SqsPublisher) -> Result<(), lambda_runtime::Error> {
     let both = async { tokio::join!(store.connect(), publisher.connect()) };

@@ -1,4 +1,4 @@
-//! What every consumer of the input queue runs with. The Lambda has it from environment variables, and nothing else.
+//! Configuration of every consumer of the input queue. The Lambda reads it from environment variables only.
 
 use std::env::VarError;
 
@@ -25,7 +25,8 @@ pub const LIMITS: &str = "LOADGATE_LIMITS";
 /// The SDK's own variables that say where services are.
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"];
 
-/// How long a decided event is remembered by default: 15 days, a day longer than any queue keeps a message (the SQS API
+/// Time that a decided event is remembered by default: 15 days, a day longer than any queue keeps a message (the SQS
+/// API
 /// reference, `MessageRetentionPeriod`).
 pub const TTL_HOURS_DEFAULT: i64 = 15 * 24;
 
@@ -42,7 +43,7 @@ pub struct TableNames {
 }
 
 impl TableNames {
-    /// Whether both names stand for one table: the same name, or the same name once as part of an ARN.
+    /// Returns true when both names stand for one table: the same name, or the same name once as part of an ARN.
     pub fn are_one(&self) -> bool {
         let name = |table: &str| table.rsplit('/').next().unwrap_or_default().to_owned();
         let are_arns = self.correlation.contains('/') && self.load.contains('/');
@@ -56,7 +57,7 @@ impl Default for TableNames {
     }
 }
 
-/// What a consumer runs with.
+/// Configuration of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerConfig {
     /// The tables.
@@ -65,7 +66,7 @@ pub struct ConsumerConfig {
     pub decisions_queue_url: String,
     /// The queue to which invalid input goes.
     pub dead_letter_queue_url: String,
-    /// How long a decided event is remembered.
+    /// Time that a decided event is remembered.
     pub correlation_ttl: TimeDelta,
     /// The limits in force.
     pub limits: Limits,
@@ -140,7 +141,7 @@ impl ConsumerConfig {
     }
 }
 
-/// What AWS Lambda itself tells a function.
+/// Environment variables that AWS Lambda itself sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LambdaEnvironment {
     /// The function's name. None where the program is not run by AWS Lambda.
@@ -158,20 +159,20 @@ impl LambdaEnvironment {
     }
 }
 
-/// Whether the environment names credentials for the SDK. It reads them itself.
+/// Returns true when the environment names credentials for the SDK. It reads them itself.
 pub fn has_credentials() -> bool {
     let names =
         ["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
     names.iter().any(|name| std::env::var_os(name).is_some())
 }
 
-/// Whether a queue's URL or name is that of a FIFO queue: its name ends so, and in small letters.
+/// Returns true when a queue's URL or name is that of a FIFO queue: its name ends so, and in small letters.
 #[allow(clippy::case_sensitive_file_extension_comparisons)]
 pub fn is_fifo(url: &str) -> bool {
     url.ends_with(".fifo")
 }
 
-/// Whether a text can be a URL of a service or a queue.
+/// Returns true when a text can be a URL of a service or a queue.
 pub fn is_url(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
 }

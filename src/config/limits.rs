@@ -14,7 +14,7 @@ use crate::domain::{Cents, Limit, LimitError, Limits, Measure, Window};
 /// The largest limits file, in bytes: [`LIMITS_MAX`](crate::domain::LIMITS_MAX) limits and plenty of comments.
 const LIMITS_FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Why a limits file cannot be used.
+/// Reason why a limits file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LimitsFileError {
     /// The file cannot be read.
@@ -31,7 +31,7 @@ pub enum LimitsFileError {
     Invalid(#[from] LimitsTextError),
 }
 
-/// What is wrong in the text of a limits file, and where.
+/// Fault in the text of a limits file, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {key}{reason}")]
 pub struct LimitsTextError {
@@ -170,7 +170,7 @@ impl<'t> LimitTable<'t> {
     }
 }
 
-/// What kind of value it is, with its article.
+/// Kind of the value, with its article.
 fn kind(value: &DeValue<'_>) -> String {
     let kind = value.type_str();
     let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };

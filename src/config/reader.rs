@@ -26,7 +26,7 @@ where
         Reader { get, label, problems: vec![] }
     }
 
-    /// What was read, if nothing was wrong.
+    /// Returns the configuration, if nothing was wrong.
     ///
     /// # Errors
     /// [`ConfigError`] with all that was.
@@ -110,7 +110,7 @@ where
     }
 }
 
-/// Where a setting has limits.
+/// Source of the limits of a setting.
 pub enum LimitsSource {
     /// In the file at this path.
     File(PathBuf),
@@ -119,7 +119,8 @@ pub enum LimitsSource {
 }
 
 impl LimitsSource {
-    /// Tells a path, which starts in `folder`, from a text. A file that exists is meant by its path, whatever its name. Without
+    /// Tells a path, which starts in `folder`, from a text. A file that exists is meant by its path, whatever its
+    /// name. Without
     /// such a file, a setting with any of the characters that TOML cannot do without is a text.
     pub fn of(setting: &str, folder: &Path) -> LimitsSource {
         let path = folder.join(setting.trim());
@@ -135,7 +136,7 @@ impl LimitsSource {
 const CUT_HINT: &str = ". The text is incomplete: the SAM CLI cuts a value at a space or a double quote. Put double quotes around \
                         the whole value and single quotes inside, as samconfig.toml shows";
 
-/// Whether it begins like the text of limits on one line, and ends before the closing bracket.
+/// Returns true when it begins like the text of limits on one line, and ends before the closing bracket.
 fn is_cut_limits_text(text: &str) -> bool {
     let text = text.trim();
     let key = text.split(['=', ' ', '\n']).next().unwrap_or_default();

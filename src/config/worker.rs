@@ -50,48 +50,49 @@ pub const SETTINGS: [&str; 13] = [
 /// The largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// How many customers are worked on at once, where nothing else is said.
+/// Number of customers that are worked on at once, where nothing else is said.
 const CUSTOMERS_DEFAULT: i64 = 16;
 const CUSTOMERS_MAX: i64 = 256;
 
-/// How long a request waits for messages, in seconds: short, because the end of a worker waits for it. SQS waits for 20 s
+/// Time that a request waits for messages, in seconds: short, because the end of a worker waits for it. SQS waits for
+/// 20 s
 /// at the most.
 const POLL_WAIT_S_DEFAULT: i64 = 5;
 const POLL_WAIT_S_MAX: i64 = 20;
 
-/// How long one customer's messages may be worked on, in seconds: as long as the Lambda has.
+/// Longest time that one customer's messages may be worked on, in seconds: as long as the Lambda has.
 const WORK_TIMEOUT_S_DEFAULT: i64 = 30;
 const WORK_TIMEOUT_S_MAX: i64 = 900;
 
-/// How long the end may take, in seconds: shorter than the 30 s after which container schedulers kill.
+/// Longest time that the end may take, in seconds: shorter than the 30 s after which container schedulers kill.
 const STOP_TIMEOUT_S_DEFAULT: i64 = 25;
 const STOP_TIMEOUT_S_MAX: i64 = 900;
 
-/// Where health and metrics are served: on this machine only, at the port that OpenTelemetry gives to Prometheus.
+/// Default address for health and metrics: this machine only, at the port that OpenTelemetry gives to Prometheus.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9464));
 
-/// What the worker runs with.
+/// Configuration of the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerConfig {
-    /// What every consumer runs with.
+    /// Configuration that every consumer has.
     pub consumer: ConsumerConfig,
     /// The queue that load attempts come from.
     pub input_queue_url: String,
-    /// How many customers are worked on at once.
+    /// Number of customers that are worked on at once.
     pub customers_in_parallel: NonZeroUsize,
-    /// How long a request waits for messages.
+    /// Time that a request waits for messages.
     pub poll_wait: Duration,
-    /// How long one customer's messages may be worked on.
+    /// Longest time that one customer's messages may be worked on.
     pub work_timeout: Duration,
-    /// How long the end may take.
+    /// Longest time that the end may take.
     pub stop_timeout: Duration,
-    /// Where health and metrics are served.
+    /// Address that serves health and metrics.
     pub listen: SocketAddr,
     /// The least severe level to log.
     pub log_level: String,
 }
 
-/// Where a setting comes from.
+/// Origin of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// An environment variable.
@@ -102,10 +103,10 @@ pub enum Origin {
     Default,
 }
 
-/// Where the worker's configuration is read from.
+/// Sources of the worker's configuration.
 pub struct WorkerSource<G> {
     get: G,
-    /// What the file says, by variables' names.
+    /// Settings of the file, by their variables' names.
     file: BTreeMap<&'static str, String>,
 }
 
@@ -132,7 +133,7 @@ impl<G: Fn(&str) -> Result<String, VarError>> WorkerSource<G> {
         Ok(WorkerSource { get, file: file.unwrap_or_default() })
     }
 
-    /// Where a setting comes from.
+    /// Origin of a setting.
     pub fn origin(&self, name: &str) -> Origin {
         match (self.get)(name) {
             Ok(text) if !text.trim().is_empty() => Origin::Environment,

@@ -6,7 +6,8 @@ use crate::deciding::Clock;
 
 /// Counts tries, and waits twice as long before each further one.
 ///
-/// No jitter: at most two consumers contend for a customer, one whose visibility time-out has run out and its successor.
+/// No jitter: at most two consumers contend for a customer, one whose visibility time-out has run out and its
+/// successor.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     tries_max: u32,
@@ -33,7 +34,7 @@ impl Backoff {
         true
     }
 
-    /// Whether no try is left after this one.
+    /// Returns true when no try is left after this one.
     pub const fn is_last(&self) -> bool {
         self.tries >= self.tries_max
     }

@@ -1,4 +1,4 @@
-//! Invalid input as a letter of the dead-letter queue.
+//! Invalid input as a dead letter of the dead-letter queue.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub const MESSAGE_ID_ATTRIBUTE: &str = "message_id";
 /// The message attribute with the message group in which it came.
 pub const GROUP_ID_ATTRIBUTE: &str = "group_id";
 
-/// How many attributes say what is wrong with a letter and where it came from.
+/// Number of attributes say what is wrong with a dead letter and where it came from.
 pub const OWN_ATTRIBUTES: usize = 4;
 
 /// Invalid input on its way to the dead-letter queue: whole, with what is wrong with it.
@@ -28,13 +28,15 @@ pub struct DeadLetter {
     pub body: String,
     /// Attributes to keep besides those that say what is wrong.
     pub kept: BTreeMap<String, Attribute>,
-    /// What is wrong with it.
+    /// The fault.
     pub error: LoadError,
 }
 
 impl DeadLetter {
-    /// The letter's group and deduplication id. Invalid input has no order to keep: in a group of its own it hides nothing.
-    /// As SQS itself does when it moves a message to a FIFO dead-letter queue, the message's id becomes the deduplication id.
+    /// The dead letter's group and deduplication id. Invalid input has no order to keep: in a group of its own it hides
+    /// nothing.
+    /// As SQS itself does when it moves a message to a FIFO dead-letter queue, the message's id becomes the
+    /// deduplication id.
     pub fn own_group_id(&self) -> &str {
         &self.message_id
     }
@@ -52,7 +54,9 @@ impl DeadLetter {
     }
 }
 
-/// The message id and the group that a letter's message had, if it is in a group of its own: if it was put there as invalid.
+/// The message id and the group that a dead letter's message had, if it is in a group of its own: if it was put there
+/// as
+/// invalid.
 pub fn origin(letter: &Received) -> Option<(&str, &str)> {
     let message_id = letter.attribute(MESSAGE_ID_ATTRIBUTE)?;
     let is_own = letter.group_id == message_id && letter.deduplication_id.as_deref() == Some(message_id);

@@ -5,14 +5,16 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use super::{CorrelationRecord, StoreError};
 use crate::domain::Limits;
 
-/// Lifetime of the record of an unpublished decision, from its last mark on: longer than its message can last.
+/// Lifetime of a pending record, from the last time that it became pending: longer than its message can last.
 ///
-/// After its last delivery a message may wait in the input queue for as long as that keeps it, 14 days at most. Its time in a FIFO
-/// dead-letter queue, 14 days at most, begins when it is moved there (the SQS developer guide, "Understanding message retention
-/// periods for dead-letter queues"). A mark is renewed when it is a day old.
+/// After its last delivery a message may wait in the input queue for as long as that keeps it, 14 days at most. Its
+/// time in a FIFO
+/// dead-letter queue, 14 days at most, begins when it is moved there (the SQS developer guide, "Understanding message
+/// retention
+/// periods for dead-letter queues"). The lifetime is renewed when it is a day old.
 pub const PENDING_TTL: TimeDelta = TimeDelta::days(30);
 
-/// What became of a delivery.
+/// Result of processing one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Its event has been decided now.
@@ -21,12 +23,12 @@ pub enum Outcome {
     Redelivered {
         /// The stored record.
         record: CorrelationRecord,
-        /// Whether this very message had brought the event. If not, the decision is not known to be published.
+        /// True when this very message had brought the event. If not, the decision is not known to be published.
         is_same_message: bool,
     },
     /// Its event had been decided before, for another message: a duplicate.
     Ignored {
-        /// Whether it asks for another amount, or at another time, than the attempt that was decided.
+        /// True when it asks for another amount, or at another time, than the attempt that was decided.
         is_altered: bool,
     },
 }
@@ -52,17 +54,17 @@ impl Outcome {
 /// Decides over a store.
 #[derive(Clone, Debug)]
 pub struct Decider<S, C> {
-    /// Where records and rows are kept.
+    /// Store of records and usage rows.
     pub store: S,
-    /// What dates decisions.
+    /// Dates decisions.
     pub clock: C,
     /// The limits in force.
     pub limits: Limits,
-    /// How long an event is remembered after its decision.
+    /// Time that an event is remembered after its decision.
     pub correlation_ttl: TimeDelta,
 }
 
-/// What to do about a customer after an error.
+/// Reaction to a store error, for one customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Read strongly consistent and decide again.
@@ -79,7 +81,7 @@ pub const fn remedy(error: &StoreError) -> Remedy {
     }
 }
 
-/// When a record expires, in whole seconds.
+/// Expiry of a record, in whole seconds.
 pub(super) fn expiry(decided_at: DateTime<Utc>, ttl: TimeDelta) -> DateTime<Utc> {
     decided_at.checked_add_signed(ttl).unwrap_or(DateTime::<Utc>::MAX_UTC).trunc_subsecs(0)
 }

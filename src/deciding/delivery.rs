@@ -12,11 +12,12 @@ pub struct MessageSource {
     pub message_id: String,
     /// The id that the message had before it was moved to a dead-letter queue and back.
     ///
-    /// A redrive gives a message a new id; but on its way into a FIFO dead-letter queue its deduplication id becomes its
+    /// A redrive gives a message a new id; but on its way into a FIFO dead-letter queue its deduplication id becomes
+    /// its
     /// old message id (the SQS developer guide, "Learn how to configure a dead-letter queue redrive"), so the
     /// deduplication id is where an earlier message id would be.
     pub moved_from: Option<String>,
-    /// Whether the message has been received before: then a decision of it may have been left unpublished.
+    /// True when the message has been received before: then a decision of it may have been left unpublished.
     pub is_redelivery: bool,
 }
 
@@ -25,7 +26,7 @@ pub struct MessageSource {
 pub struct Delivery {
     /// Its place in the batch or file: whoever made the delivery knows it by that.
     pub index: u64,
-    /// What brought it.
+    /// The message that brought it.
     pub source: MessageSource,
     /// The attempt.
     pub attempt: LoadAttempt<'static>,

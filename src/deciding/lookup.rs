@@ -2,15 +2,17 @@
 
 use super::{Consistency, Delivery, Lookup};
 
-/// How records have to be read the first time. That of a message which was received before may have been written just now,
-/// and has to be found: it is published, or marked at least, whatever happens to what stands before it. Of other messages,
+/// Consistency of the first read of records. The record of a redelivered message may have been written just now,
+/// and must be found: its decision is published, or becomes pending, whatever happens to the messages before it. Of
+/// other
+/// messages,
 /// the commit's condition finds a stale one out.
 pub fn consistency<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>) -> Consistency {
     let mut deliveries = deliveries.into_iter();
     if deliveries.any(|delivery| delivery.source.is_redelivery) { Consistency::Strong } else { Consistency::Eventual }
 }
 
-/// What has to be read before these deliveries can be decided.
+/// Keys that must be read before these deliveries can be decided.
 pub fn lookup<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>) -> Lookup {
     let mut lookup = Lookup::default();
     for delivery in deliveries {

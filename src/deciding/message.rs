@@ -48,7 +48,7 @@ pub fn read_delivery_of(
     let source = MessageSource {
         message_id: message_id.to_owned(),
         moved_from: received.deduplication_id.clone(),
-        // Where the count cannot be read, the worst is assumed: it costs a mark and its removal.
+        // Where the count cannot be read, a redelivery is assumed: that costs two writes of the record's publication.
         is_redelivery: received.receive_count != Some(1),
     };
     Ok(Delivery::new(index, source, &written, attempt))

@@ -1,4 +1,4 @@
-//! What is to become of a customer's deliveries: decided purely, from what was read.
+//! Plans a customer's deliveries purely, from the snapshot that was read.
 
 use std::collections::BTreeMap;
 
@@ -18,20 +18,20 @@ pub const COMMIT_ACTIONS_MAX: usize = 100;
 pub struct Plan {
     /// Outcomes in the order of the deliveries. Deliveries beyond them need another plan, from another read.
     pub outcomes: Vec<Outcome>,
-    /// How many of the first outcomes are stored already and need no commit.
+    /// Number of leading outcomes that are stored already and need no commit.
     pub stored: usize,
-    /// Whether records of this customer were found in the store, now or just before.
+    /// True when records of this customer were found in the store, now or just before.
     pub has_stored: bool,
-    /// What must be committed before the other outcomes hold; `None` if there are no others.
+    /// Commit that must succeed before the other outcomes hold; `None` if there are no others.
     pub commit: Option<Commit>,
 }
 
 /// Knowledge that a plan is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanInput<'s> {
-    /// What was read for the deliveries.
+    /// Snapshot that was read for the deliveries.
     pub snapshot: &'s Snapshot,
-    /// Whether records of the same customer's earlier deliveries were found in the store just before.
+    /// True when records of the same customer's earlier deliveries were found in the store just before.
     pub has_stored: bool,
     /// The present instant.
     pub now: DateTime<Utc>,
@@ -82,18 +82,19 @@ struct Planner<'a> {
     correlation_ttl: TimeDelta,
     snapshot: &'a Snapshot,
     now: DateTime<Utc>,
-    /// Events whose decision is published for an earlier delivery of this plan, and what that delivery asked for. A duplicate
+    /// Events whose decision is published for an earlier delivery of this plan, and what that delivery asked for. A
+    /// duplicate
     /// is not among them: the message behind it may be the one that the decision is published for.
     seen: BTreeMap<EventKey, String>,
     /// The weeks as read, and as they stand after the deliveries so far.
     rows: BTreeMap<Week, (UsageRow, WeekUsage)>,
     records: Vec<CorrelationRecord>,
-    /// Whether some of the customer's events were found to be decided, now or just before.
+    /// True when some of the customer's events were found to be decided, now or just before.
     has_stored: bool,
 }
 
 impl Planner<'_> {
-    /// Whether the next delivery, which may need a record and a row, could be one too many.
+    /// Returns true when the next delivery, which may need a record and a row, could be one too many.
     fn is_full(&self) -> bool {
         self.records.len() + self.rows.len() + 2 > COMMIT_ACTIONS_MAX
     }
@@ -160,7 +161,7 @@ impl Planner<'_> {
             publication: Publication::Confirmed,
             expires_at,
         };
-        // A message that was received before may be on its way to the dead-letter queue: marked from the start.
+        // A redelivered message may be on its way to the dead-letter queue: its record is pending from the start.
         if delivery.source.is_redelivery { pending(&record, self.now) } else { record }
     }
 

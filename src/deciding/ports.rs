@@ -1,4 +1,4 @@
-//! What the use cases need of the world: a store, queues, and a clock.
+//! Ports of the protocol: a store, a publisher, and a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -12,11 +12,12 @@ use chrono::{DateTime, Utc};
 use crate::deciding::{Commit, CorrelationRecord, DeadLetter, UsageKey, UsageRow};
 use crate::domain::{EventKey, StoredDecision};
 
-/// Where correlation records and usage rows are kept.
+/// Store of correlation records and usage rows.
 pub trait Store: Send + Sync {
     /// Reads records and rows. What is not in the answer is not in the store.
     ///
-    /// Usage rows are always read strongly consistent: a decision names every limit that it would break, and a stale row
+    /// Usage rows are always read strongly consistent: a decision names every limit that it would break, and a stale
+    /// row
     /// could hide one. Records are read as `records` says: a stale one is found out by the commit's condition.
     fn read(&self, lookup: &Lookup, records: Consistency) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
 
@@ -26,7 +27,9 @@ pub trait Store: Send + Sync {
     /// After an error only a strongly consistent read tells whether it has been made.
     fn commit(&self, commit: &Commit) -> impl Future<Output = Result<Units, StoreError>> + Send;
 
-    /// Sets a record's mark and expiry to those of `record`, if it is still the record of the same message. Nothing else
+    /// Sets a record's publication and expiry to those of `record`, if it is still the record of the same message.
+    /// Nothing
+    /// else
     /// of it changes.
     fn set_publication(
         &self,
@@ -40,7 +43,8 @@ pub trait Publisher: Send + Sync {
     /// alone: the answers are in the order of the decisions.
     fn publish(&self, decisions: &[&StoredDecision]) -> impl Future<Output = Vec<Result<(), QueueError>>> + Send;
 
-    /// Puts invalid input in the dead-letter queue, each message in a group of its own: it has no order to keep, and must not
+    /// Puts invalid input in the dead-letter queue, each message in a group of its own: it has no order to keep, and
+    /// must not
     /// hide what comes behind it.
     fn dead_letter(&self, letter: &DeadLetter) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
@@ -53,7 +57,7 @@ pub trait Clock: Send + Sync {
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// Whether a read must show every write that was confirmed before it.
+/// True when a read must show every write that was confirmed before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consistency {
     /// It may miss the latest. Half the price.
@@ -62,16 +66,16 @@ pub enum Consistency {
     Strong,
 }
 
-/// Result of setting a record's mark.
+/// Result of setting a record's publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublicationChange {
-    /// The mark is written; this is what it cost.
+    /// The publication is written, at this cost.
     Written(Units),
     /// The record is another message's, or there is none: nothing was written, and nothing is to be.
     Superseded,
 }
 
-/// What to read.
+/// Keys to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lookup {
     /// Events, for their correlation records.
@@ -80,14 +84,14 @@ pub struct Lookup {
     pub weeks: BTreeSet<UsageKey>,
 }
 
-/// What was read. A record or row that cannot be understood is an error of its own customer only.
+/// Records and rows that were read. One that cannot be understood is an error of its own customer only.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The records found, expired ones too.
     pub records: BTreeMap<EventKey, Result<CorrelationRecord, StoreError>>,
     /// The rows found.
     pub usage: BTreeMap<UsageKey, Result<UsageRow, StoreError>>,
-    /// What reading cost.
+    /// Capacity that the read consumed.
     pub units: Units,
 }
 
@@ -107,7 +111,7 @@ impl AddAssign for Units {
     }
 }
 
-/// Why a store did not do what it was asked to.
+/// Reason why a store did not do what it was asked to.
 #[derive(Clone, Debug)]
 pub enum StoreError {
     /// Another writer was first: this was not written. Read again and decide again.
@@ -116,14 +120,16 @@ pub enum StoreError {
     Throttled(Cause),
     /// No answer, or one that does not say what happened: a write may have happened or not.
     Unavailable(Cause),
-    /// What is stored cannot be understood. No repetition helps.
+    /// A stored item cannot be understood. No repetition helps.
     Corrupt(Cause),
-    /// A table is missing or of another shape, or may not be used; or a request could not be built, which is a defect of
+    /// A table is missing or of another shape, or may not be used; or a request could not be built, which is a defect
+    /// of
     /// this program. Nothing was written. No repetition helps.
     Misconfigured(Cause),
 }
 
-/// What happened, where, and what to do; and the error beneath, if there is one.
+/// Cause of an error: one sentence that says what happened, where, and what to do, and the error beneath, if there is
+/// one.
 #[derive(Clone, Debug)]
 pub struct Cause {
     /// One plain sentence.
@@ -168,12 +174,12 @@ impl Error for StoreError {
     }
 }
 
-/// Why a message was not put in a queue, or may not have been.
+/// Reason why a message was not put in a queue, or may not have been.
 #[derive(Clone, Debug)]
 pub struct QueueError {
-    /// What happened.
+    /// The cause.
     pub cause: Cause,
-    /// Whether trying again may help.
+    /// True when trying again may help.
     pub is_retryable: bool,
 }
 

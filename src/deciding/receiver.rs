@@ -13,10 +13,11 @@ pub const RECEIVE_MAX: usize = 10;
 
 /// A queue that messages are taken from.
 ///
-/// What has been received stays in the queue, invisible to others until its visibility time-out has run out; only deleting
-/// takes it out. While a message is invisible, a FIFO queue gives out none of its group.
+/// A received message stays in the queue, invisible to others until its visibility time-out has run out; only deleting
+/// takes it out. While a message is invisible, a FIFO queue returns no other message of its group.
 pub trait Receiver: Send + Sync {
-    /// Waits up to `wait` for messages, at most `max` of them. They stay invisible for `visibility`, or for as long as the
+    /// Waits up to `wait` for messages, at most `max` of them. They stay invisible for `visibility`, or for as long as
+    /// the
     /// queue itself says.
     fn receive(
         &self,
@@ -45,15 +46,15 @@ pub struct Received {
     pub group_id: String,
     /// Its deduplication id.
     pub deduplication_id: Option<String>,
-    /// How often it has been received, this time included.
+    /// Number of times that it has been received, this time included.
     pub receive_count: Option<u64>,
-    /// When it was sent, or moved to this queue.
+    /// Instant at which it was sent, or moved to this queue.
     pub sent_at: Option<DateTime<Utc>>,
     /// Its attributes, by name.
     pub attributes: BTreeMap<String, Attribute>,
     /// Its body.
     pub body: String,
-    /// What this delivery of it is known by.
+    /// Receipt of this delivery.
     pub receipt: Receipt,
 }
 
@@ -92,7 +93,7 @@ impl Attribute {
     }
 }
 
-/// What one delivery of a message is known by. A later delivery has another.
+/// Receipt handle of one delivery of a message. A later delivery has another.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Receipt(pub String);
 

@@ -1,4 +1,4 @@
-//! What a store keeps: a correlation record for each decided event, and a usage row for each customer's week.
+//! Items of a store: a correlation record for each decided event, and a usage row for each customer's week.
 
 use chrono::{DateTime, Utc};
 
@@ -20,7 +20,7 @@ pub struct UsageKey {
 /// The record of one decided event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorrelationRecord {
-    /// What was decided.
+    /// The decision.
     pub decision: StoredDecision,
     /// The message that carried the attempt. The same message again is a redelivery, another one a duplicate.
     pub message_id: String,
@@ -41,7 +41,7 @@ pub enum Publication {
     Pending,
 }
 
-/// What a customer has used in a week, and how often that has changed.
+/// A customer's usage in a week, and the number of changes to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UsageRow {
     /// The usage.
@@ -75,7 +75,7 @@ pub struct UsageCheck {
 pub struct Commit {
     /// The customer.
     pub customer_id: String,
-    /// What is written. Each new record holds only if its event has none that is still in force.
+    /// Items to write. Each new record holds only if its event has none that is still in force.
     pub writes: Writes,
     /// The instant at which records were taken for expired or in force.
     pub now: DateTime<Utc>,
@@ -129,7 +129,7 @@ impl CorrelationRecord {
         self.publication == Publication::Pending
     }
 
-    /// Whether the record counts as absent, although the store may not have deleted it yet.
+    /// Returns true when the record counts as absent, although the store may not have deleted it yet.
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at <= now
     }

@@ -1,4 +1,4 @@
-//! Settling one customer's deliveries: read, decide, commit, and hand over what is stored. One loop for every door.
+//! Rounds of one customer: read, plan, hand over stored decisions, commit. Batches and replays share this loop.
 
 use std::collections::VecDeque;
 use std::ops::AddAssign;
@@ -12,10 +12,11 @@ use crate::deciding::{Clock, Commit, Consistency, CorrelationRecord, Snapshot, S
 use crate::deciding::{Decider, Delivery, Outcome, Plan, PlanInput, Remedy, judge_seen, plan, remedy};
 use crate::deciding::{consistency, lookup};
 
-/// How often a customer's deliveries are committed in vain, in a row, before they are left to a later delivery.
+/// Number of times that a customer's deliveries are committed in vain, in a row, before they are left to a later
+/// delivery.
 pub const COMMITS_MAX: u32 = 6;
 
-/// How long to wait before the second try; each further wait is twice as long.
+/// Wait before the second try; each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -31,11 +32,12 @@ pub struct Group {
 
 /// Receives what one customer's deliveries have come to.
 pub trait Sink: Send {
-    /// Takes the next outcomes, in order, as soon as they are stored. After [`Stopped`] nothing of this customer is decided
+    /// Takes the next outcomes, in order, as soon as they are stored. After [`Stopped`] nothing of this customer is
+    /// decided
     /// any more.
     fn take(&mut self, settled: Vec<(Delivery, Outcome)>) -> impl Future<Output = Result<(), Stopped>> + Send;
 
-    /// Whether another request may begin.
+    /// Returns true when another request may begin.
     fn may_begin(&self) -> bool {
         true
     }
@@ -44,7 +46,7 @@ pub trait Sink: Send {
     fn spent(&self, _effort: Cost) {}
 }
 
-/// What the deliveries of one customer have come to, in order; or the first that could not be settled, and those behind it.
+/// Outcomes of one customer's deliveries, in order; or the first that could not be decided, and those behind it.
 pub type GroupResult = Result<Vec<(Delivery, Outcome)>, Box<Undecided>>;
 
 /// Keeps what it receives.
@@ -90,7 +92,7 @@ pub struct Undecided {
     pub deliveries: Vec<Delivery>,
     /// Records of those events among them whose decision is stored all the same, and has to be published some day.
     pub stored: Vec<CorrelationRecord>,
-    /// Why they were not settled.
+    /// Reason why they were not settled.
     pub reason: UndecidedReason,
 }
 
@@ -111,22 +113,22 @@ pub enum UndecidedReason {
 /// A customer's deliveries under way.
 struct GroupProgress {
     waiting: VecDeque<Delivery>,
-    /// What was read for the deliveries that wait, and not used yet.
+    /// Snapshot for the waiting deliveries that no round has used yet.
     fresh: Option<Arc<Snapshot>>,
-    /// What was read last.
+    /// Snapshot that was read last.
     known: Option<Arc<Snapshot>>,
-    /// Whether records of the customer were found in the store.
+    /// True when records of the customer were found in the store.
     has_stored: bool,
     records: Consistency,
 }
 
-/// Why a step has not gone on.
+/// Reason why a step has not gone on.
 enum Failure {
     Store(StoreError),
     Ended(Ended),
 }
 
-/// Why no further step helps.
+/// Reason why no further step helps.
 enum Ended {
     Deadline,
     Stopped,
@@ -260,7 +262,7 @@ impl GroupProgress {
         sink.take(settled).await.map_err(|Stopped| Failure::Ended(Ended::Stopped))
     }
 
-    /// What is left, with those records of it that are known to be stored.
+    /// Returns the remaining deliveries, with those of their records that are known to be stored.
     fn unsettled(self, reason: UndecidedReason, now: DateTime<Utc>) -> Undecided {
         let deliveries: Vec<Delivery> = self.waiting.into();
         let known = |delivery: &Delivery| self.known.as_ref()?.records.get(&delivery.event())?.as_ref().ok();
@@ -279,7 +281,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// How long ago `begun` was, by a clock that may be set back.
+/// Time since `begun`, by a clock that may be set back.
 pub fn since(begun: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     (now - begun).to_std().unwrap_or_default()
 }

@@ -25,7 +25,7 @@ pub trait Sender: Send + Sync {
     fn send(&self, messages: Vec<Outgoing>) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
-/// Whether SQS takes every character of a body (the SQS API reference, `SendMessage`, `MessageBody`).
+/// Returns true when SQS takes every character of a body (the SQS API reference, `SendMessage`, `MessageBody`).
 pub fn can_be_body(text: &str) -> bool {
     let is_taken = |character| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     !text.is_empty() && text.chars().all(is_taken)

@@ -27,9 +27,9 @@ pub struct LoadAttempt<'a> {
     pub id: EventId<'a>,
     /// The customer whose account is to be loaded.
     pub customer_id: CustomerId<'a>,
-    /// How much is to be loaded.
+    /// Amount of the load.
     pub amount: Cents,
-    /// When the load was attempted. It alone says which day and week the attempt counts in.
+    /// Instant of the attempt. It alone determines the day and the week in which the attempt counts.
     pub time: DateTime<Utc>,
 }
 
@@ -87,7 +87,8 @@ impl<'a> LoadAttempt<'a> {
     }
 }
 
-/// Whether a queue takes the text for a message group: 1 to 128 ASCII letters, digits and punctuation characters (the
+/// Returns true when a queue takes the text for a message group: 1 to 128 ASCII letters, digits and punctuation
+/// characters (the
 /// SQS API reference, `SendMessage`, `MessageGroupId`).
 pub fn can_be_group(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())

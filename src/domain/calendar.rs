@@ -54,7 +54,7 @@ impl fmt::Display for Day {
     }
 }
 
-/// Why a text is not an instant.
+/// Reason why a text is not an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
     /// Not `YYYY-MM-DDThh:mm:ss`, an optional fraction, and `Z` or an offset.
@@ -70,7 +70,7 @@ pub enum TimeError {
 
 /// Reads an RFC 3339 date and time with any offset, and takes it to UTC.
 ///
-/// The grammar is that of RFC 3339, section 5.6, to the letter: `chrono` also takes a space for the `T` and a
+/// The grammar is that of RFC 3339, section 5.6, to the dead letter: `chrono` also takes a space for the `T` and a
 /// typographic minus sign, which are refused here.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! What can be wrong with an input. A declined attempt is no error: it is a [`Decision`](super::Decision).
+//! Faults of an input. A declined attempt is no error: it is a [`Decision`](super::Decision).
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// Why an id is not valid.
+/// Reason why an id is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// An id has at least one byte.
@@ -47,7 +47,7 @@ pub enum IdError {
     /// An id has at most [`ID_BYTES_MAX`] bytes.
     #[error("is {bytes} bytes long; at most {ID_BYTES_MAX} are allowed")]
     TooLong {
-        /// How many it has.
+        /// Its number of bytes.
         bytes: usize,
     },
     /// On a queue the customer is the message group, which takes ASCII letters, digits and punctuation only.
@@ -55,9 +55,9 @@ pub enum IdError {
     Character,
 }
 
-/// Why an input is not a valid load attempt: one code for machines, one plain sentence for people.
+/// Reason why an input is not a valid load attempt: one code for machines, one plain sentence for people.
 ///
-/// The variants stand in the order in which they are looked for; an input with several faults is told its first.
+/// The variants stand in the order in which they are looked for; an input with several faults gets the first one.
 /// No sentence repeats anything of the input, because sentences go to logs: no variant has room for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
@@ -73,7 +73,7 @@ pub enum LoadError {
     /// The text is not one JSON value, or a field stands in it twice.
     #[error("the input is not one JSON object: {detail} (byte {at})")]
     NotJson {
-        /// Where the reader stopped, in bytes from 1.
+        /// Position at which the reader stopped, in bytes from 1.
         at: usize,
         /// Reason: one of a few sentences, never a part of the input.
         detail: &'static str,
@@ -89,7 +89,7 @@ pub enum LoadError {
     BadType {
         /// The first field of a wrong type.
         field: Option<Field>,
-        /// What it is instead, in words.
+        /// Type of the value, in words.
         found: &'static str,
     },
     /// The event's or the customer's id is not valid.
@@ -97,7 +97,7 @@ pub enum LoadError {
     BadId {
         /// Which id.
         field: Field,
-        /// What is wrong with it.
+        /// The fault.
         reason: IdError,
     },
     /// `load_amount` is not an amount.
@@ -128,7 +128,7 @@ impl LoadError {
     }
 }
 
-/// What a sentence is about: a field, or the whole input.
+/// Subject of a sentence: a field, or the whole input.
 struct Subject(Option<Field>);
 
 impl fmt::Display for Subject {

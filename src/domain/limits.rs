@@ -11,12 +11,12 @@ pub const LIMITS_MAX: usize = 32;
 /// The longest code of a limit, in bytes.
 pub const LIMIT_CODE_BYTES_MAX: usize = 64;
 
-/// What a limit adds up.
+/// Quantity that a limit adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// The accepted loads' amounts, in cents.
     Amount,
-    /// How many loads were accepted.
+    /// Number of loads that were accepted.
     Count,
 }
 
@@ -34,7 +34,7 @@ pub enum Window {
 pub struct Limit {
     /// The reason that a decision names when the limit declines.
     pub code: String,
-    /// What is added up.
+    /// Quantity that is added up.
     pub measure: Measure,
     /// Over which window.
     pub window: Window,
@@ -46,7 +46,7 @@ pub struct Limit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits(Vec<Limit>);
 
-/// Why some limits cannot be in force together.
+/// Reason why some limits cannot be in force together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// No limit at all would accept every attempt; that is never meant.
@@ -55,7 +55,7 @@ pub enum LimitError {
     /// More limits than a decision can name.
     #[error("there are {count} limits; at most {LIMITS_MAX} are allowed")]
     TooMany {
-        /// How many there are.
+        /// Their number.
         count: usize,
     },
     /// A code that is no plain word.
@@ -76,7 +76,8 @@ pub enum LimitError {
     },
 }
 
-/// The limits that an attempt would break: at least one. They describe themselves by their codes, whatever limits apply to
+/// The limits that an attempt would break: at least one. They describe themselves by their codes, whatever limits
+/// apply to
 /// the next customer.
 #[derive(Clone, Copy)]
 pub struct BrokenLimits<'l> {

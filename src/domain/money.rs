@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cents(u64);
 
-/// Why a text is not an amount. The text itself is never repeated: amounts stay out of logs.
+/// Reason why a text is not an amount. The text itself is never repeated: amounts stay out of logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     /// There is no digit where the dollars should begin.
@@ -18,7 +18,7 @@ pub enum AmountError {
     /// The decimal point is followed by no digit, or by more than two.
     #[error("must have one or two digits after the point; it is never rounded")]
     Decimals,
-    /// A character that no amount has: a sign, a space, a letter.
+    /// A character that no amount has: a sign, a space, a dead letter.
     #[error("has a character that no amount has; write it like $3,318.47")]
     Character,
     /// More than [`Cents::LOAD_MAX`].

@@ -24,9 +24,9 @@ pub struct StoredDecision {
     pub load_amount: String,
     /// The time as the attempt wrote it.
     pub time: String,
-    /// When it was decided, in whole milliseconds.
+    /// Instant of the decision, in whole milliseconds.
     pub decided_at: DateTime<Utc>,
-    /// What is used of every limit, after the decision.
+    /// Usage of every limit after the decision.
     pub usage: Vec<LimitUsage>,
 }
 
@@ -43,19 +43,19 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeclineReasons(Vec<String>);
 
-/// How much of a limit is used.
+/// Amount that of a limit is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitUsage {
     /// The limit's code.
     pub code: String,
-    /// What is used: cents or loads.
+    /// Used part: cents or loads.
     pub used: u64,
     /// The most that may be used: cents or loads.
     pub limit: u64,
 }
 
 impl LimitUsage {
-    /// What is used of every limit on that day of the week, in the order of the limits.
+    /// Usage of every limit on that day of the week, in the order of the limits.
     pub fn of(limits: &Limits, usage: &WeekUsage, day: Day) -> Vec<LimitUsage> {
         let used = |limit: &super::Limit| usage.used(limit.measure, limit.window, day);
         let of_limit =
@@ -63,7 +63,7 @@ impl LimitUsage {
         limits.iter().map(of_limit).collect()
     }
 
-    /// What may still be used: cents or loads.
+    /// Remaining part: cents or loads.
     pub fn remaining(&self) -> u64 {
         self.limit.saturating_sub(self.used)
     }

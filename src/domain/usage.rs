@@ -1,4 +1,4 @@
-//! What a customer has used of the limits. Only accepted loads count.
+//! A customer's usage of the limits. Only accepted loads count.
 
 use super::{Cents, Day, Measure, Window};
 
@@ -7,7 +7,7 @@ use super::{Cents, Day, Measure, Window};
 pub struct DayUsage {
     /// Their amounts together.
     pub amount: Cents,
-    /// How many they were. It saturates.
+    /// Number of the loads. It saturates.
     pub count: u32,
 }
 
@@ -54,7 +54,7 @@ impl WeekUsage {
         self
     }
 
-    /// How much of a limit is used in the window that holds the day: cents, or loads.
+    /// Used part of a limit in the window that holds the day: cents, or loads.
     pub fn used(&self, measure: Measure, window: Window, day: Day) -> u64 {
         let usage = match window {
             Window::Day => self.day(day),

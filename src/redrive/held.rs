@@ -1,20 +1,23 @@
 //! Letters that stay, by their groups.
 //!
-//! A FIFO queue returns no other message of a group while some of it are invisible, and at most ten messages in one answer.
-//! So a group whose letters are held is locked, and what the queue has shown of it may not be all: another answer may have
+//! A FIFO queue returns no other message of a group while some of it are invisible, and at most ten messages in one
+//! answer.
+//! So a group whose dead letters are held is locked, and what the queue has shown of it may not be all: another answer
+//! may
+//! have
 //! room for more, once the group has been given back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::deciding::{RECEIVE_MAX, Receipt, Received};
 
-/// The letters that stay.
+/// The dead letters that stay.
 #[derive(Default)]
 pub struct Held {
     groups: BTreeMap<String, Group>,
 }
 
-/// How many letters of a group an answer has.
+/// Number of dead letters of a group that an answer has.
 #[derive(Clone, Copy, Default)]
 pub struct Count {
     pub all: usize,
@@ -24,9 +27,9 @@ pub struct Count {
 
 #[derive(Default)]
 struct Group {
-    /// Receipts by the letters' ids; `None` once given back.
+    /// Receipts by the dead letters' ids; `None` once given back.
     letters: BTreeMap<String, Option<Receipt>>,
-    /// Whether the queue may show more of the group if it is asked again.
+    /// True when the queue may show more of the group if it is asked again.
     may_have_more: bool,
 }
 
@@ -35,7 +38,7 @@ impl Held {
         self.groups.get(&letter.group_id).is_some_and(|group| group.letters.contains_key(&letter.message_id))
     }
 
-    /// How many letters are held or given back.
+    /// Number of dead letters that are held or given back.
     pub fn len(&self) -> usize {
         self.groups.values().map(|group| group.letters.len()).sum()
     }
@@ -44,7 +47,7 @@ impl Held {
         self.groups.is_empty()
     }
 
-    /// Whether every letter is held.
+    /// Returns true when every dead letter is held.
     pub fn has_all(&self) -> bool {
         self.groups.values().flat_map(|group| group.letters.values()).all(Option::is_some)
     }
@@ -56,7 +59,9 @@ impl Held {
         }
     }
 
-    /// Notes an answer with so many letters of each group, some of them new. A full one may have had no room for more of those
+    /// Notes an answer with so many dead letters of each group, some of them new. A full one may have had no room for
+    /// more
+    /// of those
     /// groups. Otherwise the queue has shown of them what it can.
     pub fn note_answer(&mut self, counts: &BTreeMap<String, Count>, is_full: bool) {
         for (group_id, count) in counts {
@@ -67,7 +72,7 @@ impl Held {
         }
     }
 
-    /// Some of these groups' letters have left the queue: it may show others behind them.
+    /// Some of these groups' dead letters have left the queue: it may show others behind them.
     pub fn note_left<'g>(&mut self, group_ids: impl IntoIterator<Item = &'g str>) {
         for group_id in group_ids {
             if let Some(group) = self.groups.get_mut(group_id) {
@@ -96,12 +101,12 @@ impl Held {
         }
     }
 
-    /// How many groups have so many letters that stay that the queue shows none behind them.
+    /// Number of groups that have so many dead letters that stay that the queue shows none behind them.
     pub fn full_groups(&self) -> usize {
         self.groups.values().filter(|group| group.letters.len() >= RECEIVE_MAX).count()
     }
 
-    /// Takes the receipts of some groups, to give their letters back.
+    /// Takes the receipts of some groups, to give their dead letters back.
     pub fn release(&mut self, group_ids: &BTreeSet<String>) -> Vec<Receipt> {
         let groups = self.groups.iter_mut().filter(|(group_id, _)| group_ids.contains(*group_id));
         groups.flat_map(|(_, group)| group.letters.values_mut()).filter_map(Option::take).collect()

@@ -1,8 +1,12 @@
 //! A look through the queue: pass by pass, until it shows nothing new.
 //!
-//! The first pass receives letters until the queue has no more to give, and holds what stays. Of some groups the queue may
-//! have more to show, because an answer had no room for it, or because letters before it have left. A few of these groups at
-//! a time are given back, so few that one answer has room for more than is known of them, and another pass sees the rest.
+//! The first pass receives dead letters until the queue has no more to give, and holds what stays. Of some groups the
+//! queue
+//! may
+//! have more to show, because an answer had no room for it, or because dead letters before it have left. A few of these
+//! groups at
+//! a time are given back, so few that one answer has room for more than is known of them, and another pass sees the
+//! rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,13 +29,13 @@ const ATTRIBUTES_MAX: usize = 10;
 pub struct Pass<'a, 'm, S, Q, C, O, I, F> {
     redrive: &'a Redrive<S, Q, C, O, I>,
     mode: Mode<'m>,
-    /// Asked before more letters are received.
+    /// Asked before more dead letters are received.
     may_go_on: F,
     report: RedriveReport,
     held: Held,
-    /// Customers of whom a letter could not be settled: none behind it may be.
+    /// Customers of whom a dead letter could not be settled: none behind it may be.
     stopped: BTreeSet<String>,
-    /// Groups that this look has made, for one letter each.
+    /// Groups that this look has made, for one dead letter each.
     made: BTreeSet<String>,
 }
 
@@ -83,7 +87,8 @@ where
         !(self.may_go_on)(&self.report) || self.report.seen >= self.redrive.letters_max
     }
 
-    /// Receives until the queue has no more to give, or has given back what is held: when a pass takes longer than a letter's
+    /// Receives until the queue has no more to give, or has given back what is held: when a pass takes longer than a
+    /// dead letter's
     /// visibility time-out, the queue is never empty.
     async fn pass(&mut self) -> Result<(), RedriveError> {
         let is_first = self.held.is_empty();
@@ -136,7 +141,8 @@ where
         treated.ended.map(|()| taken)
     }
 
-    /// Finds out what is to become of letters, and does it: customers in parallel, each one's letters in order.
+    /// Finds out what is to become of dead letters, and does it: customers in parallel, each one's dead letters in
+    /// order.
     async fn treat(&mut self, received: Vec<Received>) -> Treated {
         let letters = match judge(&self.redrive.redriver, &received).await {
             Ok(contents) => received.into_iter().zip(contents).map(Letter::new).collect::<Vec<_>>(),
@@ -158,7 +164,7 @@ where
         treated
     }
 
-    /// Settles valid letters. Returns the groups of those that have left the queue.
+    /// Settles valid dead letters. Returns the groups of those that have left the queue.
     async fn settle(&mut self, letters: Vec<Letter>) -> Vec<String> {
         let (wait, go): (Vec<_>, Vec<_>) =
             by_customer(letters).into_iter().partition(|(customer, _)| self.stopped.contains(customer));
@@ -178,7 +184,8 @@ where
         left
     }
 
-    /// Takes invalid letters out of the way: into the archive, or into groups of their own, where they hide nothing.
+    /// Takes invalid dead letters out of the way: into the archive, or into groups of their own, where they hide
+    /// nothing.
     async fn put_away(&mut self, invalid: &[Letter]) -> Treated {
         let invalid: Vec<(&Received, &LoadError)> = invalid.iter().filter_map(Letter::invalid).collect();
         match &mut self.mode {
@@ -197,7 +204,9 @@ where
         }
     }
 
-    /// Sends invalid letters again, each in a group of its own, and deletes them where they are. They have no order to keep.
+    /// Sends invalid dead letters again, each in a group of its own, and deletes them where they are. They have no
+    /// order to
+    /// keep.
     async fn regroup(&mut self, invalid: Vec<(&Received, &LoadError)>) -> Vec<String> {
         let is_movable =
             |letter: &Received| !has_own_group(letter) && letter.attributes.len() + OWN_ATTRIBUTES <= ATTRIBUTES_MAX;
@@ -226,7 +235,7 @@ where
         left
     }
 
-    /// Deletes letters. Returns the groups of those that are deleted.
+    /// Deletes dead letters. Returns the groups of those that are deleted.
     async fn delete(&mut self, letters: &[&Received], done: &str) -> Vec<String> {
         let receipts: Vec<Receipt> = letters.iter().map(|letter| letter.receipt.clone()).collect();
         let mut left = Vec::new();
@@ -246,7 +255,9 @@ where
         left
     }
 
-    /// Gives letters back; says how many could not be. Those come back by themselves when their visibility time-out has run
+    /// Gives dead letters back; says how many could not be. Those come back by themselves when their visibility
+    /// time-out
+    /// has run
     /// out.
     async fn give_back(&self, receipts: &[Receipt]) -> u64 {
         let answers = self.redrive.letters.set_visibility(receipts, std::time::Duration::ZERO).await;
@@ -254,20 +265,20 @@ where
     }
 }
 
-/// How many letters of an answer were known.
+/// Number of dead letters of an answer that were known.
 struct Taken {
     known: usize,
     new: usize,
 }
 
-/// Result of treating some letters.
+/// Result of treating some dead letters.
 struct Treated {
     /// The groups of those that have left the queue, or their group.
     left: Vec<String>,
     ended: Result<(), RedriveError>,
 }
 
-/// The letter as it is sent again: whole, with what is wrong with it.
+/// The dead letter as it is sent again: whole, with what is wrong with it.
 fn regrouped(letter: &Received, error: &LoadError) -> DeadLetter {
     DeadLetter {
         message_id: letter.message_id.clone(),

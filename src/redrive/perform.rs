@@ -1,19 +1,19 @@
-//! Settling one customer's letters, in order.
+//! Settling one customer's dead letters, in order.
 
 use crate::deciding::{Clock, Publisher, QueueError, Received, Receiver, Sender, Store, with_sources};
 use crate::redrive::Redrive;
 use crate::redrive::letters::{Letter, LetterContent};
 
-/// Result of settling one customer's letters.
+/// Result of settling one customer's dead letters.
 pub struct Settled {
     pub customer: String,
-    /// The letters that have left the queue.
+    /// The dead letters that have left the queue.
     pub done: Vec<Received>,
     pub failure: Option<String>,
     pub staying: Vec<Received>,
 }
 
-/// Settles one customer's letters in order, and deletes each. The first that fails stops the customer.
+/// Settles one customer's dead letters in order, and deletes each. The first that fails stops the customer.
 pub async fn decide_all<S: Store, Q: Publisher, C: Clock, O: Sender, I: Receiver>(
     redrive: &Redrive<S, Q, C, O, I>,
     customer: String,

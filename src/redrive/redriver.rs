@@ -1,4 +1,4 @@
-//! What becomes of a dead letter with a valid load attempt: decided by the store alone, never by guessing.
+//! Actions on dead letters with a valid load attempt. The stored record alone selects the action.
 
 use std::time::Duration;
 
@@ -10,14 +10,15 @@ use crate::deciding::{
 };
 use crate::deciding::{Delivery, Outcome, confirmed, confirmed_and_kept, judge_seen, write_publication};
 
-/// How often a decision is offered to the queue. The client has its own repetitions of whole requests besides.
+/// Number of times that a decision is offered to the queue. The client has its own repetitions of whole requests
+/// besides.
 const OFFERS_MAX: u32 = 3;
 
-/// How long to wait before the second offer; each further wait is twice as long.
+/// Wait before the second offer; each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// What is to become of a letter.
+/// Action on a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Its event has been decided, and the decision is not known to be published: it is published as it is stored.
@@ -26,12 +27,12 @@ pub enum Action {
     SendBack,
     /// Its event has been decided for another message, and published: nothing is left to do.
     Delete {
-        /// Whether it asks for another amount, or at another time, than the attempt that was decided.
+        /// True when it asks for another amount, or at another time, than the attempt that was decided.
         is_altered: bool,
     },
 }
 
-/// Why nothing came of a letter: it stays where it is.
+/// Reason why nothing came of a dead letter: it stays where it is.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PerformError {
     /// The store failed.
@@ -42,12 +43,12 @@ pub enum PerformError {
     Queue(#[from] QueueError),
 }
 
-/// Settles dead letters. Everything may be repeated: a letter that was settled, but not deleted, is settled again.
+/// Settles dead letters. Everything may be repeated: a dead letter that was settled, but not deleted, is settled again.
 #[derive(Clone, Debug)]
 pub struct Redriver<S, Q, C, O> {
-    /// Where records are.
+    /// Store of the records.
     pub store: S,
-    /// Where decisions go.
+    /// Publishes decisions.
     pub publisher: Q,
     /// The clock.
     pub clock: C,
@@ -56,7 +57,7 @@ pub struct Redriver<S, Q, C, O> {
 }
 
 impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {
-    /// Looks up what is to become of letters.
+    /// Looks up what is to become of dead letters.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
@@ -66,10 +67,10 @@ impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {
         Ok(Actions { snapshot, now: self.clock.now() })
     }
 
-    /// Does it. Afterwards the letter can be deleted.
+    /// Does it. Afterwards the dead letter can be deleted.
     ///
     /// # Errors
-    /// [`PerformError`] when it is not known to be done: the letter must not be deleted.
+    /// [`PerformError`] when it is not known to be done: the dead letter must not be deleted.
     pub async fn perform(&self, letter: &Delivery, body: &str, action: &Action) -> Result<(), PerformError> {
         match action {
             Action::Publish(record) => self.publish(record).await,
@@ -78,7 +79,8 @@ impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {
         }
     }
 
-    /// Publishes a stored decision, and takes its mark away. One that had expired is kept on: its duplicates may be in the
+    /// Publishes a stored decision, and confirms its record. An expired record is kept: its duplicates may be in
+    /// the
     /// dead-letter queue, too, and would be decided.
     async fn publish(&self, record: &CorrelationRecord) -> Result<(), PerformError> {
         let mut offers = Backoff::new(OFFERS_MAX, FIRST_WAIT, WAIT_MAX);
@@ -101,7 +103,7 @@ impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {
     }
 }
 
-/// What the store knows of some letters.
+/// Stored records of some dead letters, from which their actions follow.
 #[derive(Clone, Debug)]
 pub struct Actions {
     snapshot: Snapshot,
@@ -109,7 +111,7 @@ pub struct Actions {
 }
 
 impl Actions {
-    /// What is to become of one of these letters.
+    /// Selects the action on one of these dead letters.
     ///
     /// # Errors
     /// [`StoreError`] when the record of its event cannot be understood.
@@ -126,7 +128,8 @@ impl Actions {
     }
 }
 
-/// The letter as a message for the input queue. Its id becomes its deduplication id, as when SQS itself moves a message:
+/// The dead letter as a message for the input queue. Its id becomes its deduplication id, as when SQS itself moves a
+/// message:
 /// within five minutes the queue drops it when it is sent again, and a record that it has brought is known by it.
 fn send_back(letter: &Delivery, body: &str) -> Outgoing {
     Outgoing {

@@ -1,14 +1,14 @@
-//! What was found in a dead-letter queue, and what was done about it.
+//! The report of a redrive: dead letters by cause, and the results of the actions.
 
 use std::collections::BTreeMap;
 
 use crate::redrive::letters::{Letter, LetterContent};
 use crate::redrive::redriver::Action;
 
-/// How many letters of a cause are named, and how many failures are told.
+/// Number of dead letters that are named for each cause, and of failures that are reported.
 const NAMED_MAX: usize = 3;
 
-/// Why a letter is in the queue.
+/// Reason why a dead letter is in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// Its event has been decided, and the decision is not known to be published.
@@ -25,37 +25,37 @@ pub enum Cause {
     Invalid(&'static str),
 }
 
-/// The letters of one cause.
+/// The dead letters of one cause.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Letters {
-    /// How many there are.
+    /// Their number.
     pub count: u64,
     /// The message ids of the first few.
     pub message_ids: Vec<String>,
 }
 
-/// What was found, and what was done.
+/// Dead letters by cause, and the results of the actions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedriveReport {
-    /// How many letters were looked at.
+    /// Number of dead letters that were looked at.
     pub seen: u64,
     /// The same by cause.
     pub by_cause: BTreeMap<Cause, Letters>,
-    /// How many were settled, and have left the queue.
+    /// Number of those that were settled, and have left the queue.
     pub done: u64,
-    /// How many of these were invalid, and are kept in the archive.
+    /// Number of these that were invalid, and are kept in the archive.
     pub archived: u64,
-    /// How many invalid letters have got a group of their own, in which they hide nothing, and stay.
+    /// Number of invalid dead letters that have got a group of their own, in which they hide nothing, and stay.
     pub regrouped: u64,
-    /// How many customers were stopped, or letters not deleted, because something failed.
+    /// Number of customers that were stopped, or dead letters not deleted, because something failed.
     pub failed: u64,
     /// The first failures: a message id, and what happened.
     pub failures: Vec<String>,
-    /// How many letters could not be given back, and come back by themselves.
+    /// Number of dead letters that could not be given back, and come back by themselves.
     pub not_given_back: u64,
-    /// Whether the queue had nothing more to give: neither was enough seen, nor was it interrupted.
+    /// True when the queue had nothing more to give: neither was enough seen, nor was it interrupted.
     pub is_complete: bool,
-    /// Of how many groups ten letters stay, so that the queue shows none behind them.
+    /// Of how many groups ten dead letters stay, so that the queue shows none behind them.
     pub full_groups: u64,
 }
 

@@ -15,7 +15,7 @@ use crate::deciding::{Decider, Group, GroupResult, Undecided, UndecidedReason, l
 /// The most keys that are read at once: as many as one `BatchGetItem` takes.
 const KEYS_MAX: usize = 100;
 
-/// How many reads run ahead of the commits: one comes while the other's groups are being decided.
+/// Number of reads that run ahead of the commits: one comes while the other's groups are being decided.
 const READS_MAX: usize = 2;
 
 /// One customer's group of one block.
@@ -25,7 +25,7 @@ struct QueuedGroup {
     group: Group,
 }
 
-/// What a task has done.
+/// Result of a task.
 enum TaskResult {
     Read(Vec<QueuedGroup>, Option<Arc<Snapshot>>),
     RenderedBlock { block: u64, customer_id: String, answer: GroupResult },
@@ -34,10 +34,10 @@ enum TaskResult {
 /// Groups under way.
 pub(super) struct Flow<S, C> {
     decider: Arc<Decider<S, C>>,
-    /// How many customers are decided at once.
+    /// Number of customers that are decided at once.
     customers_max: usize,
     waiting: VecDeque<QueuedGroup>,
-    /// What has been read for. Without a snapshot a group reads for itself.
+    /// Groups whose read is complete. Without a snapshot a group reads for itself.
     read: VecDeque<(QueuedGroup, Option<Arc<Snapshot>>)>,
     /// Customers under way: being read for, read for, or being decided.
     busy: BTreeSet<String>,
@@ -66,14 +66,14 @@ impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
         self.go_on();
     }
 
-    /// Begins nothing any more. What has been begun comes to its end.
+    /// Begins nothing any more. Work that has begun ends normally.
     pub(super) fn stop(&mut self) {
         self.waiting.clear();
         self.read.clear();
         self.customers_max = 0;
     }
 
-    /// Whether nothing is under way, and nothing waits.
+    /// Returns true when nothing is under way, and nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }

@@ -26,7 +26,9 @@ pub(crate) struct Invalid<'b> {
     pub(crate) raw: Cow<'b, [u8]>,
 }
 
-/// Reads the lines of a block, each on its own, with `read`, which is told which line of its block it reads. Says also how
+/// Reads the lines of a block, each on its own, with `read`, which receives the line's number in its block. Returns
+/// also
+/// how
 /// many there are with the blank ones.
 pub(crate) fn read_lines<'b, A>(
     block: &'b [u8],

@@ -12,11 +12,11 @@ use crate::deciding::backoff::Backoff;
 use crate::deciding::{Clock, StoreError, digest_hex};
 use crate::deciding::{Remedy, remedy};
 
-/// How long an entry outlives records of its lines that are decided at once. Lines are decided minutes after they were
+/// Time that an entry outlives records of its lines that are decided at once. Lines are decided minutes after they were
 /// entered at the latest.
 const MARGIN: TimeDelta = TimeDelta::days(1);
 
-/// How often a request is tried. The client has its own repetitions besides.
+/// Number of times that a request is tried. The client has its own repetitions besides.
 const TRIES_MAX: u32 = 6;
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 const WAIT_MAX: Duration = Duration::from_secs(2);
@@ -43,7 +43,8 @@ impl ManifestEntry {
 
 /// Keeps the entries of runs.
 pub trait Manifest: Send + Sync {
-    /// Keeps an entry until `expires_at`, unless another entry is in force at `now` that begins at the same line. Repeating
+    /// Keeps an entry until `expires_at`, unless another entry is in force at `now` that begins at the same line.
+    /// Repeating
     /// it extends it.
     fn enter(
         &self,
@@ -92,13 +93,13 @@ pub enum Comparison {
 /// Compares a run's lines with its manifest.
 #[derive(Debug)]
 pub struct ManifestCheck<'r, S, C> {
-    /// Where the manifest is.
+    /// Store of the manifest.
     pub store: &'r S,
     /// Dates entries.
     pub clock: &'r C,
     /// The run's name.
     pub run: &'r str,
-    /// How long decided events are remembered.
+    /// Time that decided events are remembered.
     pub correlation_ttl: TimeDelta,
 }
 

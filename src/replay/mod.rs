@@ -1,17 +1,19 @@
-//! The file door: decides the lines of a stream, in order, on several threads.
+//! File replay: decides the lines of a stream, in order, on several threads.
 //!
 //! # The life of a block
-//! Each worker thread goes round with a block of whole lines at a time:
+//! Each worker thread processes one block of whole lines at a time:
 //! 1. **take** the next block from the [source](source::Source) and, with it, a ticket: the blocks' order;
 //! 2. **read** its [lines](line::Line), at the same time as other workers read theirs;
-//! 3. **decide** its attempts: customers are dealt out to [shards](shards::Shards), each a ledger of its own, and a worker passes
-//!    through every stripe in its ticket's turn. So every customer's attempts are decided in the input's order,
+//! 3. **decide** its attempts: customers are assigned to [shards](shards::Shards), each a ledger of its own, and a
+//!    worker passes
+//!    through every shard in its ticket's turn. So every customer's attempts are decided in the input's order,
 //!    whichever thread does it, while blocks follow one another through the shards;
 //! 4. **settle**: in its ticket's turn the block's decisions and rejects are written, and it is counted.
 //!
 //! [`StoreReplay`] goes a similar way with a store in the place of the shards, and tasks in the place of threads.
 //!
-//! Steps 3 and 4 wait at [turnstiles](turnstile::TicketLock): nothing is queued, nothing is reordered, and at most one
+//! Steps 3 and 4 wait at [ticket locks](ticket_lock::TicketLock): nothing is queued, nothing is reordered, and at most
+//! one
 //! block for each thread is in memory.
 
 #[cfg(feature = "cli")]
@@ -49,37 +51,37 @@ use crate::replay::ticket_lock::TicketLock;
 use crate::wire::Reasons;
 use crate::wire::lines::{Piece, Source};
 
-/// How a stream is to be replayed.
+/// Settings of a replay in memory.
 #[derive(Clone, Debug)]
 pub struct Replay {
     /// The limits in force.
     pub limits: Limits,
-    /// Whether each decision names its reasons.
+    /// True when each decision names its reasons.
     pub reasons: Reasons,
-    /// How many threads read, decide and write. It changes nothing in what is written.
+    /// Number of threads that read, decide and write. It changes nothing in what is written.
     pub threads: NonZeroUsize,
-    /// The secret under which events are told apart, drawn at random for each run.
+    /// The secret key of the events' identities, drawn at random for each run.
     pub identity_key: [u8; 16],
 }
 
-/// How a replay ended.
+/// Result of a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayReport {
-    /// What was rendered.
+    /// Counts of the attempts.
     pub tally: Tally,
-    /// Whether the end of the input was reached. If not, the reader of the decisions has gone away.
+    /// True when the end of the input was reached. If not, the reader of the decisions has gone away.
     pub is_complete: bool,
 }
 
-/// Why a replay could not go on. What was rendered before has been written.
+/// Reason why a replay could not go on. What was rendered before has been written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The input could not be read on.
     #[error("could not read the input after line {lines}")]
     Read {
-        /// How many lines had been read.
+        /// Number of lines that had been read.
         lines: u64,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The store did not decide. Every decision of the blocks before this line's has been written.
@@ -87,7 +89,7 @@ pub enum ReplayError {
     Store {
         /// Which line.
         line: u64,
-        /// Why.
+        /// The cause.
         source: UndecidedReason,
     },
     /// The run began with other lines. None of them has been decided now.

@@ -1,4 +1,4 @@
-//! Where everything goes out: decisions, rejects and counts, block after block.
+//! Output of a replay: decisions, rejects and counts, block after block.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use crate::replay::line::{Invalid, Line};
 use crate::replay::{ReplayError, ReplayReport};
 use crate::wire::{Reasons, RejectWriter, write_decision};
 
-/// What a replay writes to and whom it tells.
+/// Destinations of a replay's decisions and rejects, and the observer of its progress.
 pub struct ReplayOutput<'o> {
     /// Takes the decisions, a block at a time.
     decisions: Box<dyn Write + Send + 'o>,
@@ -19,11 +19,11 @@ pub struct ReplayOutput<'o> {
     /// Lines of the input that have been settled, blank ones too.
     lines: u64,
     tally: Tally,
-    /// Why the replay has been stopped before its end.
+    /// Reason why the replay has been stopped before its end.
     failure: Option<ReplayError>,
 }
 
-/// Who wants to know how a replay gets on.
+/// Receives replay progress.
 pub trait ReplayObserver {
     /// This line of the input, from 1, is invalid.
     fn invalid(&mut self, line: u64, error: &LoadError);
@@ -138,12 +138,13 @@ impl<'o> ReplayOutput<'o> {
         self.failure = Some(failure);
     }
 
-    /// Whether nothing more is to be written. Then a later block must not be: it would leave a hole before it.
+    /// Returns true when nothing more is to be written. Then a later block must not be: it would leave a gap before
+    /// it.
     pub(super) fn is_stopped(&self) -> bool {
         self.failure.is_some()
     }
 
-    /// How it all ended.
+    /// Returns the result of the replay.
     pub(super) fn finish(self) -> Result<ReplayReport, ReplayError> {
         match self.failure {
             None => Ok(ReplayReport { tally: self.tally, is_complete: true }),

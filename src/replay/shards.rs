@@ -1,4 +1,4 @@
-//! All customers' ledgers, dealt out to shards, each of which one thread uses at a time.
+//! All customers' ledgers, in shards. One thread at a time uses a shard.
 
 use std::iter::repeat_n;
 
@@ -7,7 +7,7 @@ use crate::replay::ledger::{Identity, Ledger, PendingAttempt};
 use crate::replay::line::Line;
 use crate::replay::ticket_lock::TicketLock;
 
-/// How many shards there are: so many that threads seldom meet in one, and that one shard's tables are a small part
+/// Number of shards there are: so many that threads seldom meet in one, and that one shard's tables are a small part
 /// of the memory.
 const SHARDS: u32 = 64;
 
@@ -15,7 +15,7 @@ const SHARDS: u32 = 64;
 #[derive(Debug)]
 pub(super) struct Shards {
     ledgers: Vec<TicketLock<Ledger>>,
-    /// Which shard a customer is dealt to, by a draw. The last shard gets twice as many customers as the first: a
+    /// Shard of a customer, by a draw. The last shard gets twice as many customers as the first: a
     /// table doubles when it is full, and so they do not all double at the same time.
     shard_by_draw: Vec<usize>,
     draws: u32,

@@ -22,24 +22,24 @@ use crate::replay::verify::{Lines, Verified, Verifier};
 use crate::replay::{ReplayError, ReplayReport};
 use crate::wire::{Reasons, write_decision};
 
-/// How many blocks are under way at most: the one that is written next, one behind it, so that there is always
+/// Number of blocks that are under way at most: the one that is written next, one behind it, so that there is always
 /// something to decide, and one more for when a customer keeps the first one waiting.
 const BLOCKS_MAX: usize = 3;
 
-/// How a stream is to be replayed through a store.
+/// Settings of a replay through a store.
 #[derive(Debug)]
 pub struct StoreReplay<S, C> {
-    /// What decides.
+    /// Decides attempts.
     pub decider: Arc<Decider<S, C>>,
     /// The run's name.
     pub run: String,
-    /// Whether each decision names its reasons.
+    /// True when each decision names its reasons.
     pub reasons: Reasons,
-    /// How many customers are decided at once.
+    /// Number of customers that are decided at once.
     pub customers_max: NonZeroUsize,
 }
 
-/// What became of each valid line, by its number.
+/// Outcome of each valid line, by its number.
 type Outcomes = BTreeMap<u64, (Delivery, Outcome)>;
 
 /// A piece of the input under way.
@@ -52,7 +52,7 @@ enum Open {
 /// Lines under way.
 #[derive(Default)]
 struct OpenBlock {
-    /// How many of its customers are not decided yet.
+    /// Number of its customers that are not decided yet.
     groups_left: usize,
     outcomes: Outcomes,
     invalid: Vec<Invalid<'static>>,
@@ -113,7 +113,7 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
     ) -> Result<(), ReplayError> {
         let record = match outcome {
             Outcome::Decided(record) | Outcome::Redelivered { record, is_same_message: true } => record,
-            // One that another door has not published yet: it is not this door's to publish.
+            // Another program has not published this decision yet, and will: a replay does not.
             Outcome::Redelivered { is_same_message: false, .. } | Outcome::Ignored { .. } => {
                 rendered.tally.ignored += 1;
                 return Ok(());

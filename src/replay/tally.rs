@@ -1,4 +1,4 @@
-//! How many attempts came to what.
+//! Number of attempts that came to what.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ impl Tally {
         self.accepted + self.declined + self.ignored + self.invalid
     }
 
-    /// How often each limit declined an attempt, in the order of the limits. One attempt may break several.
+    /// Number of times that each limit declined an attempt, in the order of the limits. One attempt may break several.
     pub fn declined_by_reason<'l>(&self, limits: &'l Limits) -> impl Iterator<Item = (&'l str, u64)> {
         limits
             .iter()

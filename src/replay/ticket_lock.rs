@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Lets ticket 0 in, then ticket 1, and so on. Every ticket must come, until the turnstile is closed.
+/// Lets ticket 0 in, then ticket 1, and so on. Every ticket must come, until the lock is closed.
 #[derive(Debug)]
 pub(super) struct TicketLock<T> {
     state: Mutex<State<T>>,
@@ -29,7 +29,7 @@ impl<T> TicketLock<T> {
         TicketLock { state: Mutex::new(State { turn: 0, is_closed: false, inside }), moved_on: Condvar::new() }
     }
 
-    /// Waits for the ticket's turn. None when the turnstile is closed.
+    /// Waits for the ticket's turn. `None` when the lock is closed.
     pub(super) fn enter(&self, ticket: u64) -> Option<Turn<'_, T>> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_early = |state: &mut State<T>| state.turn != ticket && !state.is_closed;

@@ -1,11 +1,11 @@
-//! Telling AWS Lambda why a function could not start, so that whoever invokes it is told as well.
+//! Reports to AWS Lambda why a function could not start, so that its caller receives the reason too.
 
 use http::Request;
 use lambda_runtime::Diagnostic;
 use lambda_runtime_api_client::body::Body;
 use lambda_runtime_api_client::{BoxError, Client};
 
-/// Where it is told (the AWS Lambda developer guide, "Using the Lambda runtime API", initialization error).
+/// Path of the initialization error (the AWS Lambda developer guide, "Using the Lambda runtime API").
 const PATH: &str = "/2018-06-01/runtime/init/error";
 
 /// Tells it. Where that fails too, the log has it.

@@ -1,4 +1,4 @@
-//! The queue's door: an SQS event into messages, and what became of them into the answer.
+//! Lambda for SQS: turns an event into messages, and the batch's result into the response.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use chrono::{DateTime, Utc};

@@ -1,4 +1,5 @@
-//! The outer loops of the programs: each turns its input into the deciding feature's calls, and their results into its answer.
+//! The outer loops of the programs: each turns its input into the deciding feature's calls, and their results into its
+//! answer.
 
 #[cfg(feature = "lambda")]
 pub mod init_error;

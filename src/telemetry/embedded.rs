@@ -19,7 +19,7 @@ impl Metrics {
     /// Metrics that carry the function's name as their dimension.
     ///
     /// # Errors
-    /// When there are metrics in this process already.
+    /// Fails when this process has a recorder already.
     pub fn new(function_name: String) -> Result<Metrics, metrics_cloudwatch_embedded::Error> {
         let builder = metrics_cloudwatch_embedded::Builder::new().cloudwatch_namespace(NAMESPACE);
         let collector = builder.with_dimension("function", function_name).emit_zeros(false).init()?;
@@ -27,7 +27,8 @@ impl Metrics {
         Ok(Metrics(collector))
     }
 
-    /// Writes the metrics of one batch to standard output, from where CloudWatch takes them. Zeros are left out: each line is billed by
+    /// Writes the metrics of one batch to standard output, from where CloudWatch takes them. Zeros are left out: each
+    /// line is billed by
     /// the byte, and the alarms fill in what is missing.
     ///
     /// # Errors

@@ -22,15 +22,18 @@ pub use embedded::{Metrics, NAMESPACE};
 #[cfg(feature = "worker")]
 pub use prometheus::{Prometheus, PrometheusError};
 
-/// Targets of the AWS SDK's own events. What matters of them is in the errors that it returns; the events themselves show its
+/// Targets of the AWS SDK's own events. What matters of them is in the errors that it returns; the events themselves
+/// show its
 /// insides, and at level WARN already what it tries in vain and does without.
 const SDK_TARGETS: [&str; 5] = ["aws_config", "aws_credential_types", "aws_runtime", "aws_sdk", "aws_smithy"];
 
 /// Writes logs of this level and above to standard error, one JSON object a line.
 ///
-/// A line that cannot be written is dropped: the subscriber's own report of that would go to standard error, too, and panic.
+/// A line that cannot be written is dropped: the subscriber's own report of that would go to standard error, too, and
+/// panic.
 ///
-/// The AWS SDK's own events are written at level DEBUG only. Of `trace` nothing is written: there, the libraries beneath show whole events, bodies and amounts included.
+/// The AWS SDK's own events are written at level DEBUG only. Of `trace` nothing is written: there, the libraries
+/// beneath show whole events, bodies and amounts included.
 pub fn init_logs(level: Option<&str>) {
     let level = level
         .and_then(|level| level.to_ascii_lowercase().parse().ok())

@@ -1,4 +1,5 @@
-//! Metrics for Prometheus: the same as the Lambda's, with `loadgate_` before their names, and what a worker has besides.
+//! Metrics for Prometheus: the same as the Lambda's, with `loadgate_` before their names, and what a worker has
+//! besides.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ const BOUNDS_UNITS: [f64; 8] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 #[derive(Clone)]
 pub struct Prometheus(PrometheusHandle);
 
-/// Why there are no metrics.
+/// Reason why there are no metrics.
 #[derive(Debug, thiserror::Error)]
 pub enum PrometheusError {
     /// A bound makes no sense.

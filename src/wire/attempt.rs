@@ -11,7 +11,7 @@ use crate::domain::{ATTEMPT_BYTES_MAX, AttemptText, Field, LoadAttempt, LoadErro
 /// Reads a load attempt. It borrows from `bytes` whatever is written there without escapes.
 ///
 /// # Errors
-/// What is wrong, the first in the order of [`LoadError`]'s variants.
+/// [`LoadError`] with the first fault in the order of its variants.
 pub fn parse_attempt(bytes: &[u8]) -> Result<LoadAttempt<'_>, LoadError> {
     LoadAttempt::check(read_attempt(bytes)?)
 }
@@ -19,7 +19,7 @@ pub fn parse_attempt(bytes: &[u8]) -> Result<LoadAttempt<'_>, LoadError> {
 /// Reads the four texts of an attempt, and checks none of them.
 ///
 /// # Errors
-/// What is wrong with the whole or with a field's type, the first in the order of [`LoadError`]'s variants.
+/// [`LoadError`] with the first fault of the whole or of a field's type, in the order of its variants.
 pub fn read_attempt(bytes: &[u8]) -> Result<AttemptText<'_>, LoadError> {
     if bytes.len() > ATTEMPT_BYTES_MAX {
         return Err(LoadError::TooLong);
@@ -55,7 +55,7 @@ fn read_any(text: &str) -> Result<Shape<'_>, LoadError> {
     if kind_of(text) == OBJECT { Ok(shape) } else { Err(LoadError::BadType { field: None, found: kind_of(text) }) }
 }
 
-/// What stands before the end of a string, and behind what has to follow. None where anything needs a closer look.
+/// Splits a text at the end of a string. `None` where the text needs the full parser.
 fn split_string<'a>(text: &'a str, end: &str) -> Option<(&'a str, &'a str)> {
     let length = text.bytes().position(needs_escape)?;
     let (string, rest) = text.split_at_checked(length)?;
@@ -140,7 +140,7 @@ fn not_json(text: &str, error: &serde_json::Error) -> LoadError {
     LoadError::NotJson { at: position(text, error), detail: detail(error) }
 }
 
-/// Where the reader stopped, in bytes from 1. `serde_json` counts columns anew in each line.
+/// Position at which the reader stopped, in bytes from 1. `serde_json` counts columns anew in each line.
 fn position(text: &str, error: &serde_json::Error) -> usize {
     let lines_before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
     lines_before.map(str::len).sum::<usize>() + error.column()
@@ -153,7 +153,7 @@ fn field_twice(error: &serde_json::Error) -> &'static str {
     Field::ALL.into_iter().zip(sentences).find_map(twice).unwrap_or("a field stands twice")
 }
 
-/// What `serde_json` says of a text's grammar. What else it may say could repeat the text.
+/// Messages of `serde_json` about a text's grammar. Its other messages could repeat the text.
 const DETAILS: [&str; 21] = [
     "EOF while parsing a list",
     "EOF while parsing a string",
@@ -186,7 +186,7 @@ fn detail(error: &serde_json::Error) -> &'static str {
 const OBJECT: &str = "an object";
 const STRING: &str = "a string";
 
-/// What kind of value a valid JSON text holds: its first character says it.
+/// Kind of value in a valid JSON text, by its first character.
 fn kind_of(json: &str) -> &'static str {
     match json.trim_start().as_bytes().first() {
         Some(b'{') => OBJECT,

@@ -2,7 +2,7 @@
 
 use super::needs_escape;
 
-/// Whether a line names the limits that an attempt would break.
+/// True when a line names the limits that an attempt would break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reasons {
     /// Exactly the line of the specification.

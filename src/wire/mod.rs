@@ -14,7 +14,7 @@ pub use message::decision_message;
 #[cfg(feature = "replay")]
 pub use reject::RejectWriter;
 
-/// Whether a byte cannot stand for itself in a JSON string (RFC 8259, section 7).
+/// Returns true when a byte cannot stand for itself in a JSON string (RFC 8259, section 7).
 fn needs_escape(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\' | ..b' ')
 }

@@ -1,7 +1,8 @@
 //! Writing an invalid line away whole, with what is wrong with it.
 //!
 //! One JSON object for each: `line` (from 1), `code`, `message`, and the line itself in `raw`. JSON holds no bytes that
-//! are not UTF-8: from the first such byte on, the rest of the line is in `raw_rest_base64` instead. So the line's bytes
+//! are not UTF-8: from the first such byte on, the rest of the line is in `raw_rest_base64` instead. So the line's
+//! bytes
 //! are always those of `raw` followed by those of `raw_rest_base64`, and a line of any length passes through piece by
 //! piece.
 
@@ -30,7 +31,7 @@ enum Encoding {
     Base64,
 }
 
-/// What stands before the line itself, without its closing brace.
+/// Fields before the line itself, without the closing brace.
 #[derive(Serialize)]
 struct Head<'a> {
     line: u64,

@@ -122,7 +122,8 @@ impl DynamoDb {
         }
     }
 
-    /// Result of a cancelled transaction. If every record is stored exactly as this commit would write it, the commit has
+    /// Result of a cancelled transaction. If every record is stored exactly as this commit would write it, the commit
+    /// has
     /// been made: only its answer was lost.
     fn of_cancelled(&self, reasons: &[CancellationReason], commit: &Commit) -> Result<Units, StoreError> {
         let table = &self.tables.correlation;
@@ -131,7 +132,8 @@ impl DynamoDb {
         if is_made { Ok(Units::default()) } else { Err(of_reasons(reasons, &self.both())) }
     }
 
-    /// A name for exactly this commit: the same again is the same name, and DynamoDB does it only once. It knows tokens by
+    /// A name for exactly this commit: the same again is the same name, and DynamoDB does it only once. It knows
+    /// tokens by
     /// account, so the tables are part of it.
     fn token(&self, commit: &Commit) -> String {
         let TableNames { correlation, load } = &self.tables;
@@ -196,7 +198,7 @@ fn row_values(version: u64) -> Option<Item> {
     (version > 0).then(|| Item::from([(":read".to_owned(), N(version.to_string()))]))
 }
 
-/// Whether an item that stood in the way of a record is that very record.
+/// Returns true when an item that stood in the way of a record is that very record.
 fn is(item: Option<&Item>, record: &CorrelationRecord, table: &str) -> bool {
     item.is_some_and(|item| to_record(item, table).is_ok_and(|stored| stored == *record))
 }

@@ -1,4 +1,4 @@
-//! What an error of DynamoDB's client means.
+//! Errors of the DynamoDB client, mapped to store errors.
 
 use std::error::Error;
 
@@ -60,7 +60,8 @@ fn advice(code: &str) -> &'static str {
     }
 }
 
-/// The error of a request that lacks a field which this program always sets. It is a defect: repeating it does not help.
+/// The error of a request that lacks a field which this program always sets. It is a defect: repeating it does not
+/// help.
 pub fn unbuilt(error: BuildError) -> StoreError {
     let what = "a request could not be built: this is a defect of loadgate, please report it";
     StoreError::Misconfigured(Cause::with(what, error))

@@ -1,4 +1,5 @@
-//! Manifests of replays, in the table of correlation records: they go with the records of the lines that they are about.
+//! Manifests of replays, in the table of correlation records: they go with the records of the lines that they are
+//! about.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue::{N, S};
@@ -14,7 +15,8 @@ use crate::replay::{Entered, Manifest, ManifestEntry};
 const LINE_COUNT: &str = "LINE_COUNT";
 const DIGEST: &str = "DIGEST";
 
-/// Length of what stands before a run's name in the key. A customer's id has 128 bytes at most: no customer has such a key.
+/// Length of what stands before a run's name in the key. A customer's id has 128 bytes at most: no customer has such a
+/// key.
 const PREFIX_BYTES: usize = 129;
 
 /// No entry in force begins at this line, or this very one does.

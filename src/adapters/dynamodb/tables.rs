@@ -17,10 +17,10 @@ use super::item::{CUSTOMER_ID, DATE, EVENT_ID, EXPIRES_AT};
 use crate::config::TableNames;
 use crate::deciding::{Cause, StoreError};
 
-/// How often a table's state is asked for while it is being created or deleted.
+/// Number of times that a table's state is asked for while it is being created or deleted.
 const POLL: Duration = Duration::from_millis(250);
 
-/// How long a table may take to be created or deleted.
+/// Longest time that a table may take to be created or deleted.
 const WAIT_MAX: Duration = Duration::from_mins(2);
 
 /// The two tables.
@@ -30,14 +30,14 @@ pub struct Tables {
     names: TableNames,
 }
 
-/// What one of the tables has to be.
+/// Required definition of one table.
 struct Wanted<'t> {
     name: &'t str,
     range: &'static str,
     has_ttl: bool,
 }
 
-/// What a table is.
+/// State of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableState {
     /// Its name.
@@ -60,7 +60,7 @@ pub enum State {
     Unusable(String),
 }
 
-/// What has been done to a table.
+/// Result of a change to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableResult {
     /// Nothing had to be done.
@@ -112,7 +112,7 @@ impl Tables {
         Ok(done)
     }
 
-    /// What both tables are.
+    /// Reads the states of both tables.
     ///
     /// # Errors
     /// [`StoreError`] when that cannot be found out.
@@ -160,7 +160,7 @@ impl Tables {
         Ok(done)
     }
 
-    /// Whether it was created here: somebody else may have been first.
+    /// Creates the table. Returns true when this call created it: another process may have been first.
     async fn create_one(&self, wanted: &Wanted<'_>) -> Result<bool, StoreError> {
         let mut request = self.client.create_table().table_name(wanted.name).billing_mode(BillingMode::PayPerRequest);
         for (name, kind) in [(CUSTOMER_ID, KeyType::Hash), (wanted.range, KeyType::Range)] {
@@ -233,7 +233,7 @@ impl Tables {
         }))
     }
 
-    /// Whether it was off.
+    /// Returns true when the setting was off.
     async fn turn_ttl_on(&self, name: &str) -> Result<bool, StoreError> {
         if self.has_ttl(name).await? {
             return Ok(false);
@@ -246,7 +246,7 @@ impl Tables {
 }
 
 impl Wanted<'_> {
-    /// Why an existing table is not what it has to be.
+    /// Reason why an existing table is not what it has to be.
     fn problem(&self, table: &TableDescription) -> Option<String> {
         let is_key = |name, kind: &KeyType| {
             table.key_schema().iter().any(|key| key.attribute_name() == name && key.key_type() == kind)

@@ -1,4 +1,4 @@
-//! What an error of SQS's client means.
+//! Errors of the SQS client, mapped to queue errors.
 
 use std::error::Error;
 
@@ -30,7 +30,7 @@ pub fn refused(operation: &str, url: &str, entry: &BatchResultErrorEntry) -> Que
     QueueError { cause, is_retryable: !entry.sender_fault() }
 }
 
-/// What SQS says, unless it repeats a receipt handle: whoever has that can delete the message.
+/// SQS's message, unless it repeats a receipt handle: whoever has that can delete the message.
 fn without_receipt(message: &str) -> &str {
     let is_about_receipts =
         message.contains("ReceiptHandle") || message.to_ascii_lowercase().contains("receipt handle");

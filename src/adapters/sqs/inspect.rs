@@ -11,30 +11,30 @@ use serde::Deserialize;
 use super::error::queue_error;
 use crate::deciding::{Cause, QueueError};
 
-/// How a queue is set.
+/// Settings of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueSettings {
-    /// Whether it keeps the order of its groups.
+    /// True when it keeps the order of its groups.
     pub is_fifo: bool,
-    /// How long a received message is invisible to others.
+    /// Time that a received message is invisible to others.
     pub visibility: Duration,
-    /// How long a message is kept.
+    /// Time that a message is kept.
     pub retention: Duration,
     /// About how many messages can be received.
     pub messages: u64,
     /// About how many have been received and are not deleted.
     pub messages_in_flight: u64,
-    /// Where messages go that were received too often. None when they stay.
+    /// Redrive policy; `None` when messages stay in the queue however often they are received.
     pub redrive: Option<RedrivePolicy>,
 }
 
-/// Where messages go that were received too often.
+/// Destination of messages that were received too often.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RedrivePolicy {
     /// The dead-letter queue.
     pub dead_letter_target_arn: String,
-    /// How often a message is received before.
+    /// Number of times that a message is received before.
     #[serde(deserialize_with = "number")]
     pub max_receive_count: u64,
 }
@@ -45,7 +45,7 @@ impl RedrivePolicy {
         self.dead_letter_target_arn.rsplit(':').next().unwrap_or_default()
     }
 
-    /// Whether the dead-letter queue is the one with this URL. Of both, only the name tells.
+    /// Returns true when the dead-letter queue is the one with this URL. Of both, only the name tells.
     pub fn leads_to(&self, queue_url: &str) -> bool {
         queue_url.rsplit('/').next() == Some(self.target())
     }

@@ -47,7 +47,8 @@ impl SqsPublisher {
     /// Opens the connection, and finds out whether both queues are there.
     ///
     /// # Errors
-    /// [`QueueError`]: for a queue that does not exist one that is not retryable. Whether the queue may be written to is found
+    /// [`QueueError`]: for a queue that does not exist one that is not retryable. Whether the queue may be written to
+    /// is found
     /// out by sending.
     pub async fn connect(&self) -> Result<(), QueueError> {
         try_join(self.find(&self.decisions_url), self.find(&self.dead_letters_url)).await.map(drop)
@@ -137,7 +138,8 @@ fn from_attribute(Attribute { data_type, value }: Attribute) -> Result<MessageAt
     builder.build().map_err(unbuilt)
 }
 
-/// The error of a request that lacks a field which this program always sets. It is a defect: repeating it does not help.
+/// The error of a request that lacks a field which this program always sets. It is a defect: repeating it does not
+/// help.
 fn unbuilt(error: aws_sdk_sqs::error::BuildError) -> QueueError {
     let what = "a request could not be built: this is a defect of loadgate, please report it";
     QueueError { cause: Cause::with(what, error), is_retryable: false }

@@ -21,10 +21,10 @@ use crate::deciding::{Attribute, AttributeValue, QueueError, RECEIVE_MAX, Receip
 /// The longest that SQS waits for messages, in seconds (the SQS API reference, `ReceiveMessage`).
 pub const WAIT_MAX_S: u64 = 20;
 
-/// How many requests are under way at once.
+/// Number of requests that are under way at once.
 const REQUESTS_MAX: usize = 8;
 
-/// What is asked for with each message.
+/// System attributes that each receive request asks for.
 const ATTRIBUTES: [MessageSystemAttributeName; 4] = [
     MessageSystemAttributeName::ApproximateReceiveCount,
     MessageSystemAttributeName::MessageDeduplicationId,
@@ -126,8 +126,9 @@ impl Receiver for SqsReceiver {
     }
 }
 
-/// What a request to receive is known by when the client repeats it: where the answer was lost, the same messages come
-/// again, instead of being out of sight for their visibility time-out (the SQS API reference, `ReceiveRequestAttemptId`).
+/// Identifies a receive request when the client repeats it: where the answer was lost, the same messages come
+/// again, instead of being out of sight for their visibility time-out (the SQS API reference,
+/// `ReceiveRequestAttemptId`).
 fn attempt_id() -> Option<String> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).ok()?;

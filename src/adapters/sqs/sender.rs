@@ -13,13 +13,13 @@ use crate::deciding::{Outgoing, QueueError, SEND_MAX, Sender};
 /// The most bytes of messages in one request. SQS takes more by now; many a stand-in does not.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 
-/// How many requests are under way at once. They are of distinct groups.
+/// Number of requests that are under way at once. They are of distinct groups.
 const REQUESTS_MAX: usize = 8;
 
-/// How often a message is offered that the queue refuses.
+/// Number of times that a message is offered that the queue refuses.
 const OFFERS_MAX: u32 = 5;
 
-/// How long to wait before the second offer; before each further one twice as long.
+/// Wait before the second offer; before each further one twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// A FIFO queue to which messages are sent.
@@ -41,7 +41,8 @@ impl SqsSender {
 }
 
 impl Sender for SqsSender {
-    /// Two messages of one group never share a request, because a queue may refuse one message of a request and take the
+    /// Two messages of one group never share a request, because a queue may refuse one message of a request and take
+    /// the
     /// others.
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
         let mut groups = in_groups(messages);
@@ -67,7 +68,7 @@ impl Sender for SqsSender {
 /// One group's messages, in order.
 struct Group {
     messages: VecDeque<Outgoing>,
-    /// How often the first one has been refused.
+    /// Number of times that the first one has been refused.
     refusals: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What the commands that talk to AWS have in common.
+//! Arguments and runtime that the commands with AWS share.
 
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -47,7 +47,7 @@ pub struct QueueArgs {
     #[arg(long, value_name = "URL", value_parser = url)]
     pub queue_url: String,
 
-    /// Where SQS is [default: AWS's own, or the queue's host if that is this machine]
+    /// Endpoint of SQS [default: AWS's own, or the queue's host if that is this machine]
     #[arg(long, value_name = "URL", value_parser = url)]
     endpoint_url: Option<String>,
 }
@@ -77,7 +77,7 @@ fn origin(url: &str) -> Option<&str> {
     url.get(..end)
 }
 
-/// What runs everything that waits for an answer.
+/// Runtime for all asynchronous requests.
 pub fn runtime(threads: Option<NonZeroUsize>) -> Result<Runtime, Failure> {
     let mut builder = Builder::new_multi_thread();
     if let Some(threads) = threads {

@@ -4,11 +4,12 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::GzDecoder;
 
-/// The largest window of a Zstandard frame, as a power of two in bytes: 8 MiB, which RFC 8878 asks every decoder to support, and
+/// The largest window of a Zstandard frame, as a power of two in bytes: 8 MiB, which RFC 8878 asks every decoder to
+/// support, and
 /// which `zstd` stays within up to level 19. The whole window is kept in memory.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
-/// How the Zstandard library says that a frame's window is larger.
+/// Error text of the Zstandard library for a frame with a larger window.
 const ZSTD_WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
 
 /// Undoes gzip or Zstandard, whichever the first bytes say; no load attempt begins like either.
@@ -24,7 +25,8 @@ pub fn decompressed<'r>(mut raw: impl Read + Send + 'r) -> io::Result<Box<dyn Re
     })
 }
 
-/// Members of a gzip file, one after another. Zero bytes behind a member are padding, as gzip(1) reads them: tapes and some block
+/// Members of a gzip file, one after another. Zero bytes behind a member are padding, as gzip(1) reads them: tapes and
+/// some block
 /// devices fill their last block.
 struct Gzip<R> {
     /// The member under way; `None` after the last.

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 /// An embedded DynamoDB.
 pub struct Embedded {
-    /// Where it answers.
+    /// URL of the embedded store.
     pub url: String,
     stop: oneshot::Sender<()>,
     server: JoinHandle<Result<(), String>>,

@@ -37,7 +37,7 @@ impl FileId {
         Handle::stdout().and_then(FileId::if_regular).ok().flatten()
     }
 
-    /// How large the file is.
+    /// Size of the file.
     pub fn bytes(&self) -> Option<u64> {
         self.0.as_file().metadata().ok().map(|metadata| metadata.len())
     }
@@ -48,7 +48,7 @@ impl FileId {
     }
 }
 
-/// Whether two paths of files that do not exist yet will be the same file.
+/// Returns true when two paths of files that do not exist yet will be the same file.
 pub fn are_one_new_file(one: &Path, other: &Path) -> bool {
     !one.exists() && !other.exists() && resolved(one).is_some() && resolved(one) == resolved(other)
 }
@@ -58,7 +58,8 @@ fn resolved(path: &Path) -> Option<PathBuf> {
     Some(folder(path).canonicalize().ok()?.join(path.file_name()?))
 }
 
-/// The path at which a link ends, over as many links as it takes; there may be no file yet. Any other path ends where it is.
+/// The path at which a link ends, over as many links as it takes; there may be no file yet. Any other path ends where
+/// it is.
 ///
 /// # Errors
 /// Those of reading a link, and one for links that lead to one another.

@@ -23,15 +23,15 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// How many lines to write
+    /// Number of lines to write
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     attempts: u64,
 
-    /// How many customers make them
+    /// Number of customers that make them
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u32).range(1..=100_000_000))]
     customers: u32,
 
-    /// What everything that is drawn follows from
+    /// Seed of the random numbers: the same seed gives the same workload
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
@@ -43,15 +43,16 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 28, value_parser = value_parser!(u32).range(1..=36_500))]
     days: u32,
 
-    /// How many of a hundred valid attempts repeat an earlier event
+    /// Percentage of valid attempts that repeat an earlier event
     #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = value_parser!(u8).range(0..=100))]
     duplicates: u8,
 
-    /// How many of a hundred lines are invalid
+    /// Percentage of lines that are invalid
     #[arg(long, value_name = "PERCENT", default_value_t = 1, value_parser = value_parser!(u8).range(0..=100))]
     invalid: u8,
 
-    /// How few customers make most attempts: 0 is evenly, 1 gives a fifth of them half of all attempts, 3 nearly all
+    /// Concentration of attempts on few customers: 0 is even, 1 gives a fifth of them half of all attempts, 3 nearly
+    /// all
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(0..=20))]
     skew: u32,
 }

@@ -12,7 +12,7 @@ use crate::outcome::{Failure, tell};
 /// An opened input whose bytes have not been looked at yet.
 pub struct Input {
     pub name: String,
-    /// How many bytes it has as it lies there, if it is a file.
+    /// Size of the file in bytes, as it is stored; `None` for a stream.
     pub bytes: Option<u64>,
     pub id: Option<FileId>,
     pub raw: Box<dyn Read + Send>,

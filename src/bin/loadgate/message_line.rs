@@ -53,7 +53,8 @@ fn value(attribute: &Attribute) -> Value {
     }
 }
 
-/// A body as one line. In JSON a line break stands for a space; any other body with a line break is written as a JSON string.
+/// A body as one line. In JSON a line break stands for a space; any other body with a line break is written as a JSON
+/// string.
 pub fn one_line(body: &str) -> String {
     let has_break = body.contains(['\n', '\r']);
     if !has_break {

@@ -1,4 +1,4 @@
-//! How the program ends, and what it says then.
+//! Exit codes, and the messages that go with them.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -15,12 +15,12 @@ Exit codes:
 /// All was done, but some lines were invalid.
 pub const SOME_INVALID: u8 = 3;
 
-/// Why the program could not do what it was asked to.
+/// Reason why the program could not do what it was asked to.
 #[derive(Debug)]
 pub enum Failure {
     /// Something could not be read or written.
     Io(anyhow::Error),
-    /// What was asked makes no sense.
+    /// The command line is wrong.
     Usage(anyhow::Error),
 }
 
@@ -42,7 +42,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Writes a line to standard error. Unlike `eprintln!`, it does not panic when standard error cannot be written: nothing else
+/// Writes a line to standard error. Unlike `eprintln!`, it does not panic when standard error cannot be written:
+/// nothing else
 /// could be told then, and what the program does must not end for it.
 pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");

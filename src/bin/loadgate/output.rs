@@ -1,4 +1,4 @@
-//! Where decisions go: standard output as they come, or a file that appears whole or not at all.
+//! Destination of decisions: standard output as they come, or a file that appears whole or not at all.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use crate::files::{FileId, end_of_links, folder, named};
 use crate::outcome::Failure;
 use crate::standard_output;
 
-/// What is written to.
+/// Destination of the output.
 pub enum Output {
     Stdout(io::Stdout),
     /// Something that has no name to be replaced: a pipe or a device.
@@ -64,7 +64,7 @@ impl Output {
         Ok(Output::Whole { unfinished: create_removable(&target, existing.as_ref())?, target })
     }
 
-    /// Whether it is standard output.
+    /// Returns true when it is standard output.
     pub fn is_stdout(&self) -> bool {
         matches!(self, Output::Stdout(_))
     }
@@ -146,7 +146,8 @@ fn remove_on_signal(unfinished: Arc<Mutex<Option<PathBuf>>>) -> io::Result<()> {
     std::thread::Builder::new().spawn(wait).map(drop)
 }
 
-/// Whether whoever started this process wants it to ignore the signal, as `nohup` does. Linux tells; elsewhere none is.
+/// Returns true when whoever started this process wants it to ignore the signal, as `nohup` does. Linux tells;
+/// elsewhere none is.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,4 +1,4 @@
-//! What a person sees while a replay runs: a progress bar, and the first invalid lines.
+//! Progress of a run on standard error: a progress bar, and the first invalid lines.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -12,16 +12,16 @@ use loadgate::replay::Tally;
 
 use crate::outcome::tell;
 
-/// How many invalid lines are told one by one. All of them are counted, and kept by `--rejects`.
+/// Number of invalid lines that are reported one by one. All of them are counted, and kept by `--rejects`.
 pub const INVALID_SHOWN_MAX: u64 = 10;
 
-/// How often the bar is drawn at the most, in times a second.
+/// Number of times that the bar is drawn at the most, in times a second.
 const DRAWS_PER_S_MAX: u8 = 10;
 
-/// How often a bar without news is drawn again, for its clock.
+/// Number of times that a bar without news is drawn again, for its clock.
 pub const BAR_TICK: Duration = Duration::from_millis(500);
 
-/// Whether to show progress.
+/// True when to show progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Progress {
     /// On a terminal, unless decisions go to it too

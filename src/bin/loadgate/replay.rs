@@ -22,7 +22,7 @@ use crate::progress::{INVALID_SHOWN_MAX, Progress, ReplayProgress};
 use crate::store::{StoreArgs, StoreEngine};
 use crate::summary::{Summary, SummaryForm};
 
-/// How many threads are used at most where nobody says: each takes about 3 MiB, whatever the input.
+/// Number of threads that are used at most where nobody says: each takes about 3 MiB, whatever the input.
 const DEFAULT_THREADS_MAX: usize = 8;
 
 /// Decide the load attempts of a file, one JSON object a line
@@ -50,15 +50,15 @@ pub struct Args {
     #[arg(long)]
     explain: bool,
 
-    /// How to tell the counts at the end
+    /// Form of the counts at the end
     #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
     summary: SummaryForm,
 
-    /// When to show a progress bar
+    /// Show a progress bar
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     progress: Progress,
 
-    /// How many threads to use; the output does not depend on it [default: one for each core, at most 8]
+    /// Number of threads to use; the output does not depend on it [default: one for each core, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
 
@@ -91,7 +91,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(if some_invalid { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
 }
 
-/// What decides.
+/// Decides attempts.
 enum Engine {
     /// In memory, for this run only.
     Memory(Replay),
@@ -124,7 +124,7 @@ fn replay_all(
     ended.with_context(|| whereabouts(args, &input.name)).map_err(Failure::Io)
 }
 
-/// Says how many invalid lines have not been told one by one, and where they are.
+/// Reports the number of invalid lines that were not reported one by one, and where they are kept.
 fn report_unshown(invalid: u64, rejects: Option<&Path>) {
     let untold = invalid.saturating_sub(INVALID_SHOWN_MAX);
     match rejects {

@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
 
-    /// When to show a progress bar
+    /// Show a progress bar
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     progress: Progress,
 }
@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(SOME_INVALID))
 }
 
-/// What has been sent.
+/// Counts of sent and refused lines.
 #[derive(Default)]
 struct Sent {
     messages: u64,

@@ -21,7 +21,7 @@ use crate::cloud::{TableArgs, runtime, url};
 use crate::files::named;
 use crate::outcome::Failure;
 
-/// Where events and usage are kept, and under which name.
+/// Store of events and usage, and the run's name in it.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Through a store")]
 pub struct StoreArgs {
@@ -31,7 +31,7 @@ pub struct StoreArgs {
     #[arg(long, value_name = "STORE", value_parser = StoreKind::parse)]
     store: Option<StoreKind>,
 
-    /// Where DynamoDB is [default: AWS's own]
+    /// Endpoint of DynamoDB [default: AWS's own]
     #[arg(long, value_name = "URL", value_parser = url, requires = "store")]
     endpoint_url: Option<String>,
 
@@ -40,11 +40,11 @@ pub struct StoreArgs {
     #[arg(long, value_name = "NAME", requires = "store")]
     run: Option<String>,
 
-    /// How long a decided event is remembered: repeat a run within that time
+    /// Time that a decided event is remembered: repeat a run within that time
     #[arg(long, value_name = "HOURS", requires = "store", default_value_t = TTL_HOURS_DEFAULT, value_parser = value_parser!(i64).range(1..=TTL_HOURS_MAX))]
     correlation_ttl_hours: i64,
 
-    /// How many customers are decided at once
+    /// Number of customers that are decided at once
     #[arg(long, value_name = "N", requires = "store", default_value_t = NonZeroUsize::new(32).unwrap_or(NonZeroUsize::MIN))]
     customers_in_parallel: NonZeroUsize,
 

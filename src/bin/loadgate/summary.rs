@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::outcome::{Failure, tell};
 use crate::progress::per_second;
 
-/// In which form the summary is told.
+/// Form of the summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SummaryForm {
     /// For people

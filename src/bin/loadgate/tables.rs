@@ -20,7 +20,7 @@ pub struct Args {
     #[command(subcommand)]
     action: Action,
 
-    /// Where DynamoDB is [default: AWS's own]
+    /// Endpoint of DynamoDB [default: AWS's own]
     #[arg(long, global = true, value_name = "URL", value_parser = url)]
     endpoint_url: Option<String>,
 

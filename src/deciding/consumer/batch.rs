@@ -22,12 +22,12 @@ use crate::deciding::{Cost, Delivery, Group, Outcome, consistency, lookup, since
 pub struct Batch<'c, S, Q, C> {
     consumer: &'c Consumer<S, Q, C>,
     deadline: Deadline,
-    /// When it was begun, in whole milliseconds, as decisions are dated.
+    /// Instant at which the batch began, in whole milliseconds, as decisions are dated.
     begun: DateTime<Utc>,
     progress: Mutex<Progress>,
 }
 
-/// What is known of the batch at any moment: also when the deadline cuts it short.
+/// Progress of the batch. It is the result when the deadline cuts the batch short.
 #[derive(Default)]
 struct Progress {
     /// Messages that are not settled, by their places, with the instants at which they were sent.
@@ -44,7 +44,8 @@ struct Times {
     publish: Duration,
 }
 
-/// Splits a batch into letters for the dead-letter queue, by their indexes, and each customer's deliveries in order.
+/// Splits a batch into dead letters for the dead-letter queue, by their indexes, and each customer's deliveries in
+/// order.
 pub fn sort(messages: Vec<Message>) -> (Vec<(u64, DeadLetter)>, Vec<Group>) {
     let (mut letters, mut groups) = (Vec::new(), BTreeMap::<String, Group>::new());
     for (index, message) in (0..).zip(messages) {
@@ -70,7 +71,7 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         Batch { consumer, deadline, begun, progress }
     }
 
-    /// What is to be reported. Logs the cutoff, because no caller does.
+    /// Returns the result. Logs the cutoff, because no caller does.
     pub fn end(self, is_cut_short: bool) -> Handled {
         let now = self.now();
         let Progress { unsettled, mut report, times } =
@@ -99,7 +100,7 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         self.clock().now()
     }
 
-    /// Whether another request may begin.
+    /// Returns true when another request may begin.
     pub fn may_begin(&self) -> bool {
         self.now() < self.deadline.begin_until
     }
@@ -163,7 +164,8 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         }
     }
 
-    /// Decides and publishes all groups. Only their first read and their requests to the decisions queue are shared, and
+    /// Decides and publishes all groups. Only their first read and their requests to the decisions queue are shared,
+    /// and
     /// neither for long.
     pub async fn decide(&self, groups: Vec<Group>) {
         let first = self.read_together(&groups).await;

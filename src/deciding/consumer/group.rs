@@ -14,11 +14,12 @@ use crate::deciding::{
     write_publication,
 };
 
-/// How often a decision is offered to the queue before it is left for redelivery. The client has its own repetitions
+/// Number of times that a decision is offered to the queue before it is left for redelivery. The client has its own
+/// repetitions
 /// of whole requests besides.
 const OFFERS_MAX: u32 = 3;
 
-/// How long to wait before the second offer; each further wait is twice as long.
+/// Wait before the second offer; each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
@@ -37,7 +38,7 @@ pub struct GroupPublisher<'b, 'c, S, Q, C> {
 enum Failure {
     #[error("decided, not published")]
     NotPublished(#[source] QueueError),
-    /// Were the message settled without, every duplicate would be published for as long as the mark stands.
+    /// The message must not be settled: every duplicate would be published for as long as the record is pending.
     #[error("published, but its record not unmarked")]
     NotUnmarked(#[source] StoreError),
 }
@@ -60,7 +61,7 @@ impl<S: Store, Q: Publisher, C: Clock> Sink for GroupPublisher<'_, '_, S, Q, C> 
 }
 
 impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
-    /// Leaves deliveries for redelivery. Those of them that are stored all the same are marked.
+    /// Leaves deliveries for redelivery. The records of those that are stored become pending.
     pub async fn leave(&self, unsettled: Undecided) {
         log_failed(&unsettled.deliveries, "not decided", &unsettled.reason);
         let mut stored = unsettled.stored;
@@ -85,7 +86,7 @@ impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
         Ok(())
     }
 
-    /// Publishes one decision, and takes its mark away, if it has one.
+    /// Publishes one decision, and confirms its record if that is pending.
     async fn publish(&self, record: &CorrelationRecord) -> Result<(), Failure> {
         let mut offers = Backoff::new(OFFERS_MAX, FIRST_WAIT, WAIT_MAX);
         while let Err(error) = self.line.publish(&record.decision).await {
@@ -100,7 +101,7 @@ impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
         Ok(())
     }
 
-    /// Leaves what waits for redelivery: all of it is stored, and marked as unpublished.
+    /// Leaves the waiting deliveries for redelivery. All are stored; their records become pending.
     async fn stop(&self, mut waiting: VecDeque<(Delivery, Outcome)>, failure: &Failure) {
         log_failed(waiting.iter().map(|(delivery, _)| delivery), "stored, and not published", failure);
         join_all(waiting.iter_mut().filter_map(|(_, outcome)| outcome.record_mut()).map(|record| self.mark(record)))
@@ -114,7 +115,7 @@ impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
         join_all(again.filter_map(|(_, outcome)| outcome.record_mut()).map(|record| self.mark(record))).await;
     }
 
-    /// Marks a record as unpublished. A mark that cannot be written changes nothing now; it is logged, because a later
+    /// Makes a record pending. A failure changes nothing now; it is logged, because a later
     /// redrive may depend on it.
     async fn mark(&self, record: &mut CorrelationRecord) {
         let now = self.batch.now();

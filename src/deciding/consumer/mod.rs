@@ -1,6 +1,7 @@
 //! A batch of messages from a queue: invalid ones to the dead-letter queue, the others decided, committed, published.
 //!
-//! Customers go in parallel, each in its own order. They share their first read and their requests to the decisions queue;
+//! Customers go in parallel, each in its own order. They share their first read and their requests to the decisions
+//! queue;
 //! a shared request without an answer is soon repeated for each customer alone, so that no customer waits long for
 //! another's requests, and none fails for them.
 //!
@@ -23,11 +24,13 @@ pub use crate::deciding::consumer::report::BatchReport;
 use crate::deciding::{Clock, DeadLetter, Publisher, Store};
 use crate::deciding::{Decider, Delivery};
 
-/// How long before the deadline no customer is begun any more: what a commit and its publishing may take. With less time
+/// Longest time that before the deadline no customer is begun any more: what a commit and its publishing may take.
+/// With less time
 /// in all, a third of it.
 const BEGIN_RESERVE: TimeDelta = TimeDelta::seconds(10);
 
-/// How long before the deadline the answer is given, whatever is still under way. With less time in all, a tenth of it.
+/// Time that before the deadline the answer is given, whatever is still under way. With less time in all, a tenth of
+/// it.
 const ANSWER_RESERVE: TimeDelta = TimeDelta::milliseconds(500);
 
 /// A message as it was received.
@@ -35,13 +38,13 @@ const ANSWER_RESERVE: TimeDelta = TimeDelta::milliseconds(500);
 pub struct Message {
     /// Its customer, in whose order it is settled.
     pub group_id: String,
-    /// When it was sent, if that is known.
+    /// Instant at which it was sent, if known.
     pub sent_at: Option<DateTime<Utc>>,
-    /// What is in it.
+    /// Contents of the message.
     pub content: MessageContent,
 }
 
-/// What is in a message.
+/// Contents of a message.
 #[derive(Clone, Debug)]
 pub enum MessageContent {
     /// A valid load attempt.
@@ -55,12 +58,12 @@ pub enum MessageContent {
     },
 }
 
-/// When a batch has to be done with.
+/// Deadline of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     /// From when on no customer is begun.
     pub begin_until: DateTime<Utc>,
-    /// When the answer is given.
+    /// Instant of the response.
     pub answer_by: DateTime<Utc>,
 }
 
@@ -72,21 +75,21 @@ impl Deadline {
     }
 }
 
-/// How a batch ended.
+/// Result of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Handled {
     /// The places of the messages that have to be delivered again, in order.
     pub failed: Vec<u64>,
-    /// What was done.
+    /// Counts, costs and times of the batch.
     pub report: BatchReport,
 }
 
 /// Consumes batches of messages.
 #[derive(Clone, Debug)]
 pub struct Consumer<S, Q, C> {
-    /// What decides.
+    /// Decides attempts.
     pub decider: Decider<S, C>,
-    /// Where decisions and invalid input go.
+    /// Publishes decisions and dead letters.
     pub publisher: Q,
 }
 

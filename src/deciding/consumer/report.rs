@@ -1,4 +1,4 @@
-//! What a batch came to.
+//! The report of a batch: counts, costs and times.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub struct BatchReport {
     pub accepted: u64,
     /// Decided now: over at least one limit.
     pub declined: u64,
-    /// How often each limit declined, by its code. One attempt may break several.
+    /// Number of times that each limit declined, by its code. One attempt may break several.
     pub declined_by_reason: BTreeMap<String, u64>,
     /// Duplicates: not decided, not published.
     pub ignored: u64,

@@ -17,12 +17,12 @@ use crate::domain::{AttemptText, Cents, Day, Limits, LoadAttempt, Measure, Week,
 /// The first event's number of every customer: all customers use the same ids, which are unique for a customer only.
 const FIRST_EVENT: u64 = 10_000;
 
-/// What to generate.
+/// Settings of a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// How many customers there are.
+    /// Number of customers.
     pub customers: u32,
-    /// How many lines.
+    /// Number of lines.
     pub attempts: u64,
     /// Everything that is drawn follows from it.
     pub seed: u64,
@@ -30,9 +30,9 @@ pub struct Workload {
     pub start: DateTime<Utc>,
     /// Over how many days the attempts are spread evenly.
     pub days: u32,
-    /// How many of a hundred valid attempts repeat an earlier event, with another amount.
+    /// Percentage of valid attempts that repeat an earlier event, with another amount.
     pub duplicates_percent: u8,
-    /// How many of a hundred lines are invalid, in every way that a line of ordinary length can be.
+    /// Percentage of lines that are invalid, in every way that a line of ordinary length can be.
     pub invalid_percent: u8,
     /// 0 draws customers evenly; each step more draws again among those up to the last one drawn, so that few customers
     /// make most attempts.
@@ -47,7 +47,7 @@ struct Customer {
     usage: WeekUsage,
 }
 
-/// What a line is to say. Amounts are checked against nothing here: they are made valid.
+/// Values of a line. The generator makes valid amounts, so nothing checks them here.
 struct Draft {
     id: u64,
     customer: u32,
@@ -122,7 +122,8 @@ impl Generator<'_> {
         draft
     }
 
-    /// An event that has been before, if there is any. Its amount is drawn anew: only the ids say what is the same event.
+    /// An event that has been before, if there is any. Its amount is drawn anew: only the ids say what is the same
+    /// event.
     fn duplicate(&mut self, time: DateTime<Utc>) -> Option<Draft> {
         let known = self.draw(u32::try_from(self.known.len()).unwrap_or(u32::MAX))?;
         let customer = *self.known.get(known as usize)?;
@@ -166,7 +167,7 @@ impl Generator<'_> {
         })
     }
 
-    /// How many cents the nearest limit on amounts has left.
+    /// Number of cents that the nearest limit on amounts has left.
     fn left(&self, usage: &WeekUsage, day: Day) -> u64 {
         let amounts = self.limits.iter().filter(|limit| limit.measure == Measure::Amount);
         let left = amounts.map(|limit| limit.max.saturating_sub(usage.used(Measure::Amount, limit.window, day)));

@@ -1,4 +1,4 @@
-//! Who an event belongs to, and which event it is, as keyed 128-bit hashes.
+//! Identities of customers and events, as keyed 128-bit hashes.
 //!
 //! A replay keeps 16 bytes for an event instead of its ids, which may be 256 bytes long. The hash is SipHash-1-3 with
 //! 128 bits of output under a key drawn at random for each run, so nobody can prepare ids that collide. Two of `n`

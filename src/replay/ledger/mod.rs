@@ -1,15 +1,18 @@
 //! The ledger in memory: which events have been decided, and what each customer has used of the limits. It is no
 //! book of accounts: it knows of no balance.
 //!
-//! It keeps every event and every day with an accepted load until the process ends, so it is what a replay's memory goes to:
+//! It keeps every event and every day with an accepted load until the process ends, so it is what a replay's memory
+//! goes to:
 //!
 //! - 17 bytes for an event;
-//! - 23 for a week in which a customer has accepted loads on one day, and 53 more from the second day on, because the first row
+//! - 23 for a week in which a customer has accepted loads on one day, and 53 more from the second day on, because the
+//!   first row
 //!   leaves its room behind;
 //! - 88 more, and the 53 in any case, for a week with a day of more than 2^32 - 1 cents or 255 loads;
 //! - a table of its own for each calendar week.
 //!
-//! All but the 88 bytes stand in hash tables that are between 7/16 and 7/8 full once they have grown. The constants below
+//! All but the 88 bytes stand in hash tables that are between 7/16 and 7/8 full once they have grown. The constants
+//! below
 //! have the bounds that follow.
 
 mod identity;
@@ -38,11 +41,12 @@ pub const SEVERAL_DAYS_BYTES_MAX: u64 = 176;
 /// The most memory for a customer's week with a day of more than $42,949,672.95 or 255 loads, in bytes.
 pub const WIDE_BYTES_MAX: u64 = 264;
 
-/// The most memory for a calendar week with accepted loads in one ledger, in bytes: the entry of its tables, and the least that
+/// The most memory for a calendar week with accepted loads in one ledger, in bytes: the entry of its tables, and the
+/// least that
 /// they take.
 pub const CALENDAR_WEEK_BYTES_MAX: u64 = 384;
 
-/// What became of a valid load attempt.
+/// Outcome of a valid load attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineOutcome<'l> {
     /// It was decided, now and for good.
@@ -71,7 +75,7 @@ pub struct PendingAttempt<'a> {
     week: Week,
     /// Its customer and event.
     pub identity: Identity,
-    /// What became of it. None until it has been decided.
+    /// Its outcome. `None` until it has been decided.
     pub outcome: Option<LineOutcome<'a>>,
 }
 
@@ -80,7 +84,8 @@ impl Ledger {
     /// usage.
     ///
     /// Every attempt needs several places in memory that no cache is likely to hold. The first pass needs them in short
-    /// rounds that do not wait for one another, so that the processor fetches many places at once; the others find them there.
+    /// rounds that do not wait for one another, so that the processor fetches many places at once; the others find
+    /// them there.
     pub fn decide<'a>(&mut self, limits: &'a Limits, attempts: &mut [&mut PendingAttempt<'a>]) {
         self.touch(attempts);
         for pending in &mut *attempts {
@@ -110,7 +115,7 @@ impl Ledger {
         }
     }
 
-    /// Whether the event has not been seen before. Now it has.
+    /// Returns true when the event has not been seen before. Now it has.
     fn remember(&mut self, event: u128) -> bool {
         match self.events.entry(hash(event), |seen| *seen == event, |seen| hash(*seen)) {
             Entry::Occupied(_) => false,
@@ -141,7 +146,7 @@ impl<'a> PendingAttempt<'a> {
     }
 }
 
-/// What a table needs of a key that is itself a hash. The other half has dealt customers out to ledgers.
+/// Hash for a table, from a key that is itself a hash. The other half of the key assigns customers to ledgers.
 fn hash(identity: u128) -> u64 {
     (identity >> 64) as u64
 }
@@ -153,13 +158,14 @@ mod tests {
     use super::*;
     use crate::domain::{AttemptText, Limit, Measure, Window};
 
-    /// What a ledger may take before anything is in it: the first chunk of the wide weeks.
+    /// Memory of an empty ledger, in bytes: the first chunk of the wide weeks.
     const LEDGER_BYTES: u64 = 8 * 1024;
 
     /// The most memory that a map's entry takes, in entries: nodes are at least 5/11 full, and have pointers besides.
     const MAP_FILL: u64 = 3;
 
-    /// Decides valid attempts one by one, each of another event. After each, the memory is within the bounds; at the end, it
+    /// Decides valid attempts one by one, each of another event. After each, the memory is within the bounds; at the
+    /// end, it
     /// returns how much of what is allowed was taken at most, in percent.
     fn percent_of_allowed_max(attempts: impl Iterator<Item = (u32, u32, &'static str)>) -> u64 {
         let limit = |measure, max| Limit { code: format!("{measure:?}"), measure, window: Window::Day, max };

@@ -1,8 +1,11 @@
 //! The usage of customers in one week, small for those who load seldom and quick for those who load often.
 //!
-//! A customer with one day takes a row of 22 bytes. From the second day on the whole week takes one row of 52: that is one
-//! place in memory, and the week of a hundred thousand customers stays in a processor's cache. These rows are narrow: a day
-//! of more than 2^32 - 1 cents or 255 loads moves the customer's week to [`WideWeeks`], and its row says where it is there.
+//! A customer with one day takes a row of 22 bytes. From the second day on the whole week takes one row of 52: that is
+//! one
+//! place in memory, and the week of a hundred thousand customers stays in a processor's cache. These rows are narrow:
+//! a day
+//! of more than 2^32 - 1 cents or 255 loads moves the customer's week to [`WideWeeks`], and its row says where it is
+//! there.
 
 use hashbrown::HashTable;
 
@@ -37,7 +40,7 @@ struct WeekRow {
     /// The days' amounts; of a wide week, the lower and the upper half of its place come first.
     amounts: [u32; 7],
     counts: [u8; 7],
-    /// Whether the usage is in [`WideWeeks`], and not here.
+    /// True when the usage is in [`WideWeeks`], and not here.
     is_wide: bool,
 }
 
@@ -124,7 +127,7 @@ impl WeekTable {
         self.days.allocation_size() + self.weeks.allocation_size()
     }
 
-    /// How many customers have a row of one day, and how many one of a week.
+    /// Number of customers with a row of one day, and of customers with a row of a week.
     #[cfg(test)]
     pub(super) fn rows(&self) -> [usize; 2] {
         [self.days.len(), self.weeks.len()]

@@ -2,7 +2,7 @@
 
 use crate::domain::{Cents, DayUsage, WeekUsage};
 
-/// How many weeks the list grows by. They never move, so it takes what it holds and one chunk.
+/// Number of weeks that the list grows by. They never move, so it takes what it holds and one chunk.
 const CHUNK_WEEKS: usize = 64;
 
 /// The weeks. Each keeps its place.
@@ -40,7 +40,7 @@ impl WideWeeks {
         self.chunks.get_mut(place / CHUNK_WEEKS)?.get_mut(place % CHUNK_WEEKS)
     }
 
-    /// How many weeks it has.
+    /// Number of weeks.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.chunks.iter().map(Vec::len).sum()

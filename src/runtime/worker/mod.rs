@@ -1,6 +1,7 @@
-//! The queue's door for a process of its own: it polls the input queue, and works on several customers at once.
+//! Worker: polls the input queue in a process of its own, and works on several customers at once.
 //!
-//! The queue gives out none of a customer's messages while some of them are invisible. Where a visibility time-out runs out
+//! The queue returns no other message of a customer while some of them are invisible. Where a visibility time-out
+//! runs out
 //! all the same, the pool keeps a second batch of a customer waiting until the first is done.
 
 mod pool;
@@ -14,33 +15,33 @@ use crate::deciding::consumer::{BatchReport, Consumer};
 use crate::deciding::{Clock, Publisher, QueueError, Receiver, Store};
 use crate::runtime::worker::run::WorkerLoop;
 
-/// How a worker works.
+/// Settings of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How many customers are worked on at once.
+    /// Number of customers that are worked on at once.
     pub customers_in_parallel: usize,
-    /// How long a request waits for messages.
+    /// Time that a request waits for messages.
     pub poll_wait: Duration,
     /// The queue's visibility time-out. While messages are held it is set anew, three times within it.
     pub visibility: Duration,
-    /// How long one customer's messages may be worked on.
+    /// Longest time that one customer's messages may be worked on.
     pub work_timeout: Duration,
-    /// How long the end may take.
+    /// Longest time that the end may take.
     pub stop_timeout: Duration,
 }
 
-/// Consumes the input queue until it is told to stop.
+/// Consumes the input queue until it is stopped.
 #[derive(Debug)]
 pub struct Worker<S, Q, C, I> {
-    /// What settles messages.
+    /// Decides and publishes messages.
     pub consumer: Consumer<S, Q, C>,
     /// The input queue.
     pub receiver: I,
-    /// How.
+    /// Settings of the worker.
     pub settings: Settings,
 }
 
-/// Who is told what a worker does.
+/// Receives the events of a worker.
 pub trait WorkerObserver: Send + Sync {
     /// So many messages have been received, possibly none; or none could be.
     fn received(&self, received: Result<usize, &QueueError>);
@@ -52,10 +53,10 @@ pub trait WorkerObserver: Send + Sync {
     fn stopping(&self);
 }
 
-/// How a worker has ended.
+/// End of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerStopped {
-    /// What was begun is finished, the rest given back.
+    /// The worker finished what it had begun, and returned the rest to the queue.
     Clean,
     /// The time was up: some messages come again when their visibility time-out has run out.
     CutShort,

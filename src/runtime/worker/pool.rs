@@ -48,12 +48,12 @@ impl Pool {
         Pool { customers_max, waiting: VecDeque::new(), working: BTreeMap::new(), batches: 0 }
     }
 
-    /// How many customers are worked on.
+    /// Number of customers that are worked on.
     pub fn working(&self) -> usize {
         self.working.len()
     }
 
-    /// How many more customers could be worked on if they were there.
+    /// Number of further customers that the pool could work on.
     pub fn free(&self) -> usize {
         self.customers_max.saturating_sub(self.working.len() + self.waiting.len())
     }
@@ -113,7 +113,7 @@ impl Pool {
         }
     }
 
-    /// Whether a batch is still held, and becomes visible by that instant.
+    /// Returns true when a batch is still held, and becomes visible by that instant.
     pub fn becomes_visible(&mut self, batch: u64, by: DateTime<Utc>) -> bool {
         self.invisible_until(batch).is_some_and(|held_until| *held_until <= by)
     }

@@ -22,7 +22,7 @@ pub struct WorkerLoop<S, Q, C, I> {
     pool: Pool,
     tasks: JoinSet<StepResult>,
     polls: usize,
-    /// How often polling has failed in a row.
+    /// Number of times that polling has failed in a row.
     poll_failures: u32,
     is_stopping: watch::Sender<bool>,
 }

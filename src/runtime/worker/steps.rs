@@ -1,4 +1,4 @@
-//! What a worker does, each in a task of its own: poll, work, keep invisible, give back.
+//! Steps of a worker, each in a task of its own: poll, work, extend the visibility time-out, return messages.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::deciding::{Clock, Publisher, QueueError, RECEIVE_MAX, Receipt, Receiv
 use crate::runtime::worker::Worker;
 use crate::runtime::worker::pool::Batch;
 
-/// How often a message that is settled is tried to be deleted. The client has its own repetitions besides.
+/// Number of times that a message that is settled is tried to be deleted. The client has its own repetitions besides.
 const DELETIONS_MAX: u32 = 3;
 
-/// How long to wait before deleting again; each further time twice as long.
+/// Wait before deleting again; each further time twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
-/// How long to wait before polling again after polling has failed; each further time twice as long, up to the longest.
+/// Wait before polling again after polling has failed; each further time twice as long, up to the longest.
 const POLL_FIRST_WAIT: Duration = Duration::from_millis(200);
 const POLL_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// What a task has come to.
+/// Result of a step.
 pub(super) enum StepResult {
     Polled(Result<Vec<Received>, QueueError>),
     Worked {

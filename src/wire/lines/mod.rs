@@ -7,7 +7,8 @@ use memchr::memchr_iter;
 use crate::domain::ATTEMPT_BYTES_MAX;
 pub(crate) use source::{Piece, Source};
 
-/// Whether a line is nothing but white space. One that is too long is too long all the same: those that do not fit into a
+/// Returns true when a line is nothing but white space. One that is too long is too long all the same: those that do
+/// not fit into a
 /// block are never looked at.
 pub(crate) fn is_blank(raw: &[u8]) -> bool {
     raw.len() <= ATTEMPT_BYTES_MAX && raw.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))

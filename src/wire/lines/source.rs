@@ -6,11 +6,13 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::domain::ATTEMPT_BYTES_MAX;
 
-/// How much is asked of the input at once, in bytes. A pipe that has less gives what it has: decisions do not wait for
+/// Bytes that are asked of the input at once, in bytes. A pipe that has less gives what it has: decisions do not wait
+/// for
 /// lines that have not come yet.
 const READ_BYTES: usize = 1024 * 1024;
 
-/// The most lines of a block. Lines of ordinary length never come to so many; but a block of single letters would take a
+/// The most lines of a block. Lines of ordinary length never come to so many; but a block of single letters would take
+/// a
 /// hundred times its size in memory.
 const BLOCK_LINES_MAX: usize = 16 * 1024;
 
@@ -19,28 +21,28 @@ const WHOLE_LINE_BYTES_MAX: usize = BYTE_ORDER_MARK.len() + ATTEMPT_BYTES_MAX + 
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What a block is.
+/// Contents of a block.
 #[derive(Debug)]
 pub(crate) enum Piece {
     /// Whole lines, with their ends; the input's last line may have none.
     Lines,
     /// A part of a line that is too long to be taken whole, without the line's end.
     Overlong {
-        /// Whether the line begins here.
+        /// True when the line begins here.
         begins: bool,
-        /// Whether the line ends here.
+        /// True when the line ends here.
         ends: bool,
     },
     /// Nothing: the input cannot be read on, and this is why.
     Failed(io::Error),
 }
 
-/// Where blocks come from.
+/// Source of blocks.
 #[derive(Debug)]
 pub(crate) struct Source<R> {
     input: R,
     read_bytes: usize,
-    /// What has been read beyond the last block.
+    /// Bytes that were read beyond the last block.
     carried: Vec<u8>,
     tickets: u64,
     is_in_overlong_line: bool,
@@ -124,7 +126,7 @@ impl<R: Read> Source<R> {
         Some(Piece::Overlong { begins: false, ends: line_end.is_some() })
     }
 
-    /// What is left when the input has ended.
+    /// Returns the rest when the input has ended.
     fn cut_rest(&mut self, block: &mut Vec<u8>) -> Option<Piece> {
         if std::mem::take(&mut self.is_in_overlong_line) {
             block.pop_if(|last| *last == b'\r');

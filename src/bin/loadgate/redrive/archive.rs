@@ -1,4 +1,4 @@
-//! The file that invalid letters are kept in.
+//! The file that invalid dead letters are kept in.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,7 +13,7 @@ use crate::files::{end_of_links, folder};
 use crate::message_line::message_line;
 use crate::outcome::Failure;
 
-/// A file to which letters are added.
+/// A file to which dead letters are added.
 pub struct FileArchive(File);
 
 impl FileArchive {
@@ -45,7 +45,8 @@ fn open(path: &Path) -> io::Result<File> {
 impl Archive for FileArchive {
     fn keep(&mut self, letters: &[(&Received, &LoadError)]) -> io::Result<()> {
         let lines: String = letters.iter().map(|(letter, error)| message_line(letter, Some(error)) + "\n").collect();
-        // In one go, so that an interruption leaves whole lines; and to the medium, because the queue forgets them next.
+        // In one go, so that an interruption leaves whole lines; and to the medium, because the queue forgets them
+        // next.
         self.0.write_all(lines.as_bytes())?;
         self.0.sync_all()
     }

@@ -40,10 +40,14 @@ Exit codes:
 
 /// Look through a dead-letter queue, or empty it
 ///
-/// Says by cause what is in the queue and what would be done; nothing is changed without --go. A letter whose event has been
-/// decided, but not known to be published, is published from its stored decision; one that was never decided goes back to
-/// the input queue, each customer's in their order; a duplicate is deleted; an invalid one stays, in a group of its own. A
-/// letter is deleted only when what it needs is done: interrupt it at any time, and run it again.
+/// Says by cause what is in the queue and what would be done; nothing is changed without --go. A dead letter whose
+/// event
+/// has been
+/// decided, but not known to be published, is published from its stored decision; one that was never decided goes back
+/// to
+/// the input queue, each customer's in their order; a duplicate is deleted; an invalid one stays, in a group of its
+/// own. A
+/// dead letter is deleted only when what it needs is done: interrupt it at any time, and run it again.
 #[derive(clap::Args)]
 #[command(after_help = REDRIVE_EXIT_CODES)]
 pub struct Args {
@@ -51,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "URL", env = DEAD_LETTER_QUEUE_URL, value_parser = url)]
     dead_letter_queue_url: String,
 
-    /// The input queue, to which letters go back that were never decided. Needed by --go
+    /// The input queue, to which dead letters go back that were never decided. Needed by --go
     #[arg(long, value_name = "URL", env = INPUT_QUEUE_URL, value_parser = url)]
     input_queue_url: Option<String>,
 
@@ -62,11 +66,11 @@ pub struct Args {
     #[command(flatten)]
     tables: TableArgs,
 
-    /// Where DynamoDB is [default: AWS's own]
+    /// Endpoint of DynamoDB [default: AWS's own]
     #[arg(long, value_name = "URL", value_parser = url)]
     dynamodb_endpoint_url: Option<String>,
 
-    /// Where SQS is [default: AWS's own, or the queue's host if that is this machine]
+    /// Endpoint of SQS [default: AWS's own, or the queue's host if that is this machine]
     #[arg(long, value_name = "URL", value_parser = url)]
     sqs_endpoint_url: Option<String>,
 
@@ -78,12 +82,14 @@ pub struct Args {
     #[arg(long)]
     go: bool,
 
-    /// Take invalid letters out of the queue: each is added to this file as one JSON object on a line, whole, before it is
+    /// Take invalid dead letters out of the queue: each is added to this file as one JSON object on a line, whole,
+    /// before
+    /// it is
     /// deleted
     #[arg(long, value_name = "FILE", requires = "go")]
     drop_invalid: Option<PathBuf>,
 
-    /// Look at no more than so many letters
+    /// Look at no more than so many dead letters
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = value_parser!(u64).range(1..=1_000_000))]
     max: u64,
 
@@ -140,7 +146,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 impl Args {
-    /// The queues that letters and decisions go to. Where nothing is done, none is needed.
+    /// The queues that dead letters and decisions go to. Where nothing is done, none is needed.
     fn queues_to_write(&self) -> Result<(String, String), Failure> {
         let all = [&self.input_queue_url, &self.decisions_queue_url, &Some(self.dead_letter_queue_url.clone())];
         if let Some(queue_url) = all.into_iter().flatten().find(|queue_url| !is_fifo(queue_url)) {

@@ -1,4 +1,4 @@
-//! What was found in a dead-letter queue, for people and for programs.
+//! The report of a redrive, as text and as JSON.
 
 use std::fmt::Write;
 
@@ -7,14 +7,14 @@ use loadgate::adapters::sqs::QueueSettings;
 use loadgate::redrive::{Cause, Letters, RedriveReport};
 use serde_json::json;
 
-/// What is left in the queue. About, because SQS counts late.
+/// Estimate of the messages left in the queue: SQS's counts are late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Left {
-    /// How many letters were seen, and stay.
+    /// Number of dead letters that were seen, and stay.
     pub staying: u64,
-    /// How many were not seen.
+    /// Number of those that were not seen.
     pub not_seen: u64,
-    /// How many of those somebody else has received.
+    /// Number of those that another consumer has received.
     pub held_elsewhere: u64,
 }
 
@@ -28,7 +28,7 @@ impl Left {
         Left { staying, not_seen, held_elsewhere }
     }
 
-    /// Whether nothing is left to do.
+    /// Returns true when nothing is left to do.
     pub const fn is_empty(self) -> bool {
         self.staying == 0 && self.not_seen == 0
     }
@@ -67,7 +67,7 @@ pub fn as_text(report: &RedriveReport, left: Left, is_done: bool, drops_invalid:
     text
 }
 
-/// Says how many letters were not seen, and why.
+/// Says how many dead letters were not seen, and why.
 fn push_not_seen(text: &mut String, report: &RedriveReport, left: Left) {
     if left.not_seen == 0 {
         return;
@@ -123,7 +123,7 @@ pub fn as_json(report: &RedriveReport, left: Left, is_done: bool) -> String {
     format!("{object}\n")
 }
 
-/// The cause's name, for programs. That of an invalid letter is its code.
+/// The cause's name, for programs. That of an invalid dead letter is its code.
 fn name(cause: Cause) -> &'static str {
     match cause {
         Cause::NotPublished => "not_published",
@@ -146,7 +146,7 @@ fn named(cause: Cause) -> String {
     }
 }
 
-/// What is done with it.
+/// Action on the dead letters of a cause, in words.
 const fn action(cause: Cause, drops_invalid: bool) -> &'static str {
     match cause {
         Cause::NotPublished => "published from the stored decision",

@@ -15,14 +15,15 @@ use loadgate::deciding::{QueueError, with_sources};
 use super::sdks;
 use crate::outcome::Failure;
 
-/// The shortest visibility time-out. It is set anew three times within it, and a request may take 5 s: below this, one that
+/// The shortest visibility time-out. It is set anew three times within it, and a request may take 5 s: below this, one
+/// that
 /// hangs lets messages become visible while they are worked on.
 const VISIBILITY_MIN: Duration = Duration::from_secs(30);
 
 /// The fewest deliveries before the dead-letter queue: a short disturbance should not cost a customer's order.
 const RECEIVE_COUNT_MIN: u64 = 3;
 
-/// How long dead letters should be kept: a fortnight, the longest there is, because somebody has to look.
+/// Time that dead letters should be kept: a fortnight, the longest there is, because somebody has to look.
 const LETTER_RETENTION: Duration = Duration::from_hours(14 * 24);
 
 pub async fn run(source: &WorkerEnvironment, config: &WorkerConfig) -> Result<ExitCode, Failure> {
@@ -91,7 +92,7 @@ async fn input(config: &WorkerConfig, sqs: &SdkConfig) -> Vec<String> {
     problems(queue_settings(sqs, &config.input_queue_url).await, |queue| input_problems(config, queue))
 }
 
-/// What is not as it should be with the input queue.
+/// Problems of the input queue's settings.
 pub fn input_problems(config: &WorkerConfig, queue: &QueueSettings) -> Vec<String> {
     let mut problems = fifo_problems(queue);
     if queue.visibility < VISIBILITY_MIN {
@@ -126,7 +127,7 @@ pub fn input_problems(config: &WorkerConfig, queue: &QueueSettings) -> Vec<Strin
     problems
 }
 
-/// Why a queue must not keep messages for longer than decided events are remembered.
+/// Reason why a queue must not keep messages for longer than decided events are remembered.
 pub fn retention_problem(config: &WorkerConfig, queue: &QueueSettings) -> String {
     format!(
         "it keeps messages for {} h, but a decided event is remembered for {} h: a message that is received late could be \

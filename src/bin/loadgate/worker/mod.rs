@@ -34,10 +34,11 @@ Exit codes:
   1  it could not start, or its end was cut short; --check: something is not right
   2  the configuration is wrong";
 
-/// Consume the input queue as the Lambda does, until it is told to stop
+/// Consume the input queue as the Lambda does, until it is stopped
 ///
 /// Every setting can be said by an environment variable, as for the Lambda, or in a TOML file, where its name is the
-/// variable's without LOADGATE_ and in small letters; a variable counts more than the file. On SIGTERM or SIGINT it finishes
+/// variable's without LOADGATE_ and in small letters; a variable counts more than the file. On SIGTERM or SIGINT it
+/// finishes
 /// what it has begun, gives back the rest, and ends; on a second one it ends at once.
 #[derive(clap::Args)]
 #[command(after_help = WORKER_EXIT_CODES)]
@@ -68,7 +69,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     worked
 }
 
-/// What reaches the services: DynamoDB, and SQS where the publisher are.
+/// SDK configurations for DynamoDB and for SQS.
 async fn sdks(config: &WorkerConfig) -> (SdkConfig, SdkConfig) {
     (aws::load(None).await, sdk_for_queue(&config.input_queue_url, None).await)
 }

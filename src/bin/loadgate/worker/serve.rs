@@ -1,6 +1,7 @@
 //! Health and metrics over HTTP, for container schedulers and for Prometheus.
 //!
-//! Whoever reaches the port can open connections. They are bounded in number, size and time, so that they take nothing from
+//! Whoever reaches the port can open connections. They are bounded in number, size and time, so that they take nothing
+//! from
 //! those to DynamoDB and SQS: a connection answers one request, and the oldest one makes room for the next.
 
 use std::collections::VecDeque;
@@ -30,10 +31,10 @@ const CONNECTIONS_MAX: usize = 64;
 /// The largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// How long a connection may take from its beginning to the end of its answer.
+/// Longest time that a connection may take from its beginning to the end of its answer.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait after a connection could not be accepted, because the process has no descriptor left.
+/// Wait after a connection could not be accepted, because the process has no descriptor left.
 const ACCEPT_WAIT: Duration = Duration::from_millis(200);
 
 /// Serves until it is dropped.

@@ -1,4 +1,4 @@
-//! How the worker is doing: for its metrics, and for whoever decides whether it lives and is ready.
+//! State of the worker, for its metrics and its health checks.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use loadgate::telemetry::Prometheus;
 /// For how long a worker in good health may be without a sign of life: longer than its longest request.
 const SILENCE_MIN: Duration = Duration::from_mins(2);
 
-/// How the worker is doing.
+/// State of the worker.
 #[derive(Debug)]
 pub struct Status {
     prometheus: Prometheus,
@@ -36,7 +36,7 @@ impl Status {
         Status { prometheus, silence_max: SILENCE_MIN.max(work_timeout * 2), state: Mutex::new(state) }
     }
 
-    /// Whether the worker is alive; if not, why it should be started anew.
+    /// Returns an error with the reason when the worker should be started anew.
     pub fn health(&self) -> Result<(), String> {
         let silent_for = self.state(|state| state.alive_at.elapsed());
         if silent_for <= self.silence_max {
@@ -45,7 +45,7 @@ impl Status {
         Err(format!("no sign of life for {} s", silent_for.as_secs()))
     }
 
-    /// Whether the worker receives messages; if not, why.
+    /// Returns an error with the reason when the worker receives no messages.
     pub fn readiness(&self) -> Result<(), String> {
         self.state(|state| if state.is_stopping { Err("stopping".to_owned()) } else { state.readiness.clone() })
     }
