@@ -138,7 +138,7 @@ enum Ended {
 impl<S: Store, C: Clock> Decider<S, C> {
     /// Settles all deliveries of one customer, in order, as many as it can in one commit.
     ///
-    /// `first` is what was read for all of them together, as [`lookup`] says, if it was.
+    /// `first` is what was read for all of them together, as [`lookup()`] says, if it was.
     ///
     /// # Errors
     /// [`Undecided`]: the first delivery that could not be settled, and all behind it.

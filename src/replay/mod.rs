@@ -2,7 +2,7 @@
 //!
 //! # The life of a block
 //! Each worker thread processes one block of whole lines at a time:
-//! 1. **take** the next block from the [source](source::Source) and, with it, a ticket: the blocks' order;
+//! 1. **take** the next block from the [source](crate::wire::lines::Source) and, with it, a ticket: the blocks' order;
 //! 2. **read** its [lines](line::Line), at the same time as other workers read theirs;
 //! 3. **decide** its attempts: customers are assigned to [shards](shards::Shards), each a ledger of its own, and a
 //!    worker passes

@@ -50,12 +50,12 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     standard_output::require()?;
     block_on(async {
-        let receiver = SqsReceiver::new(&args.queue.sdk().await, args.queue.queue_url.clone());
+        let queue = SqsReceiver::new(&args.queue.sdk().await, args.queue.queue_url.clone());
         let wait = Duration::from_secs(args.wait);
         let (mut left, mut received_count) = (args.max.unwrap_or(u64::MAX), 0);
         while left > 0 {
             let max = usize::try_from(left).map_or(RECEIVE_MAX, |left| left.min(RECEIVE_MAX));
-            let received = receiver.receive(max, wait, None).await.context("could not receive").map_err(Failure::Io)?;
+            let received = queue.receive(max, wait, None).await.context("could not receive").map_err(Failure::Io)?;
             if received.is_empty() && !args.follow {
                 break;
             }
@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
                 Err(error) => return Err(error).context("could not write to standard output").map_err(Failure::Io),
             }
             if !args.keep && !received.is_empty() {
-                let deleted = delete(&receiver, &received).await;
+                let deleted = delete(&queue, &received).await;
                 deleted.context("printed, but not deleted: it will come again").map_err(Failure::Io)?;
             }
         }

@@ -82,8 +82,8 @@ async fn a_standard_output_that_takes_nothing_is_refused_before_anything_is_done
         }
     }
     assert_eq!(count(&queue_url).await, 2, "nothing was received");
-    let receiver = SqsReceiver::new(&aws::load(Some(sqs())).await, queue_url);
-    let received = receiver.receive(10, std::time::Duration::ZERO, None).await.unwrap();
+    let queue = SqsReceiver::new(&aws::load(Some(sqs())).await, queue_url);
+    let received = queue.receive(10, std::time::Duration::ZERO, None).await.unwrap();
     assert_eq!(received.len(), 2, "nothing was made invisible");
     assert_eq!(fresh.record_count().await, 0, "nothing was decided");
 }

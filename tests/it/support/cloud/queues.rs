@@ -79,15 +79,15 @@ impl Queues {
 
 /// Takes everything out of a queue.
 pub async fn drain(url: &str) -> Vec<Received> {
-    let receiver = SqsReceiver::new(&aws::load(Some(sqs())).await, url.to_owned());
+    let queue = SqsReceiver::new(&aws::load(Some(sqs())).await, url.to_owned());
     let mut all = Vec::new();
     loop {
-        let received = receiver.receive(10, Duration::ZERO, None).await.unwrap();
+        let received = queue.receive(10, Duration::ZERO, None).await.unwrap();
         if received.is_empty() {
             return all;
         }
         let receipts: Vec<_> = received.iter().map(|message| message.receipt.clone()).collect();
-        assert!(receiver.delete(&receipts).await.iter().all(Result::is_ok));
+        assert!(queue.delete(&receipts).await.iter().all(Result::is_ok));
         all.extend(received);
     }
 }
