@@ -29,6 +29,7 @@ mod shards;
 mod store;
 mod tally;
 mod ticket_lock;
+#[cfg(feature = "cli")]
 mod verify;
 
 use std::io::{self, Read};

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use loadgate::domain::Limits;
-use loadgate::entry::replay::{Outlet, ReplayError, Report};
+use loadgate::replay::{ReplayError, ReplayOutput, ReplayReport};
 use loadgate::wire::Reasons;
 
 use crate::outcome::Failure;
@@ -32,7 +32,11 @@ impl StoreArgs {
 }
 
 impl StoreEngine {
-    pub fn run(self, _input: impl Read + Send + 'static, _outlet: Outlet<'_>) -> Result<Report, ReplayError> {
+    pub fn run(
+        self,
+        _input: impl Read + Send + 'static,
+        _output: ReplayOutput<'_>,
+    ) -> Result<ReplayReport, ReplayError> {
         match self {}
     }
 }

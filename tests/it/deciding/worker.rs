@@ -15,7 +15,7 @@ const VISIBILITY: Duration = Duration::from_secs(30);
 
 /// An input queue that gives out what it is told to.
 #[derive(Default)]
-struct FakeInbox {
+struct FakeReceiver {
     polls: Mutex<VecDeque<Vec<Received>>>,
     /// What was asked of it, in order.
     asked: Mutex<Vec<String>>,
@@ -24,7 +24,7 @@ struct FakeInbox {
     is_silent: Mutex<bool>,
 }
 
-impl Receiver for FakeInbox {
+impl Receiver for FakeReceiver {
     async fn receive(&self, max: usize, wait: Duration, _: Option<Duration>) -> Result<Vec<Received>, QueueError> {
         assert_eq!(max, 10);
         if *self.is_silent.lock().unwrap() {
@@ -59,7 +59,7 @@ impl Receiver for FakeInbox {
     }
 }
 
-impl FakeInbox {
+impl FakeReceiver {
     fn note(&self, what: &str, receipts: &[Receipt]) {
         let receipts: Vec<&str> = receipts.iter().map(|receipt| receipt.0.as_str()).collect();
         self.asked.lock().unwrap().push(format!("{what} {}", receipts.join(" ")));
@@ -94,7 +94,7 @@ impl WorkerObserver for Watch {
     fn stopping(&self) {}
 }
 
-type TestWorker = Worker<FlakyStore, FakePublisher, TestClock, FakeInbox>;
+type TestWorker = Worker<FlakyStore, FakePublisher, TestClock, FakeReceiver>;
 
 fn message(receipt: &str, customer: &str, id: &str) -> Received {
     let body = crate::support::line(id, customer, "$1.00", "2018-12-31T00:00:00Z");
@@ -116,7 +116,7 @@ fn worker(customers_in_parallel: usize, polls: &[&[Received]]) -> Arc<TestWorker
         work_timeout: Duration::from_mins(10),
         stop_timeout: Duration::from_secs(25),
     };
-    let receiver = FakeInbox::default();
+    let receiver = FakeReceiver::default();
     receiver.polls.lock().unwrap().extend(polls.iter().map(|poll| poll.to_vec()));
     Arc::new(Worker { consumer: Harness::new().consumer, receiver, settings })
 }
