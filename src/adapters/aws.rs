@@ -16,21 +16,18 @@ use crate::deciding::with_sources;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Longest time that one try of a request may take. DynamoDB and SQS answer within tens of milliseconds: later, the
-/// answer is
-/// lost.
+/// answer is lost.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Longest time that a request may take with all its tries. Half the time that a batch keeps in reserve for what it
-/// has begun
-/// (10 s): one commit and one publishing.
+/// Longest time that a request may take with all its tries. Half the time that a batch keeps in reserve for what it has
+/// begun (10 s): one commit and one publishing.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Number of times that a request is tried.
 const ATTEMPTS_MAX: u32 = 3;
 
 /// Longest wait before the second try. The SDK doubles it before each further try, and waits a random part of it. Its
-/// own
-/// default is 1 s: after two tries without an answer, [`OPERATION_TIMEOUT`] would cut off the third.
+/// own default is 1 s: after two tries without an answer, [`OPERATION_TIMEOUT`] would cut off the third.
 const FIRST_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// Longest wait before any try, also where a service asks for a longer one.
@@ -58,9 +55,8 @@ pub async fn load(endpoint_url: Option<&str>) -> SdkConfig {
 
 /// HTTP client of all SDK clients.
 ///
-/// Bypasses an SDK check that would, for each client, read all root certificates once
-/// more, for a
-/// connector that nobody uses.
+/// Bypasses an SDK check that would, for each client, read all root certificates once more, for a connector that nobody
+/// uses.
 fn http_client() -> SharedHttpClient {
     let tls = Provider::Rustls(CryptoMode::Ring);
     let client = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();

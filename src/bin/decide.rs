@@ -48,8 +48,7 @@ async fn main() -> ExitCode {
 }
 
 /// Everything that is needed for every batch, and the connections to DynamoDB and SQS: a function that starts has more
-/// processor
-/// time than one that runs.
+/// processor time than one that runs.
 async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runtime::Error> {
     let config = ConsumerConfig::from_environment()?;
     let metrics = Metrics::new(function_name)?;
@@ -61,9 +60,8 @@ async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runti
     Ok((Consumer { decider, publisher }, metrics))
 }
 
-/// Opens the connections, and refuses to start without a table or a queue. What only does not answer may be back by
-/// the time
-/// of the first batch; if not, its messages are left for redelivery.
+/// Opens the connections, and refuses to start without a table or a queue. What only does not answer may be back by the
+/// time of the first batch; if not, its messages are left for redelivery.
 async fn connect(store: &DynamoDb, publisher: &SqsPublisher) -> Result<(), lambda_runtime::Error> {
     let both = async { tokio::join!(store.connect(), publisher.connect()) };
     match tokio::time::timeout(CONNECT_TIMEOUT, both).await {

@@ -26,8 +26,7 @@ pub const LIMITS: &str = "LOADGATE_LIMITS";
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"];
 
 /// Time that a decided event is remembered by default: 15 days, a day longer than any queue keeps a message (the SQS
-/// API
-/// reference, `MessageRetentionPeriod`).
+/// API reference, `MessageRetentionPeriod`).
 pub const TTL_HOURS_DEFAULT: i64 = 15 * 24;
 
 /// The longest time for which a decided event is remembered: ten years.

@@ -119,9 +119,8 @@ pub enum LimitsSource {
 }
 
 impl LimitsSource {
-    /// Tells a path, which starts in `folder`, from a text. A file that exists is meant by its path, whatever its
-    /// name. Without
-    /// such a file, a setting with any of the characters that TOML cannot do without is a text.
+    /// Tells a path, which starts in `folder`, from a text. A file that exists is meant by its path, whatever its name.
+    /// Without such a file, a setting with any of the characters that TOML cannot do without is a text.
     pub fn of(setting: &str, folder: &Path) -> LimitsSource {
         let path = folder.join(setting.trim());
         if path.exists() || !setting.contains(['[', '\n', '=', '#']) {

@@ -55,8 +55,7 @@ const CUSTOMERS_DEFAULT: i64 = 16;
 const CUSTOMERS_MAX: i64 = 256;
 
 /// Time that a request waits for messages, in seconds: short, because the end of a worker waits for it. SQS waits for
-/// 20 s
-/// at the most.
+/// 20 s at the most.
 const POLL_WAIT_S_DEFAULT: i64 = 5;
 const POLL_WAIT_S_MAX: i64 = 20;
 

@@ -34,8 +34,7 @@ pub struct DeadLetter {
 
 impl DeadLetter {
     /// The dead letter's group and deduplication id. Invalid input has no order to keep: in a group of its own it hides
-    /// nothing.
-    /// As SQS itself does when it moves a message to a FIFO dead-letter queue, the message's id becomes the
+    /// nothing. As SQS itself does when it moves a message to a FIFO dead-letter queue, the message's id becomes the
     /// deduplication id.
     pub fn own_group_id(&self) -> &str {
         &self.message_id
@@ -55,8 +54,7 @@ impl DeadLetter {
 }
 
 /// The message id and the group that a dead letter's message had, if it is in a group of its own: if it was put there
-/// as
-/// invalid.
+/// as invalid.
 pub fn origin(letter: &Received) -> Option<(&str, &str)> {
     let message_id = letter.attribute(MESSAGE_ID_ATTRIBUTE)?;
     let is_own = letter.group_id == message_id && letter.deduplication_id.as_deref() == Some(message_id);

@@ -8,10 +8,8 @@ use crate::domain::Limits;
 /// Lifetime of a pending record, from the last time that it became pending: longer than its message can last.
 ///
 /// After its last delivery a message may wait in the input queue for as long as that keeps it, 14 days at most. Its
-/// time in a FIFO
-/// dead-letter queue, 14 days at most, begins when it is moved there (the SQS developer guide, "Understanding message
-/// retention
-/// periods for dead-letter queues"). The lifetime is renewed when it is a day old.
+/// time in a FIFO dead-letter queue, 14 days at most, begins when it is moved there (the SQS developer guide,
+/// "Understanding message retention periods for dead-letter queues"). The lifetime is renewed when it is a day old.
 pub const PENDING_TTL: TimeDelta = TimeDelta::days(30);
 
 /// Result of processing one delivery.

@@ -13,8 +13,7 @@ pub struct MessageSource {
     /// The id that the message had before it was moved to a dead-letter queue and back.
     ///
     /// A redrive gives a message a new id; but on its way into a FIFO dead-letter queue its deduplication id becomes
-    /// its
-    /// old message id (the SQS developer guide, "Learn how to configure a dead-letter queue redrive"), so the
+    /// its old message id (the SQS developer guide, "Learn how to configure a dead-letter queue redrive"), so the
     /// deduplication id is where an earlier message id would be.
     pub moved_from: Option<String>,
     /// True when the message has been received before: then a decision of it may have been left unpublished.

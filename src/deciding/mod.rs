@@ -18,32 +18,31 @@ pub mod dead_letter;
 mod decider;
 mod delivery;
 mod digest;
+mod error;
 mod lookup;
 #[cfg(any(feature = "cli", feature = "lambda"))]
 pub mod message;
+mod outgoing;
 mod plan;
 mod ports;
 mod publication;
-mod receiver;
+mod received;
 mod records;
 mod round;
-mod sender;
 
 pub use dead_letter::DeadLetter;
 use decider::expiry;
 pub use decider::{Decider, Outcome, PENDING_TTL, Remedy, remedy};
 pub use delivery::{Delivery, MessageSource};
 pub use digest::digest_hex;
-pub use lookup::{consistency, lookup};
+pub use error::{Cause, QueueError, StoreError, with_sources};
+pub use lookup::{Consistency, Lookup, PublicationChange, Snapshot, Units, consistency, lookup};
+pub use outgoing::{Outgoing, SEND_MAX, can_be_body};
 pub use plan::{COMMIT_ACTIONS_MAX, Plan, PlanInput, judge_seen, plan};
-pub use ports::{
-    Cause, Clock, Consistency, Lookup, PublicationChange, Publisher, QueueError, Snapshot, Store, StoreError, Units,
-    with_sources,
-};
+pub use ports::{Clock, Publisher, Receiver, Sender, Store};
 pub use publication::{confirmed, confirmed_and_kept, is_pending_long_enough, pending, write_publication};
-pub use receiver::{Attribute, AttributeValue, RECEIVE_MAX, Receipt, Received, Receiver};
+pub use received::{Attribute, AttributeValue, RECEIVE_MAX, Receipt, Received};
 pub use records::{
     Commit, CorrelationRecord, Publication, UsageChange, UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes,
 };
 pub use round::{COMMITS_MAX, Cost, Group, GroupResult, Sink, Stopped, Undecided, UndecidedReason, since};
-pub use sender::{Outgoing, SEND_MAX, Sender, can_be_body};

@@ -83,8 +83,7 @@ struct Planner<'a> {
     snapshot: &'a Snapshot,
     now: DateTime<Utc>,
     /// Events whose decision is published for an earlier delivery of this plan, and what that delivery asked for. A
-    /// duplicate
-    /// is not among them: the message behind it may be the one that the decision is published for.
+    /// duplicate is not among them: the message behind it may be the one that the decision is published for.
     seen: BTreeMap<EventKey, String>,
     /// The weeks as read, and as they stand after the deliveries so far.
     rows: BTreeMap<Week, (UsageRow, WeekUsage)>,

@@ -28,8 +28,7 @@ pub fn is_pending_long_enough(record: &CorrelationRecord, now: DateTime<Utc>) ->
 }
 
 /// The record, known to be published. It is kept as long as before: its message may still end in a dead-letter queue,
-/// when
-/// the answer to its batch is lost often enough.
+/// when the answer to its batch is lost often enough.
 pub fn confirmed(record: &CorrelationRecord) -> CorrelationRecord {
     CorrelationRecord { publication: Publication::Confirmed, ..record.clone() }
 }

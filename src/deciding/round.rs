@@ -33,8 +33,7 @@ pub struct Group {
 /// Receives what one customer's deliveries have come to.
 pub trait Sink: Send {
     /// Takes the next outcomes, in order, as soon as they are stored. After [`Stopped`] nothing of this customer is
-    /// decided
-    /// any more.
+    /// decided any more.
     fn take(&mut self, settled: Vec<(Delivery, Outcome)>) -> impl Future<Output = Result<(), Stopped>> + Send;
 
     /// Returns true when another request may begin.

@@ -88,8 +88,7 @@ impl<'a> LoadAttempt<'a> {
 }
 
 /// Returns true when a queue takes the text for a message group: 1 to 128 ASCII letters, digits and punctuation
-/// characters (the
-/// SQS API reference, `SendMessage`, `MessageGroupId`).
+/// characters (the SQS API reference, `SendMessage`, `MessageGroupId`).
 pub fn can_be_group(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

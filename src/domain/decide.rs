@@ -30,9 +30,8 @@ impl<'l> Decision<'l> {
 /// Decides an attempt that has not been seen before, and says what the customer's usage is after it.
 ///
 /// `usage` must be the customer's usage of the week in which the attempt's own time lies, whatever was decided in
-/// between:
-/// a late attempt is decided against its own day and week. Usage does not know its week: who looks it up answers for
-/// it. A declined attempt leaves the usage as it was.
+/// between: a late attempt is decided against its own day and week. Usage does not know its week: who looks it up
+/// answers for it. A declined attempt leaves the usage as it was.
 pub fn decide<'l>(limits: &'l Limits, usage: &WeekUsage, attempt: &LoadAttempt<'_>) -> (Decision<'l>, WeekUsage) {
     let day = Day::of(attempt.time);
     let after = usage.with_load(day, attempt.amount);

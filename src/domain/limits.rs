@@ -76,9 +76,8 @@ pub enum LimitError {
     },
 }
 
-/// The limits that an attempt would break: at least one. They describe themselves by their codes, whatever limits
-/// apply to
-/// the next customer.
+/// The limits that an attempt would break: at least one. They describe themselves by their codes, whatever limits apply
+/// to the next customer.
 #[derive(Clone, Copy)]
 pub struct BrokenLimits<'l> {
     limits: &'l Limits,

@@ -1,11 +1,8 @@
 //! Letters that stay, by their groups.
 //!
 //! A FIFO queue returns no other message of a group while some of it are invisible, and at most ten messages in one
-//! answer.
-//! So a group whose dead letters are held is locked, and what the queue has shown of it may not be all: another answer
-//! may
-//! have
-//! room for more, once the group has been given back.
+//! answer. So a group whose dead letters are held is locked, and what the queue has shown of it may not be all: another
+//! answer may have room for more, once the group has been given back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,9 +57,7 @@ impl Held {
     }
 
     /// Notes an answer with so many dead letters of each group, some of them new. A full one may have had no room for
-    /// more
-    /// of those
-    /// groups. Otherwise the queue has shown of them what it can.
+    /// more of those groups. Otherwise the queue has shown of them what it can.
     pub fn note_answer(&mut self, counts: &BTreeMap<String, Count>, is_full: bool) {
         for (group_id, count) in counts {
             if let Some(group) = self.groups.get_mut(group_id) {

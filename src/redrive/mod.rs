@@ -71,9 +71,7 @@ pub enum RedriveError {
 
 impl<S: Store, Q: Publisher, C: Clock, O: Sender, I: Receiver> Redrive<S, Q, C, O, I> {
     /// Goes through the queue until it shows nothing new, or as many dead letters were seen as may be. `may_go_on` is
-    /// asked
-    /// before
-    /// more are received, with what was done so far.
+    /// asked before more are received, with what was done so far.
     ///
     /// # Errors
     /// [`RedriveError`], with what was done until then.

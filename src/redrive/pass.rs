@@ -1,12 +1,9 @@
 //! A look through the queue: pass by pass, until it shows nothing new.
 //!
 //! The first pass receives dead letters until the queue has no more to give, and holds what stays. Of some groups the
-//! queue
-//! may
-//! have more to show, because an answer had no room for it, or because dead letters before it have left. A few of these
-//! groups at
-//! a time are given back, so few that one answer has room for more than is known of them, and another pass sees the
-//! rest.
+//! queue may have more to show, because an answer had no room for it, or because dead letters before it have left. A
+//! few of these groups at a time are given back, so few that one answer has room for more than is known of them, and
+//! another pass sees the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,8 +85,7 @@ where
     }
 
     /// Receives until the queue has no more to give, or has given back what is held: when a pass takes longer than a
-    /// dead letter's
-    /// visibility time-out, the queue is never empty.
+    /// dead letter's visibility time-out, the queue is never empty.
     async fn pass(&mut self) -> Result<(), RedriveError> {
         let is_first = self.held.is_empty();
         let mut again = 0;
@@ -205,8 +201,7 @@ where
     }
 
     /// Sends invalid dead letters again, each in a group of its own, and deletes them where they are. They have no
-    /// order to
-    /// keep.
+    /// order to keep.
     async fn regroup(&mut self, invalid: Vec<(&Received, &LoadError)>) -> Vec<String> {
         let is_movable =
             |letter: &Received| !has_own_group(letter) && letter.attributes.len() + OWN_ATTRIBUTES <= ATTRIBUTES_MAX;
@@ -256,9 +251,7 @@ where
     }
 
     /// Gives dead letters back; says how many could not be. Those come back by themselves when their visibility
-    /// time-out
-    /// has run
-    /// out.
+    /// time-out has run out.
     async fn give_back(&self, receipts: &[Receipt]) -> u64 {
         let answers = self.redrive.letters.set_visibility(receipts, std::time::Duration::ZERO).await;
         answers.iter().filter(|answer| answer.is_err()).count() as u64

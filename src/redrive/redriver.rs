@@ -79,8 +79,7 @@ impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {
         }
     }
 
-    /// Publishes a stored decision, and confirms its record. An expired record is kept: its duplicates may be in
-    /// the
+    /// Publishes a stored decision, and confirms its record. An expired record is kept: its duplicates may be in the
     /// dead-letter queue, too, and would be decided.
     async fn publish(&self, record: &CorrelationRecord) -> Result<(), PerformError> {
         let mut offers = Backoff::new(OFFERS_MAX, FIRST_WAIT, WAIT_MAX);
@@ -129,8 +128,8 @@ impl Actions {
 }
 
 /// The dead letter as a message for the input queue. Its id becomes its deduplication id, as when SQS itself moves a
-/// message:
-/// within five minutes the queue drops it when it is sent again, and a record that it has brought is known by it.
+/// message: within five minutes the queue drops it when it is sent again, and a record that it has brought is known by
+/// it.
 fn send_back(letter: &Delivery, body: &str) -> Outgoing {
     Outgoing {
         group_id: letter.customer_id().to_owned(),

@@ -27,9 +27,7 @@ pub(crate) struct Invalid<'b> {
 }
 
 /// Reads the lines of a block, each on its own, with `read`, which receives the line's number in its block. Returns
-/// also
-/// how
-/// many there are with the blank ones.
+/// also how many there are with the blank ones.
 pub(crate) fn read_lines<'b, A>(
     block: &'b [u8],
     read: impl Fn(&'b [u8], u64) -> Result<A, LoadError>,

@@ -44,8 +44,7 @@ impl ManifestEntry {
 /// Keeps the entries of runs.
 pub trait Manifest: Send + Sync {
     /// Keeps an entry until `expires_at`, unless another entry is in force at `now` that begins at the same line.
-    /// Repeating
-    /// it extends it.
+    /// Repeating it extends it.
     fn enter(
         &self,
         entry: &ManifestEntry,

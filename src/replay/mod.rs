@@ -5,16 +5,14 @@
 //! 1. **take** the next block from the [source](crate::wire::lines::Source) and, with it, a ticket: the blocks' order;
 //! 2. **read** its [lines](line::Line), at the same time as other workers read theirs;
 //! 3. **decide** its attempts: customers are assigned to [shards](shards::Shards), each a ledger of its own, and a
-//!    worker passes
-//!    through every shard in its ticket's turn. So every customer's attempts are decided in the input's order,
-//!    whichever thread does it, while blocks follow one another through the shards;
+//!    worker passes through every shard in its ticket's turn. So every customer's attempts are decided in the input's
+//!    order, whichever thread does it, while blocks follow one another through the shards;
 //! 4. **settle**: in its ticket's turn the block's decisions and rejects are written, and it is counted.
 //!
 //! [`StoreReplay`] goes a similar way with a store in the place of the shards, and tasks in the place of threads.
 //!
 //! Steps 3 and 4 wait at [ticket locks](ticket_lock::TicketLock): nothing is queued, nothing is reordered, and at most
-//! one
-//! block for each thread is in memory.
+//! one block for each thread is in memory.
 
 #[cfg(feature = "cli")]
 mod flow;

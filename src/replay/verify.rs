@@ -15,8 +15,7 @@ use crate::wire::lines::{Piece, Source};
 use crate::wire::read_attempt;
 
 /// Size of the parts in which the input is read, in bytes: enough that customers' attempts share commits and customers
-/// go
-/// in parallel, little enough that progress is seen every few seconds.
+/// go in parallel, little enough that progress is seen every few seconds.
 const BLOCK_BYTES: usize = 256 * 1024;
 
 /// A part of the input that the run may decide.
@@ -143,8 +142,7 @@ impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
     /// Compares the next lines with the manifest. Returns the last line of an entry that ends behind them.
     ///
     /// A line that is too long is an entry of its own, because it may come in parts; so entries do not depend on how
-    /// the
-    /// input is cut.
+    /// the input is cut.
     async fn compare(&self, digests: &[Digest]) -> Result<Option<u64>, ReplayError> {
         let mut line = self.lines_before + 1;
         let mut segments = digests.chunk_by(|one, other| ![one, other].contains(&&Digest::TooLong)).peekable();

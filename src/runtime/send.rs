@@ -32,8 +32,7 @@ pub struct MessageBlock {
 
 impl<R: Read> Messages<R> {
     /// Reads `input`. The run's name and the line number make a message's deduplication id: the same run again sends
-    /// the
-    /// same messages, while an event that stands in the file twice is sent twice.
+    /// the same messages, while an event that stands in the file twice is sent twice.
     pub fn new(input: R, run: String) -> Messages<R> {
         Messages { source: Source::new(input), block: Vec::new(), run, lines: 0 }
     }

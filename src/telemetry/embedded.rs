@@ -28,8 +28,7 @@ impl Metrics {
     }
 
     /// Writes the metrics of one batch to standard output, from where CloudWatch takes them. Zeros are left out: each
-    /// line is billed by
-    /// the byte, and the alarms fill in what is missing.
+    /// line is billed by the byte, and the alarms fill in what is missing.
     ///
     /// # Errors
     /// Those of standard output.

@@ -23,8 +23,7 @@ pub use embedded::{Metrics, NAMESPACE};
 pub use prometheus::{Prometheus, PrometheusError};
 
 /// Targets of the AWS SDK's own events. What matters of them is in the errors that it returns; the events themselves
-/// show its
-/// insides, and at level WARN already what it tries in vain and does without.
+/// show its insides, and at level WARN already what it tries in vain and does without.
 const SDK_TARGETS: [&str; 5] = ["aws_config", "aws_credential_types", "aws_runtime", "aws_sdk", "aws_smithy"];
 
 /// Writes logs of this level and above to standard error, one JSON object a line.

@@ -2,9 +2,8 @@
 //!
 //! One JSON object for each: `line` (from 1), `code`, `message`, and the line itself in `raw`. JSON holds no bytes that
 //! are not UTF-8: from the first such byte on, the rest of the line is in `raw_rest_base64` instead. So the line's
-//! bytes
-//! are always those of `raw` followed by those of `raw_rest_base64`, and a line of any length passes through piece by
-//! piece.
+//! bytes are always those of `raw` followed by those of `raw_rest_base64`, and a line of any length passes through
+//! piece by piece.
 
 use std::io::{self, Write};
 

@@ -123,8 +123,7 @@ impl DynamoDb {
     }
 
     /// Result of a cancelled transaction. If every record is stored exactly as this commit would write it, the commit
-    /// has
-    /// been made: only its answer was lost.
+    /// has been made: only its answer was lost.
     fn of_cancelled(&self, reasons: &[CancellationReason], commit: &Commit) -> Result<Units, StoreError> {
         let table = &self.tables.correlation;
         let is_stored = |(reason, record): (&CancellationReason, &CorrelationRecord)| is(reason.item(), record, table);
@@ -132,9 +131,8 @@ impl DynamoDb {
         if is_made { Ok(Units::default()) } else { Err(of_reasons(reasons, &self.both())) }
     }
 
-    /// A name for exactly this commit: the same again is the same name, and DynamoDB does it only once. It knows
-    /// tokens by
-    /// account, so the tables are part of it.
+    /// A name for exactly this commit: the same again is the same name, and DynamoDB does it only once. It knows tokens
+    /// by account, so the tables are part of it.
     fn token(&self, commit: &Commit) -> String {
         let TableNames { correlation, load } = &self.tables;
         let mut parts = vec![correlation.clone(), load.clone(), commit.customer_id.clone()];

@@ -68,9 +68,8 @@ impl DynamoDb {
         tables.into_iter().map(request).collect()
     }
 
-    /// Puts what was got into the snapshot, under the keys by which it was asked for. What DynamoDB left out is
-    /// trouble of
-    /// its own customer only.
+    /// Puts what was got into the snapshot, under the keys by which it was asked for. What DynamoDB left out is trouble
+    /// of its own customer only.
     fn sort(&self, gotten: Gotten, lookup: &Lookup, snapshot: &mut Snapshot) {
         snapshot.units.read_halves += gotten.read_halves;
         for (table, item) in gotten.items {

@@ -48,8 +48,7 @@ impl SqsPublisher {
     ///
     /// # Errors
     /// [`QueueError`]: for a queue that does not exist one that is not retryable. Whether the queue may be written to
-    /// is found
-    /// out by sending.
+    /// is found out by sending.
     pub async fn connect(&self) -> Result<(), QueueError> {
         try_join(self.find(&self.decisions_url), self.find(&self.dead_letters_url)).await.map(drop)
     }

@@ -42,8 +42,7 @@ impl SqsSender {
 
 impl Sender for SqsSender {
     /// Two messages of one group never share a request, because a queue may refuse one message of a request and take
-    /// the
-    /// others.
+    /// the others.
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
         let mut groups = in_groups(messages);
         while !groups.is_empty() {

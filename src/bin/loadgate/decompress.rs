@@ -5,8 +5,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use flate2::bufread::GzDecoder;
 
 /// The largest window of a Zstandard frame, as a power of two in bytes: 8 MiB, which RFC 8878 asks every decoder to
-/// support, and
-/// which `zstd` stays within up to level 19. The whole window is kept in memory.
+/// support, and which `zstd` stays within up to level 19. The whole window is kept in memory.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// Error text of the Zstandard library for a frame with a larger window.
@@ -26,8 +25,7 @@ pub fn decompressed<'r>(mut raw: impl Read + Send + 'r) -> io::Result<Box<dyn Re
 }
 
 /// Members of a gzip file, one after another. Zero bytes behind a member are padding, as gzip(1) reads them: tapes and
-/// some block
-/// devices fill their last block.
+/// some block devices fill their last block.
 struct Gzip<R> {
     /// The member under way; `None` after the last.
     member: Option<GzDecoder<R>>,

@@ -43,8 +43,7 @@ impl fmt::Display for Failure {
 }
 
 /// Writes a line to standard error. Unlike `eprintln!`, it does not panic when standard error cannot be written:
-/// nothing else
-/// could be told then, and what the program does must not end for it.
+/// nothing else could be told then, and what the program does must not end for it.
 pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -17,8 +17,8 @@ use crate::standard_output;
 /// Print the messages of a queue as lines, and delete them from it
 ///
 /// A message is deleted once it has been printed, and is on the medium if standard output is a file: to see a few, say
-/// --max, because a reader that closes the pipe has had
-/// more than it shows. Works for the decisions queue as well as for the dead-letter queue.
+/// --max, because a reader that closes the pipe has had more than it shows. Works for the decisions queue as well as
+/// for the dead-letter queue.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {

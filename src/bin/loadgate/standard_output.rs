@@ -1,12 +1,9 @@
 //! Standard output as this process was given it.
 //!
 //! Before `main`, Rust's runtime opens `/dev/null` in the place of a standard stream that is closed, for reading and
-//! writing.
-//! Later, nothing tells that from a `/dev/null` that the caller has chosen: some callers open theirs in the same way.
-//! And
-//! `std::io::Stdout` reports success for a write to a descriptor that cannot be written. So the descriptor is examined
-//! by a
-//! constructor, which the operating system runs before Rust's runtime.
+//! writing. Later, nothing tells that from a `/dev/null` that the caller has chosen: some callers open theirs in the
+//! same way. And `std::io::Stdout` reports success for a write to a descriptor that cannot be written. So the
+//! descriptor is examined by a constructor, which the operating system runs before Rust's runtime.
 
 #[cfg(feature = "cli")]
 use std::io::{self, Write};

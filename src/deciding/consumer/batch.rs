@@ -165,8 +165,7 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
     }
 
     /// Decides and publishes all groups. Only their first read and their requests to the decisions queue are shared,
-    /// and
-    /// neither for long.
+    /// and neither for long.
     pub async fn decide(&self, groups: Vec<Group>) {
         let first = self.read_together(&groups).await;
         let (lines, requests) = requests::open(&self.consumer.publisher, self.clock(), groups.len());

@@ -15,8 +15,7 @@ use crate::deciding::{
 };
 
 /// Number of times that a decision is offered to the queue before it is left for redelivery. The client has its own
-/// repetitions
-/// of whole requests besides.
+/// repetitions of whole requests besides.
 const OFFERS_MAX: u32 = 3;
 
 /// Wait before the second offer; each further wait is twice as long.

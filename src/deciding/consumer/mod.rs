@@ -1,9 +1,8 @@
 //! A batch of messages from a queue: invalid ones to the dead-letter queue, the others decided, committed, published.
 //!
 //! Customers go in parallel, each in its own order. They share their first read and their requests to the decisions
-//! queue;
-//! a shared request without an answer is soon repeated for each customer alone, so that no customer waits long for
-//! another's requests, and none fails for them.
+//! queue; a shared request without an answer is soon repeated for each customer alone, so that no customer waits long
+//! for another's requests, and none fails for them.
 //!
 //! A message is *settled* when nothing is left to do for it. Whatever is not settled when the batch ends, for whatever
 //! reason, is reported as failed and will be delivered again: nothing is taken for done by default.
@@ -24,9 +23,8 @@ pub use crate::deciding::consumer::report::BatchReport;
 use crate::deciding::{Clock, DeadLetter, Publisher, Store};
 use crate::deciding::{Decider, Delivery};
 
-/// Longest time that before the deadline no customer is begun any more: what a commit and its publishing may take.
-/// With less time
-/// in all, a third of it.
+/// Longest time that before the deadline no customer is begun any more: what a commit and its publishing may take. With
+/// less time in all, a third of it.
 const BEGIN_RESERVE: TimeDelta = TimeDelta::seconds(10);
 
 /// Time that before the deadline the answer is given, whatever is still under way. With less time in all, a tenth of

@@ -1,15 +1,12 @@
 //! Requests to the decisions queue, which customers share.
 //!
 //! Each customer's group offers one decision at a time, and waits for its answer: so two decisions of one customer
-//! never
-//! share a request, and the second does not go before the first is confirmed. Distinct customers' decisions are
-//! gathered
-//! into requests.
+//! never share a request, and the second does not go before the first is confirmed. Distinct customers' decisions are
+//! gathered into requests.
 //!
 //! A shared request that has no answer soon is repeated for each customer alone, under the same deduplication ids, and
-//! so
-//! is one that fails as a whole: a request that hangs or fails because of one customer delays the others only briefly.
-//! A customer whose own request takes long shares none afterwards.
+//! so is one that fails as a whole: a request that hangs or fails because of one customer delays the others only
+//! briefly. A customer whose own request takes long shares none afterwards.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -25,13 +22,11 @@ use crate::deciding::{Clock, Publisher, QueueError, SEND_MAX};
 use crate::domain::StoredDecision;
 
 /// Time that a decision waits for those of other customers at most. They are usually committed within a few
-/// milliseconds
-/// of one another.
+/// milliseconds of one another.
 const GATHER_MAX: Duration = Duration::from_millis(50);
 
 /// Longest time that a request that customers share may go without an answer. Ten times what DynamoDB and SQS usually
-/// take; with the
-/// wait before it, a customer's decision is repeated alone well within a second of its commit.
+/// take; with the wait before it, a customer's decision is repeated alone well within a second of its commit.
 pub const SHARED_WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// Answer to an offer.

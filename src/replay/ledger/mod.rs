@@ -6,14 +6,12 @@
 //!
 //! - 17 bytes for an event;
 //! - 23 for a week in which a customer has accepted loads on one day, and 53 more from the second day on, because the
-//!   first row
-//!   leaves its room behind;
+//!   first row leaves its room behind;
 //! - 88 more, and the 53 in any case, for a week with a day of more than 2^32 - 1 cents or 255 loads;
 //! - a table of its own for each calendar week.
 //!
 //! All but the 88 bytes stand in hash tables that are between 7/16 and 7/8 full once they have grown. The constants
-//! below
-//! have the bounds that follow.
+//! below have the bounds that follow.
 
 mod identity;
 mod week_table;
@@ -42,8 +40,7 @@ pub const SEVERAL_DAYS_BYTES_MAX: u64 = 176;
 pub const WIDE_BYTES_MAX: u64 = 264;
 
 /// The most memory for a calendar week with accepted loads in one ledger, in bytes: the entry of its tables, and the
-/// least that
-/// they take.
+/// least that they take.
 pub const CALENDAR_WEEK_BYTES_MAX: u64 = 384;
 
 /// Outcome of a valid load attempt.
@@ -165,8 +162,7 @@ mod tests {
     const MAP_FILL: u64 = 3;
 
     /// Decides valid attempts one by one, each of another event. After each, the memory is within the bounds; at the
-    /// end, it
-    /// returns how much of what is allowed was taken at most, in percent.
+    /// end, it returns how much of what is allowed was taken at most, in percent.
     fn percent_of_allowed_max(attempts: impl Iterator<Item = (u32, u32, &'static str)>) -> u64 {
         let limit = |measure, max| Limit { code: format!("{measure:?}"), measure, window: Window::Day, max };
         let limits = [limit(Measure::Amount, u64::MAX), limit(Measure::Count, 1_000_000)];

@@ -1,11 +1,9 @@
 //! The usage of customers in one week, small for those who load seldom and quick for those who load often.
 //!
 //! A customer with one day takes a row of 22 bytes. From the second day on the whole week takes one row of 52: that is
-//! one
-//! place in memory, and the week of a hundred thousand customers stays in a processor's cache. These rows are narrow:
-//! a day
-//! of more than 2^32 - 1 cents or 255 loads moves the customer's week to [`WideWeeks`], and its row says where it is
-//! there.
+//! one place in memory, and the week of a hundred thousand customers stays in a processor's cache. These rows are
+//! narrow: a day of more than 2^32 - 1 cents or 255 loads moves the customer's week to [`WideWeeks`], and its row says
+//! where it is there.
 
 use hashbrown::HashTable;
 

@@ -1,8 +1,7 @@
 //! Worker: polls the input queue in a process of its own, and works on several customers at once.
 //!
-//! The queue returns no other message of a customer while some of them are invisible. Where a visibility time-out
-//! runs out
-//! all the same, the pool keeps a second batch of a customer waiting until the first is done.
+//! The queue returns no other message of a customer while some of them are invisible. Where a visibility time-out runs
+//! out all the same, the pool keeps a second batch of a customer waiting until the first is done.
 
 mod pool;
 mod run;

@@ -8,8 +8,7 @@ use crate::domain::ATTEMPT_BYTES_MAX;
 pub(crate) use source::{Piece, Source};
 
 /// Returns true when a line is nothing but white space. One that is too long is too long all the same: those that do
-/// not fit into a
-/// block are never looked at.
+/// not fit into a block are never looked at.
 pub(crate) fn is_blank(raw: &[u8]) -> bool {
     raw.len() <= ATTEMPT_BYTES_MAX && raw.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }

@@ -7,13 +7,11 @@ use memchr::{memchr, memchr_iter, memrchr};
 use crate::domain::ATTEMPT_BYTES_MAX;
 
 /// Bytes that are asked of the input at once, in bytes. A pipe that has less gives what it has: decisions do not wait
-/// for
-/// lines that have not come yet.
+/// for lines that have not come yet.
 const READ_BYTES: usize = 1024 * 1024;
 
 /// The most lines of a block. Lines of ordinary length never come to so many; but a block of single letters would take
-/// a
-/// hundred times its size in memory.
+/// a hundred times its size in memory.
 const BLOCK_LINES_MAX: usize = 16 * 1024;
 
 /// The longest line that is taken whole, in bytes: an attempt with a byte-order mark before it and `\r\n` behind it.

@@ -41,13 +41,10 @@ Exit codes:
 /// Look through a dead-letter queue, or empty it
 ///
 /// Says by cause what is in the queue and what would be done; nothing is changed without --go. A dead letter whose
-/// event
-/// has been
-/// decided, but not known to be published, is published from its stored decision; one that was never decided goes back
-/// to
-/// the input queue, each customer's in their order; a duplicate is deleted; an invalid one stays, in a group of its
-/// own. A
-/// dead letter is deleted only when what it needs is done: interrupt it at any time, and run it again.
+/// event has been decided, but not known to be published, is published from its stored decision; one that was never
+/// decided goes back to the input queue, each customer's in their order; a duplicate is deleted; an invalid one stays,
+/// in a group of its own. A dead letter is deleted only when what it needs is done: interrupt it at any time, and run
+/// it again.
 #[derive(clap::Args)]
 #[command(after_help = REDRIVE_EXIT_CODES)]
 pub struct Args {
@@ -83,9 +80,7 @@ pub struct Args {
     go: bool,
 
     /// Take invalid dead letters out of the queue: each is added to this file as one JSON object on a line, whole,
-    /// before
-    /// it is
-    /// deleted
+    /// before it is deleted
     #[arg(long, value_name = "FILE", requires = "go")]
     drop_invalid: Option<PathBuf>,
 

@@ -16,8 +16,7 @@ use super::sdks;
 use crate::outcome::Failure;
 
 /// The shortest visibility time-out. It is set anew three times within it, and a request may take 5 s: below this, one
-/// that
-/// hangs lets messages become visible while they are worked on.
+/// that hangs lets messages become visible while they are worked on.
 const VISIBILITY_MIN: Duration = Duration::from_secs(30);
 
 /// The fewest deliveries before the dead-letter queue: a short disturbance should not cost a customer's order.

@@ -38,8 +38,7 @@ Exit codes:
 ///
 /// Every setting can be said by an environment variable, as for the Lambda, or in a TOML file, where its name is the
 /// variable's without LOADGATE_ and in small letters; a variable counts more than the file. On SIGTERM or SIGINT it
-/// finishes
-/// what it has begun, gives back the rest, and ends; on a second one it ends at once.
+/// finishes what it has begun, gives back the rest, and ends; on a second one it ends at once.
 #[derive(clap::Args)]
 #[command(after_help = WORKER_EXIT_CODES)]
 pub struct Args {

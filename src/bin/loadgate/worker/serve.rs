@@ -1,8 +1,7 @@
 //! Health and metrics over HTTP, for container schedulers and for Prometheus.
 //!
 //! Whoever reaches the port can open connections. They are bounded in number, size and time, so that they take nothing
-//! from
-//! those to DynamoDB and SQS: a connection answers one request, and the oldest one makes room for the next.
+//! from those to DynamoDB and SQS: a connection answers one request, and the oldest one makes room for the next.
 
 use std::collections::VecDeque;
 use std::io;

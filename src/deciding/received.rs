@@ -1,41 +1,12 @@
-//! Taking messages from a queue.
+//! Messages as a queue delivers them.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::deciding::QueueError;
-
 /// The most messages in one answer (the SQS API reference, `ReceiveMessage`).
 pub const RECEIVE_MAX: usize = 10;
-
-/// A queue that messages are taken from.
-///
-/// A received message stays in the queue, invisible to others until its visibility time-out has run out; only deleting
-/// takes it out. While a message is invisible, a FIFO queue returns no other message of its group.
-pub trait Receiver: Send + Sync {
-    /// Waits up to `wait` for messages, at most `max` of them. They stay invisible for `visibility`, or for as long as
-    /// the
-    /// queue itself says.
-    fn receive(
-        &self,
-        max: usize,
-        wait: Duration,
-        visibility: Option<Duration>,
-    ) -> impl Future<Output = Result<Vec<Received>, QueueError>> + Send;
-
-    /// Takes messages out of the queue. Each may fail alone: the answers are in the order of the receipts.
-    fn delete(&self, receipts: &[Receipt]) -> impl Future<Output = Vec<Result<(), QueueError>>> + Send;
-
-    /// Makes messages invisible for so long from now on; with zero, gives them back at once. Each may fail alone.
-    fn set_visibility(
-        &self,
-        receipts: &[Receipt],
-        visibility: Duration,
-    ) -> impl Future<Output = Vec<Result<(), QueueError>>> + Send;
-}
 
 /// A message as it was received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

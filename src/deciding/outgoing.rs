@@ -1,7 +1,5 @@
 //! Messages for a FIFO queue.
 
-use crate::deciding::QueueError;
-
 /// The most messages in one request to a queue (the SQS API reference, `SendMessageBatch`).
 pub const SEND_MAX: usize = 10;
 
@@ -14,15 +12,6 @@ pub struct Outgoing {
     pub deduplication_id: String,
     /// Its body.
     pub body: String,
-}
-
-/// A FIFO queue that messages are put on.
-pub trait Sender: Send + Sync {
-    /// Sends messages, each group in its order.
-    ///
-    /// # Errors
-    /// [`QueueError`] of the first message that the queue does not take. Of its group, none after it has been sent.
-    fn send(&self, messages: Vec<Outgoing>) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
 /// Returns true when SQS takes every character of a body (the SQS API reference, `SendMessage`, `MessageBody`).
