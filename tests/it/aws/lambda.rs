@@ -183,7 +183,7 @@ async fn an_event_of_another_kind_is_reported_without_what_stands_in_it() {
 async fn an_event_without_messages_says_what_to_do_instead() {
     let fresh = Fresh::embedded().await;
     let function = Function::start(&fresh, &fresh.url, &[]).await;
-    let answer = function.emulator.invoke(r#"{"hello":"harness"}"#);
+    let answer = function.emulator.invoke(r#"{"hello":"world"}"#);
     let said = "this is no event of SQS (line 1, column 17), and nothing was decided; connect the function to a FIFO queue, \
                 or invoke it with an event such as events/one-customer.json";
     assert_eq!((&answer["errorType"], &answer["errorMessage"]), (&json!("EventError"), &json!(said)));
