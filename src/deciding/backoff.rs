@@ -1,10 +1,10 @@
-//! Waiting between tries.
+//! Delays between tries, which grow exponentially.
 
 use std::time::Duration;
 
 use crate::deciding::Clock;
 
-/// Counts tries, and waits twice as long before each further one.
+/// Counts tries and doubles the wait before each further one.
 ///
 /// No jitter: at most two consumers contend for a customer, one whose visibility time-out has run out and its
 /// successor.
@@ -17,12 +17,13 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// At most `tries_max` tries; `first_wait` before the second one, and never more than `wait_max` before any.
+    /// Allows at most `tries_max` tries. The wait before the second one is `first_wait`; no wait is longer than
+    /// `wait_max`.
     pub const fn new(tries_max: u32, first_wait: Duration, wait_max: Duration) -> Backoff {
         Backoff { tries_max, next_wait: first_wait, wait_max, tries: 1 }
     }
 
-    /// Waits before another try. Returns false, at once, when all tries are used up.
+    /// Waits before another try. Returns false, without waiting, when all tries are used up.
     pub async fn again(&mut self, clock: &impl Clock) -> bool {
         if self.is_last() {
             return false;

@@ -1,46 +1,46 @@
-//! Invalid input as a dead letter of the dead-letter queue.
+//! Invalid input as a message of the dead-letter queue.
 
 use std::collections::BTreeMap;
 
 use crate::deciding::{Attribute, Received};
 use crate::domain::LoadError;
 
-/// The message attribute that says what is wrong, for machines.
+/// Message attribute that holds the error's code, for machines.
 pub const CODE_ATTRIBUTE: &str = "code";
-/// The message attribute that says what is wrong, in one sentence.
+/// Message attribute that describes the error in one sentence.
 pub const REASON_ATTRIBUTE: &str = "reason";
-/// The message attribute with the id of the message in which it came.
+/// Message attribute that holds the id of the original message.
 pub const MESSAGE_ID_ATTRIBUTE: &str = "message_id";
-/// The message attribute with the message group in which it came.
+/// Message attribute that holds the group of the original message.
 pub const GROUP_ID_ATTRIBUTE: &str = "group_id";
 
-/// Number of attributes say what is wrong with a dead letter and where it came from.
+/// Number of attributes that describe a dead letter's error and origin.
 pub const OWN_ATTRIBUTES: usize = 4;
 
-/// Invalid input on its way to the dead-letter queue: whole, with what is wrong with it.
+/// A dead letter: invalid input, unabridged, with its error.
 #[derive(Clone, Debug)]
 pub struct DeadLetter {
-    /// The message in which it came.
+    /// Id of the message that brought it.
     pub message_id: String,
-    /// The group in which it came.
+    /// Group of the message that brought it.
     pub group_id: String,
     /// The body.
     pub body: String,
-    /// Attributes to keep besides those that say what is wrong.
+    /// Attributes to keep besides those that describe the error and the origin.
     pub kept: BTreeMap<String, Attribute>,
-    /// The fault.
+    /// The reason why it is invalid.
     pub error: LoadError,
 }
 
 impl DeadLetter {
-    /// The dead letter's group and deduplication id. Invalid input has no order to keep: in a group of its own it hides
-    /// nothing. As SQS itself does when it moves a message to a FIFO dead-letter queue, the message's id becomes the
-    /// deduplication id.
+    /// Returns the dead letter's group and deduplication id. Invalid input has no order to keep, and in a group of
+    /// its own it delays no other message. The message's id becomes the deduplication id, as when SQS itself moves a
+    /// message to a FIFO dead-letter queue.
     pub fn own_group_id(&self) -> &str {
         &self.message_id
     }
 
-    /// All of its attributes.
+    /// Returns all attributes of the dead letter.
     pub fn attributes(&self) -> BTreeMap<String, Attribute> {
         let own: [(&str, &str); OWN_ATTRIBUTES] = [
             (CODE_ATTRIBUTE, self.error.code()),
@@ -53,8 +53,8 @@ impl DeadLetter {
     }
 }
 
-/// The message id and the group that a dead letter's message had, if it is in a group of its own: if it was put there
-/// as invalid.
+/// Returns the id and the group of the original message, if the dead letter is in a group of its own, as an invalid
+/// one is.
 pub fn origin(letter: &Received) -> Option<(&str, &str)> {
     let message_id = letter.attribute(MESSAGE_ID_ATTRIBUTE)?;
     let is_own = letter.group_id == message_id && letter.deduplication_id.as_deref() == Some(message_id);

@@ -1,38 +1,40 @@
-//! The decider: a store, a clock and the limits in force; outcomes, and what an error of the store means.
+//! The decider: a store, a clock and the limits in force. Also: outcomes, and the remedy for each error of the store.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::{CorrelationRecord, StoreError};
 use crate::domain::Limits;
 
-/// Lifetime of a pending record, from the last time that it became pending: longer than its message can last.
+/// Lifetime of a pending record, from the last time that it became pending. It exceeds the lifetime of the record's
+/// message.
 ///
-/// After its last delivery a message may wait in the input queue for as long as that keeps it, 14 days at most. Its
-/// time in a FIFO dead-letter queue, 14 days at most, begins when it is moved there (the SQS developer guide,
-/// "Understanding message retention periods for dead-letter queues"). The lifetime is renewed when it is a day old.
+/// After its last delivery a message may wait in the input queue for up to 14 days, the longest retention. Its time
+/// in a FIFO dead-letter queue, 14 days at most, begins when it is moved there (the SQS developer guide,
+/// "Understanding message retention periods for dead-letter queues"). A pending record is renewed when it is a day
+/// old.
 pub const PENDING_TTL: TimeDelta = TimeDelta::days(30);
 
 /// Result of processing one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its event has been decided now.
+    /// The event is decided now.
     Decided(CorrelationRecord),
-    /// Its event had been decided before, and the decision has to be published again.
+    /// The event was decided before, and its decision must be published again.
     Redelivered {
         /// The stored record.
         record: CorrelationRecord,
-        /// True when this very message had brought the event. If not, the decision is not known to be published.
+        /// True when the same message brought the event before. Otherwise the decision is pending.
         is_same_message: bool,
     },
-    /// Its event had been decided before, for another message: a duplicate.
+    /// The event was decided before, for another message: a duplicate.
     Ignored {
-        /// True when it asks for another amount, or at another time, than the attempt that was decided.
+        /// True when its amount or time differs from those of the attempt that was decided.
         is_altered: bool,
     },
 }
 
 impl Outcome {
-    /// The record whose decision is to be published. None for a duplicate.
+    /// Returns the record whose decision must be published; `None` for a duplicate.
     pub const fn record(&self) -> Option<&CorrelationRecord> {
         match self {
             Outcome::Decided(record) | Outcome::Redelivered { record, .. } => Some(record),
@@ -40,7 +42,7 @@ impl Outcome {
         }
     }
 
-    /// The same, to be changed.
+    /// Returns the same record as [`Outcome::record`], mutably.
     pub const fn record_mut(&mut self) -> Option<&mut CorrelationRecord> {
         match self {
             Outcome::Decided(record) | Outcome::Redelivered { record, .. } => Some(record),
@@ -49,29 +51,29 @@ impl Outcome {
     }
 }
 
-/// Decides over a store.
+/// Decides deliveries, and stores the decisions.
 #[derive(Clone, Debug)]
 pub struct Decider<S, C> {
-    /// Store of records and usage rows.
+    /// Keeps records and usage rows.
     pub store: S,
     /// Dates decisions.
     pub clock: C,
     /// The limits in force.
     pub limits: Limits,
-    /// Time that an event is remembered after its decision.
+    /// Lifetime of a record, from its decision.
     pub correlation_ttl: TimeDelta,
 }
 
 /// Reaction to a store error, for one customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// Read strongly consistent and decide again.
+    /// Read strongly consistent, and decide again.
     TryAgain,
-    /// Leave the messages to a later delivery, or to a person.
+    /// Leave the messages to a later delivery, or to an operator.
     GiveUp,
 }
 
-/// The one place that says what an error of the store means for a customer's deliveries.
+/// Returns the reaction to a store error. No other code decides this.
 pub const fn remedy(error: &StoreError) -> Remedy {
     match error {
         StoreError::Conflict(_) | StoreError::Throttled(_) | StoreError::Unavailable(_) => Remedy::TryAgain,
@@ -79,7 +81,7 @@ pub const fn remedy(error: &StoreError) -> Remedy {
     }
 }
 
-/// Expiry of a record, in whole seconds.
+/// Returns the instant at which a record expires, in whole seconds.
 pub(super) fn expiry(decided_at: DateTime<Utc>, ttl: TimeDelta) -> DateTime<Utc> {
     decided_at.checked_add_signed(ttl).unwrap_or(DateTime::<Utc>::MAX_UTC).trunc_subsecs(0)
 }

@@ -1,70 +1,70 @@
-//! A load attempt and what brought it.
+//! A load attempt, with the message that brought it.
 
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 
 use crate::deciding::{UsageKey, WRITTEN_BYTES_MAX, digest_hex};
 use crate::domain::{AttemptText, Day, EventKey, LoadAttempt};
 
-/// Which message brings an attempt, and how.
+/// Origin of an attempt: a message, and its delivery history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MessageSource {
-    /// The message's id. In a replay, the run's name and the line.
+    /// The message's id. In a replay, it consists of the run's name and the line.
     pub message_id: String,
     /// The id that the message had before it was moved to a dead-letter queue and back.
     ///
-    /// A redrive gives a message a new id; but on its way into a FIFO dead-letter queue its deduplication id becomes
-    /// its old message id (the SQS developer guide, "Learn how to configure a dead-letter queue redrive"), so the
-    /// deduplication id is where an earlier message id would be.
+    /// A redrive gives a message a new id. But when a message is moved to a FIFO dead-letter queue, its old message
+    /// id becomes its deduplication id (the SQS developer guide, "Learn how to configure a dead-letter queue
+    /// redrive"). So the deduplication id may be an earlier message id.
     pub moved_from: Option<String>,
-    /// True when the message has been received before: then a decision of it may have been left unpublished.
+    /// True when the message was received before. Then its decision may be stored but unpublished.
     pub is_redelivery: bool,
 }
 
-/// A valid load attempt, once delivered.
+/// A delivered, valid load attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its place in the batch or file: whoever made the delivery knows it by that.
+    /// Its place in the batch or file, by which the caller identifies it.
     pub index: u64,
     /// The message that brought it.
     pub source: MessageSource,
     /// The attempt.
     pub attempt: LoadAttempt<'static>,
-    /// The amount as it was written.
+    /// The amount as the attempt wrote it.
     pub load_amount: String,
-    /// The time as it was written.
+    /// The time as the attempt wrote it.
     pub time: String,
 }
 
 impl Delivery {
-    /// A delivery of an attempt that has been read from these texts.
+    /// Combines an attempt with the texts that it was read from.
     pub fn new(index: u64, source: MessageSource, written: &AttemptText<'_>, attempt: LoadAttempt<'_>) -> Delivery {
         let load_amount = bounded(&written.load_amount, || attempt.amount.to_string());
         let time = bounded(&written.time, || shortest_time(&written.time, attempt.time));
         Delivery { index, source, load_amount, time, attempt: attempt.into_owned() }
     }
 
-    /// The attempt's event.
+    /// Returns the attempt's event.
     pub fn event(&self) -> EventKey {
         EventKey { customer_id: self.customer_id().to_owned(), event_id: self.attempt.id.as_str().to_owned() }
     }
 
-    /// The week that the attempt counts in.
+    /// Returns the week in which the attempt counts.
     pub fn week(&self) -> UsageKey {
         UsageKey { customer_id: self.customer_id().to_owned(), week: Day::of(self.attempt.time).week() }
     }
 
-    /// The customer.
+    /// Returns the customer's id.
     pub fn customer_id(&self) -> &str {
         self.attempt.customer_id.as_str()
     }
 
-    /// A digest of the attempt: customer, event, and what it asks for, however it is written.
+    /// Returns a digest of the customer, the event, the amount and the instant, independent of notation.
     pub fn digest(&self) -> String {
         let parts = [self.customer_id(), self.attempt.id.as_str(), &self.fingerprint()];
         digest_hex(&parts.map(str::as_bytes))
     }
 
-    /// A digest of what the attempt asks for, however it is written.
+    /// Returns a digest of the attempt's amount and instant, independent of notation.
     pub fn fingerprint(&self) -> String {
         let LoadAttempt { amount, time, .. } = &self.attempt;
         let parts = [amount.get().to_be_bytes().to_vec(), time.to_rfc3339().into_bytes()];
@@ -78,7 +78,8 @@ fn bounded(written: &str, shortest: impl FnOnce() -> String) -> String {
     if written.len() <= WRITTEN_BYTES_MAX { written.to_owned() } else { shortest() }
 }
 
-/// In UTC; with its own offset where UTC would need a sign or a fifth digit for the year, which RFC 3339 has not.
+/// Returns the time in UTC. Keeps the time's own offset where the UTC year would need a sign or a fifth digit, which
+/// RFC 3339 does not allow.
 fn shortest_time(written: &str, instant: DateTime<Utc>) -> String {
     match DateTime::parse_from_rfc3339(written) {
         Ok(local) if !(0..=9999).contains(&instant.year()) => local.to_rfc3339_opts(SecondsFormat::AutoSi, true),

@@ -1,9 +1,9 @@
-//! Names that are derived from what they name.
+//! Names derived by hashing.
 
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of several parts, in hexadecimal digits. Each part is preceded by its length, so that no two lists of
-/// parts give the same bytes: `["ab", "c"]` is not `["a", "bc"]`.
+/// Returns the SHA-256 digest of several parts, in hexadecimal digits. Each part is preceded by its length, so that
+/// distinct lists of parts yield distinct bytes: `["ab", "c"]` differs from `["a", "bc"]`.
 pub fn digest_hex(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

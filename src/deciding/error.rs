@@ -4,39 +4,38 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// Reason why a store did not do what it was asked to.
+/// Reason why a store request failed.
 #[derive(Clone, Debug)]
 pub enum StoreError {
-    /// Another writer was first: this was not written. Read again and decide again.
+    /// Another writer was first, and nothing was written. The caller must read and decide again.
     Conflict(Cause),
-    /// The store has no capacity at the moment: this was not written.
+    /// The store lacks capacity at the moment, and nothing was written.
     Throttled(Cause),
-    /// No answer, or one that does not say what happened: a write may have happened or not.
+    /// The answer is missing or unclear. A write may or may not have happened.
     Unavailable(Cause),
-    /// A stored item cannot be understood. No repetition helps.
+    /// Stored data cannot be parsed. A retry does not help.
     Corrupt(Cause),
-    /// A table is missing or of another shape, or may not be used; or a request could not be built, which is a defect
-    /// of this program. Nothing was written. No repetition helps.
+    /// A table is missing, has another shape, or may not be used; or a request could not be built, which is a defect
+    /// of this program. Nothing was written. A retry does not help.
     Misconfigured(Cause),
 }
 
-/// Cause of an error: one sentence that says what happened, where, and what to do, and the error beneath, if there is
-/// one.
+/// Description of a failure, with the underlying error, if there is one.
 #[derive(Clone, Debug)]
 pub struct Cause {
     /// One plain sentence.
     pub what: String,
-    /// The error beneath.
+    /// The underlying error.
     pub source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl Cause {
-    /// A cause with nothing beneath.
+    /// Creates a cause without an underlying error.
     pub fn new(what: impl Into<String>) -> Cause {
         Cause { what: what.into(), source: None }
     }
 
-    /// A cause with the error beneath it.
+    /// Creates a cause with an underlying error.
     pub fn with(what: impl Into<String>, source: impl Error + Send + Sync + 'static) -> Cause {
         Cause { what: what.into(), source: Some(Arc::new(source)) }
     }
@@ -69,9 +68,9 @@ impl Error for StoreError {
 /// Reason why a message was not put in a queue, or may not have been.
 #[derive(Clone, Debug)]
 pub struct QueueError {
-    /// The cause.
+    /// Description of the failure.
     pub cause: Cause,
-    /// True when trying again may help.
+    /// True when a retry may help.
     pub is_retryable: bool,
 }
 
@@ -88,13 +87,13 @@ impl Error for QueueError {
 }
 
 impl QueueError {
-    /// The queue's answer says nothing of a message.
+    /// Returns the error for a message that the queue's answer does not mention.
     pub fn no_answer() -> QueueError {
         QueueError { cause: Cause::new("the queue's answer does not mention the message"), is_retryable: true }
     }
 }
 
-/// An error's sentence with those of everything beneath it, for a line of a log.
+/// Joins an error's message with those of its sources, for one log line.
 pub fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut beneath = error.source();

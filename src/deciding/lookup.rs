@@ -6,12 +6,12 @@ use std::ops::AddAssign;
 use super::{CorrelationRecord, Delivery, StoreError, UsageKey, UsageRow};
 use crate::domain::EventKey;
 
-/// True when a read must show every write that was confirmed before it.
+/// Consistency of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consistency {
-    /// It may miss the latest. Half the price.
+    /// The read may miss the latest writes. It costs half as much.
     Eventual,
-    /// It must.
+    /// The read shows every write that was confirmed before it.
     Strong,
 }
 
@@ -20,31 +20,31 @@ pub enum Consistency {
 pub enum PublicationChange {
     /// The publication is written, at this cost.
     Written(Units),
-    /// The record is another message's, or there is none: nothing was written, and nothing is to be.
+    /// The record belongs to another message, or does not exist. Nothing was written, and no write is needed.
     Superseded,
 }
 
 /// Keys to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lookup {
-    /// Events, for their correlation records.
+    /// Events whose correlation records are read.
     pub events: BTreeSet<EventKey>,
-    /// Customers' weeks, for their usage rows.
+    /// Customers' weeks whose usage rows are read.
     pub weeks: BTreeSet<UsageKey>,
 }
 
-/// Records and rows that were read. One that cannot be understood is an error of its own customer only.
+/// Result of a read. A record or row that cannot be parsed is an error of its own customer only.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The records found, expired ones too.
+    /// The records found, including expired ones.
     pub records: BTreeMap<EventKey, Result<CorrelationRecord, StoreError>>,
     /// The rows found.
     pub usage: BTreeMap<UsageKey, Result<UsageRow, StoreError>>,
-    /// Capacity that the read consumed.
+    /// Capacity consumed by the read.
     pub units: Units,
 }
 
-/// Capacity units that a store says were consumed. DynamoDB counts reads in halves.
+/// Capacity units consumed, as reported by the store. They are counted in halves, as DynamoDB charges reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Units {
     /// Half read units.
@@ -60,15 +60,16 @@ impl AddAssign for Units {
     }
 }
 
-/// Consistency of the first read of records. The record of a redelivered message may have been written just now, and
-/// must be found: its decision is published, or becomes pending, whatever happens to the messages before it. Of other
-/// messages, the commit's condition finds a stale one out.
+/// Returns the consistency with which records must be read first. If a message was received before, its record may be
+/// very recent, and must be found, so that it is published, or at least becomes pending, even if an earlier delivery
+/// fails. For other messages, an eventually consistent read suffices, because the commit's condition detects a stale
+/// one.
 pub fn consistency<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>) -> Consistency {
     let mut deliveries = deliveries.into_iter();
     if deliveries.any(|delivery| delivery.source.is_redelivery) { Consistency::Strong } else { Consistency::Eventual }
 }
 
-/// Keys that must be read before these deliveries can be decided.
+/// Returns the keys that must be read before these deliveries can be decided.
 pub fn lookup<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>) -> Lookup {
     let mut lookup = Lookup::default();
     for delivery in deliveries {

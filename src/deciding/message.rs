@@ -1,4 +1,4 @@
-//! A message of a queue as what it brings: a load attempt, or invalid input.
+//! Parsing of a queue message into a load attempt or invalid input.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,8 @@ pub fn message(index: u64, received: Received) -> Message {
         _ if group_id.is_empty() => MessageContent::Ungrouped { message_id },
         Ok(delivery) => MessageContent::Attempt(Box::new(delivery)),
         Err(error) => {
-            // Its own attributes, ten at the most, would leave no room for those that say what is wrong.
+            // SQS allows ten attributes. The original ones would leave too little room for those that describe the
+            // error.
             let (group_id, kept) = (group_id.clone(), BTreeMap::new());
             MessageContent::Invalid(Box::new(DeadLetter { message_id, group_id, body, kept, error }))
         }
@@ -25,15 +26,15 @@ pub fn message(index: u64, received: Received) -> Message {
     Message { group_id, sent_at, content }
 }
 
-/// Reads the load attempt that a message brings.
+/// Reads the load attempt in a message.
 ///
 /// # Errors
-/// [`LoadError`] when it brings none, or that of a customer who is not its group.
+/// [`LoadError`] when the body is not a valid attempt, or names another customer than the message's group.
 pub fn read_delivery(index: u64, received: &Received) -> Result<Delivery, LoadError> {
     read_delivery_of(index, received, &received.message_id, &received.group_id)
 }
 
-/// The same of a message that had another id, and came in another group, before it was put elsewhere.
+/// Reads the load attempt in a message that was moved, given the message id and the group that it had before.
 ///
 /// # Errors
 /// See [`read_delivery`].
@@ -48,7 +49,8 @@ pub fn read_delivery_of(
     let source = MessageSource {
         message_id: message_id.to_owned(),
         moved_from: received.deduplication_id.clone(),
-        // Where the count cannot be read, a redelivery is assumed: that costs two writes of the record's publication.
+        // An unreadable count is taken as a redelivery. That costs one write to set the record to pending, and one to
+        // confirm it.
         is_redelivery: received.receive_count != Some(1),
     };
     Ok(Delivery::new(index, source, &written, attempt))

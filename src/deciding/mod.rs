@@ -1,14 +1,14 @@
 //! The exactly-once protocol: read first, decide purely, commit once, publish.
 //!
-//! Each customer's deliveries go through rounds of their own ([`Decider::decide_group`]):
+//! Each customer's deliveries pass through rounds of their own ([`Decider::decide_group`]):
 //! 1. **Read** the correlation records of the deliveries and the usage rows of their weeks.
 //! 2. **Decide** the deliveries in order, purely: [`plan()`].
-//! 3. **Hand over** the leading deliveries whose decision is stored already. They never wait for the ones behind them.
-//! 4. **Commit** the new records and changed rows conditionally, all or nothing. Hand those over too.
+//! 3. **Pass on** the leading deliveries whose decision is already stored. They never wait for the ones behind them.
+//! 4. **Commit** the new records and changed rows conditionally, all or nothing. Then pass those on too.
 //!
-//! A conflict, a throttled request or an unknown outcome leads to another round, which reads strongly consistent.
-//! So an outcome is looked up, never assumed: a commit whose answer was lost is found in the store under the message's
-//! own id, and handed over as stored.
+//! A conflict, a throttled request or an unknown outcome leads to another round, which reads strongly consistent. So
+//! an outcome is looked up, never assumed. A commit whose answer was lost is found in the store under the message's
+//! own id, and passed on as stored.
 //!
 //! [`consumer`] runs the protocol for a batch of messages from a queue.
 

@@ -1,4 +1,4 @@
-//! Plans a customer's deliveries purely, from the snapshot that was read.
+//! Planning of one customer's deliveries: a pure function of the data read from the store.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::deciding::{
 use crate::deciding::{Delivery, MessageSource, Outcome, expiry, pending};
 use crate::domain::{Day, Decision, EventKey, LimitUsage, Limits, StoredDecision, Week, WeekUsage, decide};
 
-/// The most actions in one commit: records and rows together (DynamoDB's limit for `TransactWriteItems`).
+/// Maximum number of actions, records and rows together, in one commit (DynamoDB's limit for `TransactWriteItems`).
 pub const COMMIT_ACTIONS_MAX: usize = 100;
 
 /// Result of planning the first deliveries of a group, as many as one commit takes.
@@ -18,18 +18,18 @@ pub const COMMIT_ACTIONS_MAX: usize = 100;
 pub struct Plan {
     /// Outcomes in the order of the deliveries. Deliveries beyond them need another plan, from another read.
     pub outcomes: Vec<Outcome>,
-    /// Number of leading outcomes that are stored already and need no commit.
+    /// Number of leading outcomes that are already stored and need no commit.
     pub stored: usize,
-    /// True when records of this customer were found in the store, now or just before.
+    /// True when records of this customer were found in the store, in this read or the one before.
     pub has_stored: bool,
-    /// Commit that must succeed before the other outcomes hold; `None` if there are no others.
+    /// The commit on which the other outcomes depend; `None` if there are no others.
     pub commit: Option<Commit>,
 }
 
-/// Knowledge that a plan is made from.
+/// Data that a plan is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanInput<'s> {
-    /// Snapshot that was read for the deliveries.
+    /// Records and rows that were read for the deliveries.
     pub snapshot: &'s Snapshot,
     /// True when records of the same customer's earlier deliveries were found in the store just before.
     pub has_stored: bool,
@@ -40,7 +40,7 @@ pub struct PlanInput<'s> {
 /// Plans one customer's deliveries, in order.
 ///
 /// # Errors
-/// That of the first delivery, when what it needs could not be read or understood.
+/// The error of the first delivery, when its record or usage row could not be read or parsed.
 pub fn plan(
     limits: &Limits,
     correlation_ttl: TimeDelta,
@@ -67,7 +67,7 @@ pub fn plan(
         match planner.outcome(delivery) {
             Ok(outcome) => outcomes.push(outcome),
             Err(error) if outcomes.is_empty() => return Err(error),
-            // What stands before it is settled; it fails alone, with what stands behind it.
+            // The deliveries before it proceed. The next plan starts with it, and fails with its error.
             Err(_) => break,
         }
     }
@@ -82,18 +82,19 @@ struct Planner<'a> {
     correlation_ttl: TimeDelta,
     snapshot: &'a Snapshot,
     now: DateTime<Utc>,
-    /// Events whose decision is published for an earlier delivery of this plan, and what that delivery asked for. A
-    /// duplicate is not among them: the message behind it may be the one that the decision is published for.
+    /// Events whose decision is published for an earlier delivery of this plan, with that delivery's fingerprint.
+    /// Events of ignored duplicates are not included, because a later message of the batch may be the one that
+    /// brought the event first.
     seen: BTreeMap<EventKey, String>,
-    /// The weeks as read, and as they stand after the deliveries so far.
+    /// Usage of each week: as read, and after the deliveries planned so far.
     rows: BTreeMap<Week, (UsageRow, WeekUsage)>,
     records: Vec<CorrelationRecord>,
-    /// True when some of the customer's events were found to be decided, now or just before.
+    /// True when some of the customer's events were found already decided, in this read or the one before.
     has_stored: bool,
 }
 
 impl Planner<'_> {
-    /// Returns true when the next delivery, which may need a record and a row, could be one too many.
+    /// Returns true when the commit may have no room for the record and the row of another delivery.
     fn is_full(&self) -> bool {
         self.records.len() + self.rows.len() + 2 > COMMIT_ACTIONS_MAX
     }
@@ -160,7 +161,8 @@ impl Planner<'_> {
             publication: Publication::Confirmed,
             expires_at,
         };
-        // A redelivered message may be on its way to the dead-letter queue: its record is pending from the start.
+        // A message that was received before may be on its way to the dead-letter queue, so its record is pending
+        // from the start.
         if delivery.source.is_redelivery { pending(&record, self.now) } else { record }
     }
 
@@ -171,9 +173,9 @@ impl Planner<'_> {
             if before.usage != after {
                 usage.push(UsageChange { week, before, after });
             } else if self.has_stored {
-                // Records and rows that are read together may show a transaction half applied: the row may lack a load
-                // whose record was found. Without such a record the row stands for itself, and a decline on it needs no
-                // check: usage only grows.
+                // A read of records and rows together may see half of a transaction: a record without its load in the
+                // row. So a row is checked if such a record was found. Otherwise the row is consistent by itself, and
+                // a decline that relies on it needs no check, because usage only grows.
                 checks.push(UsageCheck { week, version: before.version });
             }
         }
@@ -189,7 +191,7 @@ impl Planner<'_> {
     }
 }
 
-/// A delivery of an event that has been decided.
+/// Returns the outcome of a delivery whose event has already been decided.
 pub fn judge_seen(delivery: &Delivery, record: &CorrelationRecord) -> Outcome {
     let MessageSource { message_id, moved_from, .. } = &delivery.source;
     let is_same_message = record.message_id == *message_id || Some(&record.message_id) == moved_from.as_ref();

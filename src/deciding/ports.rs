@@ -1,4 +1,4 @@
-//! Ports of the protocol: a store, a publisher, and a clock.
+//! Interfaces to the outside: a store, a publisher, and a clock.
 
 use std::time::Duration;
 
@@ -10,54 +10,54 @@ use super::{
 };
 use crate::domain::StoredDecision;
 
-/// Store of correlation records and usage rows.
+/// Storage of correlation records and usage rows.
 pub trait Store: Send + Sync {
-    /// Reads records and rows. What is not in the answer is not in the store.
+    /// Reads records and rows. A key without an entry in the answer is not in the store.
     ///
-    /// Usage rows are always read strongly consistent: a decision names every limit that it would break, and a stale
-    /// row could hide one. Records are read as `records` says: a stale one is found out by the commit's condition.
+    /// Usage rows are always read strongly consistent: a decision names every limit that the load would break, and a
+    /// stale row could hide one. Records are read with the consistency `records`: the commit's condition detects a
+    /// stale one.
     fn read(&self, lookup: &Lookup, records: Consistency) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
 
-    /// Makes a commit: all of it or nothing. A commit that finds that it has been made already, because its answer was
-    /// lost, succeeds.
+    /// Makes a commit, all or nothing. A commit that was already made, but whose answer was lost, succeeds.
     ///
-    /// After an error only a strongly consistent read tells whether it has been made.
+    /// After an error, only a strongly consistent read shows whether the commit was made.
     fn commit(&self, commit: &Commit) -> impl Future<Output = Result<Units, StoreError>> + Send;
 
-    /// Sets a record's publication and expiry to those of `record`, if it is still the record of the same message.
-    /// Nothing else of it changes.
+    /// Sets a stored record's publication and expiry to those of `record`, if the stored record belongs to the same
+    /// message. Changes nothing else.
     fn set_publication(
         &self,
         record: &CorrelationRecord,
     ) -> impl Future<Output = Result<PublicationChange, StoreError>> + Send;
 }
 
-/// The queues that decisions and invalid input go to.
+/// Publisher of decisions and dead letters.
 pub trait Publisher: Send + Sync {
-    /// Publishes decisions of distinct customers, at most [`SEND_MAX`](super::SEND_MAX). Each may fail
-    /// alone: the answers are in the order of the decisions.
+    /// Publishes decisions of distinct customers, at most [`SEND_MAX`](super::SEND_MAX). Each may fail alone. The
+    /// results are in the order of the decisions.
     fn publish(&self, decisions: &[&StoredDecision]) -> impl Future<Output = Vec<Result<(), QueueError>>> + Send;
 
-    /// Puts invalid input in the dead-letter queue, each message in a group of its own: it has no order to keep, and
-    /// must not hide what comes behind it.
+    /// Puts invalid input in the dead-letter queue, each message in a group of its own. Invalid input has no order to
+    /// keep, and must not delay later messages.
     fn dead_letter(&self, letter: &DeadLetter) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
-/// The clock. It dates decisions and tells what has expired; it decides nothing.
+/// The clock. It dates decisions and determines which records have expired. No decision depends on it.
 pub trait Clock: Send + Sync {
-    /// The present instant.
+    /// Returns the current instant.
     fn now(&self) -> DateTime<Utc>;
-    /// Waits.
+    /// Waits for `duration`.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// A queue that messages are taken from.
+/// A queue that messages are received from.
 ///
-/// A received message stays in the queue, invisible to others until its visibility time-out has run out; only deleting
-/// takes it out. While a message is invisible, a FIFO queue returns no other message of its group.
+/// A received message stays in the queue, invisible to other consumers, until its visibility time-out ends. Only
+/// deleting removes it. While a message is invisible, a FIFO queue returns no other message of that group.
 pub trait Receiver: Send + Sync {
-    /// Waits up to `wait` for messages, at most `max` of them. They stay invisible for `visibility`, or for as long as
-    /// the queue itself says.
+    /// Waits up to `wait` for at most `max` messages. They stay invisible for `visibility`, or for the queue's own
+    /// visibility time-out if it is `None`.
     fn receive(
         &self,
         max: usize,
@@ -65,10 +65,11 @@ pub trait Receiver: Send + Sync {
         visibility: Option<Duration>,
     ) -> impl Future<Output = Result<Vec<Received>, QueueError>> + Send;
 
-    /// Takes messages out of the queue. Each may fail alone: the answers are in the order of the receipts.
+    /// Deletes messages from the queue. Each deletion may fail alone. The results are in the order of the receipts.
     fn delete(&self, receipts: &[Receipt]) -> impl Future<Output = Vec<Result<(), QueueError>>> + Send;
 
-    /// Makes messages invisible for so long from now on; with zero, gives them back at once. Each may fail alone.
+    /// Makes messages invisible for `visibility` from now on. Zero makes them visible at once. Each message may fail
+    /// alone.
     fn set_visibility(
         &self,
         receipts: &[Receipt],
@@ -76,11 +77,11 @@ pub trait Receiver: Send + Sync {
     ) -> impl Future<Output = Vec<Result<(), QueueError>>> + Send;
 }
 
-/// A FIFO queue that messages are put on.
+/// A FIFO queue that messages are sent to.
 pub trait Sender: Send + Sync {
     /// Sends messages, each group in its order.
     ///
     /// # Errors
-    /// [`QueueError`] of the first message that the queue does not take. Of its group, none after it has been sent.
+    /// [`QueueError`] of the first message that the queue refuses. No later message of the same group has been sent.
     fn send(&self, messages: Vec<Outgoing>) -> impl Future<Output = Result<(), QueueError>> + Send;
 }

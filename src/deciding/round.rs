@@ -1,4 +1,5 @@
-//! Rounds of one customer: read, plan, hand over stored decisions, commit. Batches and replays share this loop.
+//! The loop that settles one customer's deliveries: read, decide, commit, and pass on the stored outcomes. The queue
+//! consumer and the replay through a store share it.
 
 use std::collections::VecDeque;
 use std::ops::AddAssign;
@@ -12,15 +13,14 @@ use crate::deciding::{Clock, Commit, Consistency, CorrelationRecord, Snapshot, S
 use crate::deciding::{Decider, Delivery, Outcome, Plan, PlanInput, Remedy, judge_seen, plan, remedy};
 use crate::deciding::{consistency, lookup};
 
-/// Number of times that a customer's deliveries are committed in vain, in a row, before they are left to a later
-/// delivery.
+/// Maximum number of failed commits in a row, after which a customer's deliveries are left to a later delivery.
 pub const COMMITS_MAX: u32 = 6;
 
-/// Wait before the second try; each further wait is twice as long.
+/// Wait before the second try. Each further wait is twice as long, up to `WAIT_MAX`.
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// The most deliveries that are looked up at once: as many as one commit may take.
+/// Maximum number of deliveries that are read and planned together: as many as one commit may take.
 const PART_MAX: usize = 98;
 
 /// One customer's deliveries, in order.
@@ -30,13 +30,13 @@ pub struct Group {
     pub deliveries: Vec<Delivery>,
 }
 
-/// Receives what one customer's deliveries have come to.
+/// Receives the outcomes of one customer's deliveries.
 pub trait Sink: Send {
-    /// Takes the next outcomes, in order, as soon as they are stored. After [`Stopped`] nothing of this customer is
-    /// decided any more.
+    /// Takes the next outcomes, in order, as soon as they are stored. After [`Stopped`], nothing more of this
+    /// customer is decided.
     fn take(&mut self, settled: Vec<(Delivery, Outcome)>) -> impl Future<Output = Result<(), Stopped>> + Send;
 
-    /// Returns true when another request may begin.
+    /// Returns true while another request may begin.
     fn may_begin(&self) -> bool {
         true
     }
@@ -45,10 +45,11 @@ pub trait Sink: Send {
     fn spent(&self, _effort: Cost) {}
 }
 
-/// Outcomes of one customer's deliveries, in order; or the first that could not be decided, and those behind it.
+/// Outcomes of one customer's deliveries, in order; or the first delivery that could not be settled, and those behind
+/// it.
 pub type GroupResult = Result<Vec<(Delivery, Outcome)>, Box<Undecided>>;
 
-/// Keeps what it receives.
+/// Sink that collects all outcomes.
 struct Collector(Vec<(Delivery, Outcome)>);
 
 impl Sink for Collector {
@@ -58,7 +59,7 @@ impl Sink for Collector {
     }
 }
 
-/// A sink takes nothing more of its customer.
+/// Signal that a sink takes nothing more of its customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
 
@@ -67,7 +68,7 @@ pub struct Stopped;
 pub struct Cost {
     /// Capacity consumed.
     pub units: Units,
-    /// Commits that lost to another writer's.
+    /// Commits that lost to another writer.
     pub conflicts: u64,
     /// Time spent reading.
     pub read_time: Duration,
@@ -84,21 +85,21 @@ impl AddAssign for Cost {
     }
 }
 
-/// Deliveries that were not settled.
+/// Deliveries that could not be settled.
 #[derive(Clone, Debug)]
 pub struct Undecided {
     /// The deliveries, in order. None before them is among them.
     pub deliveries: Vec<Delivery>,
-    /// Records of those events among them whose decision is stored all the same, and has to be published some day.
+    /// Records of those of them whose decision is already stored, and must still be published.
     pub stored: Vec<CorrelationRecord>,
-    /// Reason why they were not settled.
+    /// The reason why they could not be settled.
     pub reason: UndecidedReason,
 }
 
-/// Reason why deliveries were not settled.
+/// Reason why deliveries could not be settled.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum UndecidedReason {
-    /// The store failed, and trying again has not helped or cannot help.
+    /// The store failed, and retries did not help or cannot help.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The deadline is near.
@@ -109,19 +110,19 @@ pub enum UndecidedReason {
     Stopped,
 }
 
-/// A customer's deliveries under way.
+/// Progress of one customer's deliveries.
 struct GroupProgress {
     waiting: VecDeque<Delivery>,
-    /// Snapshot for the waiting deliveries that no round has used yet.
+    /// Result of the last read, if no step has used it yet.
     fresh: Option<Arc<Snapshot>>,
-    /// Snapshot that was read last.
+    /// Result of the last read.
     known: Option<Arc<Snapshot>>,
     /// True when records of the customer were found in the store.
     has_stored: bool,
     records: Consistency,
 }
 
-/// Reason why a step has not gone on.
+/// Reason why a step failed.
 enum Failure {
     Store(StoreError),
     Ended(Ended),
@@ -137,10 +138,10 @@ enum Ended {
 impl<S: Store, C: Clock> Decider<S, C> {
     /// Settles all deliveries of one customer, in order, as many as it can in one commit.
     ///
-    /// `first` is what was read for all of them together, as [`lookup()`] says, if it was.
+    /// `first` is the result of a read for all of them together, with the keys of [`lookup()`], if there was one.
     ///
     /// # Errors
-    /// [`Undecided`]: the first delivery that could not be settled, and all behind it.
+    /// [`Undecided`], with the first delivery that could not be settled, and all behind it.
     pub async fn decide_group(
         &self,
         group: Group,
@@ -148,7 +149,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         sink: &mut impl Sink,
     ) -> Result<(), Box<Undecided>> {
         let mut work = GroupProgress::new(group, first);
-        // After the last commit that failed comes one more read: the commit may have been made all the same.
+        // The last failed commit is followed by one more read, because the commit may have succeeded all the same.
         let tries = Backoff::new(COMMITS_MAX + 1, FIRST_WAIT, WAIT_MAX);
         let (mut left, mut last_error) = (tries, None);
         while !work.waiting.is_empty() {
@@ -173,7 +174,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         Ok(())
     }
 
-    /// Settles all deliveries of one customer, and collects what they have come to.
+    /// Settles all deliveries of one customer, and collects their outcomes.
     ///
     /// # Errors
     /// See [`Decider::decide_group`].
@@ -183,7 +184,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         Ok(settled.0)
     }
 
-    /// Reads, decides, hands over what is stored, commits the rest, and hands that over.
+    /// Reads, decides, passes on the stored outcomes, commits the rest, and passes that on.
     async fn step(&self, work: &mut GroupProgress, may_commit: bool, sink: &mut impl Sink) -> Result<(), Failure> {
         let snapshot = self.read(work, sink).await?;
         let known = PlanInput { snapshot: &snapshot, has_stored: work.has_stored, now: self.clock.now() };
@@ -191,7 +192,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         let Plan { mut outcomes, stored, has_stored, commit } = plan;
         work.has_stored = has_stored;
         let decided = outcomes.split_off(stored);
-        // What is decided does not wait for what is not.
+        // Stored decisions do not wait for the commit.
         work.hand_over(outcomes, sink).await?;
         let Some(commit) = commit else { return Ok(()) };
         if !may_commit {
@@ -246,13 +247,13 @@ impl GroupProgress {
         }
     }
 
-    /// The deliveries that are looked up and planned together.
+    /// Returns the deliveries that are read and planned together.
     fn part(&mut self) -> &[Delivery] {
         let waiting = self.waiting.make_contiguous();
         waiting.get(..PART_MAX).unwrap_or(waiting)
     }
 
-    /// Hands the outcomes of the next deliveries over, if there are any.
+    /// Passes the outcomes of the next deliveries to the sink, if there are any.
     async fn hand_over(&mut self, outcomes: Vec<Outcome>, sink: &mut impl Sink) -> Result<(), Failure> {
         if outcomes.is_empty() {
             return Ok(());
@@ -280,7 +281,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Time since `begun`, by a clock that may be set back.
+/// Returns the time since `begun`; zero if the clock was set back.
 pub fn since(begun: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     (now - begun).to_std().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! A load attempt: an event that asks to load an amount into a customer's account at a time.
+//! A load attempt: an event that asks to load an amount into a customer's account at a given time.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 
 use super::{Cents, Field, IdError, LoadError, parse_time};
 
-/// The longest line or message body that may hold an attempt, in bytes: what an SQS message could carry.
+/// Maximum length, in bytes, of a line or message body with an attempt: the size limit of an SQS message.
 pub const ATTEMPT_BYTES_MAX: usize = 256 * 1024;
 
-/// The longest event id or customer id, in bytes of UTF-8.
+/// Maximum length of an event id or customer id, in bytes of UTF-8.
 pub const ID_BYTES_MAX: usize = 128;
 
 /// An event's id: 1 to [`ID_BYTES_MAX`] bytes, unique for its customer only.
@@ -20,20 +20,20 @@ pub struct EventId<'a>(Cow<'a, str>);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CustomerId<'a>(Cow<'a, str>);
 
-/// A valid load attempt, which borrows its ids from the input where it can.
+/// A valid load attempt. It borrows its ids from the input where possible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadAttempt<'a> {
     /// The event's id.
     pub id: EventId<'a>,
-    /// The customer whose account is to be loaded.
+    /// The customer whose account the load goes to.
     pub customer_id: CustomerId<'a>,
-    /// Amount of the load.
+    /// The amount to load.
     pub amount: Cents,
-    /// Instant of the attempt. It alone determines the day and the week in which the attempt counts.
+    /// The instant of the attempt. It alone determines the day and the week in which the attempt counts.
     pub time: DateTime<Utc>,
 }
 
-/// The four texts of an attempt as they came, none of them checked yet.
+/// The four texts of an attempt as received, unchecked.
 #[derive(Clone, Debug)]
 pub struct AttemptText<'a> {
     /// The event's id.
@@ -60,10 +60,10 @@ impl<'a> LoadAttempt<'a> {
         })
     }
 
-    /// Checks the texts of an attempt that came in a message group, which has to be its customer.
+    /// Checks the texts of an attempt from a message. The message's group must be the attempt's customer.
     ///
     /// # Errors
-    /// The first [`LoadError`] found: `BAD_ID`, also for a customer that can be no message group; `BAD_AMOUNT`,
+    /// The first [`LoadError`] found: `BAD_ID`, also for a customer id that cannot be a message group; `BAD_AMOUNT`,
     /// `BAD_TIME` or `GROUP_MISMATCH`.
     pub fn check_grouped(text: AttemptText<'a>, group_id: &str) -> Result<LoadAttempt<'a>, LoadError> {
         let can_be_group = can_be_group(&text.customer_id);
@@ -75,7 +75,7 @@ impl<'a> LoadAttempt<'a> {
         }
     }
 
-    /// The same attempt with ids of its own.
+    /// Returns the same attempt with owned ids.
     #[must_use]
     pub fn into_owned(self) -> LoadAttempt<'static> {
         LoadAttempt {
@@ -87,7 +87,7 @@ impl<'a> LoadAttempt<'a> {
     }
 }
 
-/// Returns true when a queue takes the text for a message group: 1 to 128 ASCII letters, digits and punctuation
+/// Returns true when SQS accepts the text as a message group: 1 to 128 ASCII letters, digits and punctuation
 /// characters (the SQS API reference, `SendMessage`, `MessageGroupId`).
 pub fn can_be_group(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -102,14 +102,14 @@ fn checked_id(id: Cow<'_, str>, field: Field) -> Result<Cow<'_, str>, LoadError>
 }
 
 impl EventId<'_> {
-    /// The id's text.
+    /// Returns the id's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl CustomerId<'_> {
-    /// The id's text.
+    /// Returns the id's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -11,26 +11,27 @@ pub struct Day {
     since_epoch_days: i32,
 }
 
-/// An ISO week, known by its Monday. It runs across month and year ends: 2018-12-31 and 2019-01-01 share one.
+/// An ISO week, identified by its Monday. It may cross the end of a month or year: 2018-12-31 and 2019-01-01 share a
+/// week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Week {
     monday: Day,
 }
 
 impl Day {
-    /// The UTC day in which the instant lies.
+    /// Returns the UTC day that contains the instant.
     pub fn of(instant: DateTime<Utc>) -> Day {
         Day { since_epoch_days: instant.date_naive().to_epoch_days() }
     }
 
-    /// The day's place in its week: 0 is Monday, 6 is Sunday.
+    /// Returns the day's place in its week: 0 is Monday, 6 is Sunday.
     pub fn days_since_monday(self) -> u8 {
         // 1970-01-01, day 0, was a Thursday, three days after a Monday.
         let days = self.since_epoch_days.saturating_add(3).rem_euclid(7);
         u8::try_from(days).unwrap_or_default()
     }
 
-    /// The week to which the day belongs.
+    /// Returns the week to which the day belongs.
     pub fn week(self) -> Week {
         let back = i32::from(self.days_since_monday());
         Week { monday: Day { since_epoch_days: self.since_epoch_days.saturating_sub(back) } }
@@ -38,13 +39,13 @@ impl Day {
 }
 
 impl Week {
-    /// The week's first day.
+    /// Returns the week's first day.
     pub const fn monday(self) -> Day {
         self.monday
     }
 }
 
-/// As `2018-12-31`.
+/// Formats the day like `2018-12-31`.
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match NaiveDate::from_epoch_days(self.since_epoch_days) {
@@ -57,21 +58,21 @@ impl fmt::Display for Day {
 /// Reason why a text is not an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
-    /// Not `YYYY-MM-DDThh:mm:ss`, an optional fraction, and `Z` or an offset.
+    /// The text is not `YYYY-MM-DDThh:mm:ss`, an optional fraction, and `Z` or an offset.
     #[error("is not an RFC 3339 date and time, like 2000-01-01T00:00:00Z")]
     Form,
-    /// Well formed, but there is no such date, hour, minute, second or offset.
+    /// The text is well formed, but such a date, hour, minute, second or offset does not exist.
     #[error("names a date, time or offset that does not exist")]
     NoSuchTime,
-    /// A second 60 elsewhere than at 23:59 UTC, the only place for a leap second.
+    /// The text has a second 60 at another minute than 23:59 UTC, the only one with leap seconds.
     #[error("has a second 60 elsewhere than at 23:59:60 UTC")]
     LeapSecond,
 }
 
-/// Reads an RFC 3339 date and time with any offset, and takes it to UTC.
+/// Reads an RFC 3339 date and time with any offset, and converts it to UTC.
 ///
-/// The grammar is that of RFC 3339, section 5.6, to the dead letter: `chrono` also takes a space for the `T` and a
-/// typographic minus sign, which are refused here.
+/// The grammar is exactly that of RFC 3339, section 5.6. `chrono` also accepts a space instead of the `T`, and a
+/// typographic minus sign; this function rejects both.
 ///
 /// # Errors
 /// [`TimeError`] when the text is not in that grammar, or names a time that does not exist.
@@ -80,7 +81,7 @@ pub fn parse_time(text: &str) -> Result<DateTime<Utc>, TimeError> {
         return Err(TimeError::Form);
     }
     let instant = DateTime::parse_from_rfc3339(text).map_err(explain)?.to_utc();
-    // chrono keeps second 60 as second 59 with a thousand million nanoseconds or more.
+    // chrono represents second 60 as second 59 with at least 1,000,000,000 nanoseconds.
     let is_leap_second = instant.nanosecond() >= 1_000_000_000;
     if is_leap_second && (instant.hour(), instant.minute()) != (23, 59) {
         return Err(TimeError::LeapSecond);

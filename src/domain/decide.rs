@@ -1,11 +1,11 @@
-//! The decision rule of every program.
+//! The rule that accepts or declines load attempts, the same for every program.
 
 use super::{BrokenLimits, Day, Limits, LoadAttempt, WeekUsage};
 
 /// Decision about a load attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision<'l> {
-    /// The attempt is within every limit: the load counts.
+    /// The load is within every limit, and counts.
     Accepted,
     /// The attempt would break these limits. It counts for nothing, but its event is remembered.
     Declined(BrokenLimits<'l>),

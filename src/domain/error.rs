@@ -1,4 +1,4 @@
-//! Faults of an input. A declined attempt is no error: it is a [`Decision`](super::Decision).
+//! Errors of an input. A declined attempt is not an error: it is a [`Decision`](super::Decision).
 
 use std::fmt;
 
@@ -18,10 +18,10 @@ pub enum Field {
 }
 
 impl Field {
-    /// Every field, in order.
+    /// All fields, in order.
     pub const ALL: [Field; 4] = [Field::Id, Field::CustomerId, Field::LoadAmount, Field::Time];
 
-    /// The field's name in JSON.
+    /// Returns the field's name in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Field::Id => "id",
@@ -41,27 +41,27 @@ impl fmt::Display for Field {
 /// Reason why an id is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// An id has at least one byte.
+    /// The id has no bytes.
     #[error("is empty")]
     Empty,
-    /// An id has at most [`ID_BYTES_MAX`] bytes.
+    /// The id has more than [`ID_BYTES_MAX`] bytes.
     #[error("is {bytes} bytes long; at most {ID_BYTES_MAX} are allowed")]
     TooLong {
-        /// Its number of bytes.
+        /// The id's length, in bytes.
         bytes: usize,
     },
-    /// On a queue the customer is the message group, which takes ASCII letters, digits and punctuation only.
+    /// On a queue the customer id is the message group, which allows only ASCII letters, digits and punctuation.
     #[error("has a character that no message group takes: only ASCII letters, digits and punctuation are allowed")]
     Character,
 }
 
 /// Reason why an input is not a valid load attempt: one code for machines, one plain sentence for people.
 ///
-/// The variants stand in the order in which they are looked for; an input with several faults gets the first one.
-/// No sentence repeats anything of the input, because sentences go to logs: no variant has room for it.
+/// The variants are in the order in which they are checked. An input with several faults gets the first one. No
+/// sentence repeats any part of the input, because sentences go to logs. So no variant holds such a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
-    /// The line or body is over [`ATTEMPT_BYTES_MAX`] bytes.
+    /// The line or body is longer than [`ATTEMPT_BYTES_MAX`] bytes.
     #[error("the input is longer than {ATTEMPT_BYTES_MAX} bytes, the most that an attempt may have")]
     TooLong,
     /// The bytes are not UTF-8.
@@ -70,7 +70,7 @@ pub enum LoadError {
         /// The first wrong byte, from 1.
         at: usize,
     },
-    /// The text is not one JSON value, or a field stands in it twice.
+    /// The text is not one JSON value, or contains a field twice.
     #[error("the input is not one JSON object: {detail} (byte {at})")]
     NotJson {
         /// Position at which the reader stopped, in bytes from 1.
@@ -78,26 +78,26 @@ pub enum LoadError {
         /// Reason: one of a few sentences, never a part of the input.
         detail: &'static str,
     },
-    /// A field is not there.
+    /// A field is missing.
     #[error("the field {field} is missing")]
     MissingField {
-        /// The first that is missing.
+        /// The first missing field.
         field: Field,
     },
-    /// The whole is no object (`field` is none), or a field is no string.
+    /// The input is not an object (`field` is `None`), or a field is not a string.
     #[error("{} must be {}, not {found}", Subject(*field), if field.is_some() { "a string" } else { "a JSON object" })]
     BadType {
         /// The first field of a wrong type.
         field: Option<Field>,
-        /// Type of the value, in words.
+        /// The type found instead, in words.
         found: &'static str,
     },
     /// The event's or the customer's id is not valid.
     #[error("{field} {reason}")]
     BadId {
-        /// Which id.
+        /// The invalid id.
         field: Field,
-        /// The fault.
+        /// The reason why it is invalid.
         reason: IdError,
     },
     /// `load_amount` is not an amount.
@@ -106,13 +106,14 @@ pub enum LoadError {
     /// `time` is not an instant.
     #[error("time {0}")]
     BadTime(TimeError),
-    /// The message came in the group of another customer, so that its order among the customer's own is not known.
+    /// The message came in the group of another customer, so its order among the messages of its own customer is
+    /// unknown.
     #[error("customer_id is not the message group in which the message came")]
     GroupMismatch,
 }
 
 impl LoadError {
-    /// The code, the same in rejects, message attributes and metrics.
+    /// Returns the code, the same in rejects, message attributes and metrics.
     pub const fn code(&self) -> &'static str {
         match self {
             LoadError::TooLong => "TOO_LONG",

@@ -1,26 +1,26 @@
-//! Velocity limits, as data: how much, or how often, a customer may load in a calendar window.
+//! Velocity limits, as data: amounts or numbers of loads that a customer may reach in a calendar window.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
 use super::{Cents, Day, WeekUsage};
 
-/// The most limits that one table may hold: [`BrokenLimits`] has a bit for each.
+/// Maximum number of limits in a table. A [`BrokenLimits`] has one bit for each.
 pub const LIMITS_MAX: usize = 32;
 
-/// The longest code of a limit, in bytes.
+/// Maximum length of a limit's code, in bytes.
 pub const LIMIT_CODE_BYTES_MAX: usize = 64;
 
 /// Quantity that a limit adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// The accepted loads' amounts, in cents.
+    /// The amounts of accepted loads, in cents.
     Amount,
-    /// Number of loads that were accepted.
+    /// The number of accepted loads.
     Count,
 }
 
-/// The calendar window over which a limit adds up.
+/// Calendar window over which a limit adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
     /// The attempt's UTC calendar day.
@@ -29,49 +29,49 @@ pub enum Window {
     Week,
 }
 
-/// One velocity limit. It is inclusive: a load that brings the total to exactly `max` is within it.
+/// One velocity limit. It is inclusive: a load that brings the total to exactly `max` is within the limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// The reason that a decision names when the limit declines.
     pub code: String,
-    /// Quantity that is added up.
+    /// The quantity that is added up.
     pub measure: Measure,
-    /// Over which window.
+    /// The window over which it is added up.
     pub window: Window,
-    /// The most that may be used: cents for [`Measure::Amount`], loads for [`Measure::Count`].
+    /// The maximum usage: cents for [`Measure::Amount`], loads for [`Measure::Count`].
     pub max: u64,
 }
 
-/// The limits that are in force, in the order in which a decision names them: at least one, at most [`LIMITS_MAX`].
+/// The limits in force, in the order in which a decision names them: at least one, at most [`LIMITS_MAX`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits(Vec<Limit>);
 
 /// Reason why some limits cannot be in force together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// No limit at all would accept every attempt; that is never meant.
+    /// There is no limit, which would accept every attempt, and is surely a mistake.
     #[error("there is no limit: every attempt would be accepted")]
     None,
-    /// More limits than a decision can name.
+    /// There are more limits than a decision can name.
     #[error("there are {count} limits; at most {LIMITS_MAX} are allowed")]
     TooMany {
         /// Their number.
         count: usize,
     },
-    /// A code that is no plain word.
+    /// A code is not a plain word.
     #[error("the code of limit {number} must be 1 to {LIMIT_CODE_BYTES_MAX} letters, digits, '_', '-' or '.'")]
     BadCode {
         /// The limit's number in the table, from 1.
         number: usize,
     },
-    /// Two limits would decline with one code.
+    /// Two limits have the same code.
     #[error("limits {first} and {second} have the same code {code}")]
     SameCode {
-        /// The first one's number in the table, from 1.
+        /// The first limit's number in the table, from 1.
         first: usize,
-        /// The other's.
+        /// The second limit's number in the table, from 1.
         second: usize,
-        /// The code they share.
+        /// The code that they share.
         code: String,
     },
 }
@@ -86,10 +86,11 @@ pub struct BrokenLimits<'l> {
 }
 
 impl Limits {
-    /// Puts limits in force.
+    /// Checks limits, and combines them into a table.
     ///
     /// # Errors
-    /// [`LimitError`] when there are none or too many, when a code is no plain word, or when two share one.
+    /// [`LimitError`] when there are none or too many, when a code is not a plain word, or when two limits share a
+    /// code.
     pub fn new(limits: Vec<Limit>) -> Result<Limits, LimitError> {
         match limits.len() {
             0 => return Err(LimitError::None),
@@ -108,7 +109,7 @@ impl Limits {
         Ok(Limits(limits))
     }
 
-    /// The limits, in order.
+    /// Returns the limits, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Limit> {
         self.0.iter()
     }
@@ -123,7 +124,7 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// The built-in limits: $5,000.00 and 3 loads a day, $20,000.00 a week. `limits.toml` says the same.
+    /// Returns the built-in limits: $5,000.00 and 3 loads a day, $20,000.00 a week. `limits.toml` has the same.
     fn default() -> Limits {
         let limit = |code: &str, measure, window, max| Limit { code: code.to_owned(), measure, window, max };
         Limits(vec![

@@ -1,8 +1,7 @@
-//! The rules, and nothing else: what a load attempt is, which day and week it falls in, what the limits are, what a
-//! customer has used of them, and [`decide()`].
+//! The business rules: load attempts, their days and weeks, the limits, a customer's usage of them, and [`decide()`].
 //!
-//! Pure and synchronous. No I/O, no clock, no floats, no serde, no SDK: `tests/it/layering.rs` holds that. Time is the
-//! load's own, and money is integer cents.
+//! The rules are pure and synchronous: no I/O, no clock, no floats, no serde, no SDK. `tests/it/layering.rs` checks
+//! that. Time is the load's own, and money is integer cents.
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::float_arithmetic, clippy::indexing_slicing)]
 
 mod attempt;

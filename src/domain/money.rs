@@ -2,45 +2,45 @@
 
 use std::fmt;
 
-/// An amount of US dollars in cents. A sum saturates at [`u64::MAX`] cents, which is above every limit that can be set.
+/// An amount of US dollars in cents. A sum saturates at [`u64::MAX`] cents, which exceeds every possible limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cents(u64);
 
-/// Reason why a text is not an amount. The text itself is never repeated: amounts stay out of logs.
+/// Reason why a text is not an amount. It never repeats the text, because amounts must stay out of logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
-    /// There is no digit where the dollars should begin.
+    /// A digit is missing where the dollars should begin.
     #[error("has no digits where the dollars should begin")]
     NoDollars,
-    /// A comma stands elsewhere than before each group of three digits.
+    /// A comma does not separate thousands.
     #[error("has a comma that does not part thousands")]
     MisplacedComma,
-    /// The decimal point is followed by no digit, or by more than two.
+    /// No digit, or more than two, follow the decimal point.
     #[error("must have one or two digits after the point; it is never rounded")]
     Decimals,
-    /// A character that no amount has: a sign, a space, a dead letter.
+    /// The text has a character that no amount has: a sign, a space, a letter.
     #[error("has a character that no amount has; write it like $3,318.47")]
     Character,
-    /// More than [`Cents::LOAD_MAX`].
+    /// The amount is more than [`Cents::LOAD_MAX`].
     #[error("is more than $90071992547409.91, the largest amount allowed")]
     TooLarge,
 }
 
 impl Cents {
-    /// The largest amount of one load: 2^53 - 1 cents, the largest integer that every JSON reader keeps exact.
+    /// The largest amount of one load: 2^53 - 1 cents, the largest integer that every JSON reader represents exactly.
     pub const LOAD_MAX: Cents = Cents((1 << 53) - 1);
 
-    /// So many cents.
+    /// Creates an amount of `cents` cents.
     pub const fn new(cents: u64) -> Cents {
         Cents(cents)
     }
 
-    /// The number of cents.
+    /// Returns the number of cents.
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// The sum, or [`u64::MAX`] cents where it would be more.
+    /// Returns the sum, or [`u64::MAX`] cents if it would be more.
     #[must_use]
     pub const fn saturating_add(self, other: Cents) -> Cents {
         Cents(self.0.saturating_add(other.0))
@@ -66,7 +66,7 @@ impl Cents {
     }
 }
 
-/// Plain digits, or one to three digits and then commas with three digits behind each.
+/// Reads plain digits, or one to three digits followed by groups of a comma and three digits.
 fn read_dollars(text: &[u8]) -> Result<u64, AmountError> {
     let (mut dollars, mut group_digits, mut is_grouped) = (0, 0_usize, false);
     for byte in text {
@@ -92,7 +92,7 @@ fn push_digit(sum: u64, digit: u8) -> Result<u64, AmountError> {
     sum.checked_mul(10).and_then(|sum| sum.checked_add(u64::from(value))).ok_or(AmountError::TooLarge)
 }
 
-/// As an amount is written: `$3318.47`.
+/// Formats the amount like `$3318.47`.
 impl fmt::Display for Cents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "${}.{:02}", self.0.saturating_div(100), self.0.checked_rem(100).unwrap_or_default())

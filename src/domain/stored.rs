@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Day, Decision, Limits, WeekUsage};
 
-/// An event: its id is unique for its customer only.
+/// An event. Its id is unique only for its customer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey {
     /// The customer.
@@ -13,10 +13,10 @@ pub struct EventKey {
     pub event_id: String,
 }
 
-/// A decision as it is stored and published. It says the same for ever, whatever the limits are by then.
+/// A decision as it is stored and published. It never changes, even if the limits do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredDecision {
-    /// Which event it is about.
+    /// The event that was decided.
     pub key: EventKey,
     /// The verdict, with its reasons.
     pub verdict: Verdict,
@@ -24,9 +24,9 @@ pub struct StoredDecision {
     pub load_amount: String,
     /// The time as the attempt wrote it.
     pub time: String,
-    /// Instant of the decision, in whole milliseconds.
+    /// The instant of the decision, in whole milliseconds.
     pub decided_at: DateTime<Utc>,
-    /// Usage of every limit after the decision.
+    /// The usage of every limit, after the decision.
     pub usage: Vec<LimitUsage>,
 }
 
@@ -43,19 +43,19 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeclineReasons(Vec<String>);
 
-/// Amount that of a limit is used.
+/// Usage of one limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitUsage {
     /// The limit's code.
     pub code: String,
-    /// Used part: cents or loads.
+    /// The amount used: cents or loads.
     pub used: u64,
-    /// The most that may be used: cents or loads.
+    /// The maximum usage: cents or loads.
     pub limit: u64,
 }
 
 impl LimitUsage {
-    /// Usage of every limit on that day of the week, in the order of the limits.
+    /// Returns the usage of every limit on that day of the week, in the order of the limits.
     pub fn of(limits: &Limits, usage: &WeekUsage, day: Day) -> Vec<LimitUsage> {
         let used = |limit: &super::Limit| usage.used(limit.measure, limit.window, day);
         let of_limit =
@@ -63,7 +63,7 @@ impl LimitUsage {
         limits.iter().map(of_limit).collect()
     }
 
-    /// Remaining part: cents or loads.
+    /// Returns what remains of the limit: cents or loads.
     pub fn remaining(&self) -> u64 {
         self.limit.saturating_sub(self.used)
     }

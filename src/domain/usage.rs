@@ -5,13 +5,13 @@ use super::{Cents, Day, Measure, Window};
 /// A customer's accepted loads of one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DayUsage {
-    /// Their amounts together.
+    /// The sum of their amounts.
     pub amount: Cents,
-    /// Number of the loads. It saturates.
+    /// Their number, which saturates.
     pub count: u32,
 }
 
-/// A customer's accepted loads of one ISO week, day by day: all that any limit looks at.
+/// A customer's accepted loads of one ISO week, day by day. No limit depends on anything else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WeekUsage {
     /// Monday first.
@@ -25,36 +25,36 @@ impl DayUsage {
 }
 
 impl WeekUsage {
-    /// The usage of these days, Monday first.
+    /// Creates the usage of these days, Monday first.
     pub const fn new(days: [DayUsage; 7]) -> WeekUsage {
         WeekUsage { days }
     }
 
-    /// Every day's usage, Monday first.
+    /// Returns every day's usage, Monday first.
     pub const fn days(&self) -> &[DayUsage; 7] {
         &self.days
     }
 
-    /// The usage of that day of the week.
+    /// Returns the usage of that day of the week.
     pub fn day(&self, day: Day) -> DayUsage {
         self.days.get(usize::from(day.days_since_monday())).copied().unwrap_or_default()
     }
 
-    /// Puts a day's usage in its place.
+    /// Sets a day's usage.
     pub fn set_day(&mut self, days_since_monday: u8, usage: DayUsage) {
         if let Some(day) = self.days.get_mut(usize::from(days_since_monday)) {
             *day = usage;
         }
     }
 
-    /// The usage as it would stand after one more accepted load on that day.
+    /// Returns the usage after one more accepted load on that day.
     #[must_use]
     pub fn with_load(mut self, day: Day, amount: Cents) -> WeekUsage {
         self.set_day(day.days_since_monday(), self.day(day).plus(DayUsage { amount, count: 1 }));
         self
     }
 
-    /// Used part of a limit in the window that holds the day: cents, or loads.
+    /// Returns the usage in the window that contains the day: cents or loads.
     pub fn used(&self, measure: Measure, window: Window, day: Day) -> u64 {
         let usage = match window {
             Window::Day => self.day(day),

@@ -1,8 +1,8 @@
-//! Letters that stay, by their groups.
+//! Dead letters that stay in the queue, by their groups.
 //!
-//! A FIFO queue returns no other message of a group while some of it are invisible, and at most ten messages in one
-//! answer. So a group whose dead letters are held is locked, and what the queue has shown of it may not be all: another
-//! answer may have room for more, once the group has been given back.
+//! A FIFO queue returns no other message of a group while some of the group are invisible, and at most ten messages
+//! in one answer. So a group with held dead letters is locked, and the queue may not have shown all of it. Once the
+//! group is released, another answer may show more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,17 +14,17 @@ pub struct Held {
     groups: BTreeMap<String, Group>,
 }
 
-/// Number of dead letters of a group that an answer has.
+/// Number of dead letters of a group in one answer.
 #[derive(Clone, Copy, Default)]
 pub struct Count {
     pub all: usize,
-    /// Those that were not known.
+    /// Those that were not seen before.
     pub new: usize,
 }
 
 #[derive(Default)]
 struct Group {
-    /// Receipts by the dead letters' ids; `None` once given back.
+    /// Receipts by the dead letters' ids; `None` once returned.
     letters: BTreeMap<String, Option<Receipt>>,
     /// True when the queue may show more of the group if it is asked again.
     may_have_more: bool,
@@ -35,7 +35,7 @@ impl Held {
         self.groups.get(&letter.group_id).is_some_and(|group| group.letters.contains_key(&letter.message_id))
     }
 
-    /// Number of dead letters that are held or given back.
+    /// Returns the number of dead letters that are held or were released.
     pub fn len(&self) -> usize {
         self.groups.values().map(|group| group.letters.len()).sum()
     }
@@ -56,8 +56,8 @@ impl Held {
         }
     }
 
-    /// Notes an answer with so many dead letters of each group, some of them new. A full one may have had no room for
-    /// more of those groups. Otherwise the queue has shown of them what it can.
+    /// Records an answer, with the number of dead letters in each group. A full answer may have had no room for more
+    /// of those groups. After any other answer, the queue has shown all that it can of them.
     pub fn note_answer(&mut self, counts: &BTreeMap<String, Count>, is_full: bool) {
         for (group_id, count) in counts {
             if let Some(group) = self.groups.get_mut(group_id) {
@@ -67,7 +67,7 @@ impl Held {
         }
     }
 
-    /// Some of these groups' dead letters have left the queue: it may show others behind them.
+    /// Records that some dead letters of these groups have left the queue. It may now show others behind them.
     pub fn note_left<'g>(&mut self, group_ids: impl IntoIterator<Item = &'g str>) {
         for group_id in group_ids {
             if let Some(group) = self.groups.get_mut(group_id) {
@@ -76,7 +76,8 @@ impl Held {
         }
     }
 
-    /// Some of the groups of which the queue may show more: as many as one answer has more than room for.
+    /// Returns some of the groups of which the queue may show more, so few that one answer has room for more than
+    /// their known dead letters.
     pub fn next_unfinished(&self) -> BTreeSet<String> {
         let (mut next, mut letters) = (BTreeSet::new(), 0);
         for (group_id, group) in self.groups.iter().filter(|(_, group)| group.may_have_more) {
@@ -89,19 +90,19 @@ impl Held {
         next
     }
 
-    /// The queue shows no more of these groups.
+    /// Records that the queue shows no more of these groups.
     pub fn finish(&mut self, group_ids: &BTreeSet<String>) {
         for (_, group) in self.groups.iter_mut().filter(|(group_id, _)| group_ids.contains(*group_id)) {
             group.may_have_more = false;
         }
     }
 
-    /// Number of groups that have so many dead letters that stay that the queue shows none behind them.
+    /// Returns the number of groups with so many staying dead letters that the queue shows none behind them.
     pub fn full_groups(&self) -> usize {
         self.groups.values().filter(|group| group.letters.len() >= RECEIVE_MAX).count()
     }
 
-    /// Takes the receipts of some groups, to give their dead letters back.
+    /// Takes the receipts of some groups, so that their dead letters can be made visible again.
     pub fn release(&mut self, group_ids: &BTreeSet<String>) -> Vec<Receipt> {
         let groups = self.groups.iter_mut().filter(|(group_id, _)| group_ids.contains(*group_id));
         groups.flat_map(|(_, group)| group.letters.values_mut()).filter_map(Option::take).collect()

@@ -1,4 +1,4 @@
-//! Letters, and what is to become of each.
+//! Dead letters, with the action that each needs.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use crate::deciding::{Clock, Publisher, Received, Sender, Store, StoreError};
 use crate::domain::LoadError;
 use crate::redrive::redriver::{Action, Redriver};
 
-/// A dead letter of a dead-letter queue.
+/// A message of a dead-letter queue.
 pub struct Letter {
     pub received: Received,
     pub content: LetterContent,
 }
 
-/// Contents of a dead letter, by the rules of today: input that was invalid once may be valid now.
+/// Content of a dead letter, by the present rules. Input that was invalid before may be valid now.
 pub enum LetterContent {
-    /// A load attempt. It has no action when the record of its event cannot be understood.
+    /// A load attempt. Its action is an error when its event's record cannot be parsed.
     Attempt { delivery: Box<Delivery>, action: Result<Action, StoreError> },
     /// Anything else.
     Invalid(LoadError),
@@ -28,7 +28,7 @@ impl Letter {
         Letter { received, content }
     }
 
-    /// The message and its fault, if it is invalid.
+    /// Returns the error of an invalid dead letter.
     pub const fn invalid(&self) -> Option<(&Received, &LoadError)> {
         match &self.content {
             LetterContent::Invalid(error) => Some((&self.received, error)),
@@ -37,7 +37,7 @@ impl Letter {
     }
 }
 
-/// Reads dead letters, and finds out what is to become of them.
+/// Reads dead letters, and determines the action that each needs.
 ///
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
@@ -55,18 +55,18 @@ pub async fn judge<S: Store, Q: Publisher, C: Clock, O: Sender>(
     Ok(read.into_iter().map(content).collect())
 }
 
-/// Returns true when no other dead letter is in the dead letter's group, so that it hides nothing.
+/// Returns true when the dead letter is alone in its group, so that it delays no other.
 pub fn has_own_group(letter: &Received) -> bool {
     letter.group_id == letter.message_id || origin(letter).is_some()
 }
 
-/// Reads a dead letter as the message that it was.
+/// Reads a dead letter as the message that it was before.
 fn read(letter: &Received) -> Result<Delivery, LoadError> {
     let (message_id, group_id) = origin(letter).unwrap_or((&letter.message_id, &letter.group_id));
     read_delivery_of(0, letter, message_id, group_id)
 }
 
-/// Each customer's dead letters, in order.
+/// Sorts dead letters by customer, in order.
 pub fn by_customer(letters: Vec<Letter>) -> BTreeMap<String, Vec<Letter>> {
     let mut customers = BTreeMap::<String, Vec<Letter>>::new();
     for letter in letters {

@@ -1,4 +1,4 @@
-//! Redrive: lists a dead-letter queue, or empties it, one dead letter after another.
+//! The program for operators that lists or empties a dead-letter queue.
 
 mod held;
 mod letters;
@@ -15,18 +15,19 @@ use crate::redrive::pass::Pass;
 pub use crate::redrive::redriver::{Action, Actions, PerformError, Redriver};
 pub use crate::redrive::report::{Cause, Letters, RedriveReport};
 
-/// Wait for a further dead letter before the queue counts as empty.
+/// Wait for a further dead letter, after which the queue counts as empty.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// Time that a dead letter is invisible to others. Should this program die, it comes back after that.
+/// Time for which a received dead letter is invisible to other consumers. If this program dies, the message becomes
+/// visible after it.
 const VISIBILITY: Duration = Duration::from_mins(5);
 
-/// Number of times that an answer of the queue is waited for that does not come.
+/// Maximum number of tries to receive from the queue.
 const RECEIVE_TRIES_MAX: u32 = 3;
 
-/// Archive of invalid dead letters that leave the queue.
+/// Storage for invalid dead letters that leave the queue.
 pub trait Archive: Send {
-    /// Keeps dead letters, so that they are there even when the machine stops right after.
+    /// Stores dead letters durably, so that they survive a crash right after.
     ///
     /// # Errors
     /// Those of the medium. Then the dead letters stay in the queue.
@@ -36,45 +37,44 @@ pub trait Archive: Send {
 /// Mode of a redrive.
 #[allow(missing_debug_implementations)]
 pub enum Mode<'a> {
-    /// Nothing: only say what would be done.
+    /// Only reports the action that each dead letter needs.
     List,
-    /// Performs each dead letter's action. Invalid ones go into the archive; without one they stay, each in a group of
+    /// Performs the actions. Invalid dead letters go to the archive. Without an archive they stay, each in a group of
     /// its own.
     Go(Option<&'a mut dyn Archive>),
 }
 
-/// Looks through a dead-letter queue, or empties it.
+/// Lists or empties a dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct Redrive<S, Q, C, O, I> {
-    /// Performs the actions.
+    /// Settles dead letters.
     pub redriver: Redriver<S, Q, C, O>,
     /// The dead-letter queue.
     pub letters: I,
-    /// The most dead letters that are looked at.
+    /// Maximum number of dead letters to process.
     pub letters_max: u64,
 }
 
-/// Reason why looking through a dead-letter queue has ended early. What has been done until then is done, and in the
-/// report.
+/// Reason why a redrive ended early. Its completed work is in the report.
 #[derive(Debug, thiserror::Error)]
 pub enum RedriveError {
-    /// Letters cannot be received.
+    /// Dead letters cannot be received.
     #[error("could not receive letters")]
     Receive(#[source] QueueError),
     /// The store cannot be read.
     #[error("could not read the store")]
     Read(#[source] StoreError),
-    /// Invalid dead letters cannot be kept.
+    /// Invalid dead letters cannot be stored.
     #[error("could not keep invalid letters, which stay in the queue")]
     Archive(#[source] std::io::Error),
 }
 
 impl<S: Store, Q: Publisher, C: Clock, O: Sender, I: Receiver> Redrive<S, Q, C, O, I> {
-    /// Goes through the queue until it shows nothing new, or as many dead letters were seen as may be. `may_go_on` is
-    /// asked before more are received, with what was done so far.
+    /// Processes the queue until it shows nothing new, or the maximum number of dead letters is reached. Calls
+    /// `may_go_on` with the report so far before each request for more, and ends when it returns false.
     ///
     /// # Errors
-    /// [`RedriveError`], with what was done until then.
+    /// [`RedriveError`], beside the report of the work done until then.
     pub async fn run(
         &self,
         mode: Mode<'_>,

@@ -1,9 +1,9 @@
-//! A look through the queue: pass by pass, until it shows nothing new.
+//! A redrive of the queue, in passes, until the queue shows nothing new.
 //!
-//! The first pass receives dead letters until the queue has no more to give, and holds what stays. Of some groups the
-//! queue may have more to show, because an answer had no room for it, or because dead letters before it have left. A
-//! few of these groups at a time are given back, so few that one answer has room for more than is known of them, and
-//! another pass sees the rest.
+//! The first pass receives dead letters until the queue returns no more, and holds those that stay. The queue may
+//! have more of some groups, because an answer had no room for them, or because earlier dead letters have left. A few
+//! of these groups at a time are released, so few that one answer has room for more than their known dead letters.
+//! Another pass sees the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,20 +19,20 @@ use crate::redrive::letters::{Letter, by_customer, has_own_group, judge};
 use crate::redrive::perform::{Settled, decide_all};
 use crate::redrive::{Mode, RECEIVE_TRIES_MAX, Redrive, RedriveError, RedriveReport, VISIBILITY, WAIT};
 
-/// The most attributes of a message (the SQS developer guide, "Message metadata").
+/// Maximum number of attributes of a message (the SQS developer guide, "Message metadata").
 const ATTRIBUTES_MAX: usize = 10;
 
-/// A look through the queue under way.
+/// A redrive in progress.
 pub struct Pass<'a, 'm, S, Q, C, O, I, F> {
     redrive: &'a Redrive<S, Q, C, O, I>,
     mode: Mode<'m>,
-    /// Asked before more dead letters are received.
+    /// Returns true while more dead letters may be received.
     may_go_on: F,
     report: RedriveReport,
     held: Held,
-    /// Customers of whom a dead letter could not be settled: none behind it may be.
+    /// Customers with a dead letter that could not be settled. None behind it may be settled.
     stopped: BTreeSet<String>,
-    /// Groups that this look has made, for one dead letter each.
+    /// Groups that this redrive has made, for one dead letter each.
     made: BTreeSet<String>,
 }
 
@@ -50,7 +50,8 @@ where
         Pass { redrive, mode, may_go_on, report, held, stopped: BTreeSet::new(), made: BTreeSet::new() }
     }
 
-    /// Goes through the queue until it shows nothing new, or until enough has been seen. Gives back what stays.
+    /// Processes the queue until it shows nothing new, or until a limit is reached. Releases the dead letters that
+    /// stay.
     pub async fn run(mut self) -> (RedriveReport, Result<(), RedriveError>) {
         let ended = self.go_through().await;
         self.report.full_groups = self.held.full_groups() as u64;
@@ -84,8 +85,8 @@ where
         !(self.may_go_on)(&self.report) || self.report.seen >= self.redrive.letters_max
     }
 
-    /// Receives until the queue has no more to give, or has given back what is held: when a pass takes longer than a
-    /// dead letter's visibility time-out, the queue is never empty.
+    /// Receives until the queue returns no more, or until it has returned the held dead letters again. If a pass
+    /// takes longer than their visibility time-out, the queue is never empty.
     async fn pass(&mut self) -> Result<(), RedriveError> {
         let is_first = self.held.is_empty();
         let mut again = 0;
@@ -118,7 +119,7 @@ where
         }
     }
 
-    /// Takes in an answer of the queue.
+    /// Processes one answer of the queue.
     async fn take(&mut self, received: Vec<Received>, is_full: bool) -> Result<Taken, RedriveError> {
         let is_known = |letter: &Received| self.held.contains(letter) || self.made.contains(&letter.group_id);
         let mut counts = BTreeMap::<String, Count>::new();
@@ -137,8 +138,8 @@ where
         treated.ended.map(|()| taken)
     }
 
-    /// Finds out what is to become of dead letters, and does it: customers in parallel, each one's dead letters in
-    /// order.
+    /// Determines the actions of dead letters and performs them, customers in parallel, and each customer's dead
+    /// letters in order.
     async fn treat(&mut self, received: Vec<Received>) -> Treated {
         let letters = match judge(&self.redrive.redriver, &received).await {
             Ok(contents) => received.into_iter().zip(contents).map(Letter::new).collect::<Vec<_>>(),
@@ -180,8 +181,7 @@ where
         left
     }
 
-    /// Takes invalid dead letters out of the way: into the archive, or into groups of their own, where they hide
-    /// nothing.
+    /// Moves invalid dead letters to the archive, or to groups of their own, where they delay no other.
     async fn put_away(&mut self, invalid: &[Letter]) -> Treated {
         let invalid: Vec<(&Received, &LoadError)> = invalid.iter().filter_map(Letter::invalid).collect();
         match &mut self.mode {
@@ -200,8 +200,8 @@ where
         }
     }
 
-    /// Sends invalid dead letters again, each in a group of its own, and deletes them where they are. They have no
-    /// order to keep.
+    /// Sends invalid dead letters again, each in a group of its own, and deletes the originals. They have no order to
+    /// keep.
     async fn regroup(&mut self, invalid: Vec<(&Received, &LoadError)>) -> Vec<String> {
         let is_movable =
             |letter: &Received| !has_own_group(letter) && letter.attributes.len() + OWN_ATTRIBUTES <= ATTRIBUTES_MAX;
@@ -230,7 +230,7 @@ where
         left
     }
 
-    /// Deletes dead letters. Returns the groups of those that are deleted.
+    /// Deletes dead letters. Returns the groups of those that were deleted.
     async fn delete(&mut self, letters: &[&Received], done: &str) -> Vec<String> {
         let receipts: Vec<Receipt> = letters.iter().map(|letter| letter.receipt.clone()).collect();
         let mut left = Vec::new();
@@ -250,28 +250,28 @@ where
         left
     }
 
-    /// Gives dead letters back; says how many could not be. Those come back by themselves when their visibility
-    /// time-out has run out.
+    /// Makes dead letters visible again. Returns the number of failures. Those become visible when their visibility
+    /// time-out ends.
     async fn give_back(&self, receipts: &[Receipt]) -> u64 {
         let answers = self.redrive.letters.set_visibility(receipts, std::time::Duration::ZERO).await;
         answers.iter().filter(|answer| answer.is_err()).count() as u64
     }
 }
 
-/// Number of dead letters of an answer that were known.
+/// Numbers of known and new dead letters in one answer.
 struct Taken {
     known: usize,
     new: usize,
 }
 
-/// Result of treating some dead letters.
+/// Result of processing some dead letters.
 struct Treated {
-    /// The groups of those that have left the queue, or their group.
+    /// The groups of those that have left the queue or their group.
     left: Vec<String>,
     ended: Result<(), RedriveError>,
 }
 
-/// The dead letter as it is sent again: whole, with what is wrong with it.
+/// Returns the dead letter as it is sent again: unabridged, with its error.
 fn regrouped(letter: &Received, error: &LoadError) -> DeadLetter {
     DeadLetter {
         message_id: letter.message_id.clone(),

@@ -1,4 +1,4 @@
-//! Settling one customer's dead letters, in order.
+//! Settling of one customer's dead letters, in order.
 
 use crate::deciding::{Clock, Publisher, QueueError, Received, Receiver, Sender, Store, with_sources};
 use crate::redrive::Redrive;
@@ -13,7 +13,7 @@ pub struct Settled {
     pub staying: Vec<Received>,
 }
 
-/// Settles one customer's dead letters in order, and deletes each. The first that fails stops the customer.
+/// Settles one customer's dead letters in order, and deletes each. The first failure stops the customer.
 pub async fn decide_all<S: Store, Q: Publisher, C: Clock, O: Sender, I: Receiver>(
     redrive: &Redrive<S, Q, C, O, I>,
     customer: String,

@@ -1,4 +1,4 @@
-//! Actions on dead letters with a valid load attempt. The stored record alone selects the action.
+//! The action for a dead letter with a valid load attempt. Only the store's records determine it.
 
 use std::time::Duration;
 
@@ -10,29 +10,28 @@ use crate::deciding::{
 };
 use crate::deciding::{Delivery, Outcome, confirmed, confirmed_and_kept, judge_seen, write_publication};
 
-/// Number of times that a decision is offered to the queue. The client has its own repetitions of whole requests
-/// besides.
+/// Maximum number of times that a decision is offered to the queue. The client also repeats whole requests by itself.
 const OFFERS_MAX: u32 = 3;
 
-/// Wait before the second offer; each further wait is twice as long.
+/// Wait before the second offer. Each further wait is twice as long, up to `WAIT_MAX`.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Action on a dead letter.
+/// Action that a dead letter needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Its event has been decided, and the decision is not known to be published: it is published as it is stored.
+    /// Publish the stored decision: the event has been decided, but its publication is not known.
     Publish(Box<CorrelationRecord>),
-    /// Its event has not been decided: it goes back to the input queue.
+    /// Return the message to the input queue: its event has not been decided.
     SendBack,
-    /// Its event has been decided for another message, and published: nothing is left to do.
+    /// Only delete the message: its event has been decided for another message, and the decision is published.
     Delete {
-        /// True when it asks for another amount, or at another time, than the attempt that was decided.
+        /// True when its amount or time differs from those of the attempt that was decided.
         is_altered: bool,
     },
 }
 
-/// Reason why nothing came of a dead letter: it stays where it is.
+/// Reason why an action failed. The dead letter stays in the queue.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PerformError {
     /// The store failed.
@@ -43,10 +42,10 @@ pub enum PerformError {
     Queue(#[from] QueueError),
 }
 
-/// Settles dead letters. Everything may be repeated: a dead letter that was settled, but not deleted, is settled again.
+/// Settles dead letters. Every step is repeatable: a dead letter that was settled, but not deleted, is settled again.
 #[derive(Clone, Debug)]
 pub struct Redriver<S, Q, C, O> {
-    /// Store of the records.
+    /// Keeps records.
     pub store: S,
     /// Publishes decisions.
     pub publisher: Q,
@@ -57,7 +56,7 @@ pub struct Redriver<S, Q, C, O> {
 }
 
 impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {
-    /// Looks up what is to become of dead letters.
+    /// Looks up the actions that dead letters need.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
@@ -67,10 +66,10 @@ impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {
         Ok(Actions { snapshot, now: self.clock.now() })
     }
 
-    /// Does it. Afterwards the dead letter can be deleted.
+    /// Performs the action. Afterwards the dead letter can be deleted.
     ///
     /// # Errors
-    /// [`PerformError`] when it is not known to be done: the dead letter must not be deleted.
+    /// [`PerformError`] when the action is not known to have succeeded. Then the dead letter must not be deleted.
     pub async fn perform(&self, letter: &Delivery, body: &str, action: &Action) -> Result<(), PerformError> {
         match action {
             Action::Publish(record) => self.publish(record).await,
@@ -79,8 +78,8 @@ impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {
         }
     }
 
-    /// Publishes a stored decision, and confirms its record. An expired record is kept: its duplicates may be in the
-    /// dead-letter queue, too, and would be decided.
+    /// Publishes a stored decision, and confirms its record. An expired record is extended: otherwise duplicates of
+    /// its event, which may be in the dead-letter queue too, would be decided again.
     async fn publish(&self, record: &CorrelationRecord) -> Result<(), PerformError> {
         let mut offers = Backoff::new(OFFERS_MAX, FIRST_WAIT, WAIT_MAX);
         while let Err(error) = self.offer(record).await {
@@ -102,7 +101,7 @@ impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {
     }
 }
 
-/// Stored records of some dead letters, from which their actions follow.
+/// Records of some dead letters' events.
 #[derive(Clone, Debug)]
 pub struct Actions {
     snapshot: Snapshot,
@@ -110,15 +109,16 @@ pub struct Actions {
 }
 
 impl Actions {
-    /// Selects the action on one of these dead letters.
+    /// Returns the action for one of these dead letters.
     ///
     /// # Errors
-    /// [`StoreError`] when the record of its event cannot be understood.
+    /// [`StoreError`] when the record of its event cannot be parsed.
     pub fn action(&self, letter: &Delivery) -> Result<Action, StoreError> {
         let record = self.snapshot.records.get(&letter.event()).map(Result::as_ref).transpose();
         let Some(record) = record.map_err(StoreError::clone)? else { return Ok(Action::SendBack) };
         Ok(match judge_seen(letter, record) {
-            // What this very message has brought is its own however old it is: decided again, it would count twice.
+            // The record of the same message holds even if it has expired: deciding the attempt again would count it
+            // twice.
             Outcome::Redelivered { record, is_same_message: true } => Action::Publish(Box::new(record)),
             _ if record.is_expired(self.now) => Action::SendBack,
             Outcome::Redelivered { record, .. } | Outcome::Decided(record) => Action::Publish(Box::new(record)),
@@ -127,9 +127,9 @@ impl Actions {
     }
 }
 
-/// The dead letter as a message for the input queue. Its id becomes its deduplication id, as when SQS itself moves a
-/// message: within five minutes the queue drops it when it is sent again, and a record that it has brought is known by
-/// it.
+/// Returns the dead letter as a message for the input queue. Its id becomes its deduplication id, as when SQS itself
+/// moves a message. So the queue drops a repetition within five minutes, and the message is recognised as the one
+/// that brought its event's record.
 fn send_back(letter: &Delivery, body: &str) -> Outgoing {
     Outgoing {
         group_id: letter.customer_id().to_owned(),

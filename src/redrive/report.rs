@@ -1,27 +1,27 @@
-//! The report of a redrive: dead letters by cause, and the results of the actions.
+//! Report of a redrive.
 
 use std::collections::BTreeMap;
 
 use crate::redrive::letters::{Letter, LetterContent};
 use crate::redrive::redriver::Action;
 
-/// Number of dead letters that are named for each cause, and of failures that are reported.
+/// Maximum number of dead letters named for each cause, and of failures listed.
 const NAMED_MAX: usize = 3;
 
 /// Reason why a dead letter is in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// Its event has been decided, and the decision is not known to be published.
+    /// Its event has been decided, but the decision is not known to be published.
     NotPublished,
     /// Its event has not been decided.
     NotDecided,
-    /// Its event has been decided for another message, and published.
+    /// Its event has been decided for another message, and the decision is published.
     Duplicate,
-    /// The same, but it asks for another amount, or at another time, than the attempt that was decided.
+    /// As [`Cause::Duplicate`], but its amount or time differs from those of the attempt that was decided.
     AlteredDuplicate,
-    /// Its record in the store cannot be understood.
+    /// Its stored record cannot be parsed.
     Corrupt,
-    /// It is no valid load attempt; this is its code.
+    /// It is not a valid load attempt. This is the error's code.
     Invalid(&'static str),
 }
 
@@ -30,32 +30,33 @@ pub enum Cause {
 pub struct Letters {
     /// Their number.
     pub count: u64,
-    /// The message ids of the first few.
+    /// The message ids of the first few, at most three.
     pub message_ids: Vec<String>,
 }
 
-/// Dead letters by cause, and the results of the actions.
+/// Dead letters found, and the results of processing them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedriveReport {
-    /// Number of dead letters that were looked at.
+    /// Number of dead letters seen.
     pub seen: u64,
-    /// The same by cause.
+    /// Dead letters seen, by cause.
     pub by_cause: BTreeMap<Cause, Letters>,
-    /// Number of those that were settled, and have left the queue.
+    /// Number of dead letters that were settled and have left the queue.
     pub done: u64,
-    /// Number of these that were invalid, and are kept in the archive.
+    /// Number of those that were invalid, and are in the archive.
     pub archived: u64,
-    /// Number of invalid dead letters that have got a group of their own, in which they hide nothing, and stay.
+    /// Number of invalid dead letters that were moved to a group of their own, where they delay no other.
     pub regrouped: u64,
-    /// Number of customers that were stopped, or dead letters not deleted, because something failed.
+    /// Number of failures. Each stopped a customer, or left a dead letter where it was.
     pub failed: u64,
-    /// The first failures: a message id, and what happened.
+    /// The first failures: a message id, and a description.
     pub failures: Vec<String>,
-    /// Number of dead letters that could not be given back, and come back by themselves.
+    /// Number of dead letters that could not be made visible. They become visible when their visibility time-out
+    /// ends.
     pub not_given_back: u64,
-    /// True when the queue had nothing more to give: neither was enough seen, nor was it interrupted.
+    /// True when the queue had no more to show, and the redrive was neither limited nor interrupted.
     pub is_complete: bool,
-    /// Of how many groups ten dead letters stay, so that the queue shows none behind them.
+    /// Number of groups with ten staying dead letters. The queue shows none behind them.
     pub full_groups: u64,
 }
 

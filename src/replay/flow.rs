@@ -1,8 +1,9 @@
-//! Customers' groups on their way through a store: reads are shared and run ahead, customers go in parallel, each in
-//! its own order.
+//! Scheduling of customers' groups through a store. Reads are shared and run ahead, customers are decided in
+//! parallel, and each customer's groups in order.
 //!
-//! Groups wait in the input's order. A read takes as many of them as one request has room for, but none whose customer
-//! is still under way with an earlier group: it would read what is about to change, and must not be decided first.
+//! Groups wait in the input's order. A read takes as many of them as one request has room for, except those whose
+//! customer has an earlier group in progress. Such a group would read data that is about to change, and must not be
+//! decided first.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -12,10 +13,11 @@ use tokio::task::{JoinError, JoinSet};
 use crate::deciding::{Cause, Clock, Consistency, Snapshot, Store, StoreError};
 use crate::deciding::{Decider, Group, GroupResult, Undecided, UndecidedReason, lookup};
 
-/// The most keys that are read at once: as many as one `BatchGetItem` takes.
+/// Maximum number of keys that are read at once: as many as one `BatchGetItem` takes.
 const KEYS_MAX: usize = 100;
 
-/// Number of reads that run ahead of the commits: one comes while the other's groups are being decided.
+/// Maximum number of reads that run ahead of the commits. One read arrives while the other's groups are being
+/// decided.
 const READS_MAX: usize = 2;
 
 /// One customer's group of one block.
@@ -31,15 +33,15 @@ enum TaskResult {
     RenderedBlock { block: u64, customer_id: String, answer: GroupResult },
 }
 
-/// Groups under way.
+/// Groups that wait or are in progress.
 pub(super) struct Flow<S, C> {
     decider: Arc<Decider<S, C>>,
-    /// Number of customers that are decided at once.
+    /// Maximum number of customers that are decided at once.
     customers_max: usize,
     waiting: VecDeque<QueuedGroup>,
-    /// Groups whose read is complete. Without a snapshot a group reads for itself.
+    /// Groups whose read is complete. A group without a snapshot reads for itself.
     read: VecDeque<(QueuedGroup, Option<Arc<Snapshot>>)>,
-    /// Customers under way: being read for, read for, or being decided.
+    /// Customers with a group in progress: being read, read, or being decided.
     busy: BTreeSet<String>,
     reading: usize,
     deciding: usize,
@@ -60,26 +62,26 @@ impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
         }
     }
 
-    /// Takes in a block's groups, each of another customer.
+    /// Adds a block's groups, each of a distinct customer.
     pub(super) fn take(&mut self, block: u64, groups: impl IntoIterator<Item = (String, Group)>) {
         self.waiting.extend(groups.into_iter().map(|(customer_id, group)| QueuedGroup { block, customer_id, group }));
         self.go_on();
     }
 
-    /// Begins nothing any more. Work that has begun ends normally.
+    /// Begins nothing more. Tasks that have begun are completed.
     pub(super) fn stop(&mut self) {
         self.waiting.clear();
         self.read.clear();
         self.customers_max = 0;
     }
 
-    /// Returns true when nothing is under way, and nothing waits.
+    /// Returns true when no group waits or is in progress.
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
 
-    /// The next group that has come to its end, with its block: none if its task broke off, because then nobody knows.
-    /// May be dropped while it waits.
+    /// Returns the next completed group, with its block. The block is `None` if the task panicked, because it is then
+    /// unknown. The future may be dropped while it waits.
     pub(super) async fn next(&mut self) -> Option<(Option<u64>, GroupResult)> {
         loop {
             match self.tasks.join_next().await? {
@@ -99,7 +101,7 @@ impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
         }
     }
 
-    /// Begins what may be begun.
+    /// Begins as many reads and decisions as the limits allow.
     fn go_on(&mut self) {
         while self.deciding < self.customers_max
             && let Some((work, snapshot)) = self.read.pop_front()
@@ -117,7 +119,7 @@ impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
         }
     }
 
-    /// The groups that are read for next.
+    /// Takes the groups for the next read.
     fn next_read(&mut self) -> Vec<QueuedGroup> {
         let (mut works, mut held_up, mut keys) = (Vec::new(), Vec::new(), 0);
         while let Some(work) = self.waiting.pop_front() {
@@ -140,14 +142,14 @@ impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
     }
 }
 
-/// A record and a row for each delivery, at the most.
+/// Returns the maximum number of keys of a group: a record and a row for each delivery.
 fn keys_of(group: &Group) -> usize {
     let wanted = lookup(&group.deliveries);
     wanted.events.len() + wanted.weeks.len()
 }
 
-/// Reads for some groups. A read that fails, or a group that is too large for one, is left to [`Decider::decide_all`],
-/// which reads as often as it takes.
+/// Reads for some groups. A failed read, or a group that is too large for one read, is left to
+/// [`Decider::decide_all`], which reads as often as needed.
 async fn read<S: Store, C: Clock>(decider: Arc<Decider<S, C>>, works: Vec<QueuedGroup>) -> TaskResult {
     if works.iter().map(|work| keys_of(&work.group)).sum::<usize>() > KEYS_MAX {
         return TaskResult::Read(works, None);
@@ -166,7 +168,7 @@ async fn decide<S: Store, C: Clock>(
     TaskResult::RenderedBlock { block, customer_id, answer }
 }
 
-/// A task that came to no end, because of an error in this program: of which line, it cannot say.
+/// Returns the error for a task that panicked or was cancelled, a defect of this program. Its lines are unknown.
 fn broken(error: JoinError) -> Undecided {
     let cause = Cause::with("deciding broke off: a defect of loadgate, please report it", error);
     Undecided { deliveries: vec![], stored: vec![], reason: UndecidedReason::Store(StoreError::Unavailable(cause)) }

@@ -1,4 +1,4 @@
-//! One line of the input, and what becomes of it.
+//! One line of the input, with its result.
 
 use std::borrow::Cow;
 
@@ -16,18 +16,18 @@ pub(crate) enum Line<'b, A = PendingAttempt<'b>> {
     Invalid(Invalid<'b>),
 }
 
-/// A line that is no valid load attempt.
+/// A line that is not a valid load attempt.
 #[derive(Debug)]
 pub(crate) struct Invalid<'b> {
-    /// Which line of its block it is, blank ones counted, from 0.
+    /// Its number in its block, from 0, counting blank lines.
     pub(crate) line_in_block: u64,
     pub(crate) error: LoadError,
-    /// The line without its end.
+    /// The line without its line ending.
     pub(crate) raw: Cow<'b, [u8]>,
 }
 
-/// Reads the lines of a block, each on its own, with `read`, which receives the line's number in its block. Returns
-/// also how many there are with the blank ones.
+/// Reads each line of a block with `read`, which also receives the line's number in the block. Returns the lines, and
+/// their number with blank ones.
 pub(crate) fn read_lines<'b, A>(
     block: &'b [u8],
     read: impl Fn(&'b [u8], u64) -> Result<A, LoadError>,

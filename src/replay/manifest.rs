@@ -1,8 +1,8 @@
-//! Manifest of a replay through a store: digests of the run's lines, kept beside the records of their decisions.
+//! Manifest of a replay through a store: digests of the run's lines, stored beside the records of their decisions.
 //!
-//! Lines are entered before any of them is decided. A repeated run whose input has changed finds that out before it
-//! commits anything behind the change, and while the old lines can still be put back: their decisions are stored under
-//! this run, and no other run writes them to its output.
+//! Lines are entered before any of them is decided. So a repeated run with changed input detects the change before it
+//! commits anything after it, while the old lines can still be restored. That matters because the old lines'
+//! decisions are stored under this run, and no other run writes them to its output.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use crate::deciding::backoff::Backoff;
 use crate::deciding::{Clock, StoreError, digest_hex};
 use crate::deciding::{Remedy, remedy};
 
-/// Time that an entry outlives records of its lines that are decided at once. Lines are decided minutes after they were
-/// entered at the latest.
+/// Time by which an entry outlives records of its lines that are decided at once. Lines are decided within minutes of
+/// being entered.
 const MARGIN: TimeDelta = TimeDelta::days(1);
 
-/// Number of times that a request is tried. The client has its own repetitions besides.
+/// Maximum number of tries of a request. The client also repeats requests by itself.
 const TRIES_MAX: u32 = 6;
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 const WAIT_MAX: Duration = Duration::from_secs(2);
@@ -41,10 +41,10 @@ impl ManifestEntry {
     }
 }
 
-/// Keeps the entries of runs.
+/// Storage of runs' entries.
 pub trait Manifest: Send + Sync {
-    /// Keeps an entry until `expires_at`, unless another entry is in force at `now` that begins at the same line.
-    /// Repeating it extends it.
+    /// Stores an entry until `expires_at`, unless another entry in force at `now` begins at the same line. Repeating
+    /// it extends the entry's life.
     fn enter(
         &self,
         entry: &ManifestEntry,
@@ -75,7 +75,7 @@ pub enum Entered {
 pub enum Comparison {
     /// The lines are those of the manifest, or new to it and entered now.
     Same,
-    /// An entry ends behind these lines: only together with the lines up to this one can it be compared.
+    /// An entry ends after these lines. It can be compared only together with the lines up to its last one.
     Partial {
         /// Number of the entry's last line.
         last_line: u64,
@@ -92,13 +92,13 @@ pub enum Comparison {
 /// Compares a run's lines with its manifest.
 #[derive(Debug)]
 pub struct ManifestCheck<'r, S, C> {
-    /// Store of the manifest.
+    /// Stores the manifest.
     pub store: &'r S,
     /// Dates entries.
     pub clock: &'r C,
     /// The run's name.
     pub run: &'r str,
-    /// Time that decided events are remembered.
+    /// Time for which decided events are remembered.
     pub correlation_ttl: TimeDelta,
 }
 
@@ -128,7 +128,7 @@ impl<S: Manifest, C: Clock> ManifestCheck<'_, S, C> {
         Ok(Comparison::Same)
     }
 
-    /// Compares the end of the input: the run must have no line from this one on.
+    /// Compares the end of the input. The run must have no line from this one on.
     ///
     /// # Errors
     /// See [`ManifestCheck::compare`].

@@ -1,18 +1,19 @@
-//! File replay: decides the lines of a stream, in order, on several threads.
+//! The replay of a file: decides the lines of a stream, in order, on several threads.
 //!
 //! # The life of a block
 //! Each worker thread processes one block of whole lines at a time:
-//! 1. **take** the next block from the [source](crate::wire::lines::Source) and, with it, a ticket: the blocks' order;
-//! 2. **read** its [lines](line::Line), at the same time as other workers read theirs;
-//! 3. **decide** its attempts: customers are assigned to [shards](shards::Shards), each a ledger of its own, and a
-//!    worker passes through every shard in its ticket's turn. So every customer's attempts are decided in the input's
-//!    order, whichever thread does it, while blocks follow one another through the shards;
-//! 4. **settle**: in its ticket's turn the block's decisions and rejects are written, and it is counted.
+//! 1. **take** the next block from the [source](crate::wire::lines::Source) and, with it, a ticket, which is the block's number
+//!    in order;
+//! 2. **read** its [lines](line::Line), in parallel with other workers;
+//! 3. **decide** its attempts: each customer is assigned to one of the [shards](shards::Shards), each a ledger of its
+//!    own, and a worker passes through every shard in its ticket's turn. So every customer's attempts are decided in
+//!    the input's order, whichever thread does it, while blocks follow one another through the shards;
+//! 4. **settle** it: in its ticket's turn, the block's decisions and rejects are written, and its lines are counted.
 //!
-//! [`StoreReplay`] goes a similar way with a store in the place of the shards, and tasks in the place of threads.
+//! [`StoreReplay`] works in a similar way with a store instead of the shards, and tasks instead of threads.
 //!
-//! Steps 3 and 4 wait at [ticket locks](ticket_lock::TicketLock): nothing is queued, nothing is reordered, and at most
-//! one block for each thread is in memory.
+//! Steps 3 and 4 wait at [ticket locks](ticket_lock::TicketLock). Nothing is queued or reordered, and at most one
+//! block for each thread is in memory.
 
 #[cfg(feature = "cli")]
 mod flow;
@@ -50,45 +51,46 @@ use crate::replay::ticket_lock::TicketLock;
 use crate::wire::Reasons;
 use crate::wire::lines::{Piece, Source};
 
-/// Settings of a replay in memory.
+/// Settings of a replay.
 #[derive(Clone, Debug)]
 pub struct Replay {
     /// The limits in force.
     pub limits: Limits,
-    /// True when each decision names its reasons.
+    /// Includes or omits the reasons of each decision.
     pub reasons: Reasons,
-    /// Number of threads that read, decide and write. It changes nothing in what is written.
+    /// Number of threads that read, decide and write. It does not affect the output.
     pub threads: NonZeroUsize,
-    /// The secret key of the events' identities, drawn at random for each run.
+    /// The secret key of events' identities, random for each run.
     pub identity_key: [u8; 16],
 }
 
 /// Result of a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayReport {
-    /// Counts of the attempts.
+    /// Counts of the attempts in the output.
     pub tally: Tally,
-    /// True when the end of the input was reached. If not, the reader of the decisions has gone away.
+    /// True when the end of the input was reached. Otherwise the reader of the decisions closed the pipe.
     pub is_complete: bool,
 }
 
-/// Reason why a replay could not go on. What was rendered before has been written.
+/// Reason why a replay ended early. The output of everything before it has been written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The input could not be read on.
+    /// The input could not be read further.
     #[error("could not read the input after line {lines}")]
     Read {
-        /// Number of lines that had been read.
+        /// Number of lines that were read.
         lines: u64,
-        /// The cause.
+        /// The underlying error.
         source: io::Error,
     },
-    /// The store did not decide. Every decision of the blocks before this line's has been written.
+    /// The line could not be decided with the store. Every decision of the blocks before this line's has been
+    /// written.
     #[error("line {line} could not be decided; the same command again goes on where this one stopped")]
     Store {
-        /// Which line.
+        /// The line's number.
         line: u64,
-        /// The cause.
+        /// The reason.
         source: UndecidedReason,
     },
     /// The run began with other lines. None of them has been decided now.
@@ -115,17 +117,17 @@ fn lines(first: u64, last: u64) -> String {
 }
 
 impl Replay {
-    /// Decides every line of `input` and hands everything to `output`, in the input's order.
+    /// Decides every line of `input`, and writes the results to `output`, in the input's order.
     ///
-    /// A reader of the decisions that goes away (a broken pipe) ends the replay early and is no error.
+    /// A closed pipe at the reader of the decisions ends the replay early and is not an error.
     ///
     /// # Errors
-    /// [`ReplayError`] when the input cannot be read on, or an output cannot be written.
+    /// [`ReplayError`] when the input cannot be read further, or an output cannot be written.
     pub fn run<R: Read + Send>(&self, input: R, output: ReplayOutput<'_>) -> Result<ReplayReport, ReplayError> {
         let run = MemoryRun::new(self, input, output);
         std::thread::scope(|scope| {
             for _ in 1..self.threads.get() {
-                // Where there can be no more threads, fewer do the same.
+                // If the system allows no more threads, fewer threads do the same work.
                 if std::thread::Builder::new().spawn_scoped(scope, || run.work()).is_err() {
                     break;
                 }
@@ -136,7 +138,7 @@ impl Replay {
     }
 }
 
-/// One replay under way, shared by its workers.
+/// One replay in progress, shared by its workers.
 struct MemoryRun<'a, 'o, R> {
     replay: &'a Replay,
     identifier: Identifier,
@@ -156,7 +158,7 @@ impl<'a, 'o, R: Read> MemoryRun<'a, 'o, R> {
         }
     }
 
-    /// Goes round with one block at a time until there are no more, or until the output takes no more.
+    /// Processes one block at a time until the input ends or the output is stopped.
     fn work(&self) {
         let _close_on_panic = CloseOnPanic(self);
         let mut block = Vec::new();
@@ -171,7 +173,7 @@ impl<'a, 'o, R: Read> MemoryRun<'a, 'o, R> {
         self.source.lock().unwrap_or_else(PoisonError::into_inner).take(block)
     }
 
-    /// Takes a block through its steps. None when the replay is over before its end.
+    /// Processes one block. Returns `None` when the replay has been stopped early.
     fn pass(&self, ticket: u64, piece: Piece, block: &[u8]) -> Option<()> {
         let is_lines = matches!(piece, Piece::Lines);
         let read = |raw, _| read_pending(raw, &self.identifier);
@@ -188,7 +190,8 @@ impl<'a, 'o, R: Read> MemoryRun<'a, 'o, R> {
     }
 }
 
-/// A worker that panics will never enter with its ticket, and the others would wait for it for ever.
+/// Closes the ticket locks when a worker panics. Its ticket never comes, and the other workers would wait for it for
+/// ever.
 struct CloseOnPanic<'r, 'a, 'o, R: Read>(&'r MemoryRun<'a, 'o, R>);
 
 impl<R: Read> Drop for CloseOnPanic<'_, '_, '_, R> {

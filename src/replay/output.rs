@@ -10,34 +10,34 @@ use crate::replay::line::{Invalid, Line};
 use crate::replay::{ReplayError, ReplayReport};
 use crate::wire::{Reasons, RejectWriter, write_decision};
 
-/// Destinations of a replay's decisions and rejects, and the observer of its progress.
+/// Destination of a replay's decisions, rejects and progress.
 pub struct ReplayOutput<'o> {
-    /// Takes the decisions, a block at a time.
+    /// Receives the decisions, a block at a time.
     decisions: Box<dyn Write + Send + 'o>,
     rejects: Option<RejectWriter<Box<dyn Write + Send + 'o>>>,
     observer: Box<dyn ReplayObserver + Send + 'o>,
-    /// Lines of the input that have been settled, blank ones too.
+    /// Settled lines of the input, including blank ones.
     lines: u64,
     tally: Tally,
-    /// Reason why the replay has been stopped before its end.
+    /// The reason why the replay was stopped early.
     failure: Option<ReplayError>,
 }
 
 /// Receives replay progress.
 pub trait ReplayObserver {
-    /// This line of the input, from 1, is invalid.
+    /// Reports that a line of the input is invalid. Lines count from 1.
     fn invalid(&mut self, line: u64, error: &LoadError);
 
-    /// A block has been settled; this is all up to now.
+    /// Reports that a block has been settled. `tally` counts everything up to now.
     fn progressed(&mut self, tally: &Tally);
 }
 
-/// A block that has been decided, rendered outside of its turn.
+/// A decided block, rendered before its turn to be written.
 #[derive(Debug, Default)]
 pub(super) struct RenderedBlock<'b> {
     pub(super) decisions: Vec<u8>,
     pub(super) invalid: Vec<&'b Invalid<'b>>,
-    /// Blank lines too.
+    /// Number of lines, including blank ones.
     pub(super) line_count: u64,
     pub(super) tally: Tally,
 }
@@ -73,7 +73,8 @@ impl<'b> RenderedBlock<'b> {
 }
 
 impl<'o> ReplayOutput<'o> {
-    /// Decisions go to `decisions` and are flushed block by block; invalid lines go whole to `rejects`, if given.
+    /// Writes decisions to `decisions`, flushed after each block, and invalid lines, unabridged, to `rejects`, if
+    /// given.
     pub fn new(
         decisions: impl Write + Send + 'o,
         rejects: Option<Box<dyn Write + Send + 'o>>,
@@ -89,7 +90,7 @@ impl<'o> ReplayOutput<'o> {
         }
     }
 
-    /// Writes out a block of whole lines.
+    /// Writes a block of whole lines.
     pub(super) fn write_block(&mut self, block: &RenderedBlock<'_>) -> Result<(), ReplayError> {
         self.decisions
             .write_all(&block.decisions)
@@ -109,7 +110,7 @@ impl<'o> ReplayOutput<'o> {
         Ok(())
     }
 
-    /// Writes out a part of a line that is too long to be an attempt.
+    /// Writes a part of a line that is too long to be an attempt.
     pub(super) fn write_overlong(&mut self, part: &[u8], begins: bool, ends: bool) -> Result<(), ReplayError> {
         let error = LoadError::TooLong;
         let line = self.lines + 1;
@@ -127,19 +128,18 @@ impl<'o> ReplayOutput<'o> {
         Ok(())
     }
 
-    /// The input cannot be read on.
+    /// Stops the output because the input cannot be read further.
     pub(super) fn fail_to_read(&mut self, source: io::Error) -> Result<(), ReplayError> {
         self.reject(RejectWriter::end_if_begun)?;
         Err(ReplayError::Read { lines: self.lines, source })
     }
 
-    /// Nothing more is to be written, and this is why.
+    /// Stops the output, and records the reason.
     pub(super) fn stop(&mut self, failure: ReplayError) {
         self.failure = Some(failure);
     }
 
-    /// Returns true when nothing more is to be written. Then a later block must not be: it would leave a gap before
-    /// it.
+    /// Returns true when the output is stopped. A later block must not be written then: it would leave a gap.
     pub(super) fn is_stopped(&self) -> bool {
         self.failure.is_some()
     }

@@ -1,4 +1,4 @@
-//! All customers' ledgers, in shards. One thread at a time uses a shard.
+//! The ledgers of all customers, divided into shards. One thread uses a shard at a time.
 
 use std::iter::repeat_n;
 
@@ -49,7 +49,7 @@ impl Shards {
         Some(())
     }
 
-    /// Lets no ticket in any more.
+    /// Admits no further ticket.
     pub(super) fn close(&self) {
         self.ledgers.iter().for_each(TicketLock::close);
     }

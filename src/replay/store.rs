@@ -1,11 +1,11 @@
-//! The same file through a store: customers in parallel, each in its own order.
+//! The replay of a file through a store: customers in parallel, each in its own order.
 //!
-//! The run's name and the line number stand for the message id. So a line that has been decided in this run, in
-//! whatever attempt at it, is a redelivery, and its stored decision is written again; an event that another run or
+//! The run's name and the line number form the message id. So a line that this run has decided, even in an earlier,
+//! interrupted execution, is a redelivery, and its stored decision is written again. An event that another run or
 //! another line brought is a duplicate.
 //!
-//! Blocks overlap: while the last customers of one are being decided, the next one's are read for. A block is written
-//! when all of it is decided and those before it are written.
+//! Blocks overlap: while the last customers of one block are being decided, the next block's are read. A block is
+//! written when all of it is decided and the blocks before it are written.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read};
@@ -22,34 +22,34 @@ use crate::replay::verify::{Lines, Verified, Verifier};
 use crate::replay::{ReplayError, ReplayReport};
 use crate::wire::{Reasons, write_decision};
 
-/// Number of blocks that are under way at most: the one that is written next, one behind it, so that there is always
-/// something to decide, and one more for when a customer keeps the first one waiting.
+/// Maximum number of blocks in progress: the one that is written next, one behind it, so that there is always
+/// something to decide, and one more for when a customer delays the first one.
 const BLOCKS_MAX: usize = 3;
 
 /// Settings of a replay through a store.
 #[derive(Debug)]
 pub struct StoreReplay<S, C> {
-    /// Decides attempts.
+    /// Decides the lines.
     pub decider: Arc<Decider<S, C>>,
     /// The run's name.
     pub run: String,
-    /// True when each decision names its reasons.
+    /// Includes or omits the reasons of each decision.
     pub reasons: Reasons,
-    /// Number of customers that are decided at once.
+    /// Maximum number of customers that are decided at once.
     pub customers_max: NonZeroUsize,
 }
 
-/// Outcome of each valid line, by its number.
+/// Results of valid lines, by their numbers.
 type Outcomes = BTreeMap<u64, (Delivery, Outcome)>;
 
-/// A piece of the input under way.
+/// A part of the input in progress.
 enum Open {
     Lines(OpenBlock),
     Overlong { part: Vec<u8>, begins: bool, ends: bool },
     Failed(io::Error),
 }
 
-/// Lines under way.
+/// Lines in progress.
 #[derive(Default)]
 struct OpenBlock {
     /// Number of its customers that are not decided yet.
@@ -59,12 +59,12 @@ struct OpenBlock {
     line_count: u64,
 }
 
-/// Everything under way.
+/// State of a replay through a store.
 struct StoreRun<'r, 'o, S, C> {
     replay: &'r StoreReplay<S, C>,
     output: &'r mut ReplayOutput<'o>,
     flow: Flow<S, C>,
-    /// In the input's order.
+    /// Parts of the input in progress, in the input's order.
     open: VecDeque<Open>,
     /// The number of the first of them.
     blocks_before: u64,
@@ -74,10 +74,11 @@ struct StoreRun<'r, 'o, S, C> {
 }
 
 impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
-    /// Decides every line of `input` and hands everything to `output`, in the input's order.
+    /// Decides every line of `input`, and writes the results to `output`, in the input's order.
     ///
     /// # Errors
-    /// [`ReplayError`] when the input cannot be read on, the store does not decide, or an output cannot be written.
+    /// [`ReplayError`] when the input cannot be read further, a line cannot be decided, or an output cannot be
+    /// written.
     pub async fn run<R: Read + Send + 'static>(
         &self,
         input: R,
@@ -113,7 +114,7 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
     ) -> Result<(), ReplayError> {
         let record = match outcome {
             Outcome::Decided(record) | Outcome::Redelivered { record, is_same_message: true } => record,
-            // Another program has not published this decision yet, and will: a replay does not.
+            // A pending decision of another program is left to that program to publish.
             Outcome::Redelivered { is_same_message: false, .. } | Outcome::Ignored { .. } => {
                 rendered.tally.ignored += 1;
                 return Ok(());
@@ -143,7 +144,7 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreRun<'_, '_, S, C> {
                 part = parts.recv(), if !is_at_end && self.open.len() < BLOCKS_MAX => match part {
                     Some(Ok(Some(part))) => self.open(part),
                     Some(Ok(None)) => is_at_end = true,
-                    // What stands before is decided and written all the same.
+                    // The lines before the failure are still decided and written.
                     Some(Err(failure)) => self.failure = Some(failure),
                     None => {
                         self.open.push_back(Open::Failed(io::Error::other("reading broke off")));
@@ -159,7 +160,7 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreRun<'_, '_, S, C> {
         self.failure.map_or(Ok(()), Err)
     }
 
-    /// Takes in the next part of the input.
+    /// Begins the next part of the input.
     fn open(&mut self, part: Verified) {
         let open = match part {
             Verified::Lines(lines) => Open::Lines(self.begin(lines)),
@@ -172,7 +173,7 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreRun<'_, '_, S, C> {
         self.open.push_back(open);
     }
 
-    /// Sends a block's customers on their way.
+    /// Begins the groups of a block's customers.
     fn begin(&mut self, Lines { parsed, line_count, .. }: Lines) -> OpenBlock {
         self.lines_before += line_count;
         let mut block = OpenBlock { line_count, ..OpenBlock::default() };
@@ -190,7 +191,7 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreRun<'_, '_, S, C> {
         block
     }
 
-    /// Keeps what a customer's lines have come to. After the first failure nothing is begun any more.
+    /// Stores the outcomes of a customer's lines. After the first failure, nothing more is begun.
     fn note(&mut self, block: Option<u64>, answer: GroupResult) {
         let place = block.and_then(|block| usize::try_from(block.checked_sub(self.blocks_before)?).ok());
         match (answer, place.and_then(|place| self.open.get_mut(place))) {
@@ -212,8 +213,8 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreRun<'_, '_, S, C> {
         }
     }
 
-    /// Writes what is whole, in the input's order. Of a block with a failure in it nothing is written: the same run
-    /// again finds what has been decided of it.
+    /// Writes completed blocks, in the input's order. A block with a failure is not written at all. When the same run
+    /// is repeated, it finds the decisions that were made.
     fn write(&mut self) -> Result<(), ReplayError> {
         while let Some(open) = self.open.pop_front_if(|open| open.is_whole()) {
             self.blocks_before += 1;

@@ -1,20 +1,20 @@
-//! Number of attempts that came to what.
+//! Counts of attempts by outcome.
 
 use std::collections::BTreeMap;
 
 use crate::domain::{Limit, Limits};
 use crate::replay::ledger::LineOutcome;
 
-/// Counts of attempts by outcome. Every attempt is accepted, declined, ignored or invalid.
+/// Counts of attempts. Every attempt is accepted, declined, ignored or invalid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Decided: within every limit.
+    /// Decided attempts within every limit.
     pub accepted: u64,
-    /// Decided: over at least one limit.
+    /// Decided attempts over at least one limit.
     pub declined: u64,
-    /// Not decided: the event had been seen before.
+    /// Attempts that were not decided, because their event was seen before.
     pub ignored: u64,
-    /// Not decided: no valid load attempt.
+    /// Inputs that were not decided, because they are not valid load attempts.
     pub invalid: u64,
     /// Declined attempts by the code of a limit that they would have broken.
     declined_by_code: BTreeMap<String, u64>,
@@ -41,7 +41,7 @@ impl Tally {
         }
     }
 
-    /// Counts an invalid one.
+    /// Counts an invalid attempt.
     pub fn count_invalid(&mut self) {
         self.invalid += 1;
     }
@@ -64,12 +64,13 @@ impl Tally {
         }
     }
 
-    /// All attempts, valid or not.
+    /// Returns the number of all attempts, valid or not.
     pub fn attempts(&self) -> u64 {
         self.accepted + self.declined + self.ignored + self.invalid
     }
 
-    /// Number of times that each limit declined an attempt, in the order of the limits. One attempt may break several.
+    /// Returns the number of declines by each limit, in the order of the limits. One attempt may break several
+    /// limits.
     pub fn declined_by_reason<'l>(&self, limits: &'l Limits) -> impl Iterator<Item = (&'l str, u64)> {
         limits
             .iter()

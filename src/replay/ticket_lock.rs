@@ -1,9 +1,9 @@
-//! Something that threads use one at a time, in the order of their tickets.
+//! A lock that admits threads in the order of their tickets.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Lets ticket 0 in, then ticket 1, and so on. Every ticket must come, until the lock is closed.
+/// Admits ticket 0, then ticket 1, and so on. Every ticket must enter, until the lock is closed.
 #[derive(Debug)]
 pub(super) struct TicketLock<T> {
     state: Mutex<State<T>>,
@@ -17,7 +17,7 @@ struct State<T> {
     inside: T,
 }
 
-/// One ticket's turn. The next ticket's begins when it is dropped.
+/// One ticket's turn. The next ticket's turn begins when it is dropped.
 #[derive(Debug)]
 pub(super) struct Turn<'a, T> {
     state: MutexGuard<'a, State<T>>,
@@ -29,7 +29,7 @@ impl<T> TicketLock<T> {
         TicketLock { state: Mutex::new(State { turn: 0, is_closed: false, inside }), moved_on: Condvar::new() }
     }
 
-    /// Waits for the ticket's turn. `None` when the lock is closed.
+    /// Waits for the ticket's turn. Returns `None` when the lock is closed.
     pub(super) fn enter(&self, ticket: u64) -> Option<Turn<'_, T>> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_early = |state: &mut State<T>| state.turn != ticket && !state.is_closed;
@@ -37,7 +37,7 @@ impl<T> TicketLock<T> {
         (!state.is_closed).then_some(Turn { state, moved_on: &self.moved_on })
     }
 
-    /// Lets nobody in any more, and sends away who waits.
+    /// Closes the lock: admits no further ticket, and wakes all that wait.
     pub(super) fn close(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).is_closed = true;
         self.moved_on.notify_all();
@@ -65,7 +65,7 @@ impl<T> DerefMut for Turn<'_, T> {
 impl<T> Drop for Turn<'_, T> {
     fn drop(&mut self) {
         self.state.turn += 1;
-        // After a panic inside, what is here cannot be trusted, and the tickets behind would wait for ever.
+        // After a panic in its turn, the value cannot be trusted, and the later tickets would wait for ever.
         self.state.is_closed |= std::thread::panicking();
         self.moved_on.notify_all();
     }

@@ -1,4 +1,5 @@
-//! The input on its way to a store: parsed, and compared with what the run began with before any of it is decided.
+//! Input of a replay through a store. Lines are parsed, and compared with the run's manifest before any of them is
+//! decided.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -14,17 +15,17 @@ use crate::replay::{Comparison, Manifest, ManifestCheck};
 use crate::wire::lines::{Piece, Source};
 use crate::wire::read_attempt;
 
-/// Size of the parts in which the input is read, in bytes: enough that customers' attempts share commits and customers
-/// go in parallel, little enough that progress is seen every few seconds.
+/// Size of the parts in which the input is read, in bytes. It is large enough that customers' attempts share commits
+/// and customers proceed in parallel, and small enough that progress is visible every few seconds.
 const BLOCK_BYTES: usize = 256 * 1024;
 
 /// A part of the input that the run may decide.
 pub(super) enum Verified {
     /// Whole lines.
     Lines(Lines),
-    /// A part of a line that is too long to be taken whole.
+    /// A part of a line that is too long to be processed whole.
     Overlong { part: Vec<u8>, begins: bool, ends: bool },
-    /// The input cannot be read on.
+    /// The input cannot be read further.
     Failed(io::Error),
 }
 
@@ -32,9 +33,9 @@ pub(super) enum Verified {
 #[derive(Default)]
 pub(super) struct Lines {
     pub(super) parsed: Vec<Line<'static, Delivery>>,
-    /// Blank lines too.
+    /// Number of lines, including blank ones.
     pub(super) line_count: u64,
-    /// A digest for each line.
+    /// The digest of each line.
     digests: Vec<Digest>,
 }
 
@@ -42,9 +43,9 @@ pub(super) struct Lines {
 #[derive(Clone, PartialEq, Eq)]
 enum Digest {
     Attempt(String),
-    /// A blank or invalid line, whatever is in it.
+    /// A blank or invalid line, whatever its content.
     NoAttempt,
-    /// An invalid line that may come in parts.
+    /// An invalid line so long that it may be read in parts.
     TooLong,
 }
 
@@ -66,7 +67,7 @@ pub(super) struct Verifier<S, C> {
 }
 
 impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
-    /// Verifies `input` on a task of its own, ahead of who receives.
+    /// Verifies `input` in a separate task, ahead of the receiver.
     ///
     /// # Errors
     /// Those of starting a thread.
@@ -139,10 +140,10 @@ impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
         partial(comparison).map(drop)
     }
 
-    /// Compares the next lines with the manifest. Returns the last line of an entry that ends behind them.
+    /// Compares the next lines with the manifest. Returns the last line of an entry that ends after them.
     ///
-    /// A line that is too long is an entry of its own, because it may come in parts; so entries do not depend on how
-    /// the input is cut.
+    /// A line that is too long is an entry of its own, because it may be read in parts. So entries do not depend on
+    /// where the input is split.
     async fn compare(&self, digests: &[Digest]) -> Result<Option<u64>, ReplayError> {
         let mut line = self.lines_before + 1;
         let mut segments = digests.chunk_by(|one, other| ![one, other].contains(&&Digest::TooLong)).peekable();
@@ -163,7 +164,7 @@ impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
         ManifestCheck { store, clock, run: &self.run, correlation_ttl: *correlation_ttl }
     }
 
-    /// Parses lines, of which so many stand before in the same part.
+    /// Parses lines. `lines_before` is the number of lines before them in the same part.
     fn parse(&self, bytes: &[u8], lines_before: u64) -> Lines {
         let first_line = self.lines_before + lines_before + 1;
         let (lines, line_count) = read_lines(bytes, |raw, line| self.delivery(raw, first_line + line));
@@ -205,7 +206,7 @@ impl Lines {
     }
 }
 
-/// The last line of an entry that ends behind the compared lines.
+/// Returns the last line of an entry that ends after the compared lines.
 fn partial(comparison: Comparison) -> Result<Option<u64>, ReplayError> {
     match comparison {
         Comparison::Same => Ok(None),
@@ -218,12 +219,12 @@ fn failed(line: u64, error: StoreError) -> ReplayError {
     ReplayError::Store { line, source: UndecidedReason::Store(error) }
 }
 
-/// A piece with its bytes. None is the end of the input: without it, reading broke off.
+/// A piece with its bytes. `None` is the end of the input; if the channel closes without it, reading was interrupted.
 type Ahead = Option<(Piece, Vec<u8>)>;
 
-/// Reads the input on a thread of its own: decisions do not wait for lines that have not come yet.
+/// Reads the input on a separate thread, so that decisions do not wait for lines that have not arrived.
 ///
-/// The thread may outlive the replay, as long as the input keeps it waiting.
+/// The thread may outlive the replay for as long as the input blocks it.
 fn read_ahead<R: Read + Send + 'static>(input: R) -> io::Result<mpsc::Receiver<Ahead>> {
     let (sender, receiver) = mpsc::channel(1);
     let mut source = Source::reading(input, BLOCK_BYTES);

@@ -1,4 +1,4 @@
-//! One batch under way: which messages are settled, and what it came to.
+//! Progress of one batch: its unsettled messages, and its report.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -18,22 +18,22 @@ use crate::deciding::consumer::{BatchReport, Consumer, Deadline, Handled, Messag
 use crate::deciding::{Clock, DeadLetter, Publisher, Snapshot, Store, with_sources};
 use crate::deciding::{Cost, Delivery, Group, Outcome, consistency, lookup, since};
 
-/// A batch under way.
+/// A batch in progress.
 pub struct Batch<'c, S, Q, C> {
     consumer: &'c Consumer<S, Q, C>,
     deadline: Deadline,
-    /// Instant at which the batch began, in whole milliseconds, as decisions are dated.
+    /// The instant at which the batch began, in whole milliseconds, the precision of a decision's date.
     begun: DateTime<Utc>,
     progress: Mutex<Progress>,
 }
 
-/// Progress of the batch. It is the result when the deadline cuts the batch short.
+/// Current progress of the batch. It is valid at any moment, so that a batch can end at its deadline.
 #[derive(Default)]
 struct Progress {
-    /// Messages that are not settled, by their places, with the instants at which they were sent.
+    /// Unsettled messages: the place of each in the batch, and the instant at which it was sent.
     unsettled: BTreeMap<u64, Option<DateTime<Utc>>>,
     report: BatchReport,
-    /// Time spent on each group, by its number.
+    /// Time spent on each group, by the group's number.
     times: BTreeMap<usize, Times>,
 }
 
@@ -44,8 +44,7 @@ struct Times {
     publish: Duration,
 }
 
-/// Splits a batch into dead letters for the dead-letter queue, by their indexes, and each customer's deliveries in
-/// order.
+/// Sorts a batch into dead letters and, for each customer, a group of deliveries in order.
 pub fn sort(messages: Vec<Message>) -> (Vec<(u64, DeadLetter)>, Vec<Group>) {
     let (mut letters, mut groups) = (Vec::new(), BTreeMap::<String, Group>::new());
     for (index, message) in (0..).zip(messages) {
@@ -71,7 +70,7 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         Batch { consumer, deadline, begun, progress }
     }
 
-    /// Returns the result. Logs the cutoff, because no caller does.
+    /// Ends the batch and returns its result. Logs the cutoff, because no caller does.
     pub fn end(self, is_cut_short: bool) -> Handled {
         let now = self.now();
         let Progress { unsettled, mut report, times } =
@@ -100,12 +99,12 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         self.clock().now()
     }
 
-    /// Returns true when another request may begin.
+    /// Returns true while another request may begin.
     pub fn may_begin(&self) -> bool {
         self.now() < self.deadline.begin_until
     }
 
-    /// Nothing is left to do for a message.
+    /// Settles a message: counts its outcome and removes it from the unsettled ones.
     pub fn settle(&self, index: u64, outcome: &Outcome) {
         self.progress(|progress| {
             progress.report.count(outcome, self.begun);
@@ -113,12 +112,12 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         });
     }
 
-    /// Adds to the report.
+    /// Updates the report.
     pub fn note(&self, add: impl FnOnce(&mut BatchReport)) {
         self.progress(|progress| add(&mut progress.report));
     }
 
-    /// Adds the cost of a step of a group.
+    /// Adds the cost of one step of a group.
     pub fn note_cost(&self, group: usize, cost: Cost) {
         self.progress(|progress| {
             progress.report.units += cost.units;
@@ -137,7 +136,8 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         change(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts invalid input in the dead-letter queue. It holds nobody up: it has no place in its customer's order.
+    /// Puts invalid messages in the dead-letter queue. They have no place in their customer's order, so no other
+    /// message waits for them.
     pub async fn reject(&self, letters: Vec<(u64, DeadLetter)>) {
         join_all(letters.into_iter().map(|(index, letter)| self.reject_one(index, letter))).await;
     }
@@ -164,8 +164,8 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         }
     }
 
-    /// Decides and publishes all groups. Only their first read and their requests to the decisions queue are shared,
-    /// and neither for long.
+    /// Decides and publishes all groups. The groups share only their first read and their requests to the decisions
+    /// queue. Both have a short time-out.
     pub async fn decide(&self, groups: Vec<Group>) {
         let first = self.read_together(&groups).await;
         let (lines, requests) = requests::open(&self.consumer.publisher, self.clock(), groups.len());
@@ -174,7 +174,8 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         join(join_all(groups), requests.run()).await;
     }
 
-    /// Reads for all groups at once. `None` where that has failed or takes long: then each reads for itself.
+    /// Reads for all groups at once. Returns `None` when the read fails or takes too long. Then each group reads for
+    /// itself.
     async fn read_together(&self, groups: &[Group]) -> Option<Arc<Snapshot>> {
         if groups.len() < 2 || !self.may_begin() {
             return None;
@@ -194,7 +195,7 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         snapshot.map(Arc::new)
     }
 
-    /// Decides and publishes one group. Its trouble is its own, even where it is a defect of this program.
+    /// Decides and publishes one group. A failure, even a panic, affects no other group.
     async fn decide_group(&self, number: usize, group: Group, line: SharedPublisher, first: Option<Arc<Snapshot>>) {
         let messages = group.deliveries.len();
         let mut publisher = GroupPublisher { batch: self, number, line };
@@ -209,7 +210,8 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
     }
 }
 
-/// Logs which messages are left for redelivery, and why: once, where they are given up.
+/// Logs the ids of messages that are left for redelivery, and the reason. Each failure is logged once, where it is
+/// handled.
 pub fn log_failed<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>, what: &str, error: &dyn Error) {
     let ids: Vec<&str> = deliveries.into_iter().map(|delivery| delivery.source.message_id.as_str()).collect();
     tracing::error!(message_id = ids.join(","), error = with_sources(error), "{what}; left for redelivery");

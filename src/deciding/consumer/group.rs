@@ -1,4 +1,4 @@
-//! One customer's group of a batch: what is stored is published, in order.
+//! Publishing of one customer's stored decisions, in order.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::deciding::{
     write_publication,
 };
 
-/// Number of times that a decision is offered to the queue before it is left for redelivery. The client has its own
-/// repetitions of whole requests besides.
+/// Maximum number of times that a decision is offered to the queue before it is left for redelivery. The client also
+/// repeats whole requests by itself.
 const OFFERS_MAX: u32 = 3;
 
-/// Wait before the second offer; each further wait is twice as long.
+/// Wait before the second offer. Each further wait is twice as long, up to `WAIT_MAX`.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
@@ -28,16 +28,17 @@ pub struct GroupPublisher<'b, 'c, S, Q, C> {
     pub batch: &'b Batch<'c, S, Q, C>,
     /// The group's number in the batch.
     pub number: usize,
-    /// The way to the decisions queue.
+    /// Access to the decisions queue.
     pub line: SharedPublisher,
 }
 
-/// Reason why a decision is left for redelivery.
+/// Reason for leaving a decision for redelivery.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("decided, not published")]
     NotPublished(#[source] QueueError),
-    /// The message must not be settled: every duplicate would be published for as long as the record is pending.
+    /// The message must not count as settled: every duplicate would be published for as long as the record is
+    /// pending.
     #[error("published, but its record not unmarked")]
     NotUnmarked(#[source] StoreError),
 }
@@ -60,7 +61,7 @@ impl<S: Store, Q: Publisher, C: Clock> Sink for GroupPublisher<'_, '_, S, Q, C> 
 }
 
 impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
-    /// Leaves deliveries for redelivery. The records of those that are stored become pending.
+    /// Leaves deliveries for redelivery. Sets those records of theirs that are stored to pending.
     pub async fn leave(&self, unsettled: Undecided) {
         log_failed(&unsettled.deliveries, "not decided", &unsettled.reason);
         let mut stored = unsettled.stored;
@@ -85,7 +86,7 @@ impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
         Ok(())
     }
 
-    /// Publishes one decision, and confirms its record if that is pending.
+    /// Publishes one decision, and confirms its record if the record was pending.
     async fn publish(&self, record: &CorrelationRecord) -> Result<(), Failure> {
         let mut offers = Backoff::new(OFFERS_MAX, FIRST_WAIT, WAIT_MAX);
         while let Err(error) = self.line.publish(&record.decision).await {
@@ -100,22 +101,23 @@ impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
         Ok(())
     }
 
-    /// Leaves the waiting deliveries for redelivery. All are stored; their records become pending.
+    /// Leaves the waiting deliveries for redelivery. Their decisions are stored. Sets their records to pending.
     async fn stop(&self, mut waiting: VecDeque<(Delivery, Outcome)>, failure: &Failure) {
         log_failed(waiting.iter().map(|(delivery, _)| delivery), "stored, and not published", failure);
         join_all(waiting.iter_mut().filter_map(|(_, outcome)| outcome.record_mut()).map(|record| self.mark(record)))
             .await;
     }
 
-    /// Marks what was received before: should this delivery fail too and be the last before the dead-letter queue, the
-    /// decision is published when the message comes back under another id.
+    /// Sets the records of redelivered messages to pending before they are published. If this delivery fails too, and
+    /// is the last before the dead-letter queue, the message may come back under another id. Then its decision is
+    /// still published.
     async fn set_redelivered_pending(&self, waiting: &mut VecDeque<(Delivery, Outcome)>) {
         let again = waiting.iter_mut().filter(|(delivery, _)| delivery.source.is_redelivery);
         join_all(again.filter_map(|(_, outcome)| outcome.record_mut()).map(|record| self.mark(record))).await;
     }
 
-    /// Makes a record pending. A failure changes nothing now; it is logged, because a later
-    /// redrive may depend on it.
+    /// Sets a record to pending. A failed write does not stop the batch, but it is logged, because a later redrive
+    /// may depend on the pending record.
     async fn mark(&self, record: &mut CorrelationRecord) {
         let now = self.batch.now();
         if is_pending_long_enough(record, now) {

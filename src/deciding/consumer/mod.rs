@@ -1,11 +1,12 @@
-//! A batch of messages from a queue: invalid ones to the dead-letter queue, the others decided, committed, published.
+//! Processing of a batch of queue messages. Invalid messages go to the dead-letter queue; the others are decided,
+//! committed and published.
 //!
-//! Customers go in parallel, each in its own order. They share their first read and their requests to the decisions
-//! queue; a shared request without an answer is soon repeated for each customer alone, so that no customer waits long
-//! for another's requests, and none fails for them.
+//! Customers are processed in parallel, and the messages of one customer in order. Customers share their first read
+//! and their requests to the decisions queue. A shared request without an answer is soon repeated for each customer
+//! alone. So no customer waits long for another's request, and no customer's failure fails another.
 //!
-//! A message is *settled* when nothing is left to do for it. Whatever is not settled when the batch ends, for whatever
-//! reason, is reported as failed and will be delivered again: nothing is taken for done by default.
+//! A message is *settled* when nothing is left to do for it. A message that is not settled when the batch ends, for
+//! whatever reason, is reported as failed, and the queue delivers it again.
 
 mod batch;
 mod group;
@@ -23,26 +24,26 @@ pub use crate::deciding::consumer::report::BatchReport;
 use crate::deciding::{Clock, DeadLetter, Publisher, Store};
 use crate::deciding::{Decider, Delivery};
 
-/// Longest time that before the deadline no customer is begun any more: what a commit and its publishing may take. With
-/// less time in all, a third of it.
+/// Time before the deadline from which no customer is begun: the time that a commit and its publishing may take. If
+/// less than three times as much is left in all, it is a third of what is left.
 const BEGIN_RESERVE: TimeDelta = TimeDelta::seconds(10);
 
-/// Time that before the deadline the answer is given, whatever is still under way. With less time in all, a tenth of
-/// it.
+/// Time before the deadline at which the batch answers, whatever is still in progress. If less than ten times as much
+/// is left in all, it is a tenth of what is left.
 const ANSWER_RESERVE: TimeDelta = TimeDelta::milliseconds(500);
 
-/// A message as it was received.
+/// A received message.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Its customer, in whose order it is settled.
+    /// Its customer. The messages of one customer are settled in order.
     pub group_id: String,
-    /// Instant at which it was sent, if known.
+    /// The instant at which it was sent, if known.
     pub sent_at: Option<DateTime<Utc>>,
-    /// Contents of the message.
+    /// Its content.
     pub content: MessageContent,
 }
 
-/// Contents of a message.
+/// Content of a message.
 #[derive(Clone, Debug)]
 pub enum MessageContent {
     /// A valid load attempt.
@@ -56,17 +57,17 @@ pub enum MessageContent {
     },
 }
 
-/// Deadline of a batch.
+/// Instants by which a batch must stop beginning work, and by which it must answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
-    /// From when on no customer is begun.
+    /// The instant from which no customer is begun.
     pub begin_until: DateTime<Utc>,
-    /// Instant of the response.
+    /// The instant at which the batch answers.
     pub answer_by: DateTime<Utc>,
 }
 
 impl Deadline {
-    /// The deadline of an invocation that is killed at `end`.
+    /// Returns the deadline of an invocation that is killed at `end`.
     pub fn before(end: DateTime<Utc>, now: DateTime<Utc>) -> Deadline {
         let left = (end - now).max(TimeDelta::zero());
         Deadline { begin_until: end - BEGIN_RESERVE.min(left / 3), answer_by: end - ANSWER_RESERVE.min(left / 10) }
@@ -76,7 +77,7 @@ impl Deadline {
 /// Result of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Handled {
-    /// The places of the messages that have to be delivered again, in order.
+    /// The places of the messages that must be delivered again, in order.
     pub failed: Vec<u64>,
     /// Counts, costs and times of the batch.
     pub report: BatchReport,
@@ -85,14 +86,15 @@ pub struct Handled {
 /// Consumes batches of messages.
 #[derive(Clone, Debug)]
 pub struct Consumer<S, Q, C> {
-    /// Decides attempts.
+    /// Decides the messages.
     pub decider: Decider<S, C>,
     /// Publishes decisions and dead letters.
     pub publisher: Q,
 }
 
 impl<S: Store, Q: Publisher, C: Clock> Consumer<S, Q, C> {
-    /// Settles as many of the messages as it can until the deadline. Groups go in parallel, each in its own order.
+    /// Settles as many of the messages as possible until the deadline. Groups are processed in parallel, each in its
+    /// own order.
     pub async fn handle(&self, messages: Vec<Message>, deadline: Deadline) -> Handled {
         let batch = Batch::new(self, &messages, deadline);
         let (letters, groups) = batch::sort(messages);

@@ -1,4 +1,4 @@
-//! The report of a batch: counts, costs and times.
+//! Report of a batch.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,41 +9,41 @@ use crate::deciding::Outcome;
 use crate::deciding::Units;
 use crate::domain::StoredDecision;
 
-/// Counts of a batch: what metrics are made of.
+/// Counts, costs and times of a batch, from which metrics are made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BatchReport {
-    /// Decided now: within every limit.
+    /// Attempts decided in this batch that are within every limit.
     pub accepted: u64,
-    /// Decided now: over at least one limit.
+    /// Attempts decided in this batch that are over at least one limit.
     pub declined: u64,
-    /// Number of times that each limit declined, by its code. One attempt may break several.
+    /// Number of declines by each limit, by the limit's code. One attempt may break several limits.
     pub declined_by_reason: BTreeMap<String, u64>,
-    /// Duplicates: not decided, not published.
+    /// Duplicates, which are neither decided nor published.
     pub ignored: u64,
-    /// Sent to the dead-letter queue.
+    /// Messages sent to the dead-letter queue.
     pub invalid: u64,
-    /// Stored decisions that were asked for again.
+    /// Stored decisions that a redelivered message brought up again.
     pub redelivered: u64,
-    /// Commits that another writer's was ahead of.
+    /// Commits that lost to another writer.
     pub conflicts: u64,
-    /// Decisions that the queue did not take.
+    /// Decisions that the queue refused.
     pub publish_failures: u64,
     /// Messages reported as failed.
     pub failed: u64,
-    /// Age of the oldest of them, since it was sent. Zero if none has failed.
+    /// Age of the oldest failed message, since it was sent. Zero if none has failed.
     pub oldest_unsettled: Duration,
     /// Capacity consumed.
     pub units: Units,
-    /// Time spent reading, committing and publishing. Stages of different customers may overlap.
+    /// Time spent reading. Stages of different customers may overlap.
     pub read_time: Duration,
-    /// See `read_time`.
+    /// Time spent committing. See `read_time`.
     pub commit_time: Duration,
-    /// See `read_time`.
+    /// Time spent publishing. See `read_time`.
     pub publish_time: Duration,
 }
 
 impl BatchReport {
-    /// Counts messages that have to be delivered again, by the instants at which they were sent.
+    /// Counts messages that must be delivered again, by the instants at which they were sent.
     pub fn count_failed(&mut self, sent_at: impl IntoIterator<Item = Option<DateTime<Utc>>>, now: DateTime<Utc>) {
         for sent_at in sent_at {
             self.failed += 1;
@@ -52,11 +52,11 @@ impl BatchReport {
         }
     }
 
-    /// Counts what became of a message of a batch that was begun at `begun`.
+    /// Counts the outcome of one message. `begun` is the instant at which its batch began.
     pub fn count(&mut self, outcome: &Outcome, begun: DateTime<Utc>) {
         match outcome {
             Outcome::Decided(record) => self.count_decided(&record.decision),
-            // Committed by this very batch: only the answer had not come.
+            // This batch made the commit, and only the store's answer was lost.
             Outcome::Redelivered { record, is_same_message: true } if record.decision.decided_at >= begun => {
                 self.count_decided(&record.decision);
             }

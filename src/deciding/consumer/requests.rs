@@ -1,12 +1,12 @@
-//! Requests to the decisions queue, which customers share.
+//! Requests to the decisions queue that customers share.
 //!
-//! Each customer's group offers one decision at a time, and waits for its answer: so two decisions of one customer
-//! never share a request, and the second does not go before the first is confirmed. Distinct customers' decisions are
-//! gathered into requests.
+//! Each customer's group offers one decision at a time, and waits for its answer. So two decisions of one customer
+//! never share a request, and the second is sent only after the first is confirmed. Decisions of distinct customers
+//! are gathered into requests.
 //!
-//! A shared request that has no answer soon is repeated for each customer alone, under the same deduplication ids, and
-//! so is one that fails as a whole: a request that hangs or fails because of one customer delays the others only
-//! briefly. A customer whose own request takes long shares none afterwards.
+//! A shared request that has no answer soon, or that fails as a whole, is repeated for each customer alone, under the
+//! same deduplication ids. So a request that hangs or fails because of one customer delays the others only briefly. A
+//! customer whose own request takes long shares no request afterwards.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -21,20 +21,20 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use crate::deciding::{Clock, Publisher, QueueError, SEND_MAX};
 use crate::domain::StoredDecision;
 
-/// Time that a decision waits for those of other customers at most. They are usually committed within a few
+/// Maximum time that a decision waits for those of other customers. They are usually committed within a few
 /// milliseconds of one another.
 const GATHER_MAX: Duration = Duration::from_millis(50);
 
-/// Longest time that a request that customers share may go without an answer. Ten times what DynamoDB and SQS usually
-/// take; with the wait before it, a customer's decision is repeated alone well within a second of its commit.
+/// Maximum time that a shared request may take: ten times what DynamoDB and SQS usually need. Together with
+/// `GATHER_MAX`, it lets a customer's decision be repeated alone well within a second of its commit.
 pub const SHARED_WAIT_MAX: Duration = Duration::from_millis(250);
 
-/// Answer to an offer.
+/// Result of one offer.
 pub type GroupResult = Result<(), QueueError>;
 
 enum Event {
     Offered(Offer),
-    /// A group offers nothing more.
+    /// A group has no further offers.
     Ended(usize),
 }
 
@@ -51,7 +51,7 @@ pub struct SharedPublisher {
 }
 
 impl SharedPublisher {
-    /// Publishes a decision.
+    /// Publishes a decision and waits for the queue's answer.
     pub async fn publish(&self, decision: &StoredDecision) -> GroupResult {
         let (answer, answered) = oneshot::channel();
         let _ =
@@ -66,7 +66,7 @@ impl Drop for SharedPublisher {
     }
 }
 
-/// Gathers what groups offer into requests.
+/// Gathers the groups' offers into requests.
 pub struct Requests<'q, Q, C> {
     publisher: &'q Q,
     clock: &'q C,
@@ -74,30 +74,30 @@ pub struct Requests<'q, Q, C> {
     offers: Offers,
 }
 
-/// Decisions that wait to be sent.
+/// Offers that are not sent yet.
 struct Offers {
-    /// Groups that may offer something soon.
+    /// Groups that may make an offer soon.
     expected: BTreeSet<usize>,
-    /// Groups that share no requests any more.
+    /// Groups that no longer share requests.
     slow: BTreeSet<usize>,
-    /// Offers that wait for company.
+    /// Offers that wait to share a request.
     gathered: Vec<Offer>,
-    /// Offers that go alone.
+    /// Offers that get a request of their own.
     alone: Vec<Offer>,
 }
 
 /// Result of one request.
 #[derive(Default)]
 struct Sent {
-    /// The groups that have their answer.
+    /// Groups whose offer was answered.
     answered: Vec<usize>,
-    /// Those of them that had a request of their own, which took long.
+    /// Those of them whose unshared request took long.
     slow: Vec<usize>,
-    /// Offers that have to be made alone.
+    /// Offers that must be repeated alone.
     again: Vec<Offer>,
 }
 
-/// Opens the decisions queue to so many groups.
+/// Opens the decisions queue to `groups` groups.
 pub fn open<'q, Q: Publisher, C: Clock>(
     publisher: &'q Q,
     clock: &'q C,
@@ -111,14 +111,14 @@ pub fn open<'q, Q: Publisher, C: Clock>(
 }
 
 impl<Q: Publisher, C: Clock> Requests<'_, Q, C> {
-    /// Sends until every group has ended.
+    /// Sends requests until every group has ended.
     pub async fn run(self) {
         let Requests { publisher, clock, mut events, mut offers } = self;
         let (mut sending, mut gather_time) = (FuturesUnordered::new(), Fuse::terminated());
         loop {
             let was_gathering = !offers.gathered.is_empty();
             select_biased! {
-                // First: who has an answer is expected again, or ends.
+                // Answers come first: an answered group is expected to offer again, or to end.
                 sent = sending.select_next_some() => offers.note_sent(sent),
                 event = events.select_next_some() => offers.note(event),
                 () = gather_time => offers.expected.clear(),
@@ -156,7 +156,7 @@ impl Offers {
         self.alone.extend(sent.again);
     }
 
-    /// Requests that wait for nothing more.
+    /// Returns the requests that are ready to be sent.
     fn due(&mut self) -> Vec<Vec<Offer>> {
         let mut requests: Vec<Vec<Offer>> = self.alone.drain(..).map(|offer| vec![offer]).collect();
         if self.gathered.len() >= SEND_MAX || self.expected.is_empty() && !self.gathered.is_empty() {
@@ -166,7 +166,7 @@ impl Offers {
     }
 }
 
-/// Makes one request, and answers each offer.
+/// Sends one request, and answers each of its offers.
 async fn send<Q: Publisher, C: Clock>(publisher: &Q, clock: &C, offers: Vec<Offer>) -> Sent {
     let begun = clock.now();
     let decisions: Vec<&StoredDecision> = offers.iter().map(|offer| &offer.decision).collect();
@@ -184,7 +184,7 @@ async fn send<Q: Publisher, C: Clock>(publisher: &Q, clock: &C, offers: Vec<Offe
     Sent { answered, slow, again: vec![] }
 }
 
-/// Waits for a shared request. `None` if it has to be repeated for each customer alone.
+/// Waits for a shared request. Returns `None` if it must be repeated for each customer alone.
 async fn shared<C: Clock>(request: impl Future<Output = Vec<GroupResult>>, clock: &C) -> Option<Vec<GroupResult>> {
     match select(pin!(request), pin!(clock.sleep(SHARED_WAIT_MAX))).await {
         Either::Left((answers, _)) => Some(answers).filter(|answers| answers.iter().any(Result::is_ok)),

@@ -1,4 +1,4 @@
-//! The ways in which a line can be invalid.
+//! Notations of an invalid line.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use fastrand::Rng;
 use crate::replay::generate::Draft;
 use crate::replay::generate::text::utc;
 
-/// The fields of a line, ready for JSON, with one of them spoilt.
+/// The fields of a line as JSON values, one of which is invalid.
 struct Fields {
     id: String,
     customer_id: String,

@@ -1,7 +1,7 @@
-//! A deterministic workload, for tests, benchmarks and demonstrations: the same settings give the same bytes.
+//! A deterministic workload for tests, benchmarks and demonstrations. The same settings yield the same bytes.
 //!
-//! The generator keeps each customer's usage, by the real rules and the default limits, in order to aim: many amounts
-//! land exactly on what is left of a limit, or a cent on either side.
+//! The generator tracks each customer's usage, by the real rules and the default limits. So many amounts exactly
+//! reach a limit, or miss it by a cent on either side.
 
 mod fault;
 mod text;
@@ -14,7 +14,7 @@ use fastrand::Rng;
 
 use crate::domain::{AttemptText, Cents, Day, Limits, LoadAttempt, Measure, Week, WeekUsage, decide};
 
-/// The first event's number of every customer: all customers use the same ids, which are unique for a customer only.
+/// Number of each customer's first event. All customers use the same ids, which are unique only for one customer.
 const FIRST_EVENT: u64 = 10_000;
 
 /// Settings of a workload.
@@ -24,22 +24,22 @@ pub struct Workload {
     pub customers: u32,
     /// Number of lines.
     pub attempts: u64,
-    /// Everything that is drawn follows from it.
+    /// Seed of the random numbers.
     pub seed: u64,
     /// The first attempt's time.
     pub start: DateTime<Utc>,
-    /// Over how many days the attempts are spread evenly.
+    /// Number of days over which the attempts are spread evenly.
     pub days: u32,
     /// Percentage of valid attempts that repeat an earlier event, with another amount.
     pub duplicates_percent: u8,
-    /// Percentage of lines that are invalid, in every way that a line of ordinary length can be.
+    /// Percentage of invalid lines. Their faults include every fault that a line of ordinary length can have.
     pub invalid_percent: u8,
-    /// 0 draws customers evenly; each step more draws again among those up to the last one drawn, so that few customers
-    /// make most attempts.
+    /// 0 draws customers evenly. Each further step draws again among those up to the last one drawn, so that few
+    /// customers make most attempts.
     pub skew: u32,
 }
 
-/// A customer while lines are generated.
+/// State of a customer during generation.
 #[derive(Clone, Copy, Debug, Default)]
 struct Customer {
     events: u64,
@@ -47,7 +47,7 @@ struct Customer {
     usage: WeekUsage,
 }
 
-/// Values of a line. The generator makes valid amounts, so nothing checks them here.
+/// Contents of a line. Amounts are valid by construction, so nothing checks them here.
 struct Draft {
     id: u64,
     customer: u32,
@@ -56,7 +56,7 @@ struct Draft {
 }
 
 impl Workload {
-    /// Writes the workload, a line for each attempt, in the order of their times.
+    /// Writes the workload, one line for each attempt, in the order of their times.
     ///
     /// # Errors
     /// Those of the writer.
@@ -71,7 +71,7 @@ impl Workload {
         (0..self.attempts).try_for_each(|number| generator.write_line(number, out))
     }
 
-    /// The time of the line with this number, in whole seconds, so that every way to write it keeps the order.
+    /// Returns the time of a line, in whole seconds, so that every notation keeps the order.
     fn time(&self, number: u64) -> DateTime<Utc> {
         let span_s = u128::from(self.days) * 86_400;
         let since_start_s = u128::from(number) * span_s / u128::from(self.attempts.max(1));
@@ -84,7 +84,7 @@ struct Generator<'w> {
     workload: &'w Workload,
     rng: Rng,
     limits: Limits,
-    /// Those who have made an attempt, by their number.
+    /// Customers that have made an attempt, by their number.
     customers: HashMap<u32, Customer>,
     /// Their numbers, in the order of their first attempts.
     known: Vec<u32>,
@@ -105,7 +105,7 @@ impl Generator<'_> {
         text::write(&draft, &mut self.rng, out)
     }
 
-    /// An event that has not been before. It counts for what it would be decided to.
+    /// Generates a new event. Its decision changes the customer's usage.
     fn first_sight(&mut self, time: DateTime<Utc>) -> Draft {
         let (place, customer) = self.draw_customer();
         let day = Day::of(time);
@@ -122,8 +122,7 @@ impl Generator<'_> {
         draft
     }
 
-    /// An event that has been before, if there is any. Its amount is drawn anew: only the ids say what is the same
-    /// event.
+    /// Repeats an earlier event, if there is one, with a new amount. Only the ids identify an event.
     fn duplicate(&mut self, time: DateTime<Utc>) -> Option<Draft> {
         let known = self.draw(u32::try_from(self.known.len()).unwrap_or(u32::MAX))?;
         let customer = *self.known.get(known as usize)?;
@@ -132,14 +131,15 @@ impl Generator<'_> {
         Some(Draft { id, customer, amount: Cents::new(self.rng.u64(0..2_500_00)), time })
     }
 
-    /// An invalid line with the id of an event that is still to come: it must not count as seen.
+    /// Writes an invalid line with the id of an event that comes later, because an invalid line must not count as
+    /// seen.
     fn write_invalid(&mut self, time: DateTime<Utc>, out: &mut impl Write) -> io::Result<()> {
         let (place, customer) = self.draw_customer();
         let draft = Draft { id: customer.events + FIRST_EVENT, customer: place, amount: Cents::new(100_00), time };
         fault::write(&draft, &mut self.rng, out)
     }
 
-    /// One of so many, the low ones more often if few customers are to make most attempts.
+    /// Draws a number below `end`. With skew, low numbers are more likely.
     fn draw(&mut self, end: u32) -> Option<u32> {
         let first = (end > 0).then(|| self.rng.u32(0..end))?;
         Some((0..self.workload.skew).fold(first, |drawn, _| self.rng.u32(0..=drawn)))
@@ -167,7 +167,7 @@ impl Generator<'_> {
         })
     }
 
-    /// Number of cents that the nearest limit on amounts has left.
+    /// Returns what the tightest amount limit leaves, in cents.
     fn left(&self, usage: &WeekUsage, day: Day) -> u64 {
         let amounts = self.limits.iter().filter(|limit| limit.measure == Measure::Amount);
         let left = amounts.map(|limit| limit.max.saturating_sub(usage.used(Measure::Amount, limit.window, day)));

@@ -1,4 +1,4 @@
-//! The ways in which a valid attempt can be written.
+//! Notations of a valid attempt.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use fastrand::Rng;
 use crate::domain::Cents;
 use crate::replay::generate::Draft;
 
-/// Writes a valid line: nearly always the plain form, and now and then another that means the same.
+/// Writes a valid line, nearly always in plain form, and sometimes in an equivalent one.
 pub(super) fn write(draft: &Draft, rng: &mut Rng, out: &mut impl Write) -> io::Result<()> {
     let Draft { id, customer, .. } = draft;
     let (amount, time) = (amount(draft.amount, rng), time(draft.time, rng));
@@ -39,7 +39,7 @@ fn amount(amount: Cents, rng: &mut Rng) -> String {
     }
 }
 
-/// `$1234567.89` as `$1,234,567.89`.
+/// Rewrites `$1234567.89` as `$1,234,567.89`.
 fn with_thousands(plain: &str) -> String {
     let (dollars, decimals) = plain.trim_start_matches('$').split_once('.').unwrap_or((plain, "00"));
     let mut grouped = String::from("$");
@@ -63,7 +63,7 @@ fn time(time: DateTime<Utc>, rng: &mut Rng) -> String {
         .map_or_else(|| utc(time), |offset| time.with_timezone(&offset).format("%Y-%m-%dT%H:%M:%S%:z").to_string())
 }
 
-/// As `2000-01-01T00:00:00Z`.
+/// Formats a time like `2000-01-01T00:00:00Z`.
 pub(super) fn utc(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,17 +1,17 @@
-//! The ledger in memory: which events have been decided, and what each customer has used of the limits. It is no
-//! book of accounts: it knows of no balance.
+//! The ledger in memory: decided events, and each customer's usage of the limits. It is not an accounting ledger: it
+//! has no balances.
 //!
-//! It keeps every event and every day with an accepted load until the process ends, so it is what a replay's memory
-//! goes to:
+//! It keeps every event, and every day with an accepted load, until the process ends. So it makes up most of a
+//! replay's memory:
 //!
 //! - 17 bytes for an event;
-//! - 23 for a week in which a customer has accepted loads on one day, and 53 more from the second day on, because the
-//!   first row leaves its room behind;
-//! - 88 more, and the 53 in any case, for a week with a day of more than 2^32 - 1 cents or 255 loads;
-//! - a table of its own for each calendar week.
+//! - 23 bytes for a week in which a customer has accepted loads on one day, and 53 more from the second day on,
+//!   because the first row leaves its slot empty;
+//! - 88 bytes more, and the 53 in any case, for a week with a day of more than 2^32 - 1 cents or 255 loads;
+//! - one table for each calendar week.
 //!
-//! All but the 88 bytes stand in hash tables that are between 7/16 and 7/8 full once they have grown. The constants
-//! below have the bounds that follow.
+//! All but the 88 bytes are in hash tables, which are between 7/16 and 7/8 full once they have grown. The constants
+//! below are the resulting bounds.
 
 mod identity;
 mod week_table;
@@ -27,20 +27,20 @@ use crate::domain::{Day, Decision, Limits, LoadAttempt, Week, decide};
 use crate::replay::ledger::week_table::WeekTable;
 use crate::replay::ledger::wide_weeks::WideWeeks;
 
-/// The most memory for a distinct event, in bytes.
+/// Maximum memory for a distinct event, in bytes.
 pub const EVENT_BYTES_MAX: u64 = 40;
 
-/// The most memory for a customer's week with accepted loads on one day, in bytes.
+/// Maximum memory for a customer's week with accepted loads on one day, in bytes.
 pub const ONE_DAY_BYTES_MAX: u64 = 54;
 
-/// The most memory for a customer's week with accepted loads on several days, in bytes.
+/// Maximum memory for a customer's week with accepted loads on several days, in bytes.
 pub const SEVERAL_DAYS_BYTES_MAX: u64 = 176;
 
-/// The most memory for a customer's week with a day of more than $42,949,672.95 or 255 loads, in bytes.
+/// Maximum memory for a customer's week with a day of more than $42,949,672.95 or 255 loads, in bytes.
 pub const WIDE_BYTES_MAX: u64 = 264;
 
-/// The most memory for a calendar week with accepted loads in one ledger, in bytes: the entry of its tables, and the
-/// least that they take.
+/// Maximum memory for a calendar week with accepted loads in one ledger, in bytes: the entry for its tables, and
+/// their minimum size.
 pub const CALENDAR_WEEK_BYTES_MAX: u64 = 384;
 
 /// Outcome of a valid load attempt.
@@ -48,27 +48,28 @@ pub const CALENDAR_WEEK_BYTES_MAX: u64 = 384;
 pub enum LineOutcome<'l> {
     /// It was decided, now and for good.
     Decided(Decision<'l>),
-    /// Its event had been decided before: no decision, no change.
+    /// Its event had been decided before. It has no decision, and changes nothing.
     Ignored,
 }
 
-/// The events and usage of some customers. All attempts of one customer belong to the same ledger.
+/// Events and usage of some customers. All attempts of one customer belong to the same ledger.
 #[derive(Debug, Default)]
 pub struct Ledger {
     events: HashTable<u128>,
-    /// A table for each week: attempts come in the order of their times, so what is looked up now lies close together.
+    /// A table for each week. Attempts arrive in the order of their times, so recent lookups are close together in
+    /// memory.
     weeks: BTreeMap<Week, WeekTable>,
     wide: WideWeeks,
 }
 
-/// A valid load attempt on its way through a ledger.
+/// A valid load attempt that passes through a ledger.
 #[derive(Clone, Debug)]
 pub struct PendingAttempt<'a> {
     /// The attempt.
     pub attempt: LoadAttempt<'a>,
-    /// The day that it counts in.
+    /// The day in which it counts.
     day: Day,
-    /// The day's week.
+    /// The week of that day.
     week: Week,
     /// Its customer and event.
     pub identity: Identity,
@@ -99,7 +100,7 @@ impl Ledger {
         }
     }
 
-    /// Reads what deciding will read, only to have it in the cache.
+    /// Reads the memory that deciding needs, only to load it into the cache.
     fn touch(&self, attempts: &[&mut PendingAttempt<'_>]) {
         for run in attempts.chunk_by(|one, next| one.week == next.week) {
             let table = run.first().and_then(|first| self.weeks.get(&first.week));
@@ -112,7 +113,7 @@ impl Ledger {
         }
     }
 
-    /// Returns true when the event has not been seen before. Now it has.
+    /// Stores an event. Returns true when it has not been seen before.
     fn remember(&mut self, event: u128) -> bool {
         match self.events.entry(hash(event), |seen| *seen == event, |seen| hash(*seen)) {
             Entry::Occupied(_) => false,
@@ -125,7 +126,7 @@ impl Ledger {
 }
 
 impl<'a> PendingAttempt<'a> {
-    /// An attempt that has not been decided.
+    /// Creates an attempt that has not been decided.
     pub fn new(attempt: LoadAttempt<'a>, identifier: &Identifier) -> PendingAttempt<'a> {
         let identity = identifier.identify(&attempt);
         let day = Day::of(attempt.time);
@@ -143,7 +144,7 @@ impl<'a> PendingAttempt<'a> {
     }
 }
 
-/// Hash for a table, from a key that is itself a hash. The other half of the key assigns customers to ledgers.
+/// Returns the half of an identity that a table uses as hash. The other half assigns customers to ledgers.
 fn hash(identity: u128) -> u64 {
     (identity >> 64) as u64
 }
@@ -155,14 +156,15 @@ mod tests {
     use super::*;
     use crate::domain::{AttemptText, Limit, Measure, Window};
 
-    /// Memory of an empty ledger, in bytes: the first chunk of the wide weeks.
+    /// Memory that an empty ledger may use: the first chunk of the wide weeks.
     const LEDGER_BYTES: u64 = 8 * 1024;
 
-    /// The most memory that a map's entry takes, in entries: nodes are at least 5/11 full, and have pointers besides.
+    /// Maximum memory of a map's entry, in entries. Nodes are at least 5/11 full, and also hold pointers.
     const MAP_FILL: u64 = 3;
 
-    /// Decides valid attempts one by one, each of another event. After each, the memory is within the bounds; at the
-    /// end, it returns how much of what is allowed was taken at most, in percent.
+    /// Decides valid attempts one by one, each of a distinct event. Checks that the memory is within the bounds after
+    /// each of the first 64, and then after every 64th. Returns the highest percentage of the bound that more than
+    /// 10,000 events used.
     fn percent_of_allowed_max(attempts: impl Iterator<Item = (u32, u32, &'static str)>) -> u64 {
         let limit = |measure, max| Limit { code: format!("{measure:?}"), measure, window: Window::Day, max };
         let limits = [limit(Measure::Amount, u64::MAX), limit(Measure::Count, 1_000_000)];
@@ -202,7 +204,7 @@ mod tests {
         percent_max
     }
 
-    /// The customer and the day of an event.
+    /// Maps an event's number to its customer and day.
     type Shape = fn(u32) -> (u32, u32);
 
     #[test]

@@ -1,9 +1,9 @@
-//! The usage of customers in one week, small for those who load seldom and quick for those who load often.
+//! Customers' usage in one week: compact for those who load rarely, and fast for those who load often.
 //!
-//! A customer with one day takes a row of 22 bytes. From the second day on the whole week takes one row of 52: that is
-//! one place in memory, and the week of a hundred thousand customers stays in a processor's cache. These rows are
-//! narrow: a day of more than 2^32 - 1 cents or 255 loads moves the customer's week to [`WideWeeks`], and its row says
-//! where it is there.
+//! A customer with loads on one day takes a row of 22 bytes. From the second day on, one row of 52 bytes holds the
+//! whole week. So a lookup reads one memory location, and the week of a hundred thousand customers fits into a
+//! processor's cache. These rows are narrow. A day of more than 2^32 - 1 cents or 255 loads moves the customer's week
+//! to [`WideWeeks`], and the row holds its place there.
 
 use hashbrown::HashTable;
 
@@ -11,16 +11,17 @@ use crate::domain::{Cents, DayUsage, WeekUsage};
 use crate::replay::ledger::hash;
 use crate::replay::ledger::wide_weeks::WideWeeks;
 
-/// The usage. Customers are known by their [`Identity`](super::Identity).
+/// Usage of one week. Customers are identified by their [`Identity`](super::Identity).
 #[derive(Debug, Default)]
 pub(super) struct WeekTable {
-    /// Customers with one day.
+    /// Customers with loads on one day.
     days: HashTable<DayRow>,
-    /// Customers with more days, or with more than a row holds. None of them is in `days`.
+    /// Customers with loads on more days, or with more than a day row holds. None of them is in `days`.
     weeks: HashTable<WeekRow>,
 }
 
-/// One customer's usage of one day. It is packed, because where customers come seldom most of the memory goes here.
+/// One customer's usage of one day. It is packed, because rows like it dominate the memory when customers load
+/// rarely.
 #[derive(Clone, Copy, Debug)]
 #[repr(Rust, packed)]
 struct DayRow {
@@ -35,17 +36,17 @@ struct DayRow {
 #[repr(Rust, packed)]
 struct WeekRow {
     customer: u128,
-    /// The days' amounts; of a wide week, the lower and the upper half of its place come first.
+    /// The days' amounts. For a wide week, the first two are the lower and the upper half of its place.
     amounts: [u32; 7],
     counts: [u8; 7],
-    /// True when the usage is in [`WideWeeks`], and not here.
+    /// True when the usage is in [`WideWeeks`] instead of this row.
     is_wide: bool,
 }
 
 const _: () = assert!(size_of::<DayRow>() == 22 && size_of::<WeekRow>() == 52, "what the module's text says");
 
 impl WeekTable {
-    /// Reads what [`WeekTable::change`] will read, only to have it in the cache.
+    /// Reads the memory that [`WeekTable::change`] needs, only to load it into the cache.
     pub(super) fn touch(&self, customer: u128) {
         if let Some(row) = self.weeks.find(hash(customer), |row| row.customer == customer) {
             std::hint::black_box(row.is_wide);
@@ -54,7 +55,7 @@ impl WeekTable {
         }
     }
 
-    /// Shows to `change` what the customer has used, and keeps what it says of that day, if anything.
+    /// Passes the customer's usage to `change`, and stores the day's usage that `change` returns, if any.
     pub(super) fn change(
         &mut self,
         wide: &mut WideWeeks,
@@ -80,7 +81,7 @@ impl WeekTable {
         }
     }
 
-    /// The same for a customer who has no week row.
+    /// Does the same as [`WeekTable::change`] for a customer without a week row.
     fn change_first_day(
         &mut self,
         wide: &mut WideWeeks,
@@ -109,7 +110,7 @@ impl WeekTable {
         }
     }
 
-    /// Gives a customer a week row.
+    /// Inserts a week row for a customer.
     fn insert_week(&mut self, wide: &mut WideWeeks, customer: u128, usage: &WeekUsage) {
         let mut row = WeekRow { customer, amounts: [0; 7], counts: [0; 7], is_wide: false };
         let is_narrow = (0..).zip(usage.days()).all(|(place, day)| row.set_day(place, *day).is_some());
@@ -119,20 +120,20 @@ impl WeekTable {
         self.weeks.insert_unique(hash(customer), row, |row| hash(row.customer));
     }
 
-    /// The memory that it has allocated, in bytes.
+    /// Returns its allocated memory, in bytes.
     #[cfg(test)]
     pub(super) fn allocated_bytes(&self) -> usize {
         self.days.allocation_size() + self.weeks.allocation_size()
     }
 
-    /// Number of customers with a row of one day, and of customers with a row of a week.
+    /// Returns the numbers of customers with a day row and with a week row.
     #[cfg(test)]
     pub(super) fn rows(&self) -> [usize; 2] {
         [self.days.len(), self.weeks.len()]
     }
 }
 
-/// A day's amount and count, if they are not too much for a narrow row.
+/// Returns a day's amount and count, if they fit into a narrow row.
 fn narrow(DayUsage { amount, count }: DayUsage) -> Option<(u32, u8)> {
     Some((u32::try_from(amount.get()).ok()?, u8::try_from(count).ok()?))
 }
@@ -150,7 +151,7 @@ impl DayRow {
 }
 
 impl WeekRow {
-    /// The usage is at that place of the wide weeks from now on.
+    /// Records that the usage is at this place of the wide weeks.
     #[allow(clippy::cast_possible_truncation)]
     fn widen(&mut self, place: u64) {
         (self.amounts, self.is_wide) = ([place as u32, (place >> 32) as u32, 0, 0, 0, 0, 0], true);
@@ -161,7 +162,7 @@ impl WeekRow {
         u64::from(low) | u64::from(high) << 32
     }
 
-    /// None where it is too much.
+    /// Sets a day's usage. Returns `None` when it does not fit.
     fn set_day(&mut self, days_since_monday: u8, day: DayUsage) -> Option<()> {
         let (mut amounts, place) = (self.amounts, usize::from(days_since_monday));
         (*amounts.get_mut(place)?, *self.counts.get_mut(place)?) = narrow(day)?;
@@ -192,10 +193,10 @@ mod tests {
         seen
     }
 
-    /// Sets days one after another; after each, the usage is what was set, and there are so many rows.
+    /// Sets days one after another. Checks the usage and the numbers of rows after each.
     fn check(days: &[(u8, DayUsage, [usize; 3])]) {
         let (mut table, mut wide, mut expected) = (WeekTable::default(), WideWeeks::default(), WeekUsage::default());
-        // Others with the same tag in the table.
+        // Other customers with the same tag in the table.
         for (other, day) in [(CUSTOMER + 1, 3), (CUSTOMER + 2, 4)] {
             table.change(&mut wide, other, day, |_| Some(LITTLE));
         }

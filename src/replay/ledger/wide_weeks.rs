@@ -1,11 +1,11 @@
-//! Weeks whose usage is too much for a row of the week tables: any amount, any count.
+//! Weeks whose usage does not fit into a row of the week tables. They hold any amount and any count.
 
 use crate::domain::{Cents, DayUsage, WeekUsage};
 
-/// Number of weeks that the list grows by. They never move, so it takes what it holds and one chunk.
+/// Number of weeks by which the list grows. Weeks never move, so at most one chunk is partly empty.
 const CHUNK_WEEKS: usize = 64;
 
-/// The weeks. Each keeps its place.
+/// The weeks, each at a fixed place.
 #[derive(Debug, Default)]
 pub(super) struct WideWeeks {
     chunks: Vec<Vec<WideWeek>>,
@@ -21,7 +21,7 @@ pub(super) struct WideWeek {
 const _: () = assert!(size_of::<WideWeek>() == 88, "what the ledger's text says");
 
 impl WideWeeks {
-    /// Adds a week. Returns its place.
+    /// Adds a week and returns its place.
     pub(super) fn push(&mut self, usage: &WeekUsage) -> u64 {
         if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK_WEEKS) {
             self.chunks.push(Vec::with_capacity(CHUNK_WEEKS));
@@ -34,19 +34,19 @@ impl WideWeeks {
         (full + in_chunk) as u64
     }
 
-    /// The week at that place.
+    /// Returns the week at a place.
     pub(super) fn get_mut(&mut self, place: u64) -> Option<&mut WideWeek> {
         let place = usize::try_from(place).ok()?;
         self.chunks.get_mut(place / CHUNK_WEEKS)?.get_mut(place % CHUNK_WEEKS)
     }
 
-    /// Number of weeks.
+    /// Returns the number of weeks.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.chunks.iter().map(Vec::len).sum()
     }
 
-    /// The memory that it has allocated, in bytes.
+    /// Returns its allocated memory, in bytes.
     #[cfg(test)]
     pub(super) fn allocated_bytes(&self) -> usize {
         let weeks: usize = self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<WideWeek>()).sum();
