@@ -1,4 +1,4 @@
-//! Clients of AWS: one configuration, with time-outs and repetitions set on purpose.
+//! Clients of AWS: one configuration, with explicit time-outs and retries.
 
 use std::time::Duration;
 
@@ -12,33 +12,32 @@ use aws_smithy_runtime_api::client::http::http_client_fn;
 
 use crate::deciding::with_sources;
 
-/// Longest time that connecting may take.
+/// Time-out for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Longest time that one try of a request may take. DynamoDB and SQS answer within tens of milliseconds: later, the
-/// answer is lost.
+/// Time-out for one try of a request. DynamoDB and SQS answer within tens of milliseconds, so a later answer is lost.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Longest time that a request may take with all its tries. Half the time that a batch keeps in reserve for what it has
-/// begun (10 s): one commit and one publishing.
+/// Time-out for a request with all its tries. It is half of the time that a batch reserves for the work it has begun
+/// (10 s): one commit and one publishing.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Number of times that a request is tried.
+/// Maximum number of tries of a request.
 const ATTEMPTS_MAX: u32 = 3;
 
 /// Longest wait before the second try. The SDK doubles it before each further try, and waits a random part of it. Its
 /// own default is 1 s: after two tries without an answer, [`OPERATION_TIMEOUT`] would cut off the third.
 const FIRST_WAIT_MAX: Duration = Duration::from_millis(100);
 
-/// Longest wait before any try, also where a service asks for a longer one.
+/// Longest wait before any try, even if a service asks for a longer one.
 const WAIT_MAX: Duration = Duration::from_millis(200);
 
-/// The region for endpoints on this machine, where none is set: stand-ins want one, whichever it is.
+/// Default region for endpoints on this machine: emulators require a region, but accept any.
 const LOCAL_REGION: &str = "us-east-1";
 
-/// Reads the SDK's own configuration from the environment (`AWS_*`), and sets time-outs and repetitions.
+/// Reads the SDK's own configuration from the environment (`AWS_*`), and sets time-outs and retries.
 ///
-/// `endpoint_url` overrides the SDK's own endpoints. One on this machine needs neither region nor credentials.
+/// `endpoint_url` overrides the SDK's own endpoints. An endpoint on this machine needs neither region nor credentials.
 pub async fn load(endpoint_url: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http_client())
@@ -53,28 +52,28 @@ pub async fn load(endpoint_url: Option<&str>) -> SdkConfig {
     loader.load().await
 }
 
-/// HTTP client of all SDK clients.
+/// Returns the HTTP client that all AWS clients share.
 ///
-/// Bypasses an SDK check that would, for each client, read all root certificates once more, for a connector that nobody
-/// uses.
+/// Bypasses an SDK check that reloads every root certificate for each client that is built, for a connector that is
+/// never used.
 fn http_client() -> SharedHttpClient {
     let tls = Provider::Rustls(CryptoMode::Ring);
     let client = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
     http_client_fn(move |settings, components| client.http_connector(settings, components))
 }
 
-/// Time-outs of a request that waits up to `wait` for messages: as long as any other request may take besides.
+/// Returns the time-outs of a request that waits up to `wait` for messages: that time is added to the usual time-outs.
 ///
-/// One try without an answer leaves time for another one, which brings the messages of an answer that was lost.
+/// After one try without an answer there is time for another one, which returns the messages of the lost answer.
 pub fn long_poll_timeouts(wait: Duration) -> TimeoutConfig {
     timeouts(wait + ATTEMPT_TIMEOUT, wait + OPERATION_TIMEOUT)
 }
 
-/// Returns true when a URL leads to this machine.
+/// Returns true if a URL leads to this machine.
 pub fn is_local(url: &str) -> bool {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-    // Anything but a port, such as `localhost:x@elsewhere`, leads elsewhere.
+    // A suffix other than a port, such as `localhost:x@elsewhere`, leads elsewhere.
     let is_port =
         |rest: &str| rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     let is_local = |rest: &str| rest.is_empty() || is_port(rest);
@@ -96,7 +95,7 @@ fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
         .build()
 }
 
-/// Fills in what a stand-in on this machine asks for and does not look at.
+/// Adds a region and credentials that an emulator on this machine requires but does not check.
 fn localised(config: &SdkConfig) -> SdkConfig {
     let mut builder = config.to_builder();
     if config.region().is_none() {
@@ -109,7 +108,7 @@ fn localised(config: &SdkConfig) -> SdkConfig {
     builder.build()
 }
 
-/// Description of a request without an answer from the service, for a log. It never contains the request.
+/// Describes a request without an answer from the service, for the log. The description never contains the request.
 pub fn unanswered<E, R>(service: &str, error: &SdkError<E, R>) -> String
 where
     SdkError<E, R>: std::error::Error,
@@ -127,7 +126,7 @@ where
         "the request was not sent; check the endpoint's URL, the region and the credentials".to_owned()
     };
     let why = with_sources(error);
-    // Some errors of the client print the whole request.
+    // Some client errors print the whole request.
     if why.contains("SdkBody") { what } else { format!("{what}: {why}") }
 }
 

@@ -1,4 +1,4 @@
-//! The system's clock.
+//! Clock of the system.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::deciding::Clock;
 
-/// The system's clock, in UTC.
+/// Clock of the system, in UTC.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

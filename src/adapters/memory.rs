@@ -1,4 +1,4 @@
-//! The plain reference: a store in memory that keeps every condition. What it does, the others have to do.
+//! In-memory store that enforces every condition. It is the reference for the behaviour of the other stores.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,13 +22,13 @@ pub struct MemoryStore(Mutex<Tables>);
 struct Tables {
     records: BTreeMap<EventKey, CorrelationRecord>,
     usage: BTreeMap<UsageKey, UsageRow>,
-    /// Entries by run and first line, with the instant at which they expire.
+    /// Entries by run and first line, each with the instant at which it expires.
     #[cfg(feature = "cli")]
     manifests: BTreeMap<(String, u64), (ManifestEntry, DateTime<Utc>)>,
 }
 
 impl Tables {
-    /// Returns true when exactly this commit has been made before.
+    /// Returns true if exactly this commit was made before.
     fn has_made(&self, commit: &Commit) -> bool {
         let is_stored = |record: &CorrelationRecord| self.records.get(&record.decision.key) == Some(record);
         commit.records().iter().all(is_stored)

@@ -1,4 +1,4 @@
-//! The Lambda: built once, asked for every batch.
+//! The Lambda function. It is initialised once and then handles every batch.
 
 #![forbid(unsafe_code)]
 
@@ -21,7 +21,7 @@ use loadgate::telemetry::{Metrics, init_logs};
 use serde_json::value::RawValue;
 use tracing::Instrument;
 
-/// Time that the start waits for DynamoDB and SQS. Lambda gives a function 10 s to start.
+/// Time-out of the connections to DynamoDB and SQS at start. Lambda gives a function 10 s to start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Loadgate = Consumer<DynamoDb, SqsPublisher, SystemClock>;
@@ -47,8 +47,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Everything that is needed for every batch, and the connections to DynamoDB and SQS: a function that starts has more
-/// processor time than one that runs.
+/// Builds the consumer and opens the connections to DynamoDB and SQS. This is done at start because a starting function
+/// has more processor time than a running one.
 async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runtime::Error> {
     let config = ConsumerConfig::from_environment()?;
     let metrics = Metrics::new(function_name)?;
@@ -60,8 +60,8 @@ async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runti
     Ok((Consumer { decider, publisher }, metrics))
 }
 
-/// Opens the connections, and refuses to start without a table or a queue. What only does not answer may be back by the
-/// time of the first batch; if not, its messages are left for redelivery.
+/// Opens the connections. Fails if a table or a queue is missing. A service that merely does not answer is no error: it
+/// may answer by the time of the first batch. If it does not, the batch's messages are left for redelivery.
 async fn connect(store: &DynamoDb, publisher: &SqsPublisher) -> Result<(), lambda_runtime::Error> {
     let both = async { tokio::join!(store.connect(), publisher.connect()) };
     match tokio::time::timeout(CONNECT_TIMEOUT, both).await {

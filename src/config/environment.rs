@@ -1,4 +1,4 @@
-//! Configuration of every consumer of the input queue. The Lambda reads it from environment variables only.
+//! Configuration that every consumer of the input queue needs. The Lambda reads it from environment variables only.
 
 use std::env::VarError;
 
@@ -7,42 +7,42 @@ use chrono::TimeDelta;
 use super::reader::Reader;
 use crate::domain::Limits;
 
-/// The variable with the name of the table of correlation records.
+/// Variable for the name of the table of correlation records.
 pub const CORRELATION_TABLE: &str = "LOADGATE_CORRELATION_TABLE";
-/// The variable with the name of the table of usage rows.
+/// Variable for the name of the table of usage rows.
 pub const LOAD_TABLE: &str = "LOADGATE_LOAD_TABLE";
-/// The variable with the URL of the FIFO queue that load attempts come from. AWS Lambda knows it by itself.
+/// Variable for the URL of the FIFO queue of load attempts. AWS Lambda does not need it.
 pub const INPUT_QUEUE_URL: &str = "LOADGATE_INPUT_QUEUE_URL";
-/// The variable with the URL of the FIFO queue to which decisions are published.
+/// Variable for the URL of the FIFO queue to which decisions are published.
 pub const DECISIONS_QUEUE_URL: &str = "LOADGATE_DECISIONS_QUEUE_URL";
-/// The variable with the URL of the FIFO queue to which invalid input goes.
+/// Variable for the URL of the FIFO queue to which invalid input goes.
 pub const DEAD_LETTER_QUEUE_URL: &str = "LOADGATE_DEAD_LETTER_QUEUE_URL";
-/// The variable with the number of hours for which a decided event is remembered.
+/// Variable for the number of hours for which a decided event is remembered.
 pub const CORRELATION_TTL_HOURS: &str = "LOADGATE_CORRELATION_TTL_HOURS";
-/// The variable with the limits: a limits file's text, or its path.
+/// Variable for the limits: the text of a limits file, or its path.
 pub const LIMITS: &str = "LOADGATE_LIMITS";
 
-/// The SDK's own variables that say where services are.
+/// SDK variables for the endpoints of services.
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"];
 
-/// Time that a decided event is remembered by default: 15 days, a day longer than any queue keeps a message (the SQS
+/// Default time for which a decided event is remembered: 15 days, a day longer than any queue keeps a message (the SQS
 /// API reference, `MessageRetentionPeriod`).
 pub const TTL_HOURS_DEFAULT: i64 = 15 * 24;
 
-/// The longest time for which a decided event is remembered: ten years.
+/// Maximum time for which a decided event is remembered: ten years.
 pub const TTL_HOURS_MAX: i64 = 10 * 366 * 24;
 
-/// The names of the tables.
+/// Names of the tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableNames {
-    /// The table of correlation records.
+    /// Table of correlation records.
     pub correlation: String,
-    /// The table of usage rows.
+    /// Table of usage rows.
     pub load: String,
 }
 
 impl TableNames {
-    /// Returns true when both names stand for one table: the same name, or the same name once as part of an ARN.
+    /// Returns true if both names stand for one table: equal names, or a name and an ARN with that name.
     pub fn are_one(&self) -> bool {
         let name = |table: &str| table.rsplit('/').next().unwrap_or_default().to_owned();
         let are_arns = self.correlation.contains('/') && self.load.contains('/');
@@ -59,23 +59,23 @@ impl Default for TableNames {
 /// Configuration of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerConfig {
-    /// The tables.
+    /// Names of the tables.
     pub tables: TableNames,
-    /// The queue to which decisions are published.
+    /// Queue to which decisions are published.
     pub decisions_queue_url: String,
-    /// The queue to which invalid input goes.
+    /// Queue to which invalid input goes.
     pub dead_letter_queue_url: String,
-    /// Time that a decided event is remembered.
+    /// Time for which a decided event is remembered.
     pub correlation_ttl: TimeDelta,
-    /// The limits in force.
+    /// Limits in force.
     pub limits: Limits,
 }
 
-/// Everything that is wrong with the configuration.
+/// All errors of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", listed(problems))]
 pub struct ConfigError {
-    /// One sentence for each setting that is wrong, which begins with its name.
+    /// One sentence for each wrong setting, which begins with the setting's name.
     pub problems: Vec<String>,
 }
 
@@ -106,7 +106,7 @@ impl ConsumerConfig {
         reader.end(config)
     }
 
-    /// Reads what is said through a reader, which gathers what is wrong.
+    /// Reads settings through a reader, which collects the errors.
     pub(super) fn read_from<G, L>(reader: &mut Reader<G, L>) -> ConsumerConfig
     where
         G: Fn(&str) -> Result<String, VarError>,
@@ -140,12 +140,12 @@ impl ConsumerConfig {
     }
 }
 
-/// Environment variables that AWS Lambda itself sets.
+/// Variables that AWS Lambda sets for a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LambdaEnvironment {
-    /// The function's name. None where the program is not run by AWS Lambda.
+    /// Name of the function; `None` if AWS Lambda does not run the program.
     pub function_name: Option<String>,
-    /// The least severe level to log.
+    /// Least severe level to log.
     pub log_level: Option<String>,
 }
 
@@ -158,20 +158,20 @@ impl LambdaEnvironment {
     }
 }
 
-/// Returns true when the environment names credentials for the SDK. It reads them itself.
+/// Returns true if the environment names credentials for the SDK. The SDK reads them itself.
 pub fn has_credentials() -> bool {
     let names =
         ["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
     names.iter().any(|name| std::env::var_os(name).is_some())
 }
 
-/// Returns true when a queue's URL or name is that of a FIFO queue: its name ends so, and in small letters.
+/// Returns true for the URL or name of a FIFO queue. It ends with `.fifo` in lower case.
 #[allow(clippy::case_sensitive_file_extension_comparisons)]
 pub fn is_fifo(url: &str) -> bool {
     url.ends_with(".fifo")
 }
 
-/// Returns true when a text can be a URL of a service or a queue.
+/// Returns true if a text can be the URL of a service or a queue.
 pub fn is_url(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
 }

@@ -1,4 +1,4 @@
-//! The limits file.
+//! Limits file.
 
 use std::fmt;
 use std::fs::File;
@@ -11,10 +11,11 @@ use toml::de::{DeTable, DeValue};
 
 use crate::domain::{Cents, Limit, LimitError, Limits, Measure, Window};
 
-/// The largest limits file, in bytes: [`LIMITS_MAX`](crate::domain::LIMITS_MAX) limits and plenty of comments.
+/// Maximum size of a limits file, in bytes: room for [`LIMITS_MAX`](crate::domain::LIMITS_MAX) limits and many
+/// comments.
 const LIMITS_FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Reason why a limits file cannot be used.
+/// Error of a limits file.
 #[derive(Debug, thiserror::Error)]
 pub enum LimitsFileError {
     /// The file cannot be read.
@@ -23,29 +24,29 @@ pub enum LimitsFileError {
     /// The file is over [`LIMITS_FILE_BYTES_MAX`].
     #[error("is over {LIMITS_FILE_BYTES_MAX} bytes")]
     TooLarge,
-    /// The file is no text.
+    /// The file is not text.
     #[error("is not UTF-8")]
     NotUtf8,
-    /// The file says something that is no limit.
+    /// The file contains something other than limits.
     #[error(transparent)]
     Invalid(#[from] LimitsTextError),
 }
 
-/// Fault in the text of a limits file, with its place.
+/// Error in the text of a limits file, with its line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {key}{reason}")]
 pub struct LimitsTextError {
-    /// The line, from 1.
+    /// Line of the error, from 1.
     pub line: usize,
-    /// The key, as `limit 2, max: `; empty where the reason names it, or where the text is not TOML.
+    /// Key of the error, as `limit 2, max: `; empty if the reason names it, or if the text is not TOML.
     key: String,
     reason: String,
 }
 
-/// Reads the limits that a file says.
+/// Reads the limits from a file.
 ///
 /// # Errors
-/// [`LimitsFileError`] when the file cannot be read, or says anything but limits.
+/// [`LimitsFileError`] if the file cannot be read, or contains anything but limits.
 pub fn read_limits(path: &Path) -> Result<Limits, LimitsFileError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(LimitsFileError::Read)?;
@@ -57,10 +58,10 @@ pub fn read_limits(path: &Path) -> Result<Limits, LimitsFileError> {
     Ok(parse_limits(text)?)
 }
 
-/// Reads limits in the form of `limits.toml`.
+/// Parses limits in the form of `limits.toml`.
 ///
 /// # Errors
-/// [`LimitsTextError`] with the line and the key of the first thing that is wrong.
+/// [`LimitsTextError`] with the line and the key of the first error.
 pub fn parse_limits(text: &str) -> Result<Limits, LimitsTextError> {
     let document = DeTable::parse(text)
         .map_err(|error| wrong(text, error.span().unwrap_or_default(), "", format!("not TOML: {}", error.message())))?;
@@ -89,7 +90,7 @@ pub fn parse_limits(text: &str) -> Result<Limits, LimitsTextError> {
 /// One `[[limit]]` of the text.
 struct LimitTable<'t> {
     text: &'t str,
-    /// Which one it is, from 1.
+    /// Number of the limit, from 1.
     number: usize,
     table: &'t DeTable<'t>,
     span: Range<usize>,
@@ -106,7 +107,7 @@ impl<'t> LimitTable<'t> {
         }
     }
 
-    /// The limit, and where its code stands.
+    /// Returns the limit, and the place of its code in the text.
     fn limit(&self) -> Result<(Limit, Range<usize>), LimitsTextError> {
         let known = ["code", "measure", "window", "max"];
         if let Some((key, _)) = self.table.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref())) {
@@ -143,7 +144,7 @@ impl<'t> LimitTable<'t> {
         }
     }
 
-    /// The value of a key that takes one of some words.
+    /// Returns the value of a key that accepts one of several words.
     fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Result<T, LimitsTextError> {
         let (found, span) = self.string(key)?;
         words.iter().find(|(word, _)| *word == found).map(|(_, value)| *value).ok_or_else(|| {
@@ -170,7 +171,7 @@ impl<'t> LimitTable<'t> {
     }
 }
 
-/// Kind of the value, with its article.
+/// Returns the type of a value, with its article.
 fn kind(value: &DeValue<'_>) -> String {
     let kind = value.type_str();
     let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };

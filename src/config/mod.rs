@@ -1,4 +1,4 @@
-//! The only reader of configuration: environment variables, the worker's file, and the limits file.
+//! Configuration: environment variables, the worker's file, and the limits file. No other module reads configuration.
 
 mod environment;
 mod limits;

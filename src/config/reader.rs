@@ -1,4 +1,4 @@
-//! Reading settings one by one, and gathering everything that is wrong with them.
+//! Reader of single settings, which collects all errors.
 
 use std::env::VarError;
 use std::error::Error;
@@ -12,7 +12,7 @@ use crate::domain::Limits;
 /// Reads settings by the names of their environment variables.
 pub struct Reader<G, L> {
     get: G,
-    /// Under which name a person knows a setting.
+    /// Returns the name under which the user knows a setting.
     label: L,
     problems: Vec<String>,
 }
@@ -26,10 +26,10 @@ where
         Reader { get, label, problems: vec![] }
     }
 
-    /// Returns the configuration, if nothing was wrong.
+    /// Returns the configuration if there was no error.
     ///
     /// # Errors
-    /// [`ConfigError`] with all that was.
+    /// [`ConfigError`] with all errors.
     pub fn end<T>(self, config: T) -> Result<T, ConfigError> {
         if self.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: self.problems }) }
     }
@@ -38,7 +38,7 @@ where
         self.problems.push(format!("{}: {problem}", (self.label)(name)));
     }
 
-    /// A setting's text; none when it is not set, or empty.
+    /// Returns the text of a setting; `None` if it is not set, or empty.
     pub fn text(&mut self, name: &str) -> Option<String> {
         match (self.get)(name) {
             Ok(text) => Some(text).filter(|text| !text.trim().is_empty()),
@@ -50,7 +50,7 @@ where
         }
     }
 
-    /// A table's name, or its ARN.
+    /// Returns the name or the ARN of a table.
     pub fn table(&mut self, name: &str, default: String) -> String {
         let table = self.text(name).unwrap_or(default);
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:/".contains(&byte);
@@ -73,14 +73,14 @@ where
         url
     }
 
-    /// The SDK reads it by itself, and takes anything.
+    /// Checks an endpoint. The SDK reads it by itself, without a check.
     pub fn endpoint(&mut self, name: &str) {
         if let Some(url) = self.text(name).filter(|url| !is_url(url)) {
             self.problem(name, format!("'{url}' is no URL; it begins with https:// or http://"));
         }
     }
 
-    /// A whole number within bounds.
+    /// Returns a whole number within bounds.
     pub fn number(&mut self, name: &str, default: i64, range: RangeInclusive<i64>) -> i64 {
         let Some(text) = self.text(name) else { return default };
         match text.trim().parse() {
@@ -92,7 +92,7 @@ where
         }
     }
 
-    /// Limits: a limits file's text or path, as [`LimitsSource::of`] tells them apart.
+    /// Returns limits from a limits file's text or path, which [`LimitsSource::of`] distinguishes.
     pub fn limits(&mut self, name: &str) -> Limits {
         let Some(text) = self.text(name) else { return Limits::default() };
         let limits = match LimitsSource::of(&text, Path::new("")) {
@@ -110,17 +110,17 @@ where
     }
 }
 
-/// Source of the limits of a setting.
+/// Source of a setting's limits.
 pub enum LimitsSource {
-    /// In the file at this path.
+    /// File at this path.
     File(PathBuf),
-    /// In the setting's own text.
+    /// Text of the setting itself.
     Text,
 }
 
 impl LimitsSource {
-    /// Tells a path, which starts in `folder`, from a text. A file that exists is meant by its path, whatever its name.
-    /// Without such a file, a setting with any of the characters that TOML cannot do without is a text.
+    /// Distinguishes a path, relative to `folder`, from a text. If a file with this path exists, the setting is a path,
+    /// whatever the name. Otherwise a setting with any of the characters that TOML requires is a text.
     pub fn of(setting: &str, folder: &Path) -> LimitsSource {
         let path = folder.join(setting.trim());
         if path.exists() || !setting.contains(['[', '\n', '=', '#']) {
@@ -135,7 +135,7 @@ impl LimitsSource {
 const CUT_HINT: &str = ". The text is incomplete: the SAM CLI cuts a value at a space or a double quote. Put double quotes around \
                         the whole value and single quotes inside, as samconfig.toml shows";
 
-/// Returns true when it begins like the text of limits on one line, and ends before the closing bracket.
+/// Returns true if a text begins like limits on one line, and ends before the closing bracket.
 fn is_cut_limits_text(text: &str) -> bool {
     let text = text.trim();
     let key = text.split(['=', ' ', '\n']).next().unwrap_or_default();

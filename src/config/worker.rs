@@ -1,7 +1,7 @@
-//! The worker's configuration: a TOML file, and environment variables over it.
+//! Configuration of the worker: a TOML file, which environment variables override.
 //!
-//! A key of the file is a variable's name without `LOADGATE_`, in small letters: `input_queue_url` is
-//! `LOADGATE_INPUT_QUEUE_URL`. What the environment says counts more.
+//! A key of the file is a variable's name in lower case, without `LOADGATE_`: `input_queue_url` is
+//! `LOADGATE_INPUT_QUEUE_URL`. A variable overrides the file.
 
 use std::collections::BTreeMap;
 use std::env::VarError;
@@ -30,7 +30,7 @@ const STOP_TIMEOUT_S: &str = "LOADGATE_STOP_TIMEOUT_S";
 const LISTEN: &str = "LOADGATE_LISTEN";
 const LOG_LEVEL: &str = "LOADGATE_LOG_LEVEL";
 
-/// All settings, by their variables' names.
+/// All settings, by the names of their variables.
 pub const SETTINGS: [&str; 13] = [
     INPUT_QUEUE_URL,
     DECISIONS_QUEUE_URL,
@@ -47,92 +47,92 @@ pub const SETTINGS: [&str; 13] = [
     LOG_LEVEL,
 ];
 
-/// The largest configuration file, in bytes.
+/// Maximum size of the configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Number of customers that are worked on at once, where nothing else is said.
+/// Default number of customers handled at once.
 const CUSTOMERS_DEFAULT: i64 = 16;
 const CUSTOMERS_MAX: i64 = 256;
 
-/// Time that a request waits for messages, in seconds: short, because the end of a worker waits for it. SQS waits for
-/// 20 s at the most.
+/// Default time for which a request waits for messages, in seconds. It is short because a stopping worker waits for it.
+/// SQS waits for at most 20 s.
 const POLL_WAIT_S_DEFAULT: i64 = 5;
 const POLL_WAIT_S_MAX: i64 = 20;
 
-/// Longest time that one customer's messages may be worked on, in seconds: as long as the Lambda has.
+/// Default time-out for one customer's messages, in seconds: the same as the Lambda's.
 const WORK_TIMEOUT_S_DEFAULT: i64 = 30;
 const WORK_TIMEOUT_S_MAX: i64 = 900;
 
-/// Longest time that the end may take, in seconds: shorter than the 30 s after which container schedulers kill.
+/// Default stop time-out, in seconds. It is shorter than the 30 s after which container schedulers kill.
 const STOP_TIMEOUT_S_DEFAULT: i64 = 25;
 const STOP_TIMEOUT_S_MAX: i64 = 900;
 
-/// Default address for health and metrics: this machine only, at the port that OpenTelemetry gives to Prometheus.
+/// Default address of health and metrics: on this machine only, at the port that OpenTelemetry assigns to Prometheus.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9464));
 
 /// Configuration of the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerConfig {
-    /// Configuration that every consumer has.
+    /// Configuration that every consumer needs.
     pub consumer: ConsumerConfig,
-    /// The queue that load attempts come from.
+    /// Queue of load attempts.
     pub input_queue_url: String,
-    /// Number of customers that are worked on at once.
+    /// Maximum number of customers handled at once.
     pub customers_in_parallel: NonZeroUsize,
-    /// Time that a request waits for messages.
+    /// Time for which a request waits for messages.
     pub poll_wait: Duration,
-    /// Longest time that one customer's messages may be worked on.
+    /// Time-out for one customer's messages.
     pub work_timeout: Duration,
-    /// Longest time that the end may take.
+    /// Stop time-out.
     pub stop_timeout: Duration,
-    /// Address that serves health and metrics.
+    /// Address of health and metrics.
     pub listen: SocketAddr,
-    /// The least severe level to log.
+    /// Least severe level to log.
     pub log_level: String,
 }
 
 /// Origin of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// An environment variable.
+    /// Environment variable.
     Environment,
-    /// The file.
+    /// Configuration file.
     File,
-    /// Nothing was said.
+    /// Default value.
     Default,
 }
 
-/// Sources of the worker's configuration.
+/// Source of the worker's configuration.
 pub struct WorkerSource<G> {
     get: G,
-    /// Settings of the file, by their variables' names.
+    /// Settings of the file, by the names of their variables.
     file: BTreeMap<&'static str, String>,
 }
 
-/// The process's environment, and a file if there is one.
+/// The process's environment, with an optional file.
 pub type WorkerEnvironment = WorkerSource<fn(&str) -> Result<String, VarError>>;
 
 impl WorkerEnvironment {
-    /// The process's environment, and a file if there is one.
+    /// Reads the optional file; settings are read from the process's environment first.
     ///
     /// # Errors
-    /// [`ConfigError`] when the file cannot be read, or has something in it that is no setting.
+    /// [`ConfigError`] if the file cannot be read, or contains an unknown setting.
     pub fn read_with(path: Option<&Path>) -> Result<WorkerEnvironment, ConfigError> {
         WorkerSource::open(path, |name| std::env::var(name))
     }
 }
 
 impl<G: Fn(&str) -> Result<String, VarError>> WorkerSource<G> {
-    /// The environment, through `get`, and a file if there is one.
+    /// Reads the optional file; settings are read from the environment first, through `get`.
     ///
     /// # Errors
-    /// [`ConfigError`] when the file cannot be read, or has something in it that is no setting.
+    /// [`ConfigError`] if the file cannot be read, or contains an unknown setting.
     pub fn open(path: Option<&Path>, get: G) -> Result<WorkerSource<G>, ConfigError> {
         let file = path.map(read_file).transpose().map_err(|problems| ConfigError { problems })?;
         Ok(WorkerSource { get, file: file.unwrap_or_default() })
     }
 
-    /// Origin of a setting.
+    /// Returns the origin of a setting.
     pub fn origin(&self, name: &str) -> Origin {
         match (self.get)(name) {
             Ok(text) if !text.trim().is_empty() => Origin::Environment,
@@ -142,7 +142,7 @@ impl<G: Fn(&str) -> Result<String, VarError>> WorkerSource<G> {
         }
     }
 
-    /// Reads everything.
+    /// Reads all settings.
     ///
     /// # Errors
     /// [`ConfigError`] with every setting that is missing or wrong.
@@ -186,7 +186,7 @@ impl<G: Fn(&str) -> Result<String, VarError>> WorkerSource<G> {
         }
     }
 
-    /// Under which name a person finds it.
+    /// Returns the name under which the user knows a setting.
     fn label(&self, name: &str) -> String {
         match self.origin(name) {
             Origin::Environment => name.to_owned(),
@@ -202,7 +202,7 @@ impl<G> std::fmt::Debug for WorkerSource<G> {
     }
 }
 
-/// A setting's name in the file.
+/// Returns the name of a setting in the file.
 fn key(name: &str) -> String {
     name.trim_start_matches("LOADGATE_").to_ascii_lowercase()
 }

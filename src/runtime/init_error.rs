@@ -1,14 +1,14 @@
-//! Reports to AWS Lambda why a function could not start, so that its caller receives the reason too.
+//! Report of an initialisation error to AWS Lambda, which passes it on to the invoker.
 
 use http::Request;
 use lambda_runtime::Diagnostic;
 use lambda_runtime_api_client::body::Body;
 use lambda_runtime_api_client::{BoxError, Client};
 
-/// Path of the initialization error (the AWS Lambda developer guide, "Using the Lambda runtime API").
+/// Path of the report (the AWS Lambda developer guide, "Using the Lambda runtime API", initialization error).
 const PATH: &str = "/2018-06-01/runtime/init/error";
 
-/// Tells it. Where that fails too, the log has it.
+/// Reports an initialisation error. If the report fails, the error is in the log only.
 pub async fn report(message: &str) {
     if let Err(error) = post(message).await {
         tracing::warn!(error = error.to_string(), "the runtime could not be told");

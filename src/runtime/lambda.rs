@@ -1,4 +1,4 @@
-//! Lambda for SQS: turns an event into messages, and the batch's result into the response.
+//! Handler of the Lambda: turns an SQS event into messages, and their results into the response.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use chrono::{DateTime, Utc};
@@ -7,7 +7,7 @@ use crate::deciding::consumer::{BatchReport, Consumer, Deadline};
 use crate::deciding::message::message;
 use crate::deciding::{Clock, Publisher, Received, Store};
 
-/// An event that cannot be answered message by message: the whole batch has to be delivered again.
+/// Error of a whole event, for which no response by message is possible. The whole batch is delivered again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// It is no event of SQS. What stands in it is not repeated: it may be anything.
@@ -16,20 +16,20 @@ pub enum EventError {
          or invoke it with an event such as events/one-customer.json"
     )]
     NotSqs {
-        /// The line of the event's JSON at which that was seen, from 1.
+        /// Line of the event's JSON at which the error was found, from 1.
         line: usize,
-        /// The column, from 1.
+        /// Column, from 1.
         column: usize,
     },
-    /// A record without an id could not be reported if it failed.
+    /// A record has no id, so its failure could not be reported.
     #[error("record {number} of the event has no messageId, so that it could not be reported; is this an SQS event?")]
     NoMessageId {
-        /// Its number in the event, from 1.
+        /// Number of the record in the event, from 1.
         number: usize,
     },
 }
 
-/// Reads an event's JSON.
+/// Parses an event's JSON.
 ///
 /// # Errors
 /// [`EventError::NotSqs`].
@@ -37,10 +37,10 @@ pub fn read_event(json: &str) -> Result<SqsEvent, EventError> {
     serde_json::from_str(json).map_err(|error| EventError::NotSqs { line: error.line(), column: error.column() })
 }
 
-/// Handles one event. `end` is when the invocation is killed.
+/// Handles one event. `end` is the instant at which Lambda kills the invocation.
 ///
 /// # Errors
-/// [`EventError`] before anything has been done.
+/// [`EventError`], before anything is changed.
 pub async fn handle<S: Store, Q: Publisher, C: Clock>(
     consumer: &Consumer<S, Q, C>,
     event: SqsEvent,
@@ -64,7 +64,8 @@ fn message_ids(event: &SqsEvent) -> Result<Vec<String>, EventError> {
     (1..).zip(&event.records).map(id).collect()
 }
 
-/// A record of an event as a message that was received. What Lambda does not say, nobody here asks for.
+/// Converts a record of an event to a received message. Fields that Lambda does not provide stay empty; no caller needs
+/// them.
 fn received(record: SqsMessage) -> Received {
     let SqsMessage { message_id, body, mut attributes, .. } = record;
     Received {

@@ -1,5 +1,5 @@
-//! The outer loops of the programs: each turns its input into the deciding feature's calls, and their results into its
-//! answer.
+//! Outer loops of the programs. Each turns its input into calls of the deciding feature, and their results into its
+//! output.
 
 #[cfg(feature = "lambda")]
 pub mod init_error;

@@ -1,4 +1,4 @@
-//! A file's lines as messages for the input queue.
+//! Conversion of a file's lines to messages for the input queue.
 
 use std::io::{self, Read};
 
@@ -8,7 +8,7 @@ use crate::wire::lines::{Piece, Source};
 use crate::wire::lines::{is_blank, split};
 use crate::wire::read_attempt;
 
-/// The group of lines that name no customer: they are invalid, and have no order to keep.
+/// Group of lines without a customer. Such lines are invalid, so their order does not matter.
 const NO_CUSTOMER: &str = "loadgate.no-customer";
 
 /// Reads lines as messages, block by block.
@@ -17,22 +17,22 @@ pub struct Messages<R> {
     source: Source<R>,
     block: Vec<u8>,
     run: String,
-    /// Lines that have been read, blank ones too.
+    /// Number of lines read, including blank ones.
     lines: u64,
 }
 
-/// The messages of one block.
+/// Messages of one block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MessageBlock {
-    /// The messages, in the order of their lines.
+    /// Messages, in the order of their lines.
     pub messages: Vec<Outgoing>,
-    /// The lines, from 1, that no queue takes, and why.
+    /// Numbers, from 1, of the lines that no queue accepts, each with the reason.
     pub unsendable: Vec<(u64, String)>,
 }
 
 impl<R: Read> Messages<R> {
-    /// Reads `input`. The run's name and the line number make a message's deduplication id: the same run again sends
-    /// the same messages, while an event that stands in the file twice is sent twice.
+    /// Reads `input`. The run's name and the line number make a message's deduplication id. So a repeated run sends the
+    /// same messages, while an event that occurs twice in the file is sent twice.
     pub fn new(input: R, run: String) -> Messages<R> {
         Messages { source: Source::new(input), block: Vec::new(), run, lines: 0 }
     }
@@ -82,7 +82,7 @@ fn message(raw: &[u8], run: &str, line: u64) -> Result<Outgoing, String> {
     let group_id = match read_attempt(raw) {
         Err(error @ LoadError::TooLong) => return Err(error.to_string()),
         Ok(attempt) if can_be_group(&attempt.customer_id) => attempt.customer_id.into_owned(),
-        // Whoever consumes it finds out what is wrong.
+        // The consumer reports the error.
         Ok(_) | Err(_) => NO_CUSTOMER.to_owned(),
     };
     Ok(Outgoing {

@@ -1,4 +1,4 @@
-//! Metrics in CloudWatch's embedded metric format: lines of the Lambda's standard output.
+//! Metrics in CloudWatch's embedded metric format, as lines of the Lambda's standard output.
 
 use std::io;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use metrics_cloudwatch_embedded::Collector;
 use super::{describe, record};
 use crate::deciding::consumer::BatchReport;
 
-/// The metrics' namespace in CloudWatch.
+/// Namespace of the metrics in CloudWatch.
 pub const NAMESPACE: &str = "loadgate";
 
-/// The metrics of a batch.
+/// Metrics of a batch.
 #[derive(Clone, Copy)]
 pub struct Metrics(&'static Collector);
 
 impl Metrics {
-    /// Metrics that carry the function's name as their dimension.
+    /// Creates metrics with the function's name as their dimension.
     ///
     /// # Errors
-    /// Fails when this process has a recorder already.
+    /// An error if this process already has metrics.
     pub fn new(function_name: String) -> Result<Metrics, metrics_cloudwatch_embedded::Error> {
         let builder = metrics_cloudwatch_embedded::Builder::new().cloudwatch_namespace(NAMESPACE);
         let collector = builder.with_dimension("function", function_name).emit_zeros(false).init()?;
@@ -27,11 +27,10 @@ impl Metrics {
         Ok(Metrics(collector))
     }
 
-    /// Writes the metrics of one batch to standard output, from where CloudWatch takes them. Zeros are left out: each
-    /// line is billed by the byte, and the alarms fill in what is missing.
+    /// Writes the metrics of one batch to standard output, from which CloudWatch reads them.
     ///
     /// # Errors
-    /// Those of standard output.
+    /// Errors of standard output.
     pub fn write(&self, report: &BatchReport, request_id: &str, handle_time: Duration) -> io::Result<()> {
         record(report, handle_time, |value| value > 0.0);
         self.0.set_property("request_id", request_id.to_owned()).flush(io::stdout().lock())

@@ -1,6 +1,6 @@
-//! Logs as JSON lines, and metrics: the same ones in CloudWatch's embedded metric format and for Prometheus.
+//! Logs as JSON lines, and metrics. CloudWatch's embedded metric format and Prometheus get the same metrics.
 //!
-//! Neither holds a body or an amount; a customer and an event only where an item has to be corrected by hand.
+//! Neither contains a body or an amount. They name a customer and an event only if a person must correct an item.
 
 #[cfg(feature = "lambda")]
 mod embedded;
@@ -22,17 +22,16 @@ pub use embedded::{Metrics, NAMESPACE};
 #[cfg(feature = "worker")]
 pub use prometheus::{Prometheus, PrometheusError};
 
-/// Targets of the AWS SDK's own events. What matters of them is in the errors that it returns; the events themselves
-/// show its insides, and at level WARN already what it tries in vain and does without.
+/// Targets of the AWS SDK's own events. The errors that the SDK returns contain all relevant information. The events
+/// show its internals, and even at level WARN they report optional steps that failed.
 const SDK_TARGETS: [&str; 5] = ["aws_config", "aws_credential_types", "aws_runtime", "aws_sdk", "aws_smithy"];
 
 /// Writes logs of this level and above to standard error, one JSON object a line.
 ///
-/// A line that cannot be written is dropped: the subscriber's own report of that would go to standard error, too, and
-/// panic.
+/// A line that cannot be written is dropped: the subscriber would report the failure to standard error, too, and panic.
 ///
-/// The AWS SDK's own events are written at level DEBUG only. Of `trace` nothing is written: there, the libraries
-/// beneath show whole events, bodies and amounts included.
+/// The AWS SDK's own events are written at level DEBUG only. Level TRACE is never written, because the libraries log
+/// whole events at that level, with bodies and amounts.
 pub fn init_logs(level: Option<&str>) {
     let level = level
         .and_then(|level| level.to_ascii_lowercase().parse().ok())
@@ -51,7 +50,7 @@ pub fn init_logs(level: Option<&str>) {
     tracing_subscriber::registry().with(lines).with(targets).init();
 }
 
-/// The counters, under the names that alarms and the dashboard use, and what they count.
+/// Returns the counters: the name that alarms and the dashboard use, the value, and the description.
 fn counters(report: &BatchReport) -> [(&'static str, u64, &'static str); 8] {
     [
         ("accepted", report.accepted, "Load attempts decided: within every limit"),
@@ -65,7 +64,7 @@ fn counters(report: &BatchReport) -> [(&'static str, u64, &'static str); 8] {
     ]
 }
 
-/// Tells the recorder of this process what the metrics are.
+/// Registers the descriptions of the metrics with the process's recorder.
 fn describe() {
     for (name, _, what) in counters(&BatchReport::default()) {
         describe_counter!(name, Unit::Count, what);
@@ -114,7 +113,7 @@ fn record(report: &BatchReport, handle_time: Duration, is_kept: impl Fn(f64) -> 
     }
 }
 
-/// Capacity units are halves and wholes; recorders know floats only.
+/// Converts half units to capacity units. Recorders accept floats only.
 #[allow(clippy::cast_precision_loss, clippy::float_arithmetic)]
 fn halved(halves: u64) -> f64 {
     halves as f64 / 2.0

@@ -1,5 +1,4 @@
-//! Metrics for Prometheus: the same as the Lambda's, with `loadgate_` before their names, and what a worker has
-//! besides.
+//! Metrics for Prometheus: the Lambda's metrics with the prefix `loadgate_`, and further metrics of the worker.
 
 use std::time::Duration;
 
@@ -14,32 +13,32 @@ use crate::deciding::consumer::BatchReport;
 const BOUNDS_MS: [f64; 13] =
     [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0];
 
-/// Upper bounds of a histogram of ages, in seconds. Zero is for batches that leave nothing.
+/// Upper bounds of a histogram of ages, in seconds. Zero is for batches that leave no message unsettled.
 const BOUNDS_S: [f64; 8] = [0.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0, 21_600.0, 86_400.0];
 
 /// Upper bounds of a histogram of capacity units.
 const BOUNDS_UNITS: [f64; 8] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
-/// The metrics of a process.
+/// Metrics of a process.
 #[derive(Clone)]
 pub struct Prometheus(PrometheusHandle);
 
-/// Reason why there are no metrics.
+/// Error of setting up the metrics.
 #[derive(Debug, thiserror::Error)]
 pub enum PrometheusError {
-    /// A bound makes no sense.
+    /// A histogram's bounds are invalid.
     #[error("the histograms could not be set up")]
     Bounds(#[from] BuildError),
-    /// There are metrics in this process already.
+    /// This process already has metrics.
     #[error("there are metrics in this process already")]
     Taken,
 }
 
 impl Prometheus {
-    /// Makes this the recorder of the process.
+    /// Installs this as the process's recorder.
     ///
     /// # Errors
-    /// [`PrometheusError`] when there are metrics in this process already.
+    /// [`PrometheusError`] if this process already has metrics.
     pub fn new() -> Result<Prometheus, PrometheusError> {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_ms".to_owned()), &BOUNDS_MS)?
@@ -58,7 +57,7 @@ impl Prometheus {
         Ok(prometheus)
     }
 
-    /// Shows every counter from the start: one that is not there alarms nobody.
+    /// Creates every counter at zero: an alarm does not work with a missing counter.
     fn begin(&self) {
         for (name, _, _) in counters(&BatchReport::default()) {
             counter!(name).absolute(0);
@@ -68,14 +67,14 @@ impl Prometheus {
         self.working(0);
     }
 
-    /// Counts what a batch came to.
+    /// Records the result of a batch.
     pub fn handled(&self, report: &BatchReport, handle_time: Duration) {
         record(report, handle_time, |_| true);
-        // Histograms gather until somebody looks at them, or this is called.
+        // Histograms buffer their values until they are rendered or this is called.
         self.0.run_upkeep();
     }
 
-    /// Counts messages received.
+    /// Counts received messages.
     pub fn received(&self, messages: usize) {
         counter!("received").increment(messages as u64);
     }
@@ -85,12 +84,12 @@ impl Prometheus {
         counter!("receive_failures").increment(1);
     }
 
-    /// Says how many customers are worked on.
+    /// Records the number of customers in progress.
     pub fn working(&self, customers: usize) {
         gauge!("customers_working").set(u32::try_from(customers).unwrap_or(u32::MAX));
     }
 
-    /// All metrics in Prometheus's text format.
+    /// Renders all metrics in Prometheus's text format.
     pub fn render(&self) -> String {
         self.0.render()
     }

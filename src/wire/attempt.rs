@@ -1,4 +1,4 @@
-//! Reading a load attempt from the bytes of a line or a message body.
+//! Parser of a load attempt from the bytes of a line or a message body.
 
 use std::borrow::Cow;
 
@@ -8,18 +8,18 @@ use serde_json::value::RawValue;
 use super::needs_escape;
 use crate::domain::{ATTEMPT_BYTES_MAX, AttemptText, Field, LoadAttempt, LoadError};
 
-/// Reads a load attempt. It borrows from `bytes` whatever is written there without escapes.
+/// Parses a load attempt. It borrows from `bytes` all text that is written without escapes.
 ///
 /// # Errors
-/// [`LoadError`] with the first fault in the order of its variants.
+/// The first error in the order of [`LoadError`]'s variants.
 pub fn parse_attempt(bytes: &[u8]) -> Result<LoadAttempt<'_>, LoadError> {
     LoadAttempt::check(read_attempt(bytes)?)
 }
 
-/// Reads the four texts of an attempt, and checks none of them.
+/// Reads the four texts of an attempt, without checking them.
 ///
 /// # Errors
-/// [`LoadError`] with the first fault of the whole or of a field's type, in the order of its variants.
+/// The first error of the whole text or of a field's type, in the order of [`LoadError`]'s variants.
 pub fn read_attempt(bytes: &[u8]) -> Result<AttemptText<'_>, LoadError> {
     if bytes.len() > ATTEMPT_BYTES_MAX {
         return Err(LoadError::TooLong);
@@ -33,7 +33,7 @@ pub fn read_attempt(bytes: &[u8]) -> Result<AttemptText<'_>, LoadError> {
 }
 
 /// Reads the plain form that nearly every line has: the four fields in order, without white space or escapes. It takes
-/// a third of `serde_json`'s time, which reads all other forms.
+/// a third of the time of `serde_json`, which reads all other forms.
 fn read_plain(text: &str) -> Option<Shape<'_>> {
     let rest = text.strip_prefix(r#"{"id":""#)?;
     let (id, rest) = split_string(rest, r#"","customer_id":""#)?;
@@ -48,21 +48,22 @@ fn read_plain(text: &str) -> Option<Shape<'_>> {
     })
 }
 
-/// Reads any form, or says what is wrong.
+/// Reads any form.
 fn read_any(text: &str) -> Result<Shape<'_>, LoadError> {
-    // To serde four strings in an array would be a shape as well.
+    // Serde would also accept an array of four strings.
     let shape = serde_json::from_str(text).map_err(|_| explain(text))?;
     if kind_of(text) == OBJECT { Ok(shape) } else { Err(LoadError::BadType { field: None, found: kind_of(text) }) }
 }
 
-/// Splits a text at the end of a string. `None` where the text needs the full parser.
+/// Splits at the end of a string: returns the string, and the text after `end`. `None` if the text needs the full
+/// parser.
 fn split_string<'a>(text: &'a str, end: &str) -> Option<(&'a str, &'a str)> {
     let length = text.bytes().position(needs_escape)?;
     let (string, rest) = text.split_at_checked(length)?;
     Some((string, rest.strip_prefix(end)?))
 }
 
-/// The shape of an attempt. Other fields are ignored, whatever is in them.
+/// Shape of an attempt. Other fields are ignored, whatever they contain.
 #[derive(Debug, PartialEq, Deserialize)]
 struct Shape<'a> {
     #[serde(borrow)]
@@ -81,7 +82,7 @@ impl<'a> From<Shape<'a>> for AttemptText<'a> {
     }
 }
 
-/// The same fields with anything in them, to find out which one is wrong.
+/// The same fields with any value, to find the wrong one.
 #[derive(Deserialize)]
 struct LooseShape<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
@@ -94,12 +95,12 @@ struct LooseShape<'a> {
     time: Option<&'a RawValue>,
 }
 
-/// A field that is there, `null` too: only serde's default stands for one that is not.
+/// Reads a field that is present, even if it is `null`; a missing field gets serde's default instead.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// Finds what is wrong with a text that has not the shape of an attempt: slower than reading, and seldom needed.
+/// Finds the error in a text without the shape of an attempt. It is slower than parsing, and rarely needed.
 fn explain(text: &str) -> LoadError {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         return not_json(text, &error);
@@ -110,7 +111,7 @@ fn explain(text: &str) -> LoadError {
     }
     let fields = match serde_json::from_str::<LooseShape<'_>>(text) {
         Ok(LooseShape { id, customer_id, load_amount, time }) => [id, customer_id, load_amount, time],
-        // The text is an object and takes any value: a field stands twice, and which one counts is anyone's guess.
+        // The text is an object and any value is accepted, so a field occurs twice. It is unclear which one counts.
         Err(error) => return LoadError::NotJson { at: position(text, &error), detail: field_twice(&error) },
     };
     if let Some(error) = fields.into_iter().flatten().find_map(|value| bad_escape(text, value.get())) {
@@ -122,14 +123,14 @@ fn explain(text: &str) -> LoadError {
     }
     fields
         .find_map(|(field, value)| value.map(|value| (field, kind_of(value.get()))).filter(|(_, kind)| *kind != STRING))
-        // What has all four fields, all of them strings that can be read, has the shape of an attempt.
+        // A text with all four fields, each a readable string, has the shape of an attempt.
         .map_or(LoadError::BadType { field: None, found }, |(field, found)| LoadError::BadType {
             field: Some(field),
             found,
         })
 }
 
-/// The error of a string with an escape that stands for no character.
+/// Returns the error of a string with an invalid escape.
 fn bad_escape(text: &str, value: &str) -> Option<LoadError> {
     let error = serde_json::from_str::<String>(value).err().filter(|_| kind_of(value) == STRING)?;
     let before = value.as_ptr().addr().saturating_sub(text.as_ptr().addr());
@@ -140,7 +141,7 @@ fn not_json(text: &str, error: &serde_json::Error) -> LoadError {
     LoadError::NotJson { at: position(text, error), detail: detail(error) }
 }
 
-/// Position at which the reader stopped, in bytes from 1. `serde_json` counts columns anew in each line.
+/// Returns the position at which the parser stopped, in bytes from 1. `serde_json` restarts its columns in each line.
 fn position(text: &str, error: &serde_json::Error) -> usize {
     let lines_before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
     lines_before.map(str::len).sum::<usize>() + error.column()
@@ -153,7 +154,7 @@ fn field_twice(error: &serde_json::Error) -> &'static str {
     Field::ALL.into_iter().zip(sentences).find_map(twice).unwrap_or("a field stands twice")
 }
 
-/// Messages of `serde_json` about a text's grammar. Its other messages could repeat the text.
+/// Messages of `serde_json` about a text's grammar. Its other messages could quote the text.
 const DETAILS: [&str; 21] = [
     "EOF while parsing a list",
     "EOF while parsing a string",
@@ -186,7 +187,7 @@ fn detail(error: &serde_json::Error) -> &'static str {
 const OBJECT: &str = "an object";
 const STRING: &str = "a string";
 
-/// Kind of value in a valid JSON text, by its first character.
+/// Returns the type of a valid JSON text, which its first character determines.
 fn kind_of(json: &str) -> &'static str {
     match json.trim_start().as_bytes().first() {
         Some(b'{') => OBJECT,

@@ -1,18 +1,18 @@
-//! Writing a decision as a line of a file.
+//! Conversion of a decision to a line of a file.
 
 use super::needs_escape;
 
-/// True when a line names the limits that an attempt would break.
+/// Choice to name the limits that an attempt would break, or to omit them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reasons {
-    /// Exactly the line of the specification.
+    /// The line of the specification, exactly.
     Omitted,
-    /// With `"reasons":[…]`, which is empty for an accepted attempt.
+    /// The line with `"reasons":[…]`, which is empty for an accepted attempt.
     Named,
 }
 
 impl Reasons {
-    /// The reasons as far as they are to be named.
+    /// Returns the reasons if they are named.
     pub fn named<T>(self, reasons: T) -> Option<T> {
         (self == Reasons::Named).then_some(reasons)
     }
@@ -42,10 +42,10 @@ pub fn write_decision<'r>(
     out.extend_from_slice(b"}\n");
 }
 
-/// Adds a JSON string. Nearly all can stand as they are.
+/// Adds a JSON string. Nearly all strings need no escapes.
 fn push_string(out: &mut Vec<u8>, text: &str) {
     if text.bytes().any(needs_escape) {
-        // To memory, a string can always be written.
+        // Writing a string to memory cannot fail.
         let _ = serde_json::to_writer(out, text);
         return;
     }

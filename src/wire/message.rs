@@ -1,4 +1,4 @@
-//! Writing a decision as a message of the decisions queue.
+//! Conversion of a decision to a message of the decisions queue.
 
 use chrono::SecondsFormat;
 use serde::Serialize;
@@ -25,7 +25,7 @@ struct Usage<'a> {
     remaining: u64,
 }
 
-/// The body of a decision's message. The same decision gives the same bytes.
+/// Returns the body of a decision's message. The same decision gives the same bytes.
 pub fn decision_message(decision: &StoredDecision) -> String {
     let message = Message {
         id: &decision.key.event_id,
@@ -37,7 +37,7 @@ pub fn decision_message(decision: &StoredDecision) -> String {
         decided_at: decision.decided_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         usage: decision.usage.iter().map(Usage::new).collect(),
     };
-    // Strings, integers and booleans can always be written.
+    // Strings, integers and booleans can always be serialised.
     let text = serde_json::to_string(&message).unwrap_or_default();
     escape_refused(text)
 }
@@ -48,8 +48,8 @@ impl<'a> Usage<'a> {
     }
 }
 
-/// Two characters may stand in JSON, and so in an id, but in no message (the SQS API reference, `SendMessage`,
-/// `MessageBody`). As escapes they mean the same.
+/// Escapes two characters that JSON, and so an id, may contain, but a message may not (the SQS API reference,
+/// `SendMessage`, `MessageBody`). The escapes have the same meaning.
 fn escape_refused(text: String) -> String {
     if text.contains(['\u{fffe}', '\u{ffff}']) {
         text.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")

@@ -1,4 +1,4 @@
-//! The JSON shapes, in and out. Only here does the crate know how an attempt, a decision or a reject is written.
+//! JSON forms of input and output. Only this module knows the form of an attempt, a decision or a reject.
 
 mod attempt;
 mod decision;
@@ -14,7 +14,7 @@ pub use message::decision_message;
 #[cfg(feature = "replay")]
 pub use reject::RejectWriter;
 
-/// Returns true when a byte cannot stand for itself in a JSON string (RFC 8259, section 7).
+/// Returns true if a byte must be escaped in a JSON string (RFC 8259, section 7).
 fn needs_escape(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\' | ..b' ')
 }

@@ -1,9 +1,9 @@
-//! Writing an invalid line away whole, with what is wrong with it.
+//! Writer of invalid lines, complete and with their errors.
 //!
-//! One JSON object for each: `line` (from 1), `code`, `message`, and the line itself in `raw`. JSON holds no bytes that
-//! are not UTF-8: from the first such byte on, the rest of the line is in `raw_rest_base64` instead. So the line's
-//! bytes are always those of `raw` followed by those of `raw_rest_base64`, and a line of any length passes through
-//! piece by piece.
+//! Each reject is one JSON object: `line` (from 1), `code`, `message`, and the line itself in `raw`. JSON cannot hold
+//! bytes that are not UTF-8: from the first such byte on, the rest of the line is in `raw_rest_base64` instead. So the
+//! line's bytes are always those of `raw` followed by those of `raw_rest_base64`. A line of any length is written piece
+//! by piece.
 
 use std::io::{self, Write};
 
@@ -17,8 +17,8 @@ use crate::domain::LoadError;
 #[derive(Debug)]
 pub struct RejectWriter<W> {
     out: W,
-    /// Bytes of the line that cannot be written before the next ones are known: an unfinished character, or an
-    /// unfinished group of three for Base64.
+    /// Bytes of the line that cannot be written before the next ones are known: an incomplete character, or an
+    /// incomplete group of three for Base64.
     held: Vec<u8>,
     encoding: Encoding,
     is_begun: bool,
@@ -39,7 +39,7 @@ struct Head<'a> {
 }
 
 impl<W: Write> RejectWriter<W> {
-    /// Writes rejects to `out`.
+    /// Creates a writer of rejects to `out`.
     pub fn new(out: W) -> RejectWriter<W> {
         RejectWriter { out, held: Vec::new(), encoding: Encoding::Text, is_begun: false }
     }
@@ -47,17 +47,17 @@ impl<W: Write> RejectWriter<W> {
     /// Writes the reject of a line that is in memory.
     ///
     /// # Errors
-    /// Those of the underlying writer.
+    /// Errors of the underlying writer.
     pub fn write(&mut self, line: u64, error: &LoadError, raw: &[u8]) -> io::Result<()> {
         self.begin(line, error)?;
         self.push(raw)?;
         self.end()
     }
 
-    /// Begins the reject of a line whose bytes are still to come.
+    /// Begins the reject of a line whose bytes follow.
     ///
     /// # Errors
-    /// Those of the underlying writer.
+    /// Errors of the underlying writer.
     pub fn begin(&mut self, line: u64, error: &LoadError) -> io::Result<()> {
         let head = Head { line, code: error.code(), message: &error.to_string() };
         let mut head = serde_json::to_vec(&head)?;
@@ -70,7 +70,7 @@ impl<W: Write> RejectWriter<W> {
     /// Adds the next bytes of the line.
     ///
     /// # Errors
-    /// Those of the underlying writer.
+    /// Errors of the underlying writer.
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.held.extend_from_slice(bytes);
         if let Encoding::Text = self.encoding {
@@ -86,7 +86,7 @@ impl<W: Write> RejectWriter<W> {
     /// Ends the reject and its line.
     ///
     /// # Errors
-    /// Those of the underlying writer.
+    /// Errors of the underlying writer.
     pub fn end(&mut self) -> io::Result<()> {
         if !self.held.is_empty() {
             self.switch_to_base64()?;
@@ -96,10 +96,10 @@ impl<W: Write> RejectWriter<W> {
         self.out.write_all(b"\"}\n")
     }
 
-    /// Ends a reject whose line has come to its end, or to where the input breaks off, and hands it on.
+    /// Ends a reject whose line has ended, or whose input has failed, and flushes it.
     ///
     /// # Errors
-    /// Those of the underlying writer.
+    /// Errors of the underlying writer.
     pub fn end_if_begun(&mut self) -> io::Result<()> {
         if self.is_begun {
             self.end()?;
@@ -107,15 +107,15 @@ impl<W: Write> RejectWriter<W> {
         self.flush()
     }
 
-    /// Hands on what the underlying writer still holds back.
+    /// Flushes the underlying writer.
     ///
     /// # Errors
-    /// Those of the underlying writer.
+    /// Errors of the underlying writer.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
-    /// Writes what is text. Holds back an unfinished character; switches to Base64 at a byte that no text has.
+    /// Writes the text part. Keeps an incomplete character; switches to Base64 at a byte that is not UTF-8.
     fn push_text(&mut self) -> io::Result<()> {
         let (valid, is_wrong) = match str::from_utf8(&self.held) {
             Ok(text) => (text.len(), false),

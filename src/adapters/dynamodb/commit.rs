@@ -1,4 +1,4 @@
-//! Writing with conditions.
+//! Conditional writes.
 //!
 //! ```text
 //!             decided_at                 EXPIRES_AT               deleted by TTL, up to days later
@@ -26,22 +26,22 @@ use crate::deciding::{
 };
 use crate::domain::Week;
 
-/// The length of a token. DynamoDB takes 36 characters at most; 128 bits tell commits apart.
+/// Length of a token. DynamoDB accepts at most 36 characters; 128 bits distinguish commits.
 const TOKEN_BYTES: usize = 32;
 
-/// The event has no record that is still in force.
+/// Condition: the event has no record in force.
 const EVENT_IS_NEW: &str = "attribute_not_exists(EVENT_ID) OR EXPIRES_AT <= :now";
 
-/// The week has no row yet.
+/// Condition: the week has no row yet.
 const ROW_IS_NEW: &str = "attribute_not_exists(VERSION)";
 
-/// Nobody has changed the row since it was read.
+/// Condition: the row is unchanged since it was read.
 const ROW_STANDS: &str = "VERSION = :read";
 
-/// The row after the change. Attributes that loadgate does not know stay.
+/// Update of the row. Attributes that loadgate does not know stay.
 const SET_USAGE: &str = "SET VERSION = :next, DAYS = :days";
 
-/// The record is still that of the same message: not a later one, written after it expired.
+/// Condition: the record still belongs to the same message, not to a later one that was written after it expired.
 const RECORD_STANDS: &str = "MESSAGE_ID = :message_id";
 
 const MARK: &str = "SET EXPIRES_AT = :expires_at, UNPUBLISHED = :unpublished";
@@ -70,7 +70,7 @@ pub async fn set_publication(store: &DynamoDb, record: &CorrelationRecord) -> Re
     }
     match request.send().await {
         Ok(answer) => Ok(PublicationChange::Written(write_units(answer.consumed_capacity()))),
-        // Another transaction's conflict is none of these: it is tried again.
+        // A conflict with another transaction is not such a failure: the write is retried.
         Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
             Ok(PublicationChange::Superseded)
         }
@@ -79,7 +79,7 @@ pub async fn set_publication(store: &DynamoDb, record: &CorrelationRecord) -> Re
 }
 
 impl DynamoDb {
-    /// Puts the record of a lone decline: one unit instead of a transaction's two.
+    /// Puts the record of a lone decline: one write unit instead of a transaction's two.
     async fn put(&self, record: &CorrelationRecord, commit: &Commit) -> Result<Units, StoreError> {
         let table = &self.tables.correlation;
         let put = self
@@ -102,7 +102,7 @@ impl DynamoDb {
         }
     }
 
-    /// Writes records and the rows that they change: all of it or nothing.
+    /// Writes records and the rows that they change, all or nothing.
     async fn transact(&self, commit: &Commit) -> Result<Units, StoreError> {
         let puts = commit.records().iter().map(|record| self.transact_put(record, commit));
         let updates = commit.usage().iter().map(|change| self.transact_update(change, commit));
@@ -122,8 +122,8 @@ impl DynamoDb {
         }
     }
 
-    /// Result of a cancelled transaction. If every record is stored exactly as this commit would write it, the commit
-    /// has been made: only its answer was lost.
+    /// Returns the result of a cancelled transaction. If every record is stored exactly as this commit would write it,
+    /// the commit was made earlier and only its answer was lost.
     fn of_cancelled(&self, reasons: &[CancellationReason], commit: &Commit) -> Result<Units, StoreError> {
         let table = &self.tables.correlation;
         let is_stored = |(reason, record): (&CancellationReason, &CorrelationRecord)| is(reason.item(), record, table);
@@ -131,8 +131,8 @@ impl DynamoDb {
         if is_made { Ok(Units::default()) } else { Err(of_reasons(reasons, &self.both())) }
     }
 
-    /// A name for exactly this commit: the same again is the same name, and DynamoDB does it only once. It knows tokens
-    /// by account, so the tables are part of it.
+    /// Returns a token that identifies exactly this commit, so that DynamoDB executes a repeated request only once.
+    /// DynamoDB keeps tokens by account, so the tables are part of the token.
     fn token(&self, commit: &Commit) -> String {
         let TableNames { correlation, load } = &self.tables;
         let mut parts = vec![correlation.clone(), load.clone(), commit.customer_id.clone()];
@@ -187,7 +187,7 @@ fn row_key(commit: &Commit, week: Week) -> Item {
     usage_key(&UsageKey { customer_id: commit.customer_id.clone(), week })
 }
 
-/// The condition that a row still has the version that was read.
+/// Returns the condition that a row still has the version that was read.
 const fn row_condition(version: u64) -> &'static str {
     if version == 0 { ROW_IS_NEW } else { ROW_STANDS }
 }
@@ -196,7 +196,7 @@ fn row_values(version: u64) -> Option<Item> {
     (version > 0).then(|| Item::from([(":read".to_owned(), N(version.to_string()))]))
 }
 
-/// Returns true when an item that stood in the way of a record is that very record.
+/// Returns true if the item that prevented a record's write equals that record.
 fn is(item: Option<&Item>, record: &CorrelationRecord, table: &str) -> bool {
     item.is_some_and(|item| to_record(item, table).is_ok_and(|stored| stored == *record))
 }
@@ -209,7 +209,7 @@ fn epoch_seconds(instant: DateTime<Utc>) -> AttributeValue {
     N(instant.timestamp().to_string())
 }
 
-/// The worst of the reasons why a transaction was cancelled: what may pass by itself counts only if nothing else does.
+/// Returns the most severe reason for a cancelled transaction. A transient reason counts only if there is no other.
 fn of_reasons(reasons: &[CancellationReason], tables: &str) -> StoreError {
     let mut codes: Vec<&str> =
         reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None").collect();

@@ -1,4 +1,4 @@
-//! Errors of the DynamoDB client, mapped to store errors.
+//! Classification of the DynamoDB client's errors.
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use crate::adapters::aws::unanswered;
 use crate::deciding::{Cause, StoreError};
 
-/// The error of a request that is no transaction.
+/// Converts the error of a request other than a transaction.
 pub fn store_error<E>(operation: &str, tables: &str, error: &SdkError<E>) -> StoreError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -21,7 +21,7 @@ where
     of_kind(&code, Cause::new(what))
 }
 
-/// Sorts an error, or a reason for a cancelled transaction, by its code.
+/// Classifies an error, or a reason for a cancelled transaction, by its code.
 pub fn of_kind(code: &str, cause: Cause) -> StoreError {
     match code {
         "ConditionalCheckFailed"
@@ -41,7 +41,7 @@ pub fn of_kind(code: &str, cause: Cause) -> StoreError {
         | "UnrecognizedClientException"
         | "ValidationError"
         | "ValidationException" => StoreError::Misconfigured(cause),
-        // Among others TransactionInProgressException: the same commit is still under way.
+        // Includes TransactionInProgressException: the same commit is still in progress.
         _ => StoreError::Unavailable(cause),
     }
 }
@@ -60,8 +60,8 @@ fn advice(code: &str) -> &'static str {
     }
 }
 
-/// The error of a request that lacks a field which this program always sets. It is a defect: repeating it does not
-/// help.
+/// Converts the error of a request without a required field. This program always sets these fields, so the error is a
+/// defect, and a retry does not help.
 pub fn unbuilt(error: BuildError) -> StoreError {
     let what = "a request could not be built: this is a defect of loadgate, please report it";
     StoreError::Misconfigured(Cause::with(what, error))

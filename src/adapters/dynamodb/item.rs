@@ -1,4 +1,4 @@
-//! Records and rows as DynamoDB items.
+//! Conversion between records or rows and DynamoDB items.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use crate::deciding::{Cause, CorrelationRecord, Publication, StoreError, UsageKey, UsageRow};
 use crate::domain::{Cents, DayUsage, EventKey, LimitUsage, StoredDecision, Verdict, WeekUsage};
 
-/// An item.
+/// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;
 
 pub const CUSTOMER_ID: &str = "CUSTOMER_ID";
@@ -18,7 +18,7 @@ pub const VERSION: &str = "VERSION";
 pub const DAYS: &str = "DAYS";
 pub const MESSAGE_ID: &str = "MESSAGE_ID";
 pub const UNPUBLISHED: &str = "UNPUBLISHED";
-/// The table's TTL attribute: epoch seconds.
+/// TTL attribute of the table: epoch seconds.
 pub const EXPIRES_AT: &str = "EXPIRES_AT";
 const ACCEPTED: &str = "ACCEPTED";
 const REASONS: &str = "REASONS";
@@ -33,7 +33,7 @@ const CODE: &str = "CODE";
 const USED: &str = "USED";
 const LIMIT: &str = "LIMIT";
 
-/// The days of a week row, Monday first.
+/// Names of a week row's days, Monday first.
 const WEEKDAYS: [&str; 7] = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
 
 pub fn event_key(key: &EventKey) -> Item {
@@ -44,7 +44,7 @@ pub fn usage_key(key: &UsageKey) -> Item {
     item([(CUSTOMER_ID, S(key.customer_id.clone())), (DATE, S(key.week.monday().to_string()))])
 }
 
-/// The item of a record.
+/// Converts a record to an item.
 pub fn from_record(record: &CorrelationRecord) -> Item {
     let decision = &record.decision;
     let mut attributes = event_key(&decision.key);
@@ -70,7 +70,7 @@ fn from_usage(usage: &LimitUsage) -> AttributeValue {
     M(item([(CODE, S(usage.code.clone())), (USED, number(usage.used)), (LIMIT, number(usage.limit))]))
 }
 
-/// The days with accepted loads, as a row's `DAYS`.
+/// Converts the days with accepted loads to the `DAYS` attribute of a row.
 pub fn from_days(usage: &WeekUsage) -> AttributeValue {
     let day = |day: &DayUsage| M(item([(AMOUNT, N(day.amount.get().to_string())), (COUNT, N(day.count.to_string()))]));
     let days = WEEKDAYS.into_iter().zip(usage.days()).filter(|(_, day)| **day != DayUsage::default());
@@ -80,7 +80,7 @@ pub fn from_days(usage: &WeekUsage) -> AttributeValue {
 /// Reads a record from an item of this table.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] with the first attribute that is missing or cannot be understood.
+/// [`StoreError::Corrupt`] with the first attribute that is missing or invalid.
 pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreError> {
     let reader = Reader { item, table, range: EVENT_ID };
     let strings =
@@ -100,7 +100,7 @@ pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreErr
         message_id: reader.string(MESSAGE_ID)?,
         fingerprint: reader.string(FINGERPRINT)?,
         publication: publication(item),
-        // An instant beyond all calendars never comes; one before them has passed.
+        // An instant after the calendar's end never expires; one before its beginning has expired.
         expires_at: DateTime::from_timestamp(expires_at_s, 0).unwrap_or(match expires_at_s {
             ..0 => DateTime::<Utc>::MIN_UTC,
             _ => DateTime::<Utc>::MAX_UTC.trunc_subsecs(0),
@@ -125,7 +125,7 @@ fn to_usage(value: &AttributeValue) -> Option<LimitUsage> {
 /// Reads a usage row from an item of this table.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] with the first attribute that is missing or cannot be understood.
+/// [`StoreError::Corrupt`] with the first attribute that is missing or invalid.
 pub fn to_row(item: &Item, table: &str) -> Result<UsageRow, StoreError> {
     let reader = Reader { item, table, range: DATE };
     let version = reader.get(VERSION, |value| number(value).filter(|version| (1..u64::MAX).contains(version)))?;
@@ -144,11 +144,11 @@ fn to_days(value: &AttributeValue) -> Option<WeekUsage> {
     Some(usage)
 }
 
-/// Reads the attributes of one item, and says which one cannot be understood.
+/// Reads the attributes of one item. Its errors name the invalid attribute.
 pub struct Reader<'i> {
     pub item: &'i Item,
     pub table: &'i str,
-    /// The name of the range key.
+    /// Name of the range key.
     pub range: &'static str,
 }
 

@@ -1,5 +1,5 @@
-//! Manifests of replays, in the table of correlation records: they go with the records of the lines that they are
-//! about.
+//! Manifests of replays, in the table of correlation records. They are deleted together with the records of their
+//! lines.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue::{N, S};
@@ -15,11 +15,11 @@ use crate::replay::{Entered, Manifest, ManifestEntry};
 const LINE_COUNT: &str = "LINE_COUNT";
 const DIGEST: &str = "DIGEST";
 
-/// Length of what stands before a run's name in the key. A customer's id has 128 bytes at most: no customer has such a
-/// key.
+/// Length of the prefix before a run's name in the key. A customer's id has at most 128 bytes, so no customer has such
+/// a key.
 const PREFIX_BYTES: usize = 129;
 
-/// No entry in force begins at this line, or this very one does.
+/// Condition: no entry in force begins at this line, or the same entry does.
 const ENTRY_IS_NEW_OR_SAME: &str =
     "attribute_not_exists(EVENT_ID) OR EXPIRES_AT <= :now OR (LINE_COUNT = :line_count AND DIGEST = :digest)";
 

@@ -1,4 +1,4 @@
-//! The store in DynamoDB: two tables, one read and one conditional transaction.
+//! Store in DynamoDB: two tables, one read and one conditional transaction.
 
 mod commit;
 mod error;
@@ -29,15 +29,15 @@ pub struct DynamoDb {
 }
 
 impl DynamoDb {
-    /// A store in these tables.
+    /// Creates a store in these tables.
     pub fn new(config: &SdkConfig, tables: TableNames) -> DynamoDb {
         DynamoDb { client: Client::new(config), tables }
     }
 
-    /// Opens the connection, and finds out whether both tables can be read: by reading a key that no event has.
+    /// Opens the connection, and checks that both tables can be read, with a key that no event has.
     ///
     /// # Errors
-    /// [`StoreError::Misconfigured`] when a table is missing or may not be read; another one when that is not known.
+    /// [`StoreError::Misconfigured`] if a table is missing or must not be read; another variant if that is unknown.
     pub async fn connect(&self) -> Result<(), StoreError> {
         let customer_id = "\u{1}".to_owned();
         let event = EventKey { customer_id: customer_id.clone(), event_id: customer_id.clone() };
@@ -46,7 +46,7 @@ impl DynamoDb {
         self.read(&lookup, Consistency::Eventual).await.map(drop)
     }
 
-    /// Both tables, for messages.
+    /// Returns the names of both tables, for error messages.
     fn both(&self) -> String {
         format!("{} and {}", self.tables.correlation, self.tables.load)
     }
@@ -66,7 +66,8 @@ impl Store for DynamoDb {
     }
 }
 
-/// Units as DynamoDB counts them: floats, but always halves or wholes.
+/// Converts DynamoDB's capacity units to half units. DynamoDB returns them as floats, but always in multiples of a
+/// half.
 #[allow(clippy::float_arithmetic, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn halves<'c>(capacities: impl IntoIterator<Item = &'c ConsumedCapacity>) -> u64 {
     capacities

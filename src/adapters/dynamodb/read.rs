@@ -1,4 +1,4 @@
-//! Reading records and rows with `BatchGetItem`.
+//! Reads of records and rows with `BatchGetItem`.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::{DynamoDb, halves};
 use crate::deciding::{Cause, Consistency, Lookup, Snapshot, StoreError, UsageKey};
 use crate::domain::EventKey;
 
-/// The most keys in one request (the DynamoDB API reference, `BatchGetItem`).
+/// Maximum number of keys in one request (the DynamoDB API reference, `BatchGetItem`).
 const KEYS_MAX: usize = 100;
 
 pub async fn read(store: &DynamoDb, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
@@ -30,7 +30,7 @@ pub async fn read(store: &DynamoDb, lookup: &Lookup, records: Consistency) -> Re
 struct Gotten {
     /// Items, each with its table.
     items: Vec<(String, Item)>,
-    /// Keys that DynamoDB left out, each with its table. They are their own customers' trouble: nobody else waits for
+    /// Unprocessed keys, each with its table. They fail only their own customers, so that no other customer waits for
     /// another request.
     left_out: Vec<(String, Item)>,
     read_halves: u64,
@@ -68,8 +68,8 @@ impl DynamoDb {
         tables.into_iter().map(request).collect()
     }
 
-    /// Puts what was got into the snapshot, under the keys by which it was asked for. What DynamoDB left out is trouble
-    /// of its own customer only.
+    /// Puts the items of an answer into the snapshot, under the requested keys. Unprocessed keys fail only their own
+    /// customers.
     fn sort(&self, gotten: Gotten, lookup: &Lookup, snapshot: &mut Snapshot) {
         snapshot.units.read_halves += gotten.read_halves;
         for (table, item) in gotten.items {

@@ -1,4 +1,4 @@
-//! Creating, looking at and deleting the tables.
+//! Creation, inspection and deletion of the tables.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use super::item::{CUSTOMER_ID, DATE, EVENT_ID, EXPIRES_AT};
 use crate::config::TableNames;
 use crate::deciding::{Cause, StoreError};
 
-/// Number of times that a table's state is asked for while it is being created or deleted.
+/// Poll interval while a table is being created or deleted.
 const POLL: Duration = Duration::from_millis(250);
 
-/// Longest time that a table may take to be created or deleted.
+/// Maximum time for the creation or deletion of a table.
 const WAIT_MAX: Duration = Duration::from_mins(2);
 
 /// The two tables.
@@ -30,51 +30,51 @@ pub struct Tables {
     names: TableNames,
 }
 
-/// Required definition of one table.
+/// Required shape of one table.
 struct Wanted<'t> {
     name: &'t str,
     range: &'static str,
     has_ttl: bool,
 }
 
-/// State of a table.
+/// Name and state of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableState {
-    /// Its name.
+    /// Name of the table.
     pub name: String,
-    /// Its state, or what is wrong with it.
+    /// State, with the reason if it is unusable.
     pub state: State,
 }
 
-/// A table's state.
+/// State of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// There is none.
+    /// The table does not exist.
     Missing,
-    /// It can be used.
+    /// The table is usable.
     Ready {
-        /// About how many items it holds; DynamoDB counts every six hours.
+        /// Approximate number of items; DynamoDB updates it every six hours.
         items: i64,
     },
-    /// It cannot be used as it is; this says why.
+    /// The table is unusable, with the reason.
     Unusable(String),
 }
 
-/// Result of a change to a table.
+/// Change made to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableResult {
-    /// Nothing had to be done.
+    /// No change was needed.
     Nothing,
-    /// It was created.
+    /// The table was created.
     Created,
-    /// It was there; its time to live was turned on.
+    /// The table existed; its time to live was turned on.
     TtlTurnedOn,
-    /// It was deleted.
+    /// The table was deleted.
     Deleted,
 }
 
 impl Tables {
-    /// These tables.
+    /// Creates a handle to these tables.
     pub fn new(config: &SdkConfig, names: TableNames) -> Tables {
         Tables { client: Client::new(config), names }
     }
@@ -86,10 +86,10 @@ impl Tables {
         ]
     }
 
-    /// Creates what is missing, and waits until both tables can be used. Safe to repeat.
+    /// Creates missing tables, and waits until both are usable. Safe to repeat.
     ///
     /// # Errors
-    /// [`StoreError`], also when a table is there but has another shape.
+    /// [`StoreError`], also if a table exists with another shape.
     pub async fn create(&self) -> Result<Vec<(String, TableResult)>, StoreError> {
         let mut done = Vec::new();
         for wanted in self.wanted() {
@@ -112,10 +112,10 @@ impl Tables {
         Ok(done)
     }
 
-    /// Reads the states of both tables.
+    /// Returns the state of both tables.
     ///
     /// # Errors
-    /// [`StoreError`] when that cannot be found out.
+    /// [`StoreError`] if the state cannot be read.
     pub async fn status(&self) -> Result<Vec<TableState>, StoreError> {
         let mut states = Vec::new();
         for wanted in self.wanted() {
@@ -144,10 +144,10 @@ impl Tables {
         }
     }
 
-    /// Deletes both tables with all that is in them, and waits until they are gone. Safe to repeat.
+    /// Deletes both tables with all their data, and waits until they are gone. Safe to repeat.
     ///
     /// # Errors
-    /// [`StoreError`], also for a table that is protected from deletion.
+    /// [`StoreError`], also for a table with deletion protection.
     pub async fn delete(&self) -> Result<Vec<(String, TableResult)>, StoreError> {
         let mut done = Vec::new();
         for wanted in self.wanted() {
@@ -160,7 +160,7 @@ impl Tables {
         Ok(done)
     }
 
-    /// Creates the table. Returns true when this call created it: another process may have been first.
+    /// Creates a table. Returns false if it exists already, because another caller may have created it first.
     async fn create_one(&self, wanted: &Wanted<'_>) -> Result<bool, StoreError> {
         let mut request = self.client.create_table().table_name(wanted.name).billing_mode(BillingMode::PayPerRequest);
         for (name, kind) in [(CUSTOMER_ID, KeyType::Hash), (wanted.range, KeyType::Range)] {
@@ -233,7 +233,7 @@ impl Tables {
         }))
     }
 
-    /// Returns true when the setting was off.
+    /// Turns time to live on. Returns false if it was on already.
     async fn turn_ttl_on(&self, name: &str) -> Result<bool, StoreError> {
         if self.has_ttl(name).await? {
             return Ok(false);
@@ -246,7 +246,7 @@ impl Tables {
 }
 
 impl Wanted<'_> {
-    /// Reason why an existing table is not what it has to be.
+    /// Returns a mismatch between an existing table and the required shape, if any.
     fn problem(&self, table: &TableDescription) -> Option<String> {
         let is_key = |name, kind: &KeyType| {
             table.key_schema().iter().any(|key| key.attribute_name() == name && key.key_type() == kind)

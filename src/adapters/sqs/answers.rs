@@ -1,10 +1,10 @@
-//! The answers to a batch request, of which each entry's id is its place.
+//! Answers to a batch request. The id of an entry is its place in the request.
 
 use std::collections::BTreeMap;
 
 use crate::deciding::QueueError;
 
-/// Brings answers into the order of the request. What they do not mention is as `unmentioned` says.
+/// Sorts answers into the order of the request. An entry without an answer gets the result of `unmentioned`.
 pub fn in_order<'a>(
     count: usize,
     answers: impl Iterator<Item = (&'a str, Result<(), QueueError>)>,

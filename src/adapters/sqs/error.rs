@@ -1,4 +1,4 @@
-//! Errors of the SQS client, mapped to queue errors.
+//! Classification of the SQS client's errors.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::BatchResultErrorEntry;
 use crate::adapters::aws::unanswered;
 use crate::deciding::{Cause, QueueError};
 
-/// The error of a whole request. The client has repeated it where that may help.
+/// Converts the error of a whole request. The client has already retried it where that may help.
 pub fn queue_error<E>(operation: &str, url: &str, error: &SdkError<E>) -> QueueError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -19,11 +19,12 @@ where
         None if !code.is_empty() => format!("{operation} on {url}: {code}{}", advice(code)),
         None => format!("{operation} on {url}: {}", unanswered("SQS", error)),
     };
-    // What may pass, the client has tried as often, and has waited for as long, as it may.
+    // For a transient error, the client has already used up its tries and its waiting time.
     QueueError { cause: Cause::new(what), is_retryable: false }
 }
 
-/// One message of a request that was refused while others may have been taken.
+/// Converts the error of one message that was refused in a request; other messages of the request may have been
+/// accepted.
 pub fn refused(operation: &str, url: &str, entry: &BatchResultErrorEntry) -> QueueError {
     let message = without_receipt(entry.message().unwrap_or("no reason given"));
     let cause = Cause::new(format!("{operation} on {url}: {}: {message}{}", entry.code(), advice(entry.code())));

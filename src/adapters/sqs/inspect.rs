@@ -1,4 +1,4 @@
-//! Looking at how a queue is set.
+//! Inspection of a queue's settings.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use crate::deciding::{Cause, QueueError};
 /// Settings of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueSettings {
-    /// True when it keeps the order of its groups.
+    /// True for a FIFO queue.
     pub is_fifo: bool,
-    /// Time that a received message is invisible to others.
+    /// Time for which a received message is invisible to other receivers.
     pub visibility: Duration,
-    /// Time that a message is kept.
+    /// Time for which a message is kept.
     pub retention: Duration,
-    /// About how many messages can be received.
+    /// Approximate number of messages that can be received.
     pub messages: u64,
-    /// About how many have been received and are not deleted.
+    /// Approximate number of messages that have been received and not deleted.
     pub messages_in_flight: u64,
-    /// Redrive policy; `None` when messages stay in the queue however often they are received.
+    /// Redrive policy; `None` if the queue has no dead-letter queue.
     pub redrive: Option<RedrivePolicy>,
 }
 
@@ -32,36 +32,36 @@ pub struct QueueSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RedrivePolicy {
-    /// The dead-letter queue.
+    /// ARN of the dead-letter queue.
     pub dead_letter_target_arn: String,
-    /// Number of times that a message is received before.
+    /// Number of receptions after which a message is moved.
     #[serde(deserialize_with = "number")]
     pub max_receive_count: u64,
 }
 
 impl RedrivePolicy {
-    /// The dead-letter queue's name.
+    /// Returns the name of the dead-letter queue.
     pub fn target(&self) -> &str {
         self.dead_letter_target_arn.rsplit(':').next().unwrap_or_default()
     }
 
-    /// Returns true when the dead-letter queue is the one with this URL. Of both, only the name tells.
+    /// Returns true if the dead-letter queue has this URL. Only the names are compared.
     pub fn leads_to(&self, queue_url: &str) -> bool {
         queue_url.rsplit('/').next() == Some(self.target())
     }
 }
 
-/// SQS gives it back as it was set: as a number, or as a string of digits.
+/// Parses a number. SQS returns it as it was set: as a number, or as a string of digits.
 fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
     number.ok_or_else(|| serde::de::Error::custom("no number"))
 }
 
-/// Asks how a queue is set.
+/// Reads the settings of a queue.
 ///
 /// # Errors
-/// [`QueueError`] when there is no such queue, or it may not be asked.
+/// [`QueueError`] if the queue does not exist, or its settings must not be read.
 pub async fn queue_settings(sdk: &SdkConfig, url: &str) -> Result<QueueSettings, QueueError> {
     let request = Client::new(sdk).get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
     let answer = request.send().await.map_err(|error| queue_error("GetQueueAttributes", url, &error))?;

@@ -1,4 +1,4 @@
-//! The queues in SQS.
+//! Queues in SQS.
 
 mod answers;
 mod error;
@@ -30,7 +30,7 @@ pub use receiver::{SqsReceiver, WAIT_MAX_S};
 #[cfg(feature = "cli")]
 pub use sender::SqsSender;
 
-/// The decisions queue and the dead-letter queue.
+/// Publisher to the decisions queue and the dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct SqsPublisher {
     client: Client,
@@ -39,16 +39,16 @@ pub struct SqsPublisher {
 }
 
 impl SqsPublisher {
-    /// These queues.
+    /// Creates a publisher to these queues.
     pub fn new(config: &SdkConfig, decisions_url: String, dead_letters_url: String) -> SqsPublisher {
         SqsPublisher { client: Client::new(config), decisions_url, dead_letters_url }
     }
 
-    /// Opens the connection, and finds out whether both queues are there.
+    /// Opens the connection, and checks that both queues exist.
     ///
     /// # Errors
-    /// [`QueueError`]: for a queue that does not exist one that is not retryable. Whether the queue may be written to
-    /// is found out by sending.
+    /// [`QueueError`], which is not retryable for a missing queue. The permission to send is not checked; only sending
+    /// shows it.
     pub async fn connect(&self) -> Result<(), QueueError> {
         try_join(self.find(&self.decisions_url), self.find(&self.dead_letters_url)).await.map(drop)
     }
@@ -61,14 +61,14 @@ impl SqsPublisher {
         let error = queue_error("GetQueueAttributes", url, &error);
         match (is_absent, is_answered) {
             (true, _) => Err(error),
-            // It may not be asked, which says nothing about sending.
+            // A refused inspection does not mean that sending is refused.
             (false, true) => Ok(()),
             (false, false) => Err(QueueError { is_retryable: true, ..error }),
         }
     }
 }
 
-/// The deduplication id under which an event's decision is published, whenever it is.
+/// Returns the deduplication id of an event's decision. It is the same for every publication.
 pub fn deduplication_id(key: &EventKey) -> String {
     digest_hex(&[key.customer_id.as_bytes(), key.event_id.as_bytes()])
 }
@@ -99,7 +99,7 @@ impl Publisher for SqsPublisher {
     }
 }
 
-/// Sends up to ten messages in one request. The answers are in their order.
+/// Sends up to ten messages in one request. The answers are in the messages' order.
 async fn send_batch(client: &Client, url: &str, messages: Vec<Outgoing>) -> Vec<Result<(), QueueError>> {
     let count = messages.len();
     let entries: Result<Vec<_>, _> = messages.into_iter().enumerate().map(entry).collect();
@@ -117,7 +117,7 @@ async fn send_batch(client: &Client, url: &str, messages: Vec<Outgoing>) -> Vec<
     in_order(count, taken.chain(refused), || Err(QueueError::no_answer()))
 }
 
-/// A message as an entry of a batch request, of which the id is its place.
+/// Converts a message to an entry of a batch request. The entry's id is its place.
 fn entry((place, message): (usize, Outgoing)) -> Result<SendMessageBatchRequestEntry, QueueError> {
     SendMessageBatchRequestEntry::builder()
         .id(place.to_string())
@@ -137,8 +137,8 @@ fn from_attribute(Attribute { data_type, value }: Attribute) -> Result<MessageAt
     builder.build().map_err(unbuilt)
 }
 
-/// The error of a request that lacks a field which this program always sets. It is a defect: repeating it does not
-/// help.
+/// Converts the error of a request without a required field. This program always sets these fields, so the error is a
+/// defect, and a retry does not help.
 fn unbuilt(error: aws_sdk_sqs::error::BuildError) -> QueueError {
     let what = "a request could not be built: this is a defect of loadgate, please report it";
     QueueError { cause: Cause::with(what, error), is_retryable: false }

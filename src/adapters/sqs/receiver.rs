@@ -1,4 +1,4 @@
-//! Taking messages from a queue in SQS.
+//! Receiver of messages from an SQS queue.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ use crate::adapters::aws::long_poll_timeouts;
 use crate::config::is_fifo;
 use crate::deciding::{Attribute, AttributeValue, QueueError, RECEIVE_MAX, Receipt, Received, Receiver, SEND_MAX};
 
-/// The longest that SQS waits for messages, in seconds (the SQS API reference, `ReceiveMessage`).
+/// Maximum time that SQS waits for messages, in seconds (the SQS API reference, `ReceiveMessage`).
 pub const WAIT_MAX_S: u64 = 20;
 
-/// Number of requests that are under way at once.
+/// Maximum number of concurrent requests.
 const REQUESTS_MAX: usize = 8;
 
-/// System attributes that each receive request asks for.
+/// Attributes requested with each message.
 const ATTRIBUTES: [MessageSystemAttributeName; 4] = [
     MessageSystemAttributeName::ApproximateReceiveCount,
     MessageSystemAttributeName::MessageDeduplicationId,
@@ -32,7 +32,7 @@ const ATTRIBUTES: [MessageSystemAttributeName; 4] = [
     MessageSystemAttributeName::SentTimestamp,
 ];
 
-/// A queue in SQS from which messages are taken.
+/// Receiver of an SQS queue.
 #[derive(Clone, Debug)]
 pub struct SqsReceiver {
     client: Client,
@@ -40,7 +40,7 @@ pub struct SqsReceiver {
 }
 
 impl SqsReceiver {
-    /// A queue.
+    /// Creates a receiver for a queue.
     pub fn new(sdk: &SdkConfig, url: String) -> SqsReceiver {
         SqsReceiver { client: Client::new(sdk), url }
     }

@@ -1,4 +1,4 @@
-//! Putting messages on a FIFO queue, each group in its order.
+//! Sender of messages to a FIFO queue, in each group's order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -10,19 +10,19 @@ use futures_util::{StreamExt, stream};
 use super::send_batch;
 use crate::deciding::{Outgoing, QueueError, SEND_MAX, Sender};
 
-/// The most bytes of messages in one request. SQS takes more by now; many a stand-in does not.
+/// Maximum size of one request's messages, in bytes. SQS now accepts more, but many emulators do not.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 
-/// Number of requests that are under way at once. They are of distinct groups.
+/// Maximum number of concurrent requests. They hold messages of distinct groups.
 const REQUESTS_MAX: usize = 8;
 
-/// Number of times that a message is offered that the queue refuses.
+/// Maximum number of times that a refused message is sent.
 const OFFERS_MAX: u32 = 5;
 
-/// Wait before the second offer; before each further one twice as long.
+/// Delay before the second try. It doubles before each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// A FIFO queue to which messages are sent.
+/// Sender to a FIFO queue.
 #[derive(Clone, Debug)]
 pub struct SqsSender {
     client: Client,
@@ -30,7 +30,7 @@ pub struct SqsSender {
 }
 
 impl SqsSender {
-    /// A queue.
+    /// Creates a sender to a queue.
     pub fn new(config: &SdkConfig, url: String) -> SqsSender {
         SqsSender { client: Client::new(config), url }
     }
@@ -41,8 +41,8 @@ impl SqsSender {
 }
 
 impl Sender for SqsSender {
-    /// Two messages of one group never share a request, because a queue may refuse one message of a request and take
-    /// the others.
+    /// Sends the messages. Two messages of one group never share a request, because a queue may refuse one message of a
+    /// request and accept the others.
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
         let mut groups = in_groups(messages);
         while !groups.is_empty() {
@@ -64,15 +64,15 @@ impl Sender for SqsSender {
     }
 }
 
-/// One group's messages, in order.
+/// Messages of one group, in order.
 struct Group {
     messages: VecDeque<Outgoing>,
-    /// Number of times that the first one has been refused.
+    /// Number of times that the first message was refused.
     refusals: u32,
 }
 
 impl Group {
-    /// The queue has answered to the first message. Fails when there is to be no further offer.
+    /// Records the queue's answer to the first message. Fails if the message must not be sent again.
     fn note(&mut self, answer: Result<(), QueueError>) -> Result<(), QueueError> {
         match answer {
             Ok(()) => {
@@ -86,7 +86,7 @@ impl Group {
     }
 }
 
-/// Each group's messages, the groups in the order of their first messages.
+/// Groups messages, in the order of the groups' first messages.
 fn in_groups(messages: Vec<Outgoing>) -> Vec<Group> {
     let (mut places, mut groups) = (BTreeMap::new(), Vec::<Group>::new());
     for message in messages {
@@ -99,7 +99,7 @@ fn in_groups(messages: Vec<Outgoing>) -> Vec<Group> {
     groups
 }
 
-/// Deals messages out to requests, in order.
+/// Splits messages into requests, in order.
 fn requests<'m>(messages: &[&'m Outgoing]) -> Vec<Vec<&'m Outgoing>> {
     let mut requests: Vec<Vec<&Outgoing>> = Vec::new();
     let mut bytes = 0;

@@ -1,4 +1,4 @@
-//! Arguments and runtime that the commands with AWS share.
+//! Arguments and helpers that the AWS commands share.
 
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -11,23 +11,23 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::outcome::Failure;
 
-/// Which tables.
+/// Names of the two tables, as command-line arguments.
 #[derive(clap::Args)]
 pub struct TableArgs {
-    /// The table of correlation records
+    /// Name of the table of correlation records
     #[arg(long, global = true, value_name = "NAME", env = CORRELATION_TABLE, default_value_t = TableNames::default().correlation)]
     correlation_table: String,
 
-    /// The table of customers' usage
+    /// Name of the table of usage rows
     #[arg(long, global = true, value_name = "NAME", env = LOAD_TABLE, default_value_t = TableNames::default().load)]
     load_table: String,
 }
 
 impl TableArgs {
-    /// The tables' names.
+    /// Returns the names of the tables.
     ///
     /// # Errors
-    /// [`Failure::Usage`] when they are one table.
+    /// [`Failure::Usage`] when both names are the same.
     pub fn names(&self) -> Result<TableNames, Failure> {
         let names = TableNames { correlation: self.correlation_table.clone(), load: self.load_table.clone() };
         if names.are_one() {
@@ -40,44 +40,44 @@ impl TableArgs {
     }
 }
 
-/// Which queue.
+/// URL and endpoint of a queue, as command-line arguments.
 #[derive(clap::Args)]
 pub struct QueueArgs {
-    /// The queue's URL
+    /// URL of the queue
     #[arg(long, value_name = "URL", value_parser = url)]
     pub queue_url: String,
 
-    /// Endpoint of SQS [default: AWS's own, or the queue's host if that is this machine]
+    /// SQS endpoint [default: AWS's own, or the queue's host if that is this machine]
     #[arg(long, value_name = "URL", value_parser = url)]
     endpoint_url: Option<String>,
 }
 
 impl QueueArgs {
-    /// The configuration to reach the queue with.
+    /// Returns the SDK configuration for this queue.
     pub async fn sdk(&self) -> SdkConfig {
         sdk_for_queue(&self.queue_url, self.endpoint_url.as_deref()).await
     }
 }
 
-/// The configuration to reach a queue with. One on this machine is where its URL says.
+/// Returns the SDK configuration for a queue. The endpoint of a queue on this machine is the origin of its URL.
 pub async fn sdk_for_queue(queue_url: &str, endpoint_url: Option<&str>) -> SdkConfig {
     let own_host = || origin(queue_url).filter(|origin| aws::is_local(origin));
     aws::load(endpoint_url.or_else(own_host)).await
 }
 
-/// Takes a URL from the command line.
+/// Parses a URL argument.
 pub fn url(text: &str) -> Result<String, String> {
     if is_url(text) { Ok(text.to_owned()) } else { Err("a URL begins with https:// or http://".to_owned()) }
 }
 
-/// `http://host:port` of a URL.
+/// Returns the `http://host:port` part of a URL.
 fn origin(url: &str) -> Option<&str> {
     let begin = url.find("://")? + 3;
     let end = url.get(begin..)?.find('/').map_or(url.len(), |slash| begin + slash);
     url.get(..end)
 }
 
-/// Runtime for all asynchronous requests.
+/// Builds the asynchronous runtime.
 pub fn runtime(threads: Option<NonZeroUsize>) -> Result<Runtime, Failure> {
     let mut builder = Builder::new_multi_thread();
     if let Some(threads) = threads {
@@ -86,7 +86,7 @@ pub fn runtime(threads: Option<NonZeroUsize>) -> Result<Runtime, Failure> {
     builder.enable_all().build().context("could not start threads").map_err(Failure::Io)
 }
 
-/// Runs one command to its end.
+/// Runs one command to completion.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     runtime(None)?.block_on(work)
 }

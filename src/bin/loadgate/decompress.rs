@@ -1,33 +1,33 @@
-//! Reading compressed input: gzip and Zstandard, in bounded memory.
+//! Decompression of the input: gzip and Zstandard, in bounded memory.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::GzDecoder;
 
-/// The largest window of a Zstandard frame, as a power of two in bytes: 8 MiB, which RFC 8878 asks every decoder to
-/// support, and which `zstd` stays within up to level 19. The whole window is kept in memory.
+/// Largest accepted window of a Zstandard frame, as a power of two in bytes: 8 MiB. RFC 8878 asks every decoder to
+/// support this size, and `zstd` stays within it up to level 19. The whole window is kept in memory.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
-/// Error text of the Zstandard library for a frame with a larger window.
+/// Error text of the Zstandard library for a frame whose window is larger.
 const ZSTD_WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
 
-/// Undoes gzip or Zstandard, whichever the first bytes say; no load attempt begins like either.
+/// Decompresses gzip or Zstandard, as the first bytes indicate. No load attempt begins with these bytes.
 pub fn decompressed<'r>(mut raw: impl Read + Send + 'r) -> io::Result<Box<dyn Read + Send + 'r>> {
     let mut magic = Vec::new();
     (&mut raw).take(4).read_to_end(&mut magic)?;
     let whole = Cursor::new(magic.clone()).chain(raw);
     Ok(match *magic {
         [0x1f, 0x8b, ..] => Box::new(Gzip::new(BufReader::new(whole))),
-        // A frame, or a skippable frame as parallel compressors put first.
+        // A frame, or a skippable frame, which parallel compressors write first.
         [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Box::new(Zstandard::new(whole)?),
         _ => Box::new(whole),
     })
 }
 
-/// Members of a gzip file, one after another. Zero bytes behind a member are padding, as gzip(1) reads them: tapes and
-/// some block devices fill their last block.
+/// Reader of the members of a gzip file, one after another. Zero bytes after a member are padding, as in gzip(1): tapes
+/// and some block devices fill their last block.
 struct Gzip<R> {
-    /// The member under way; `None` after the last.
+    /// Current member; `None` after the last.
     member: Option<GzDecoder<R>>,
 }
 
@@ -64,7 +64,7 @@ fn skip_zeros(raw: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
-/// Zstandard frames within the window.
+/// Reader of Zstandard frames whose window is within the maximum.
 struct Zstandard<R: Read>(zstd::Decoder<'static, BufReader<R>>);
 
 impl<R: Read> Zstandard<R> {

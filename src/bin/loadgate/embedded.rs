@@ -1,4 +1,4 @@
-//! A DynamoDB inside this process, which keeps a file. It answers on a port of this machine only.
+//! A DynamoDB inside this process, stored in a file. It listens on this machine only.
 
 use std::path::Path;
 
@@ -13,14 +13,14 @@ use tokio::task::JoinHandle;
 
 /// An embedded DynamoDB.
 pub struct Embedded {
-    /// URL of the embedded store.
+    /// Endpoint of the embedded DynamoDB.
     pub url: String,
     stop: oneshot::Sender<()>,
     server: JoinHandle<Result<(), String>>,
 }
 
 impl Embedded {
-    /// Opens a file, which is created if there is none, with the tables in it.
+    /// Opens a file and the tables in it. Creates the file if it does not exist.
     pub async fn open(path: &Path, names: &TableNames) -> anyhow::Result<Embedded> {
         let path = path.to_str().context("its path is not UTF-8")?;
         let database = Database::new(path).map_err(|error| anyhow!("{error}"))?;
@@ -34,7 +34,7 @@ impl Embedded {
         Ok(Embedded { url, stop, server })
     }
 
-    /// Lets what is under way come to its end, and closes the file.
+    /// Waits for the requests in progress and closes the file.
     pub async fn close(self) {
         let _ = self.stop.send(());
         let _ = self.server.await;

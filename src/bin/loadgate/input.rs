@@ -1,4 +1,4 @@
-//! Opening what is to be read: a file or standard input.
+//! Opening of the input: a file or standard input.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -9,17 +9,17 @@ use anyhow::Context;
 use crate::files::{FileId, named};
 use crate::outcome::{Failure, tell};
 
-/// An opened input whose bytes have not been looked at yet.
+/// An open input that has not been read yet.
 pub struct Input {
     pub name: String,
-    /// Size of the file in bytes, as it is stored; `None` for a stream.
+    /// Size in bytes as stored; `None` if the input is no file.
     pub bytes: Option<u64>,
     pub id: Option<FileId>,
     pub raw: Box<dyn Read + Send>,
 }
 
 impl Input {
-    /// Opens a file; `-` or none is standard input.
+    /// Opens a file, or standard input if the path is `-` or absent.
     pub fn open(path: Option<&Path>) -> Result<Input, Failure> {
         named(path).map_or_else(|| Ok(Input::stdin()), |path| Input::open_file(path).map_err(Failure::Io))
     }

@@ -1,4 +1,4 @@
-//! The `loadgate` command. One file for each subcommand.
+//! The `loadgate` command, with one file for each subcommand.
 
 #[cfg(any(test, not(feature = "cli")))]
 mod absent;
@@ -39,7 +39,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use outcome::{Failure, explain, tell};
 
-/// Decides whether attempts to load funds are within their customers' velocity limits
+/// Decide whether attempts to load funds are within their customers' velocity limits
 #[derive(Parser)]
 #[command(version, after_help = outcome::EXIT_CODES)]
 struct Cli {

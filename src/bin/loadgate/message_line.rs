@@ -1,4 +1,4 @@
-//! Writing a received message as a line, whole.
+//! Conversion of a received message to one line, without loss.
 
 use std::collections::BTreeMap;
 
@@ -26,8 +26,8 @@ struct Line<'m> {
     body: &'m str,
 }
 
-/// Writes a message as one JSON object, with everything that was received of it, and with what is wrong with it if that
-/// is given. There is no line feed in it.
+/// Converts a message to one JSON object with everything that was received, and with the error if there is one. The
+/// result contains no line feed.
 pub fn message_line(message: &Received, error: Option<&LoadError>) -> String {
     let line = Line {
         message_id: &message.message_id,
@@ -39,11 +39,11 @@ pub fn message_line(message: &Received, error: Option<&LoadError>) -> String {
         attributes: message.attributes.iter().map(|(name, attribute)| (name.as_str(), value(attribute))).collect(),
         body: &message.body,
     };
-    // Strings and objects of strings can always be written.
+    // Strings and objects of strings can always be serialised.
     serde_json::to_string(&line).unwrap_or_default()
 }
 
-/// A plain string for type `String`; the type and the value for every other type.
+/// Converts an attribute to JSON: a string for type `String`, an object of type and value for every other type.
 fn value(attribute: &Attribute) -> Value {
     let data_type = &attribute.data_type;
     match &attribute.value {
@@ -53,7 +53,7 @@ fn value(attribute: &Attribute) -> Value {
     }
 }
 
-/// A body as one line. In JSON a line break stands for a space; any other body with a line break is written as a JSON
+/// Converts a body to one line. In JSON a line break becomes a space; any other body with a line break becomes a JSON
 /// string.
 pub fn one_line(body: &str) -> String {
     let has_break = body.contains(['\n', '\r']);

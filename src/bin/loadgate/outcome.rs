@@ -1,10 +1,10 @@
-//! Exit codes, and the messages that go with them.
+//! Exit codes and error messages of the program.
 
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// The exit codes, for `--help`. The README has the same table.
+/// Text of the exit codes for `--help`. The README has the same table.
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  everything was done, or the reader of the decisions wanted no more
@@ -12,15 +12,15 @@ Exit codes:
   2  the command line or the limits file is wrong; nothing was read or written
   3  everything was done, but some lines were invalid";
 
-/// All was done, but some lines were invalid.
+/// Exit code of a complete run in which some lines were invalid.
 pub const SOME_INVALID: u8 = 3;
 
-/// Reason why the program could not do what it was asked to.
+/// Reason why a command failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// Something could not be read or written.
+    /// An input or output error.
     Io(anyhow::Error),
-    /// The command line is wrong.
+    /// An invalid command line or configuration.
     Usage(anyhow::Error),
 }
 
@@ -33,7 +33,7 @@ impl Failure {
     }
 }
 
-/// The error with all its causes, on one line. Only several mistakes in a configuration take a line each.
+/// Formats the error and all its causes on one line.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -42,13 +42,13 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Writes a line to standard error. Unlike `eprintln!`, it does not panic when standard error cannot be written:
-/// nothing else could be told then, and what the program does must not end for it.
+/// Writes a line to standard error. Unlike `eprintln!`, it does not panic when standard error cannot be written: there
+/// is no other place to report that, and it must not stop the program.
 pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Prints help, the version, or the fault in the command line. Returns the exit code.
+/// Prints help, the version, or a command-line error. Returns the exit code.
 pub fn explain(error: &clap::Error) -> ExitCode {
     let printed = error.print().and_then(|()| io::stdout().flush());
     match printed {

@@ -1,4 +1,4 @@
-//! Destination of decisions: standard output as they come, or a file that appears whole or not at all.
+//! Output of decisions: standard output as they are made, or a file that appears complete or not at all.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -19,9 +19,9 @@ use crate::standard_output;
 /// Destination of the output.
 pub enum Output {
     Stdout(io::Stdout),
-    /// Something that has no name to be replaced: a pipe or a device.
+    /// A pipe or a device, which cannot be replaced by renaming.
     Special(File),
-    /// A file beside the target, which takes its place at the end.
+    /// A temporary file beside the target. It replaces the target at the end.
     Whole {
         unfinished: NamedTempFile,
         target: PathBuf,
@@ -29,7 +29,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// Opens an output; `-` or none is standard output.
+    /// Opens an output, or standard output if the path is `-` or absent.
     pub fn open(path: Option<&Path>) -> Result<Output, Failure> {
         let Some(path) = named(path) else {
             standard_output::require()?;
@@ -41,7 +41,7 @@ impl Output {
     }
 
     fn open_path(path: &Path) -> anyhow::Result<Output> {
-        // A link keeps its place, and the file at the end of all links is replaced.
+        // A link is kept; the file that it leads to is replaced.
         let target = end_of_links(path)?;
         let existing = match std::fs::metadata(&target) {
             Ok(metadata) => Some(metadata),
@@ -52,7 +52,7 @@ impl Output {
             anyhow::bail!("it is a directory");
         }
         if existing.is_some() {
-            // Where writing is not allowed, replacing is not either.
+            // A file that may not be written may not be replaced either.
             let file = OpenOptions::new().write(true).open(&target)?;
             if existing.as_ref().is_some_and(|metadata| !metadata.is_file()) {
                 return Ok(Output::Special(file));
@@ -64,12 +64,12 @@ impl Output {
         Ok(Output::Whole { unfinished: create_removable(&target, existing.as_ref())?, target })
     }
 
-    /// Returns true when it is standard output.
+    /// Returns true for standard output.
     pub fn is_stdout(&self) -> bool {
         matches!(self, Output::Stdout(_))
     }
 
-    /// Makes sure that all is written, and only then lets the file appear.
+    /// Completes all writes, and only then makes the file appear.
     pub fn finish(self) -> Result<(), Failure> {
         let finished = match self {
             Output::Stdout(mut stdout) => stdout.flush().context("could not write to standard output"),
@@ -103,7 +103,7 @@ impl Write for Output {
     }
 }
 
-/// A file that can take the target's place: in the same folder, with the same permissions.
+/// Creates a file that can replace the target: in the same folder, with the same permissions.
 fn create_beside(target: &Path, existing: Option<&Metadata>) -> io::Result<NamedTempFile> {
     let folder = folder(target);
     std::fs::metadata(folder)?;
@@ -119,11 +119,11 @@ fn create_beside(target: &Path, existing: Option<&Metadata>) -> io::Result<Named
     }
 }
 
-/// Creates the unfinished file, and sees to it that a run that is interrupted does not leave it behind. (One that is
-/// killed leaves `.loadgate-….unfinished`.)
+/// Creates the temporary file and arranges its removal when a signal ends the run. (`SIGKILL` leaves
+/// `.loadgate-….unfinished`.)
 fn create_removable(target: &Path, existing: Option<&Metadata>) -> io::Result<NamedTempFile> {
     let path = Arc::new(Mutex::new(None));
-    // A signal that comes before the file has its name waits for it here.
+    // The lock makes the signal handler wait until the file has its name.
     let mut name = path.lock().unwrap_or_else(PoisonError::into_inner);
     remove_on_signal(Arc::clone(&path))?;
     let unfinished = create_beside(target, existing)?;
@@ -133,7 +133,7 @@ fn create_removable(target: &Path, existing: Option<&Metadata>) -> io::Result<Na
 
 fn remove_on_signal(unfinished: Arc<Mutex<Option<PathBuf>>>) -> io::Result<()> {
     let heeded = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
-    // Where a file may grow no more, a handler turns the signal into an error of the write.
+    // When the file size limit is reached, a handler turns the signal into a write error.
     let mut signals = Signals::new(heeded.chain([SIGXFSZ]))?;
     let wait = move || {
         if let Some(signal) = signals.forever().find(|signal| *signal != SIGXFSZ) {
@@ -146,8 +146,8 @@ fn remove_on_signal(unfinished: Arc<Mutex<Option<PathBuf>>>) -> io::Result<()> {
     std::thread::Builder::new().spawn(wait).map(drop)
 }
 
-/// Returns true when whoever started this process wants it to ignore the signal, as `nohup` does. Linux tells;
-/// elsewhere none is.
+/// Returns true if the parent process made this process ignore the signal, as `nohup` does. Only Linux provides this
+/// information; elsewhere the result is false.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

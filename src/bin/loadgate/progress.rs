@@ -1,4 +1,4 @@
-//! Progress of a run on standard error: a progress bar, and the first invalid lines.
+//! Display of a replay's progress: a progress bar, and the first invalid lines.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -12,23 +12,23 @@ use loadgate::replay::Tally;
 
 use crate::outcome::tell;
 
-/// Number of invalid lines that are reported one by one. All of them are counted, and kept by `--rejects`.
+/// Maximum number of invalid lines that are shown. All of them are counted, and `--rejects` keeps all.
 pub const INVALID_SHOWN_MAX: u64 = 10;
 
-/// Number of times that the bar is drawn at the most, in times a second.
+/// Maximum number of redraws of the bar per second.
 const DRAWS_PER_S_MAX: u8 = 10;
 
-/// Number of times that a bar without news is drawn again, for its clock.
+/// Interval at which an unchanged bar is redrawn, for its clock.
 pub const BAR_TICK: Duration = Duration::from_millis(500);
 
-/// True when to show progress.
+/// When to show progress, as a command-line value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Progress {
     /// On a terminal, unless decisions go to it too
     Auto,
-    /// Even where standard error is no terminal
+    /// Even if standard error is not a terminal
     Always,
-    /// Not at all
+    /// Never
     Never,
 }
 
@@ -66,7 +66,7 @@ impl ReplayProgress {
         ReplayProgress { bar: progress_bar(progress, bytes, is_shared), invalid_shown: 0 }
     }
 
-    /// The bar that counts what is read of the input.
+    /// Returns the bar that counts the bytes read from the input.
     pub fn bar(&self) -> &ProgressBar {
         &self.bar
     }
@@ -89,13 +89,13 @@ impl ReplayObserver for ReplayProgress {
     }
 }
 
-/// A rate, from a count and the time it took.
+/// Computes a rate from a count and a duration.
 pub fn per_second(count: u64, elapsed: Duration) -> u64 {
     let rate = u128::from(count) * 1_000_000 / elapsed.as_micros().max(1);
     u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
-/// Standard error as a terminal of ordinary size, whatever it is.
+/// Standard error, treated as a terminal of ordinary size.
 struct PlainTerminal;
 
 impl fmt::Debug for PlainTerminal {

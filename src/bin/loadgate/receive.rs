@@ -14,31 +14,31 @@ use crate::message_line::{message_line, one_line};
 use crate::outcome::{EXIT_CODES, Failure, tell};
 use crate::standard_output;
 
-/// Print the messages of a queue as lines, and delete them from it
+/// Print the messages of a queue as lines, and delete them from the queue
 ///
-/// A message is deleted once it has been printed, and is on the medium if standard output is a file: to see a few, say
-/// --max, because a reader that closes the pipe has had more than it shows. Works for the decisions queue as well as
-/// for the dead-letter queue.
+/// A message is deleted after it is printed and, if standard output is a file, after it is on disk. To see only a few
+/// messages, use --max: a reader that closes the pipe has consumed more than it shows. Works for the decisions queue
+/// and for the dead-letter queue.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
     #[command(flatten)]
     queue: QueueArgs,
 
-    /// Stop after so many messages
+    /// Stop after this number of messages
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     max: Option<u64>,
 
-    /// Stop when no message has come for so many seconds, at most 20
+    /// Stop when no message arrives for this number of seconds, at most 20
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = value_parser!(u64).range(0..=WAIT_MAX_S))]
     wait: u64,
 
-    /// Do not stop when no message comes
+    /// Keep running when no message arrives
     #[arg(long)]
     follow: bool,
 
-    /// Leave the messages in the queue: they can be received again after the visibility time-out. Until then a customer
-    /// of whom ten are out shows no more
+    /// Leave the messages in the queue. They can be received again after the visibility time-out. Until then, a
+    /// customer with ten received messages shows no others
     #[arg(long)]
     keep: bool,
 
@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
             received_count += received.len();
             match print(&received, args.attributes) {
                 Ok(()) => {}
-                // The reader has enough. What could not be written to it stays in the queue.
+                // The reader closed the pipe. Messages that it did not receive stay in the queue.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
                 Err(error) => return Err(error).context("could not write to standard output").map_err(Failure::Io),
             }

@@ -22,27 +22,27 @@ use crate::progress::{INVALID_SHOWN_MAX, Progress, ReplayProgress};
 use crate::store::{StoreArgs, StoreEngine};
 use crate::summary::{Summary, SummaryForm};
 
-/// Number of threads that are used at most where nobody says: each takes about 3 MiB, whatever the input.
+/// Maximum default number of threads. Each takes about 3 MiB, whatever the input.
 const DEFAULT_THREADS_MAX: usize = 8;
 
 /// Decide the load attempts of a file, one JSON object a line
 ///
-/// Decisions are written in the input's order, as they are made; everything else goes to standard error.
+/// Decisions are written in the input's order, as they are made. All other text goes to standard error.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
-    /// A file of load attempts: plain, gzip or Zstandard. `-` or none is standard input
+    /// File of load attempts: plain, gzip or Zstandard. `-` or none is standard input
     input: Option<PathBuf>,
 
-    /// Write the decisions to a file, which appears whole or not at all [default: standard output]
+    /// Write the decisions to a file, which appears complete or not at all [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Keep each invalid line in a file, as a JSON object with its number, code, message and text
+    /// Write each invalid line to a file, as a JSON object with its number, code, message and text
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
 
-    /// Take the limits from a TOML file [default: the built-in limits, those of limits.toml]
+    /// Read the limits from a TOML file [default: the built-in limits, those of limits.toml]
     #[arg(long, value_name = "FILE")]
     limits: Option<PathBuf>,
 
@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long)]
     explain: bool,
 
-    /// Form of the counts at the end
+    /// Form of the summary at the end
     #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
     summary: SummaryForm,
 
@@ -58,7 +58,7 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     progress: Progress,
 
-    /// Number of threads to use; the output does not depend on it [default: one for each core, at most 8]
+    /// Number of threads; the output does not depend on it [default: one for each core, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
 
@@ -91,11 +91,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(if some_invalid { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
 }
 
-/// Decides attempts.
+/// Engine that decides the attempts.
 enum Engine {
-    /// In memory, for this run only.
+    /// In-memory ledger, for this run only.
     Memory(Replay),
-    /// In a store that is there before and after.
+    /// Persistent store.
     Store(StoreEngine),
 }
 
@@ -134,7 +134,7 @@ fn report_unshown(invalid: u64, rejects: Option<&Path>) {
     }
 }
 
-/// Which files an error during the replay is about.
+/// Names the files that an error during the replay may concern.
 fn whereabouts(args: &Args, input: &str) -> String {
     let output = args.output.as_deref().map_or("standard output".to_owned(), |path| format!("'{}'", path.display()));
     let rejects = args.rejects.as_deref().map_or(String::new(), |path| format!(", rejects to '{}'", path.display()));
@@ -170,7 +170,7 @@ fn create_rejects(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
     Ok(Box::new(BufWriter::new(file)))
 }
 
-/// Nothing that is written may be what is read, or what else is written.
+/// Refuses an output that is also the input or another output.
 fn refuse_shared_files(args: &Args, input: &Input) -> Result<(), Failure> {
     let limits = args.limits.as_deref().and_then(FileId::of_path);
     let output = named(args.output.as_deref());

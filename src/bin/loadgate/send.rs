@@ -1,4 +1,4 @@
-//! `loadgate send`: puts a file's attempts on the input queue.
+//! `loadgate send`: sends a file's attempts to the input queue.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -18,20 +18,21 @@ use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
 use crate::progress::{INVALID_SHOWN_MAX, Progress, progress_bar};
 use crate::store::run_name;
 
-/// Put a file's load attempts on the input queue, each customer's in their order
+/// Send a file's load attempts to the input queue, in each customer's order
 ///
-/// Invalid lines are sent too, as far as a queue takes them: whoever consumes them tells what is wrong. The same file
-/// sent again within five minutes is dropped by the queue.
+/// Invalid lines are sent too, as far as a queue accepts them; the consumer reports the errors. The queue drops the
+/// same file if it is sent again within five minutes.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
-    /// A file of load attempts: plain, gzip or Zstandard. `-` or none is standard input
+    /// File of load attempts: plain, gzip or Zstandard. `-` or none is standard input
     input: Option<PathBuf>,
 
     #[command(flatten)]
     queue: QueueArgs,
 
-    /// The run's name: with the line's number and text it makes the deduplication id [default: the input's file name]
+    /// Name of the run. The deduplication id is made of this name and the line's number and text [default: the input's
+    /// file name]
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
 
@@ -65,7 +66,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(SOME_INVALID))
 }
 
-/// Counts of sent and refused lines.
+/// Counts of the sent messages.
 #[derive(Default)]
 struct Sent {
     messages: u64,

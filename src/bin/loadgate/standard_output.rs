@@ -1,9 +1,9 @@
-//! Standard output as this process was given it.
+//! State of standard output at the start of this process.
 //!
-//! Before `main`, Rust's runtime opens `/dev/null` in the place of a standard stream that is closed, for reading and
-//! writing. Later, nothing tells that from a `/dev/null` that the caller has chosen: some callers open theirs in the
-//! same way. And `std::io::Stdout` reports success for a write to a descriptor that cannot be written. So the
-//! descriptor is examined by a constructor, which the operating system runs before Rust's runtime.
+//! Before `main`, Rust's runtime opens `/dev/null` in place of a closed standard stream, for reading and writing. Later
+//! it cannot be distinguished from a `/dev/null` that the caller has chosen, because some callers open theirs in the
+//! same way. Besides, `std::io::Stdout` reports success for a write to a descriptor that cannot be written. So a
+//! constructor, which the operating system runs before Rust's runtime, examines the descriptor.
 
 #[cfg(feature = "cli")]
 use std::io::{self, Write};
@@ -24,7 +24,7 @@ const NOT_WRITABLE: u8 = 2;
 /// State of standard output when the process began.
 static STATE: AtomicU8 = AtomicU8::new(WRITABLE);
 
-// It makes one system call and sets one atomic: nothing that needs Rust's runtime.
+// The constructor makes one system call and sets one atomic. It needs nothing of Rust's runtime.
 ctor::declarative::ctor! {
     #[ctor(unsafe)]
     fn examine() {
@@ -37,7 +37,7 @@ ctor::declarative::ctor! {
     }
 }
 
-/// Refuses a standard output that takes nothing. Every command that writes to it asks before it does anything else.
+/// Fails if standard output cannot be written. Every command that writes to it calls this first.
 ///
 /// # Errors
 /// [`Failure::Io`] when standard output is closed, or cannot be written.
@@ -50,10 +50,10 @@ pub fn require() -> Result<(), Failure> {
     Err(Failure::Io(anyhow!("{problem}; nothing was done: redirect it to a file, a pipe or /dev/null")))
 }
 
-/// Writes out everything that was printed. A regular file also reaches its medium.
+/// Flushes standard output. A regular file is also synced to disk.
 ///
 /// # Errors
-/// Those of standard output. Then what was printed may be lost.
+/// Errors of standard output. After an error, printed text may be lost.
 #[cfg(feature = "cli")]
 pub fn keep() -> io::Result<()> {
     io::stdout().flush()?;

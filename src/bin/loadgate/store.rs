@@ -1,4 +1,4 @@
-//! Replaying through a store: DynamoDB, or an embedded one that keeps a file.
+//! Replay through a store: DynamoDB, or an embedded one in a file.
 
 use std::io::Read;
 use std::num::NonZeroUsize;
@@ -21,30 +21,30 @@ use crate::cloud::{TableArgs, runtime, url};
 use crate::files::named;
 use crate::outcome::Failure;
 
-/// Store of events and usage, and the run's name in it.
+/// Store of events and usage, and name of the run.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Through a store")]
 pub struct StoreArgs {
     /// Keep events and usage in a store: `dynamodb`, or `sqlite:PATH` for a file [default: in memory]
     ///
-    /// The same run again, whole or after it was interrupted, writes the same decisions as if it had run once.
+    /// A run that is repeated, after its end or an interruption, writes the same decisions as a single run.
     #[arg(long, value_name = "STORE", value_parser = StoreKind::parse)]
     store: Option<StoreKind>,
 
-    /// Endpoint of DynamoDB [default: AWS's own]
+    /// DynamoDB endpoint [default: AWS's own]
     #[arg(long, value_name = "URL", value_parser = url, requires = "store")]
     endpoint_url: Option<String>,
 
-    /// The run's name: with the line number it tells a repetition from a duplicate. Give another file another name
-    /// [default: the input's file name]
+    /// Name of the run. With the line number it distinguishes a repeated run from a duplicate. Give each file a name of
+    /// its own [default: the input's file name]
     #[arg(long, value_name = "NAME", requires = "store")]
     run: Option<String>,
 
-    /// Time that a decided event is remembered: repeat a run within that time
+    /// Time for which a decided event is remembered. Repeat a run within this time
     #[arg(long, value_name = "HOURS", requires = "store", default_value_t = TTL_HOURS_DEFAULT, value_parser = value_parser!(i64).range(1..=TTL_HOURS_MAX))]
     correlation_ttl_hours: i64,
 
-    /// Number of customers that are decided at once
+    /// Number of customers that are decided in parallel
     #[arg(long, value_name = "N", requires = "store", default_value_t = NonZeroUsize::new(32).unwrap_or(NonZeroUsize::MIN))]
     customers_in_parallel: NonZeroUsize,
 
@@ -73,7 +73,7 @@ impl StoreKind {
     }
 }
 
-/// A replay through an opened store, and what keeps the store open.
+/// A replay through an open store, with the resources that keep the store open.
 pub struct StoreEngine {
     replay: StoreReplay<DynamoDb, SystemClock>,
     runtime: Runtime,
@@ -82,12 +82,12 @@ pub struct StoreEngine {
 }
 
 impl StoreArgs {
-    /// The run's name, if there is a store.
+    /// Returns the run's name; `None` without a store.
     pub fn run_name(&self, input: Option<&Path>) -> Result<Option<String>, Failure> {
         self.store.as_ref().map(|_| run_name(self.run.as_deref(), input)).transpose()
     }
 
-    /// Opens the store, and makes sure that it can be used.
+    /// Opens the store and checks that it is usable.
     pub fn open(
         &self,
         run: String,
@@ -140,7 +140,7 @@ impl StoreEngine {
     }
 }
 
-/// The name of a run: what was given, or the name of the file.
+/// Returns the name of a run: the given name, or the name of the input file.
 pub fn run_name(given: Option<&str>, input: Option<&Path>) -> Result<String, Failure> {
     let by_file = || named(input).and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     match given.map(str::to_owned).or_else(by_file) {

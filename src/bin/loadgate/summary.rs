@@ -1,4 +1,4 @@
-//! The summary of a replay, for people or for programs.
+//! Summary of a replay, as text or as JSON.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use crate::progress::per_second;
 /// Form of the summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SummaryForm {
-    /// For people
+    /// Text
     Text,
     /// One JSON object on one line
     Json,
-    /// Not at all
+    /// No summary
     None,
 }
 
-/// All counts of a replay.
+/// Counts of a replay.
 #[derive(Serialize)]
 pub struct Summary<'a> {
     attempts: u64,
@@ -34,8 +34,8 @@ pub struct Summary<'a> {
     declined_by_reason: Vec<(&'a str, u64)>,
     ignored: u64,
     invalid: u64,
-    /// False when the reader of the decisions went away before the end of the input. Then the counts are those of the
-    /// blocks that had been written whole.
+    /// False if the reader of the decisions closed the pipe before the end of the input. Then the counts cover the
+    /// blocks that were written completely.
     complete: bool,
     #[serde(rename = "elapsed_ms", serialize_with = "as_ms")]
     elapsed: Duration,
@@ -66,7 +66,7 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// Tells the summary on standard error.
+    /// Writes the summary to standard error.
     pub fn tell(&self, form: SummaryForm) -> Result<(), Failure> {
         match form {
             SummaryForm::Text => tell(&self.text()),

@@ -20,7 +20,7 @@ pub struct Args {
     #[command(subcommand)]
     action: Action,
 
-    /// Endpoint of DynamoDB [default: AWS's own]
+    /// DynamoDB endpoint [default: AWS's own]
     #[arg(long, global = true, value_name = "URL", value_parser = url)]
     endpoint_url: Option<String>,
 
@@ -30,13 +30,13 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Create what is missing (on demand, with time to live) and wait until it can be used; safe to repeat
+    /// Create missing tables (on demand, with time to live) and wait until they are usable; safe to repeat
     Create,
-    /// Show what there is; exits with 1 unless both tables can be used
+    /// Show the tables; exit with 1 unless both are usable
     Status,
-    /// Delete both tables with all that is in them; asks first, unless they are on this machine
+    /// Delete both tables with all their data; ask first, unless they are on this machine
     Delete {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },

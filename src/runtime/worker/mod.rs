@@ -1,7 +1,7 @@
-//! Worker: polls the input queue in a process of its own, and works on several customers at once.
+//! Worker: a process that polls the input queue and handles several customers at once.
 //!
-//! The queue returns no other message of a customer while some of them are invisible. Where a visibility time-out runs
-//! out all the same, the pool keeps a second batch of a customer waiting until the first is done.
+//! The queue returns no other message of a customer while some of the customer's messages are invisible. If a
+//! visibility time-out expires early, the pool keeps the customer's second batch waiting until the first is done.
 
 mod pool;
 mod run;
@@ -17,47 +17,47 @@ use crate::runtime::worker::run::WorkerLoop;
 /// Settings of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Number of customers that are worked on at once.
+    /// Maximum number of customers handled at once.
     pub customers_in_parallel: usize,
-    /// Time that a request waits for messages.
+    /// Time for which a request waits for messages.
     pub poll_wait: Duration,
-    /// The queue's visibility time-out. While messages are held it is set anew, three times within it.
+    /// Visibility time-out of the queue. The worker extends it three times within its length while it holds messages.
     pub visibility: Duration,
-    /// Longest time that one customer's messages may be worked on.
+    /// Maximum time for one customer's messages.
     pub work_timeout: Duration,
-    /// Longest time that the end may take.
+    /// Maximum time for stopping.
     pub stop_timeout: Duration,
 }
 
 /// Consumes the input queue until it is stopped.
 #[derive(Debug)]
 pub struct Worker<S, Q, C, I> {
-    /// Decides and publishes messages.
+    /// Consumer that settles messages.
     pub consumer: Consumer<S, Q, C>,
-    /// The input queue.
+    /// Input queue.
     pub receiver: I,
-    /// Settings of the worker.
+    /// Settings.
     pub settings: Settings,
 }
 
-/// Receives the events of a worker.
+/// Observes a worker.
 pub trait WorkerObserver: Send + Sync {
-    /// So many messages have been received, possibly none; or none could be.
+    /// Called after a poll, with the number of messages received, possibly 0, or with the error.
     fn received(&self, received: Result<usize, &QueueError>);
-    /// So many customers are worked on now.
+    /// Called with the number of customers in progress.
     fn working(&self, customers: usize);
-    /// One customer's messages have been worked on, for so long.
+    /// Called after one customer's messages have been handled, with the time this took.
     fn handled(&self, report: &BatchReport, time: Duration);
-    /// No more messages are received from now on.
+    /// Called when the worker stops receiving messages.
     fn stopping(&self);
 }
 
-/// End of a worker.
+/// Result of stopping a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerStopped {
-    /// The worker finished what it had begun, and returned the rest to the queue.
+    /// Batches that had begun are finished, the other messages returned.
     Clean,
-    /// The time was up: some messages come again when their visibility time-out has run out.
+    /// The stop time-out expired. Some messages are delivered again after their visibility time-out.
     CutShort,
 }
 
@@ -68,7 +68,8 @@ where
     C: Clock + 'static,
     I: Receiver + 'static,
 {
-    /// Consumes until `stop` ends. Then what is begun is finished, what is not is given back, in bounded time.
+    /// Consumes until `stop` completes. Then it finishes the batches that have begun and returns the other messages,
+    /// within the stop time-out.
     pub async fn run(self: Arc<Self>, observer: &impl WorkerObserver, stop: impl Future<Output = ()>) -> WorkerStopped {
         let mut run = WorkerLoop::new(Arc::clone(&self));
         run.until(stop, observer).await;

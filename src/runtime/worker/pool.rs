@@ -1,4 +1,4 @@
-//! Which customers' messages wait, and which are worked on: never two batches of one customer at once.
+//! Pool of waiting batches and batches in progress: never two batches in progress for one customer.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 
 use crate::deciding::{Receipt, Received};
 
-/// One customer's messages of one poll, in order.
+/// Messages of one customer from one poll, in order.
 pub struct Batch {
     pub id: u64,
     pub messages: Vec<Received>,
-    /// Until when nobody else is given them. After that they are given out again: then it is no use to begin.
+    /// End of the messages' invisibility. After it the queue delivers them again, so the batch must not begin.
     invisible_until: DateTime<Utc>,
 }
 
@@ -28,14 +28,14 @@ impl Batch {
     }
 }
 
-/// A batch that is worked on.
+/// A batch in progress.
 struct Working {
     group_id: String,
     receipts: Vec<Receipt>,
     invisible_until: DateTime<Utc>,
 }
 
-/// The batches that wait, in the order in which they came, and those that are worked on.
+/// Waiting batches, in order of arrival, and batches in progress.
 pub struct Pool {
     customers_max: usize,
     waiting: VecDeque<Batch>,
@@ -48,12 +48,12 @@ impl Pool {
         Pool { customers_max, waiting: VecDeque::new(), working: BTreeMap::new(), batches: 0 }
     }
 
-    /// Number of customers that are worked on.
+    /// Returns the number of customers in progress.
     pub fn working(&self) -> usize {
         self.working.len()
     }
 
-    /// Number of further customers that the pool could work on.
+    /// Returns the number of further customers for which there is room.
     pub fn free(&self) -> usize {
         self.customers_max.saturating_sub(self.working.len() + self.waiting.len())
     }
@@ -72,7 +72,7 @@ impl Pool {
         self.waiting.extend(batches);
     }
 
-    /// Drops what has waited for so long that it is given out again; says how many messages that was.
+    /// Drops waiting batches whose messages are visible again. Returns the number of dropped messages.
     pub fn drop_visible(&mut self, now: DateTime<Utc>) -> usize {
         let count = |waiting: &VecDeque<Batch>| waiting.iter().map(|batch| batch.messages.len()).sum::<usize>();
         let before = count(&self.waiting);
@@ -80,7 +80,7 @@ impl Pool {
         before - count(&self.waiting)
     }
 
-    /// The next batch to be worked on: the first whose customer is not worked on.
+    /// Returns the next batch to begin: the first whose customer is not in progress.
     pub fn begin_next(&mut self) -> Option<Batch> {
         if self.working.len() >= self.customers_max {
             return None;
@@ -94,26 +94,26 @@ impl Pool {
         Some(batch)
     }
 
-    /// A batch is done.
+    /// Removes a finished batch.
     pub fn end(&mut self, batch: u64) {
         self.working.remove(&batch);
     }
 
-    /// Everything that is held, waiting or worked on.
+    /// Returns the receipts of all batches, waiting or in progress.
     pub fn held(&self) -> Vec<(u64, Vec<Receipt>)> {
         let waiting = self.waiting.iter().map(|batch| (batch.id, batch.receipts()));
         let working = self.working.iter().map(|(id, working)| (*id, working.receipts.clone()));
         waiting.chain(working).collect()
     }
 
-    /// A batch stays invisible until then.
+    /// Records that a batch stays invisible until the given instant.
     pub fn extended(&mut self, batch: u64, invisible_until: DateTime<Utc>) {
         if let Some(held_until) = self.invisible_until(batch) {
             *held_until = invisible_until;
         }
     }
 
-    /// Returns true when a batch is still held, and becomes visible by that instant.
+    /// Returns true if a batch is still held and becomes visible at or before the given instant.
     pub fn becomes_visible(&mut self, batch: u64, by: DateTime<Utc>) -> bool {
         self.invisible_until(batch).is_some_and(|held_until| *held_until <= by)
     }
@@ -124,7 +124,7 @@ impl Pool {
         working.or(waiting.map(|waiting| &mut waiting.invisible_until))
     }
 
-    /// Takes out everything that is not begun.
+    /// Removes and returns all waiting batches.
     pub fn take_waiting(&mut self) -> Vec<Batch> {
         std::mem::take(&mut self.waiting).into()
     }

@@ -1,4 +1,4 @@
-//! A worker under way: one loop that begins tasks and notes what they have come to.
+//! Main loop of a running worker: begins tasks and collects their results.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::runtime::worker::pool::{Batch, Pool};
 use crate::runtime::worker::steps::StepResult;
 use crate::runtime::worker::{Worker, WorkerObserver, WorkerStopped};
 
-/// A worker under way.
+/// A running worker.
 pub struct WorkerLoop<S, Q, C, I> {
     worker: Arc<Worker<S, Q, C, I>>,
     pool: Pool,
     tasks: JoinSet<StepResult>,
     polls: usize,
-    /// Number of times that polling has failed in a row.
+    /// Number of consecutive poll failures.
     poll_failures: u32,
     is_stopping: watch::Sender<bool>,
 }
@@ -50,14 +50,14 @@ where
         *self.is_stopping.borrow()
     }
 
-    /// From now on nothing is begun. What waits is given back.
+    /// Stops beginning batches, and returns the messages of waiting ones.
     pub fn stop(&mut self) {
         self.is_stopping.send_replace(true);
         let waiting = self.pool.take_waiting();
         self.give_back(waiting.into_iter().flat_map(Batch::into_receipts).collect());
     }
 
-    /// Ends whatever is still under way.
+    /// Aborts all tasks that are still running.
     pub async fn end(mut self) -> WorkerStopped {
         if self.tasks.len() <= self.polls {
             if self.polls > 0 {
@@ -72,7 +72,7 @@ where
         WorkerStopped::CutShort
     }
 
-    /// Goes on until `end`; when stopping, until nothing is left to do.
+    /// Runs until `end` completes, or, when stopping, until no work is left.
     pub async fn until(&mut self, end: impl Future<Output = ()>, observer: &impl WorkerObserver) {
         let mut end = std::pin::pin!(end.fuse());
         let worker = Arc::clone(&self.worker);
@@ -96,7 +96,7 @@ where
         }
     }
 
-    /// Begins what can be begun: customers who wait, and polls for more.
+    /// Begins tasks while there is room: waiting batches, and polls for more.
     fn begin(&mut self) {
         if self.is_stopping() {
             return;
@@ -108,7 +108,7 @@ where
         while let Some(batch) = self.pool.begin_next() {
             let (worker, id, failed) = (Arc::clone(&self.worker), batch.id, batch.messages.len() as u64);
             self.tasks.spawn(async move {
-                // One customer's trouble is only that customer's, even where it is a defect of this program.
+                // A panic in one customer's task must not affect other customers.
                 let ended = AssertUnwindSafe(worker.work(batch)).catch_unwind().await;
                 ended.unwrap_or_else(|_| {
                     tracing::error!(messages = failed, "a customer's work has panicked; left for redelivery");
@@ -117,7 +117,7 @@ where
                 })
             });
         }
-        // One poll brings ten customers at the most. After a failure, one is enough to find out whether it has passed.
+        // One poll returns messages of ten customers at most. After a failure, one poll suffices to detect recovery.
         let polls_wanted = self.pool.free().div_ceil(RECEIVE_MAX);
         let polls_wanted = if self.poll_failures > 0 { polls_wanted.min(1) } else { polls_wanted };
         for _ in self.polls..polls_wanted {
@@ -137,7 +137,7 @@ where
                 observer.handled(&report, time);
             }
             Some(Ok(StepResult::Extended { batch, extended })) => self.note_extension(batch, extended),
-            // No customer's work, but a poll's or the like: whoever runs this starts it anew.
+            // A task without a customer, such as a poll, has panicked. The supervisor restarts the process.
             Some(Err(error)) => {
                 if let Ok(panic) = error.try_into_panic() {
                     resume_unwind(panic);
@@ -165,7 +165,7 @@ where
         }
     }
 
-    /// An extension also fails for messages that have been deleted meanwhile. So one failure tells nothing yet.
+    /// An extension also fails for messages that were deleted in the meantime. So one failure alone is not conclusive.
     fn note_extension(&mut self, batch: u64, extended: Result<DateTime<Utc>, QueueError>) {
         match extended {
             Ok(invisible_until) => self.pool.extended(batch, invisible_until),

@@ -1,4 +1,4 @@
-//! Steps of a worker, each in a task of its own: poll, work, extend the visibility time-out, return messages.
+//! Steps of a worker, each in a task of its own: poll, work, extend, give back.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::deciding::{Clock, Publisher, QueueError, RECEIVE_MAX, Receipt, Receiv
 use crate::runtime::worker::Worker;
 use crate::runtime::worker::pool::Batch;
 
-/// Number of times that a message that is settled is tried to be deleted. The client has its own repetitions besides.
+/// Maximum number of attempts to delete a settled message. The client's own retries come on top.
 const DELETIONS_MAX: u32 = 3;
 
-/// Wait before deleting again; each further time twice as long.
+/// Delay before the second attempt to delete. It doubles with each further attempt.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
-/// Wait before polling again after polling has failed; each further time twice as long, up to the longest.
+/// Delay before polling again after a failed poll. It doubles with each further failure, up to the maximum.
 const POLL_FIRST_WAIT: Duration = Duration::from_millis(200);
 const POLL_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Result of a step.
+/// Result of a task.
 pub(super) enum StepResult {
     Polled(Result<Vec<Received>, QueueError>),
     Worked {
@@ -30,7 +30,7 @@ pub(super) enum StepResult {
         report: Box<BatchReport>,
         time: Duration,
     },
-    /// With the instant until which the messages stay invisible.
+    /// Result of an extension, with the instant until which the messages stay invisible.
     Extended {
         batch: u64,
         extended: Result<DateTime<Utc>, QueueError>,
@@ -45,7 +45,7 @@ where
     C: Clock + 'static,
     I: Receiver + 'static,
 {
-    /// Waits for messages; after failures, a while before that. Receives nothing once the worker is stopping.
+    /// Waits for messages; after failures, delays first. Receives nothing once the worker is stopping.
     pub(super) async fn poll(&self, failures: u32, mut is_stopping: watch::Receiver<bool>) -> StepResult {
         if failures > 0 {
             let wait = POLL_FIRST_WAIT.saturating_mul(1 << (failures - 1).min(8)).min(POLL_WAIT_MAX);
@@ -62,7 +62,7 @@ where
         )
     }
 
-    /// Settles one customer's messages, and deletes those that are settled.
+    /// Settles one customer's messages, and deletes the settled ones.
     pub(super) async fn work(&self, batch: Batch) -> StepResult {
         let (id, begun) = (batch.id, self.consumer.decider.clock.now());
         let receipts: Vec<Receipt> = batch.messages.iter().map(|received| received.receipt.clone()).collect();
@@ -75,7 +75,7 @@ where
         StepResult::Worked { batch: id, report: Box::new(handled.report), time }
     }
 
-    /// Deletes messages. One that stays is delivered again, and found to be decided.
+    /// Deletes messages. A message that could not be deleted is delivered again, and recognised as already decided.
     async fn delete(&self, mut receipts: Vec<Receipt>) {
         let mut tries = 1;
         while !receipts.is_empty() {
@@ -95,7 +95,7 @@ where
         }
     }
 
-    /// Keeps messages invisible for another visibility time-out.
+    /// Extends the messages' invisibility by another visibility time-out.
     pub(super) async fn extend(&self, batch: u64, receipts: Vec<Receipt>) -> StepResult {
         let until = self.consumer.decider.clock.now() + self.settings.visibility;
         let answers = self.receiver.set_visibility(&receipts, self.settings.visibility).await;
@@ -103,7 +103,7 @@ where
         StepResult::Extended { batch, extended: failed.map_or(Ok(until), Err) }
     }
 
-    /// Lets others have messages at once.
+    /// Makes messages visible to other receivers at once.
     pub(super) async fn give_back(&self, receipts: Vec<Receipt>) -> StepResult {
         let answers = self.receiver.set_visibility(&receipts, Duration::ZERO).await;
         if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {

@@ -1,4 +1,4 @@
-//! Cutting a stream of bytes into blocks of whole lines, in bounded memory.
+//! Splits a stream of bytes into blocks of whole lines, in bounded memory.
 
 use std::io::{self, Read};
 
@@ -6,32 +6,33 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::domain::ATTEMPT_BYTES_MAX;
 
-/// Bytes that are asked of the input at once, in bytes. A pipe that has less gives what it has: decisions do not wait
-/// for lines that have not come yet.
+/// Size of one read request, in bytes. A pipe returns what it has, so decisions do not wait for lines that have not
+/// arrived.
 const READ_BYTES: usize = 1024 * 1024;
 
-/// The most lines of a block. Lines of ordinary length never come to so many; but a block of single letters would take
-/// a hundred times its size in memory.
+/// Maximum number of lines in a block. Lines of ordinary length never reach it; but a block of lines with one character
+/// each would take a hundred times its size in memory.
 const BLOCK_LINES_MAX: usize = 16 * 1024;
 
-/// The longest line that is taken whole, in bytes: an attempt with a byte-order mark before it and `\r\n` behind it.
+/// Maximum length of a line that is kept whole, in bytes: an attempt with a byte-order mark before it and `\r\n` after
+/// it.
 const WHOLE_LINE_BYTES_MAX: usize = BYTE_ORDER_MARK.len() + ATTEMPT_BYTES_MAX + 2;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Contents of a block.
+/// Content of a block.
 #[derive(Debug)]
 pub(crate) enum Piece {
     /// Whole lines, with their ends; the input's last line may have none.
     Lines,
-    /// A part of a line that is too long to be taken whole, without the line's end.
+    /// Part of a line that is too long to be kept whole, without the line's end.
     Overlong {
-        /// True when the line begins here.
+        /// True if the line begins here.
         begins: bool,
-        /// True when the line ends here.
+        /// True if the line ends here.
         ends: bool,
     },
-    /// Nothing: the input cannot be read on, and this is why.
+    /// No content: reading the input failed with this error.
     Failed(io::Error),
 }
 
@@ -40,7 +41,7 @@ pub(crate) enum Piece {
 pub(crate) struct Source<R> {
     input: R,
     read_bytes: usize,
-    /// Bytes that were read beyond the last block.
+    /// Bytes read after the end of the last block.
     carried: Vec<u8>,
     tickets: u64,
     is_in_overlong_line: bool,
@@ -52,12 +53,12 @@ impl<R: Read> Source<R> {
         Source::reading(input, READ_BYTES)
     }
 
-    /// A source of smaller blocks: it asks for so many bytes at once.
+    /// Creates a source with smaller blocks: `read_bytes` is the size of one read request.
     pub(crate) fn reading(input: R, read_bytes: usize) -> Source<R> {
         Source { input, read_bytes, carried: Vec::new(), tickets: 0, is_in_overlong_line: false, is_at_end: false }
     }
 
-    /// Fills `block` with the next piece and says its ticket: 0, 1, 2 and so on. None after the last.
+    /// Fills `block` with the next piece and returns its ticket: 0, 1, 2 and so on. `None` after the last.
     pub(crate) fn take(&mut self, block: &mut Vec<u8>) -> Option<(u64, Piece)> {
         block.clear();
         block.append(&mut self.carried);
@@ -91,7 +92,7 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// Cuts the block behind its last line end, or an earlier one. None where more must be read to find one.
+    /// Cuts the block after its last line end, or an earlier one. `None` if more must be read to find one.
     fn cut(&mut self, block: &mut Vec<u8>) -> Option<Piece> {
         if let Some(last) = memrchr(b'\n', block) {
             let mut ends = memchr_iter(b'\n', block);
@@ -108,7 +109,7 @@ impl<R: Read> Source<R> {
         Some(Piece::Overlong { begins: true, ends: false })
     }
 
-    /// Cuts the block where the overlong line ends, if it does. None where more must be read.
+    /// Cuts the block at the end of the overlong line, if the line ends in it. `None` if more must be read.
     fn cut_overlong(&mut self, block: &mut Vec<u8>) -> Option<Piece> {
         let line_end = memchr(b'\n', block);
         if let Some(at) = line_end {
@@ -124,7 +125,7 @@ impl<R: Read> Source<R> {
         Some(Piece::Overlong { begins: false, ends: line_end.is_some() })
     }
 
-    /// Returns the rest when the input has ended.
+    /// Returns the remaining bytes after the end of the input.
     fn cut_rest(&mut self, block: &mut Vec<u8>) -> Option<Piece> {
         if std::mem::take(&mut self.is_in_overlong_line) {
             block.pop_if(|last| *last == b'\r');
@@ -133,17 +134,17 @@ impl<R: Read> Source<R> {
         (!block.is_empty()).then_some(Piece::Lines)
     }
 
-    /// Keeps what stands from `at` on for the next block.
+    /// Keeps the bytes from `at` on for the next block.
     fn carry(&mut self, block: &mut Vec<u8>, at: usize) {
         self.carried.extend(block.drain(at..));
     }
 
-    /// A carriage return may turn out to be half of the line's end.
+    /// Keeps a last carriage return for the next block, because it may be half of the line's end.
     fn hold_back_carriage_return(&mut self, block: &mut Vec<u8>) {
         self.carried.extend(block.pop_if(|last| *last == b'\r'));
     }
 
-    /// Reads more behind what is in the block. 0 bytes is the end of the input.
+    /// Appends more input to the block. Returns the number of bytes; 0 is the end of the input.
     fn read(&mut self, block: &mut Vec<u8>) -> io::Result<usize> {
         let filled = block.len();
         block.resize(filled + self.read_bytes, 0);

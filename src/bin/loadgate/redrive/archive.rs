@@ -1,4 +1,4 @@
-//! The file that invalid dead letters are kept in.
+//! The file in which invalid dead letters are archived.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,7 +13,7 @@ use crate::files::{end_of_links, folder};
 use crate::message_line::message_line;
 use crate::outcome::Failure;
 
-/// A file to which dead letters are added.
+/// An append-only archive of dead letters.
 pub struct FileArchive(File);
 
 impl FileArchive {
@@ -23,12 +23,12 @@ impl FileArchive {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // Asked first, because opening a pipe would wait for a reader.
+    // The type is checked first, because opening a pipe would block until it has a reader.
     if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(io::Error::other("it is not a regular file, so letters would not be kept in it; give a file"));
     }
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-    // Its name has to last, too.
+    // The folder is synced, too, because the file's name must survive a crash.
     File::open(folder(&end_of_links(path)?))?.sync_all()?;
     let mut last = [b'\n'];
     if file.metadata()?.len() > 0 {
@@ -36,7 +36,7 @@ fn open(path: &Path) -> io::Result<File> {
         file.read_exact(&mut last)?;
     }
     if last != [b'\n'] {
-        // A line that was cut short, for want of space, is not to spoil the next one.
+        // An incomplete last line, from a full disk, must not corrupt the next one.
         file.write_all(b"\n")?;
     }
     Ok(file)
@@ -45,8 +45,8 @@ fn open(path: &Path) -> io::Result<File> {
 impl Archive for FileArchive {
     fn keep(&mut self, letters: &[(&Received, &LoadError)]) -> io::Result<()> {
         let lines: String = letters.iter().map(|(letter, error)| message_line(letter, Some(error)) + "\n").collect();
-        // In one go, so that an interruption leaves whole lines; and to the medium, because the queue forgets them
-        // next.
+        // One write, so that an interruption leaves only complete lines. It is synced to disk, because the caller then
+        // deletes the dead letters from the queue.
         self.0.write_all(lines.as_bytes())?;
         self.0.sync_all()
     }

@@ -1,4 +1,4 @@
-//! `loadgate redrive`: looks through a dead-letter queue, or empties it.
+//! `loadgate redrive`: inspects a dead-letter queue, or empties it.
 
 mod archive;
 mod text;
@@ -30,7 +30,7 @@ use crate::standard_output;
 use archive::FileArchive;
 use text::Left;
 
-/// The exit codes, for `--help`.
+/// Text of the exit codes for `--help`.
 const REDRIVE_EXIT_CODES: &str = "\
 Exit codes:
   0  nothing is left to do: there is no letter in the queue
@@ -38,57 +38,57 @@ Exit codes:
   2  the command line is wrong; nothing was done
   3  letters are left: without --go, all that were seen; with it, invalid ones, or some that could not be seen";
 
-/// Look through a dead-letter queue, or empty it
+/// Inspect a dead-letter queue, or empty it
 ///
-/// Says by cause what is in the queue and what would be done; nothing is changed without --go. A dead letter whose
-/// event has been decided, but not known to be published, is published from its stored decision; one that was never
-/// decided goes back to the input queue, each customer's in their order; a duplicate is deleted; an invalid one stays,
-/// in a group of its own. A dead letter is deleted only when what it needs is done: interrupt it at any time, and run
-/// it again.
+/// Lists the dead letters by cause, with the action for each cause; changes nothing without --go. A dead letter whose
+/// event is decided but not known to be published is published from its stored decision. One that was never decided
+/// goes back to the input queue, in each customer's order. A duplicate is deleted. An invalid one stays, in a group of
+/// its own. A dead letter is deleted only after its action is done, so the command can be interrupted at any time and
+/// run again.
 #[derive(clap::Args)]
 #[command(after_help = REDRIVE_EXIT_CODES)]
 pub struct Args {
-    /// The dead-letter queue
+    /// URL of the dead-letter queue
     #[arg(long, value_name = "URL", env = DEAD_LETTER_QUEUE_URL, value_parser = url)]
     dead_letter_queue_url: String,
 
-    /// The input queue, to which dead letters go back that were never decided. Needed by --go
+    /// URL of the input queue, to which undecided dead letters go back. Required by --go
     #[arg(long, value_name = "URL", env = INPUT_QUEUE_URL, value_parser = url)]
     input_queue_url: Option<String>,
 
-    /// The decisions queue, to which stored decisions are published. Needed by --go
+    /// URL of the decisions queue, to which stored decisions are published. Required by --go
     #[arg(long, value_name = "URL", env = DECISIONS_QUEUE_URL, value_parser = url)]
     decisions_queue_url: Option<String>,
 
     #[command(flatten)]
     tables: TableArgs,
 
-    /// Endpoint of DynamoDB [default: AWS's own]
+    /// DynamoDB endpoint [default: AWS's own]
     #[arg(long, value_name = "URL", value_parser = url)]
     dynamodb_endpoint_url: Option<String>,
 
-    /// Endpoint of SQS [default: AWS's own, or the queue's host if that is this machine]
+    /// SQS endpoint [default: AWS's own, or the queue's host if that is this machine]
     #[arg(long, value_name = "URL", value_parser = url)]
     sqs_endpoint_url: Option<String>,
 
-    /// Only say what would be done, as without --go
+    /// Only list the actions, as without --go
     #[arg(long, conflicts_with = "go")]
     dry_run: bool,
 
-    /// Do it
+    /// Perform the actions
     #[arg(long)]
     go: bool,
 
-    /// Take invalid dead letters out of the queue: each is added to this file as one JSON object on a line, whole,
-    /// before it is deleted
+    /// Remove invalid dead letters from the queue. Each is first appended to this file, complete, as one JSON object on
+    /// a line
     #[arg(long, value_name = "FILE", requires = "go")]
     drop_invalid: Option<PathBuf>,
 
-    /// Look at no more than so many dead letters
+    /// Inspect at most this number of dead letters
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = value_parser!(u64).range(1..=1_000_000))]
     max: u64,
 
-    /// Say what was found and done as one JSON object on a line
+    /// Print the report as one JSON object on a line
     #[arg(long)]
     json: bool,
 }
@@ -100,12 +100,12 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut archive = args.drop_invalid.as_deref().map(FileArchive::open).transpose()?;
     let stopped = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // A second one ends it at once.
+        // A second signal ends the process at once.
         let registered = flag::register_conditional_shutdown(signal, 1, Arc::clone(&stopped))
             .and_then(|_| flag::register(signal, Arc::clone(&stopped)));
         registered.context("could not listen to signals").map_err(Failure::Io)?;
     }
-    // Where a file may grow no more, a handler turns the signal into an error of the write.
+    // When the file size limit is reached, a handler turns the signal into a write error.
     flag::register(SIGXFSZ, Arc::default()).context("could not listen to signals").map_err(Failure::Io)?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(BAR_TICK);
@@ -141,7 +141,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 impl Args {
-    /// The queues that dead letters and decisions go to. Where nothing is done, none is needed.
+    /// Returns the input queue and the decisions queue. Without `--go` neither is required.
     fn queues_to_write(&self) -> Result<(String, String), Failure> {
         let all = [&self.input_queue_url, &self.decisions_queue_url, &Some(self.dead_letter_queue_url.clone())];
         if let Some(queue_url) = all.into_iter().flatten().find(|queue_url| !is_fifo(queue_url)) {
@@ -192,7 +192,8 @@ async fn open(
     Ok(Redrive { redriver, letters, letters_max: args.max })
 }
 
-/// Refuses an input queue of which these are not the dead letters: those of another stack would be decided there.
+/// Checks that the dead-letter queue belongs to the input queue. Otherwise another stack's messages would be decided
+/// there.
 async fn check_input(sdk: &SdkConfig, input_url: &str, dead_letter_url: &str) -> Result<(), Failure> {
     let input = queue_settings(sdk, input_url).await.context("could not use the input queue").map_err(Failure::Io)?;
     match input.redrive {

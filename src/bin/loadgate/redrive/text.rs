@@ -1,4 +1,4 @@
-//! The report of a redrive, as text and as JSON.
+//! Report of a redrive, as text and as JSON.
 
 use std::fmt::Write;
 
@@ -7,19 +7,19 @@ use loadgate::adapters::sqs::QueueSettings;
 use loadgate::redrive::{Cause, Letters, RedriveReport};
 use serde_json::json;
 
-/// Estimate of the messages left in the queue: SQS's counts are late.
+/// Numbers of dead letters left in the queue. They are approximate, because SQS updates its counts late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Left {
-    /// Number of dead letters that were seen, and stay.
+    /// Number of inspected dead letters that stay.
     pub staying: u64,
-    /// Number of those that were not seen.
+    /// Number of dead letters that were not inspected.
     pub not_seen: u64,
-    /// Number of those that another consumer has received.
+    /// Number of uninspected dead letters that another receiver holds.
     pub held_elsewhere: u64,
 }
 
 impl Left {
-    /// Compares what was seen with what the queue counts, if that is known.
+    /// Compares the inspected dead letters with the queue's own counts, if known.
     pub fn new(report: &RedriveReport, queue: Option<&QueueSettings>) -> Left {
         let staying = report.seen.saturating_sub(report.done);
         let (visible, in_flight) = queue.map_or((staying, 0), |queue| (queue.messages, queue.messages_in_flight));
@@ -28,13 +28,13 @@ impl Left {
         Left { staying, not_seen, held_elsewhere }
     }
 
-    /// Returns true when nothing is left to do.
+    /// Returns true if nothing is left to do.
     pub const fn is_empty(self) -> bool {
         self.staying == 0 && self.not_seen == 0
     }
 }
 
-/// For people.
+/// Formats the report as text.
 pub fn as_text(report: &RedriveReport, left: Left, is_done: bool, drops_invalid: bool) -> String {
     let mut text = match report.seen {
         0 => "no letters\n".to_owned(),
@@ -67,7 +67,7 @@ pub fn as_text(report: &RedriveReport, left: Left, is_done: bool, drops_invalid:
     text
 }
 
-/// Says how many dead letters were not seen, and why.
+/// Adds the number of dead letters that were not inspected, and the reason.
 fn push_not_seen(text: &mut String, report: &RedriveReport, left: Left) {
     if left.not_seen == 0 {
         return;
@@ -100,7 +100,7 @@ fn push_not_seen(text: &mut String, report: &RedriveReport, left: Left) {
     };
 }
 
-/// For programs: one object on one line.
+/// Formats the report as one JSON object on one line.
 pub fn as_json(report: &RedriveReport, left: Left, is_done: bool) -> String {
     let cause = |(cause, letters): (&Cause, &Letters)| {
         let Letters { count, message_ids } = letters;
@@ -123,7 +123,7 @@ pub fn as_json(report: &RedriveReport, left: Left, is_done: bool) -> String {
     format!("{object}\n")
 }
 
-/// The cause's name, for programs. That of an invalid dead letter is its code.
+/// Returns the cause's name in JSON. The name for an invalid dead letter is its error code.
 fn name(cause: Cause) -> &'static str {
     match cause {
         Cause::NotPublished => "not_published",
@@ -146,7 +146,7 @@ fn named(cause: Cause) -> String {
     }
 }
 
-/// Action on the dead letters of a cause, in words.
+/// Describes the action for a cause.
 const fn action(cause: Cause, drops_invalid: bool) -> &'static str {
     match cause {
         Cause::NotPublished => "published from the stored decision",

@@ -1,4 +1,4 @@
-//! `loadgate worker --check`: what would be used, and whether it can be.
+//! `loadgate worker --check`: prints the settings and tests each resource.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -15,14 +15,14 @@ use loadgate::deciding::{QueueError, with_sources};
 use super::sdks;
 use crate::outcome::Failure;
 
-/// The shortest visibility time-out. It is set anew three times within it, and a request may take 5 s: below this, one
-/// that hangs lets messages become visible while they are worked on.
+/// Minimum visibility time-out. The worker extends it three times within its length, and a request may take 5 s. With a
+/// shorter one, a request that hangs lets messages become visible while they are processed.
 const VISIBILITY_MIN: Duration = Duration::from_secs(30);
 
-/// The fewest deliveries before the dead-letter queue: a short disturbance should not cost a customer's order.
+/// Minimum number of deliveries before the dead-letter queue: a short disturbance should not break a customer's order.
 const RECEIVE_COUNT_MIN: u64 = 3;
 
-/// Time that dead letters should be kept: a fortnight, the longest there is, because somebody has to look.
+/// Recommended retention of dead letters: 14 days, the maximum, because a person has to inspect them.
 const LETTER_RETENTION: Duration = Duration::from_hours(14 * 24);
 
 pub async fn run(source: &WorkerEnvironment, config: &WorkerConfig) -> Result<ExitCode, Failure> {
@@ -76,7 +76,7 @@ fn settings(source: &WorkerEnvironment, config: &WorkerConfig) -> String {
     text
 }
 
-/// Says what was found; tells whether all is right.
+/// Adds one line of the report. Returns true if there is no problem.
 fn say(text: &mut String, what: &str, problems: &[String]) -> bool {
     if problems.is_empty() {
         let _ = writeln!(text, "ok       {what}");
@@ -91,7 +91,7 @@ async fn input(config: &WorkerConfig, sqs: &SdkConfig) -> Vec<String> {
     problems(queue_settings(sqs, &config.input_queue_url).await, |queue| input_problems(config, queue))
 }
 
-/// Problems of the input queue's settings.
+/// Lists the problems of the input queue.
 pub fn input_problems(config: &WorkerConfig, queue: &QueueSettings) -> Vec<String> {
     let mut problems = fifo_problems(queue);
     if queue.visibility < VISIBILITY_MIN {
@@ -126,7 +126,7 @@ pub fn input_problems(config: &WorkerConfig, queue: &QueueSettings) -> Vec<Strin
     problems
 }
 
-/// Reason why a queue must not keep messages for longer than decided events are remembered.
+/// Describes the problem of a queue that keeps messages longer than decided events are remembered.
 pub fn retention_problem(config: &WorkerConfig, queue: &QueueSettings) -> String {
     format!(
         "it keeps messages for {} h, but a decided event is remembered for {} h: a message that is received late could be \

@@ -1,4 +1,4 @@
-//! `loadgate worker`: consumes the input queue, as the Lambda does, in a process of its own.
+//! `loadgate worker`: consumes the input queue as the Lambda does, in a process of its own.
 
 mod check;
 mod serve;
@@ -27,26 +27,26 @@ use crate::outcome::Failure;
 use crate::standard_output;
 use status::Status;
 
-/// The exit codes, for `--help`.
+/// Text of the exit codes for `--help`.
 const WORKER_EXIT_CODES: &str = "\
 Exit codes:
   0  it was told to stop, and has given back what it had not begun; --check: all is right
   1  it could not start, or its end was cut short; --check: something is not right
   2  the configuration is wrong";
 
-/// Consume the input queue as the Lambda does, until it is stopped
+/// Consume the input queue as the Lambda does, until stopped
 ///
-/// Every setting can be said by an environment variable, as for the Lambda, or in a TOML file, where its name is the
-/// variable's without LOADGATE_ and in small letters; a variable counts more than the file. On SIGTERM or SIGINT it
-/// finishes what it has begun, gives back the rest, and ends; on a second one it ends at once.
+/// Every setting can be given as an environment variable, as for the Lambda, or in a TOML file. Its name in the file is
+/// the variable's name in lower case, without LOADGATE_. A variable overrides the file. On SIGTERM or SIGINT the worker
+/// finishes the batches that have begun, returns the other messages, and ends. On a second signal it ends at once.
 #[derive(clap::Args)]
 #[command(after_help = WORKER_EXIT_CODES)]
 pub struct Args {
-    /// A TOML file with settings
+    /// TOML file with settings
     #[arg(long, value_name = "FILE", env = "LOADGATE_CONFIG")]
     config: Option<PathBuf>,
 
-    /// Say what would be used, and whether each queue and table can be reached and is rightly set; consume nothing
+    /// Print the settings, and check that each queue and table is reachable and configured correctly; consume nothing
     #[arg(long)]
     check: bool,
 }
@@ -68,13 +68,13 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     worked
 }
 
-/// SDK configurations for DynamoDB and for SQS.
+/// Returns the SDK configurations for DynamoDB and for SQS at the input queue's endpoint.
 async fn sdks(config: &WorkerConfig) -> (SdkConfig, SdkConfig) {
     (aws::load(None).await, sdk_for_queue(&config.input_queue_url, None).await)
 }
 
 async fn work(config: &WorkerConfig) -> Result<ExitCode, Failure> {
-    // First of all: as process 1 of a container it has no signal that it does not listen to.
+    // Signals are registered first: process 1 of a container receives only signals that it handles.
     let stop = stop_signal().context("could not listen to signals").map_err(Failure::Io)?;
     let worker = Arc::new(open(config).await?);
     let listener = TcpListener::bind(config.listen).await;
@@ -99,7 +99,7 @@ async fn work(config: &WorkerConfig) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Opens everything, and makes sure that it can be used.
+/// Opens everything and checks that it is usable.
 async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, SystemClock, SqsReceiver>, Failure> {
     let (dynamodb, sqs) = sdks(config).await;
     let consumer = &config.consumer;
@@ -137,7 +137,7 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, Sy
     Ok(Worker { consumer: Consumer { decider, publisher }, receiver, settings })
 }
 
-/// Ends with the first signal to stop. The second one ends the process.
+/// Completes at the first signal to stop. A second signal ends the process.
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let first = Arc::new(Notify::new());
@@ -154,7 +154,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
             }
         }
         tracing::error!("stopped at once; what was under way is left for redelivery");
-        // At once: what is under way is as safe as after a crash.
+        // An immediate exit is as safe as a crash.
         #[allow(clippy::exit)]
         std::process::exit(1);
     });

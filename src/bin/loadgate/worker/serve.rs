@@ -1,7 +1,8 @@
-//! Health and metrics over HTTP, for container schedulers and for Prometheus.
+//! HTTP server of health and metrics, for container schedulers and for Prometheus.
 //!
-//! Whoever reaches the port can open connections. They are bounded in number, size and time, so that they take nothing
-//! from those to DynamoDB and SQS: a connection answers one request, and the oldest one makes room for the next.
+//! Any client that reaches the port can open connections. Their number, size and time are bounded, so that they take no
+//! resources from the connections to DynamoDB and SQS. A connection answers one request. When all are in use, the
+//! oldest one is closed for a new one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -21,29 +22,29 @@ use tokio::task::AbortHandle;
 
 use super::status::Status;
 
-/// Prometheus's text format.
+/// Content type of Prometheus's text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The most connections at once.
+/// Maximum number of open connections.
 const CONNECTIONS_MAX: usize = 64;
 
-/// The largest head of a request, in bytes.
+/// Maximum size of a request's head, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// Longest time that a connection may take from its beginning to the end of its answer.
+/// Time-out of a connection, from accepting it to the end of the response.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Wait after a connection could not be accepted, because the process has no descriptor left.
+/// Delay after a connection could not be accepted because the process has no descriptor left.
 const ACCEPT_WAIT: Duration = Duration::from_millis(200);
 
-/// Serves until it is dropped.
+/// Serves until the future is dropped.
 pub async fn run(listener: TcpListener, status: Arc<Status>) {
     let service = TowerToHyperService::new(router(status));
     let mut connections = Connections::default();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => connections.begin(serve(stream, service.clone())),
-            // The other side has gone already.
+            // The client closed the connection before it was accepted.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
             }
             Err(error) => {
@@ -65,7 +66,7 @@ fn router(status: Arc<Status>) -> Router {
         .with_state(status)
 }
 
-/// Answers one request. A client that breaks off, or says something else than HTTP, is nobody's trouble but its own.
+/// Answers one request. Errors are ignored: a client that disconnects, or does not speak HTTP, affects only itself.
 async fn serve(stream: TcpStream, service: TowerToHyperService<Router>) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -76,7 +77,7 @@ async fn serve(stream: TcpStream, service: TowerToHyperService<Router>) {
     let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
 }
 
-/// Open connections, the oldest first. They are closed when this is dropped.
+/// Open connections, oldest first. Dropping this closes them.
 #[derive(Default)]
 struct Connections(VecDeque<AbortHandle>);
 

@@ -1,4 +1,4 @@
-//! State of the worker, for its metrics and its health checks.
+//! State of the worker, for its metrics and for health and readiness checks.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use loadgate::deciding::{QueueError, with_sources};
 use loadgate::runtime::worker::WorkerObserver;
 use loadgate::telemetry::Prometheus;
 
-/// For how long a worker in good health may be without a sign of life: longer than its longest request.
+/// Minimum silence after which the worker counts as dead. It is longer than the worker's longest request.
 const SILENCE_MIN: Duration = Duration::from_mins(2);
 
 /// State of the worker.
@@ -36,7 +36,7 @@ impl Status {
         Status { prometheus, silence_max: SILENCE_MIN.max(work_timeout * 2), state: Mutex::new(state) }
     }
 
-    /// Returns an error with the reason when the worker should be started anew.
+    /// Returns an error with the reason if the worker should be restarted.
     pub fn health(&self) -> Result<(), String> {
         let silent_for = self.state(|state| state.alive_at.elapsed());
         if silent_for <= self.silence_max {
@@ -45,12 +45,12 @@ impl Status {
         Err(format!("no sign of life for {} s", silent_for.as_secs()))
     }
 
-    /// Returns an error with the reason when the worker receives no messages.
+    /// Returns an error with the reason if the worker does not receive messages.
     pub fn readiness(&self) -> Result<(), String> {
         self.state(|state| if state.is_stopping { Err("stopping".to_owned()) } else { state.readiness.clone() })
     }
 
-    /// All metrics in Prometheus's text format.
+    /// Renders all metrics in Prometheus's text format.
     pub fn metrics(&self) -> String {
         self.prometheus.render()
     }
