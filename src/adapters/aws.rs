@@ -25,8 +25,8 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of tries of a request.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// Longest wait before the second try. The SDK doubles it before each further try, and waits a random part of it. Its
-/// own default is 1 s: after two tries without an answer, [`OPERATION_TIMEOUT`] would cut off the third.
+/// Longest wait before the second try. The SDK doubles it before each further try, and waits a random part of it. The
+/// SDK's default is 1 s: after two tries without an answer, [`OPERATION_TIMEOUT`] would cut off the third.
 const FIRST_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// Longest wait before any try, even if a service asks for a longer one.

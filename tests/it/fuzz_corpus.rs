@@ -105,7 +105,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 
 fn changed(mut bytes: Vec<u8>, changes: &[Change], seeds: &[(String, Vec<u8>)]) -> Vec<u8> {
     let place = |at: &Index, bytes: &[u8]| at.index(bytes.len() + 1);
-    // Not far: what is long gone says little.
+    // A short range: an input without most of its bytes tests little.
     let range = |from: &Index, to: &Index, bytes: &[u8]| {
         let begin = place(from, bytes);
         begin..(begin + to.index(16)).min(bytes.len())
