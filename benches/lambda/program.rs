@@ -4,7 +4,8 @@ use std::io::{Error, Read, Result, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use flate2::{Compression, write::DeflateEncoder};
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 
 /// What a zip file of one entry holds besides the entry's deflated bytes: two headers with its name, and the end's
 /// record (PKZIP's APPNOTE, 4.3).

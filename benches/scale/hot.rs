@@ -73,7 +73,7 @@ fn note(is_kept: bool, throttled: u64) -> String {
     format!(
         "Required: while there are fewer than {window} messages, the others' p99 is at most {OTHERS_PERCENT_MAX} % of that\n\
          without a hot customer; {verdict}. Commits that met DynamoDB's limit for one key: {throttled}.\n\n\
-         One customer gets {most} decisions/s at most. So each 10,000 of its messages beyond {window} hold up everybody for\n\
+         One customer gets {most} decisions/s at most. So each 10,000 of its messages beyond {window} delay every customer for\n\
          {held_s} s; and it gets {kept} decisions in the 14 days for which the input queue keeps a message. What waits for\n\
          longer is deleted by SQS, undecided, and does not get to the dead-letter queue."
     )

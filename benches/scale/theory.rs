@@ -4,10 +4,11 @@ use std::io::{Error, Result};
 
 use fastrand::Rng;
 
+use crate::shared::table::Table;
 use crate::sim::{Outcome, Settings, run};
 use crate::times::{ASSUMED, Piece, Times};
 use crate::traffic::{Poisson, any, hot};
-use crate::{CUSTOMERS_ALL, SETTINGS, shared::table::Table};
+use crate::{CUSTOMERS_ALL, SETTINGS};
 
 /// How far a simulated mean may be from the formula's.
 const APART_MAX: f64 = 0.03;

@@ -16,13 +16,11 @@ use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::adapters::{MemoryStore, SystemClock, aws};
 use loadgate::config::TableNames;
-use loadgate::deciding::Decider;
 use loadgate::deciding::{
-    Commit, Consistency, CorrelationRecord, Lookup, PublicationChange, Snapshot, Store, StoreError, Units,
+    Commit, Consistency, CorrelationRecord, Decider, Lookup, PublicationChange, Snapshot, Store, StoreError, Units,
 };
 use loadgate::domain::{Limits, LoadError};
-use loadgate::replay::{Entered, Manifest, ManifestEntry, Tally};
-use loadgate::replay::{ReplayObserver, ReplayOutput, StoreReplay};
+use loadgate::replay::{Entered, Manifest, ManifestEntry, ReplayObserver, ReplayOutput, StoreReplay, Tally};
 use loadgate::wire::Reasons;
 use tokio::task::JoinSet;
 

@@ -1,7 +1,6 @@
 //! A load attempt: what is accepted means the same to any JSON reader, and survives being written again.
 
-use loadgate::deciding::WRITTEN_BYTES_MAX;
-use loadgate::deciding::{Delivery, MessageSource};
+use loadgate::deciding::{Delivery, MessageSource, WRITTEN_BYTES_MAX};
 use loadgate::domain::{
     ATTEMPT_BYTES_MAX, AttemptText, Cents, ID_BYTES_MAX, LoadAttempt, LoadError, can_be_group, parse_time,
 };

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -10,9 +11,8 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
-use loadgate::deciding::Decider;
 use loadgate::deciding::consumer::{BatchReport, Consumer};
-use loadgate::deciding::{Cause, Clock, DeadLetter, Publisher, QueueError, SEND_MAX};
+use loadgate::deciding::{Cause, Clock, DeadLetter, Decider, Publisher, QueueError, SEND_MAX};
 use loadgate::domain::{Cents, Day, EventKey, Limits, LoadAttempt, StoredDecision, Week, parse_time};
 use loadgate::runtime::lambda::handle;
 use loadgate::wire::read_attempt;

@@ -7,7 +7,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, HttpClient, SharedCredentialsProvider, SharedHttpClient};
 use aws_sdk_dynamodb::error::SdkError;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::http_client_fn;
 
 use crate::deciding::with_sources;

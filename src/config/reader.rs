@@ -55,7 +55,10 @@ where
         let table = self.text(name).unwrap_or(default);
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:/".contains(&byte);
         if !(3..=1024).contains(&table.len()) || !table.bytes().all(is_name) {
-            self.problem(name, format!("'{table}' is no table name: 3 or more letters, digits, '_', '.' or '-'"));
+            self.problem(
+                name,
+                format!("'{table}' is not a valid table name: 3 or more letters, digits, '_', '.' or '-'"),
+            );
         }
         table
     }
@@ -68,7 +71,7 @@ where
         if !is_url(&url) {
             self.problem(name, format!("'{url}' is no URL of a queue; it begins with https://"));
         } else if !is_fifo(&url) {
-            self.problem(name, format!("'{url}' is no FIFO queue: its name would end with .fifo"));
+            self.problem(name, format!("'{url}' is not a FIFO queue: the name of a FIFO queue ends with .fifo"));
         }
         url
     }
@@ -86,7 +89,7 @@ where
         match text.trim().parse() {
             Ok(number) if range.contains(&number) => number,
             _ => {
-                self.problem(name, format!("'{text}' is no whole number from {} to {}", range.start(), range.end()));
+                self.problem(name, format!("'{text}' is not a whole number from {} to {}", range.start(), range.end()));
                 default
             }
         }

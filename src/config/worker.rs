@@ -214,7 +214,7 @@ where
 {
     let Some(text) = reader.text(LISTEN) else { return LISTEN_DEFAULT };
     text.trim().parse().unwrap_or_else(|_| {
-        reader.problem(LISTEN, format!("'{text}' is no address with a port, as {LISTEN_DEFAULT}"));
+        reader.problem(LISTEN, format!("'{text}' is not an address with a port, such as {LISTEN_DEFAULT}"));
         LISTEN_DEFAULT
     })
 }

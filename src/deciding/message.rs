@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::deciding::consumer::{Message, MessageContent};
-use crate::deciding::{DeadLetter, Received};
-use crate::deciding::{Delivery, MessageSource};
+use crate::deciding::{DeadLetter, Delivery, MessageSource, Received};
 use crate::domain::{LoadAttempt, LoadError};
 use crate::wire::read_attempt;
 

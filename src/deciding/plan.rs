@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::deciding::{
-    Commit, CorrelationRecord, Publication, Snapshot, StoreError, UsageChange, UsageCheck, UsageKey, UsageRow, Writes,
+    Commit, CorrelationRecord, Delivery, MessageSource, Outcome, Publication, Snapshot, StoreError, UsageChange,
+    UsageCheck, UsageKey, UsageRow, Writes, expiry, pending,
 };
-use crate::deciding::{Delivery, MessageSource, Outcome, expiry, pending};
 use crate::domain::{Day, Decision, EventKey, LimitUsage, Limits, StoredDecision, Week, WeekUsage, decide};
 
 /// Maximum number of actions, records and rows together, in one commit (DynamoDB's limit for `TransactWriteItems`).

@@ -5,8 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::deciding::backoff::Backoff;
-use crate::deciding::{Clock, CorrelationRecord, Publication, PublicationChange, Store, StoreError, Units};
-use crate::deciding::{PENDING_TTL, Remedy, expiry, remedy};
+use crate::deciding::{
+    Clock, CorrelationRecord, PENDING_TTL, Publication, PublicationChange, Remedy, Store, StoreError, Units, expiry,
+    remedy,
+};
 
 /// Maximum number of tries to write a publication. The client also repeats requests by itself.
 const TRIES_MAX: u32 = 3;

@@ -9,9 +9,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::deciding::backoff::Backoff;
-use crate::deciding::{Clock, Commit, Consistency, CorrelationRecord, Snapshot, Store, StoreError, Units};
-use crate::deciding::{Decider, Delivery, Outcome, Plan, PlanInput, Remedy, judge_seen, plan, remedy};
-use crate::deciding::{consistency, lookup};
+use crate::deciding::{
+    Clock, Commit, Consistency, CorrelationRecord, Decider, Delivery, Outcome, Plan, PlanInput, Remedy, Snapshot,
+    Store, StoreError, Units, consistency, judge_seen, lookup, plan, remedy,
+};
 
 /// Maximum number of failed commits in a row, after which a customer's deliveries are left to a later delivery.
 pub const COMMITS_MAX: u32 = 6;
@@ -42,7 +43,7 @@ pub trait Sink: Send {
     }
 
     /// Receives the cost of one step.
-    fn spent(&self, _effort: Cost) {}
+    fn spent(&self, _cost: Cost) {}
 }
 
 /// Outcomes of one customer's deliveries, in order; or the first delivery that could not be settled, and those behind

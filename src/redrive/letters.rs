@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::deciding::Delivery;
 use crate::deciding::dead_letter::origin;
 use crate::deciding::message::read_delivery_of;
-use crate::deciding::{Clock, Publisher, Received, Sender, Store, StoreError};
+use crate::deciding::{Clock, Delivery, Publisher, Received, Sender, Store, StoreError};
 use crate::domain::LoadError;
 use crate::redrive::redriver::{Action, Redriver};
 

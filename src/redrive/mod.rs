@@ -59,13 +59,13 @@ pub struct Redrive<S, Q, C, O, I> {
 #[derive(Debug, thiserror::Error)]
 pub enum RedriveError {
     /// Dead letters cannot be received.
-    #[error("could not receive letters")]
+    #[error("could not receive dead letters")]
     Receive(#[source] QueueError),
     /// The store cannot be read.
     #[error("could not read the store")]
     Read(#[source] StoreError),
     /// Invalid dead letters cannot be stored.
-    #[error("could not keep invalid letters, which stay in the queue")]
+    #[error("could not keep invalid dead letters; they stay in the queue")]
     Archive(#[source] std::io::Error),
 }
 

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 
 use crate::deciding::backoff::Backoff;
 use crate::deciding::{
-    Clock, Consistency, CorrelationRecord, Lookup, Outgoing, Publisher, QueueError, Sender, Snapshot, Store, StoreError,
+    Clock, Consistency, CorrelationRecord, Delivery, Lookup, Outcome, Outgoing, Publisher, QueueError, Sender,
+    Snapshot, Store, StoreError, confirmed, confirmed_and_kept, judge_seen, write_publication,
 };
-use crate::deciding::{Delivery, Outcome, confirmed, confirmed_and_kept, judge_seen, write_publication};
 
 /// Maximum number of times that a decision is offered to the queue. The client also repeats whole requests by itself.
 const OFFERS_MAX: u32 = 3;

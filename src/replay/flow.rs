@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinSet};
 
-use crate::deciding::{Cause, Clock, Consistency, Snapshot, Store, StoreError};
-use crate::deciding::{Decider, Group, GroupResult, Undecided, UndecidedReason, lookup};
+use crate::deciding::{
+    Cause, Clock, Consistency, Decider, Group, GroupResult, Snapshot, Store, StoreError, Undecided, UndecidedReason,
+    lookup,
+};
 
 /// Maximum number of keys that are read at once: as many as one `BatchGetItem` takes.
 const KEYS_MAX: usize = 100;

@@ -9,8 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::deciding::backoff::Backoff;
-use crate::deciding::{Clock, StoreError, digest_hex};
-use crate::deciding::{Remedy, remedy};
+use crate::deciding::{Clock, Remedy, StoreError, digest_hex, remedy};
 
 /// Time by which an entry outlives records of its lines that are decided at once. Lines are decided within minutes of
 /// being entered.

@@ -4,10 +4,9 @@ use std::fmt;
 use std::io::{self, Write};
 
 use crate::domain::{Decision, LoadAttempt, LoadError};
-use crate::replay::Tally;
 use crate::replay::ledger::{LineOutcome, PendingAttempt};
 use crate::replay::line::{Invalid, Line};
-use crate::replay::{ReplayError, ReplayReport};
+use crate::replay::{ReplayError, ReplayReport, Tally};
 use crate::wire::{Reasons, RejectWriter, write_decision};
 
 /// Destination of a replay's decisions, rejects and progress.

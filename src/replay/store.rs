@@ -12,14 +12,12 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::deciding::{Clock, Store};
-use crate::deciding::{Decider, Delivery, Group, GroupResult, Outcome, Undecided};
-use crate::replay::Manifest;
+use crate::deciding::{Clock, Decider, Delivery, Group, GroupResult, Outcome, Store, Undecided};
 use crate::replay::flow::Flow;
 use crate::replay::line::{Invalid, Line};
 use crate::replay::output::{RenderedBlock, ReplayOutput};
 use crate::replay::verify::{Lines, Verified, Verifier};
-use crate::replay::{ReplayError, ReplayReport};
+use crate::replay::{Manifest, ReplayError, ReplayReport};
 use crate::wire::{Reasons, write_decision};
 
 /// Maximum number of blocks in progress: the one that is written next, one behind it, so that there is always

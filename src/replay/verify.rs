@@ -6,12 +6,10 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::deciding::{Clock, StoreError};
-use crate::deciding::{Decider, Delivery, MessageSource, UndecidedReason};
+use crate::deciding::{Clock, Decider, Delivery, MessageSource, StoreError, UndecidedReason};
 use crate::domain::{LoadAttempt, LoadError};
-use crate::replay::ReplayError;
 use crate::replay::line::{Invalid, Line, read_lines};
-use crate::replay::{Comparison, Manifest, ManifestCheck};
+use crate::replay::{Comparison, Manifest, ManifestCheck, ReplayError};
 use crate::wire::lines::{Piece, Source};
 use crate::wire::read_attempt;
 

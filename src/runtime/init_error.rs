@@ -11,7 +11,7 @@ const PATH: &str = "/2018-06-01/runtime/init/error";
 /// Reports an initialisation error. If the report fails, the error is in the log only.
 pub async fn report(message: &str) {
     if let Err(error) = post(message).await {
-        tracing::warn!(error = error.to_string(), "the runtime could not be told");
+        tracing::warn!(error = error.to_string(), "the failed start could not be reported to AWS Lambda");
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::needs_escape;
@@ -150,8 +151,9 @@ fn position(text: &str, error: &serde_json::Error) -> usize {
 fn field_twice(error: &serde_json::Error) -> &'static str {
     let said = error.to_string();
     let twice = |(field, sentence): (Field, _)| said.contains(&format!("`{field}`")).then_some(sentence);
-    let sentences = ["id stands twice", "customer_id stands twice", "load_amount stands twice", "time stands twice"];
-    Field::ALL.into_iter().zip(sentences).find_map(twice).unwrap_or("a field stands twice")
+    let sentences =
+        ["id appears twice", "customer_id appears twice", "load_amount appears twice", "time appears twice"];
+    Field::ALL.into_iter().zip(sentences).find_map(twice).unwrap_or("a field appears twice")
 }
 
 /// Messages of `serde_json` about a text's grammar. Its other messages could quote the text.

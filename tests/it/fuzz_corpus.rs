@@ -1,4 +1,4 @@
-//! What the fuzzer attacks holds for its seeds, and for anything near them: the same properties, without the fuzzer.
+//! Tests of the fuzz targets' properties on their seeds and on inputs near them, without the fuzzer.
 
 #[path = "../../fuzz/properties/mod.rs"]
 mod properties;
@@ -10,10 +10,10 @@ use proptest::sample::{Index, select};
 
 use properties::PARSERS;
 
-/// The fewest seeds that a target has.
+/// Minimum number of seeds of a target.
 const SEEDS_MIN: usize = 12;
 
-/// A parser's seeds, by their names: `good-…` is accepted, `bad-…` is not.
+/// Seeds of a parser, by name: it accepts `good-…` and rejects `bad-…`.
 fn seeds(parser: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(parser);
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap());
@@ -62,14 +62,14 @@ fn an_attempt_over_the_bound_is_refused_and_reported() {
     assert!(padded(256 * 1024) && !padded(256 * 1024 + 1));
 }
 
-/// What is done to a seed.
+/// Change to a seed.
 #[derive(Clone, Debug)]
 enum Change {
     Put(Index, u8),
     Insert(Index, &'static str),
     Remove(Index, Index),
     Repeat(Index, Index),
-    /// The rest is that of another seed.
+    /// Replaces the rest by that of another seed.
     Cross(Index, Index, Index),
 }
 
@@ -105,7 +105,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 
 fn changed(mut bytes: Vec<u8>, changes: &[Change], seeds: &[(String, Vec<u8>)]) -> Vec<u8> {
     let place = |at: &Index, bytes: &[u8]| at.index(bytes.len() + 1);
-    // A short range: an input without most of its bytes tests little.
+    // Near the end of the changes so far: distant ones have little effect.
     let range = |from: &Index, to: &Index, bytes: &[u8]| {
         let begin = place(from, bytes);
         begin..(begin + to.index(16)).min(bytes.len())

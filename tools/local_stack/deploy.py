@@ -51,9 +51,9 @@ class Deployment:
         self.cloudformation = client("cloudformation", servers.ministack_url)
         self.lambda_ = client("lambda", servers.ministack_url)
 
-    def deploy(self, bootstrap):
+    def deploy(self, program):
         """Deploys, and waits until messages are decided. Says what is where."""
-        self.upload(bootstrap)
+        self.upload(program)
         outputs = self.create_stack()
         self.create_tables()
         self.point_function_at_dynamodb(outputs["FunctionName"])
@@ -72,12 +72,12 @@ class Deployment:
             "load_table": outputs["LoadTableName"],
         }
 
-    def upload(self, bootstrap):
+    def upload(self, program):
         """Packages the program as `sam package` does, and lets the template say where it is."""
         package = io.BytesIO()
         # Uncompressed: it goes nowhere.
         with zipfile.ZipFile(package, "w", zipfile.ZIP_STORED) as archive:
-            archive.write(bootstrap, "bootstrap")
+            archive.write(program, "bootstrap")
         package.seek(0)
         s3 = client("s3", self.servers.ministack_url)
         s3.create_bucket(Bucket=BUCKET)

@@ -19,7 +19,7 @@ CREDENTIALS = {"AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_A
 START_S = 10.0
 
 
-def invoke(facts, bootstrap, event):
+def invoke(facts, program, event):
     """Runs one event through the program, with the settings of a stack's function. Says its answer, and its log."""
     configuration = client("lambda", facts["lambda_endpoint_url"]).get_function_configuration(
         FunctionName=facts["function_name"]
@@ -30,7 +30,7 @@ def invoke(facts, bootstrap, event):
     emulator_id = uuid.uuid4().hex
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "log"
-        command.append(Path(bootstrap).resolve())
+        command.append(Path(program).resolve())
         processes.start(emulator_id, command, log, environment(facts, configuration), directory, ends_with_parent=True)
         try:
             answer = post(address, event, configuration["Timeout"])

@@ -7,8 +7,7 @@ use chrono::TimeDelta;
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::deciding::consumer::{Consumer, Deadline, Message, MessageContent};
-use loadgate::deciding::{Clock, DeadLetter, Publisher, QueueError, Units};
-use loadgate::deciding::{Decider, Delivery};
+use loadgate::deciding::{Clock, DeadLetter, Decider, Delivery, Publisher, QueueError, Units};
 use loadgate::domain::{Limits, StoredDecision};
 
 use super::{Decision, Design, TTL};

@@ -12,8 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue::S;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::{Item, from_record, to_record};
-use loadgate::deciding::{Clock, CorrelationRecord, Snapshot, UsageRow};
-use loadgate::deciding::{Delivery, Outcome};
+use loadgate::deciding::{Clock, CorrelationRecord, Delivery, Outcome, Snapshot, UsageRow};
 use loadgate::domain::{Cents, Day, DayUsage, Measure, WeekUsage, Window};
 
 use super::{Decision, Design, Store, TOTAL, TTL, event_key, number, published, week_key};

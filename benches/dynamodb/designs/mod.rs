@@ -19,8 +19,7 @@ use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::adapters::dynamodb::{DynamoDb, Item, to_record, to_row};
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::TableNames;
-use loadgate::deciding::{Clock, Snapshot};
-use loadgate::deciding::{Delivery, Outcome, Plan, PlanInput, plan};
+use loadgate::deciding::{Clock, Delivery, Outcome, Plan, PlanInput, Snapshot, plan};
 use loadgate::domain::{EventKey, Limits};
 
 pub(crate) use self::consumer::Loadgate;

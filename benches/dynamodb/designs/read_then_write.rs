@@ -6,8 +6,7 @@
 use std::io::{Error, Result};
 
 use loadgate::adapters::dynamodb::{from_days, from_record};
-use loadgate::deciding::Commit;
-use loadgate::deciding::{Delivery, Plan};
+use loadgate::deciding::{Commit, Delivery, Plan};
 
 use super::{Decision, Design, Store, TOTAL, number, published, week_key};
 

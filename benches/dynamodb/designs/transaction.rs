@@ -9,8 +9,7 @@ use std::io::{Error, Result};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use loadgate::adapters::dynamodb::{from_days, from_record};
-use loadgate::deciding::Delivery;
-use loadgate::deciding::{Commit, CorrelationRecord, UsageChange};
+use loadgate::deciding::{Commit, CorrelationRecord, Delivery, UsageChange};
 
 use super::{Decision, Design, Store, TOTAL, number, published, week_key};
 

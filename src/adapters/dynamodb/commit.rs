@@ -44,8 +44,8 @@ const SET_USAGE: &str = "SET VERSION = :next, DAYS = :days";
 /// Condition: the record still belongs to the same message, not to a later one that was written after it expired.
 const RECORD_STANDS: &str = "MESSAGE_ID = :message_id";
 
-const MARK: &str = "SET EXPIRES_AT = :expires_at, UNPUBLISHED = :unpublished";
-const UNMARK: &str = "SET EXPIRES_AT = :expires_at REMOVE UNPUBLISHED";
+const SET_PENDING: &str = "SET EXPIRES_AT = :expires_at, UNPUBLISHED = :unpublished";
+const SET_CONFIRMED: &str = "SET EXPIRES_AT = :expires_at REMOVE UNPUBLISHED";
 
 pub async fn commit(store: &DynamoDb, commit: &Commit) -> Result<Units, StoreError> {
     match &commit.writes {
@@ -61,7 +61,7 @@ pub async fn set_publication(store: &DynamoDb, record: &CorrelationRecord) -> Re
         .table_name(&store.tables.correlation)
         .set_key(Some(event_key(&record.decision.key)))
         .condition_expression(RECORD_STANDS)
-        .update_expression(if record.is_pending() { MARK } else { UNMARK })
+        .update_expression(if record.is_pending() { SET_PENDING } else { SET_CONFIRMED })
         .expression_attribute_values(":message_id", S(record.message_id.clone()))
         .expression_attribute_values(":expires_at", epoch_seconds(record.expires_at))
         .return_consumed_capacity(ReturnConsumedCapacity::Total);

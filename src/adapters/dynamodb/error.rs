@@ -51,7 +51,7 @@ fn advice(code: &str) -> &'static str {
         "ResourceNotFoundException" => {
             "; create the tables with `loadgate tables create`, or check their names and region"
         }
-        "AccessDeniedException" => "; allow the action in the policy of whoever runs this",
+        "AccessDeniedException" => "; allow the action in the IAM policy of the caller",
         "UnrecognizedClientException" | "InvalidSignatureException" | "ExpiredTokenException" => {
             "; check the credentials"
         }

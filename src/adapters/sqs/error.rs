@@ -41,7 +41,7 @@ fn without_receipt(message: &str) -> &str {
 fn advice(code: &str) -> &'static str {
     match code {
         "QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue" => "; check the queue's URL and region",
-        "AccessDenied" | "AccessDeniedException" => "; allow the action in the policy of whoever runs this",
+        "AccessDenied" | "AccessDeniedException" => "; allow the action in the IAM policy of the caller",
         "UnrecognizedClientException" | "InvalidClientTokenId" | "ExpiredToken" => "; check the credentials",
         _ => "",
     }

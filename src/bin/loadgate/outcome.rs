@@ -7,7 +7,7 @@ use std::process::ExitCode;
 /// Text of the exit codes for `--help`. The README has the same table.
 pub const EXIT_CODES: &str = "\
 Exit codes:
-  0  everything was done, or the reader of the decisions wanted no more
+  0  everything was done, or the reader of the decisions closed the pipe
   1  it could not be done: something could not be read or written
   2  the command line or the limits file is wrong; nothing was read or written
   3  everything was done, but some lines were invalid";

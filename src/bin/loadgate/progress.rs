@@ -7,8 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use loadgate::domain::LoadError;
-use loadgate::replay::ReplayObserver;
-use loadgate::replay::Tally;
+use loadgate::replay::{ReplayObserver, Tally};
 
 use crate::outcome::tell;
 

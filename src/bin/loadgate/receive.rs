@@ -73,7 +73,9 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
             }
         }
         match received_count {
-            0 => tell("no messages; those that somebody else has received come back after the visibility time-out"),
+            0 => tell(
+                "no messages; those that another consumer has received become visible after the visibility time-out",
+            ),
             1 => tell("1 message"),
             count => tell(&format!("{count} messages")),
         }

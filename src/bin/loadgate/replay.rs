@@ -158,7 +158,7 @@ fn threads(wanted: Option<u16>) -> NonZeroUsize {
 fn random_key() -> Result<[u8; 16], Failure> {
     let mut key = [0; 16];
     getrandom::fill(&mut key)
-        .context("the operating system gave no random bytes for the key that tells events apart")
+        .context("the operating system gave no random bytes for the key of the events' identities")
         .map_err(Failure::Io)?;
     Ok(key)
 }

@@ -44,7 +44,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     if !is_fifo(&args.queue.queue_url) {
         return Err(Failure::Usage(anyhow!(
-            "'{}' is no FIFO queue: its URL would end with .fifo",
+            "'{}' is not a FIFO queue: the URL of a FIFO queue ends with .fifo",
             args.queue.queue_url
         )));
     }

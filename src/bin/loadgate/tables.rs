@@ -65,7 +65,7 @@ async fn create(tables: &Tables) -> Result<ExitCode, Failure> {
 }
 
 async fn status(tables: &Tables) -> Result<ExitCode, Failure> {
-    let states = tables.status().await.context("could not look at the tables").map_err(Failure::Io)?;
+    let states = tables.status().await.context("could not read the state of the tables").map_err(Failure::Io)?;
     let mut is_ready = true;
     for table in states {
         is_ready &= matches!(table.state, State::Ready { .. });

@@ -12,11 +12,12 @@ use futures_util::FutureExt;
 use futures_util::future::{Either, join, join_all, select};
 
 use crate::deciding::consumer::group::GroupPublisher;
-use crate::deciding::consumer::requests;
 use crate::deciding::consumer::requests::{SHARED_WAIT_MAX, SharedPublisher};
-use crate::deciding::consumer::{BatchReport, Consumer, Deadline, Handled, Message, MessageContent};
-use crate::deciding::{Clock, DeadLetter, Publisher, Snapshot, Store, with_sources};
-use crate::deciding::{Cost, Delivery, Group, Outcome, consistency, lookup, since};
+use crate::deciding::consumer::{BatchReport, Consumer, Deadline, Handled, Message, MessageContent, requests};
+use crate::deciding::{
+    Clock, Cost, DeadLetter, Delivery, Group, Outcome, Publisher, Snapshot, Store, consistency, lookup, since,
+    with_sources,
+};
 
 /// A batch in progress.
 pub struct Batch<'c, S, Q, C> {
@@ -30,7 +31,7 @@ pub struct Batch<'c, S, Q, C> {
 /// Current progress of the batch. It is valid at any moment, so that a batch can end at its deadline.
 #[derive(Default)]
 struct Progress {
-    /// Unsettled messages: the place of each in the batch, and the instant at which it was sent.
+    /// Unsettled messages: the index of each in the batch, and the instant at which it was sent.
     unsettled: BTreeMap<u64, Option<DateTime<Utc>>>,
     report: BatchReport,
     /// Time spent on each group, by the group's number.
@@ -168,9 +169,9 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
     /// queue. Both have a short time-out.
     pub async fn decide(&self, groups: Vec<Group>) {
         let first = self.read_together(&groups).await;
-        let (lines, requests) = requests::open(&self.consumer.publisher, self.clock(), groups.len());
-        let groups = groups.into_iter().zip(lines).enumerate();
-        let groups = groups.map(|(number, (group, line))| self.decide_group(number, group, line, first.clone()));
+        let (publishers, requests) = requests::open(&self.consumer.publisher, self.clock(), groups.len());
+        let groups = groups.into_iter().zip(publishers).enumerate();
+        let groups = groups.map(|(number, (group, shared))| self.decide_group(number, group, shared, first.clone()));
         join(join_all(groups), requests.run()).await;
     }
 
@@ -196,9 +197,9 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
     }
 
     /// Decides and publishes one group. A failure, even a panic, affects no other group.
-    async fn decide_group(&self, number: usize, group: Group, line: SharedPublisher, first: Option<Arc<Snapshot>>) {
+    async fn decide_group(&self, number: usize, group: Group, shared: SharedPublisher, first: Option<Arc<Snapshot>>) {
         let messages = group.deliveries.len();
-        let mut publisher = GroupPublisher { batch: self, number, line };
+        let mut publisher = GroupPublisher { batch: self, number, shared };
         let decided = async {
             if let Err(unsettled) = self.consumer.decider.decide_group(group, first, &mut publisher).await {
                 publisher.leave(*unsettled).await;

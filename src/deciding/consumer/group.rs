@@ -8,10 +8,9 @@ use futures_util::future::join_all;
 use crate::deciding::backoff::Backoff;
 use crate::deciding::consumer::batch::{Batch, log_failed};
 use crate::deciding::consumer::requests::SharedPublisher;
-use crate::deciding::{Clock, CorrelationRecord, Publisher, QueueError, Store, StoreError, with_sources};
 use crate::deciding::{
-    Cost, Delivery, Outcome, Sink, Stopped, Undecided, confirmed, is_pending_long_enough, pending, since,
-    write_publication,
+    Clock, CorrelationRecord, Cost, Delivery, Outcome, Publisher, QueueError, Sink, Stopped, Store, StoreError,
+    Undecided, confirmed, is_pending_long_enough, pending, since, with_sources, write_publication,
 };
 
 /// Maximum number of times that a decision is offered to the queue before it is left for redelivery. The client also
@@ -29,18 +28,18 @@ pub struct GroupPublisher<'b, 'c, S, Q, C> {
     /// The group's number in the batch.
     pub number: usize,
     /// Access to the decisions queue.
-    pub line: SharedPublisher,
+    pub shared: SharedPublisher,
 }
 
 /// Reason for leaving a decision for redelivery.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("decided, not published")]
+    #[error("stored, but not published")]
     NotPublished(#[source] QueueError),
     /// The message must not count as settled: every duplicate would be published for as long as the record is
     /// pending.
-    #[error("published, but its record not unmarked")]
-    NotUnmarked(#[source] StoreError),
+    #[error("published, but its record is still pending")]
+    NotConfirmed(#[source] StoreError),
 }
 
 impl<S: Store, Q: Publisher, C: Clock> Sink for GroupPublisher<'_, '_, S, Q, C> {
@@ -65,7 +64,7 @@ impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
     pub async fn leave(&self, unsettled: Undecided) {
         log_failed(&unsettled.deliveries, "not decided", &unsettled.reason);
         let mut stored = unsettled.stored;
-        join_all(stored.iter_mut().map(|record| self.mark(record))).await;
+        join_all(stored.iter_mut().map(|record| self.set_pending(record))).await;
     }
 
     async fn publish_all(&self, mut waiting: VecDeque<(Delivery, Outcome)>) -> Result<(), Stopped> {
@@ -89,14 +88,14 @@ impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
     /// Publishes one decision, and confirms its record if the record was pending.
     async fn publish(&self, record: &CorrelationRecord) -> Result<(), Failure> {
         let mut offers = Backoff::new(OFFERS_MAX, FIRST_WAIT, WAIT_MAX);
-        while let Err(error) = self.line.publish(&record.decision).await {
+        while let Err(error) = self.shared.publish(&record.decision).await {
             self.batch.note(|report| report.publish_failures += 1);
             if !error.is_retryable || !offers.again(self.batch.clock()).await {
                 return Err(Failure::NotPublished(error));
             }
         }
         if record.is_pending() {
-            self.set_publication(&confirmed(record)).await.map_err(Failure::NotUnmarked)?;
+            self.set_publication(&confirmed(record)).await.map_err(Failure::NotConfirmed)?;
         }
         Ok(())
     }
@@ -104,8 +103,10 @@ impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
     /// Leaves the waiting deliveries for redelivery. Their decisions are stored. Sets their records to pending.
     async fn stop(&self, mut waiting: VecDeque<(Delivery, Outcome)>, failure: &Failure) {
         log_failed(waiting.iter().map(|(delivery, _)| delivery), "stored, and not published", failure);
-        join_all(waiting.iter_mut().filter_map(|(_, outcome)| outcome.record_mut()).map(|record| self.mark(record)))
-            .await;
+        join_all(
+            waiting.iter_mut().filter_map(|(_, outcome)| outcome.record_mut()).map(|record| self.set_pending(record)),
+        )
+        .await;
     }
 
     /// Sets the records of redelivered messages to pending before they are published. If this delivery fails too, and
@@ -113,23 +114,23 @@ impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
     /// still published.
     async fn set_redelivered_pending(&self, waiting: &mut VecDeque<(Delivery, Outcome)>) {
         let again = waiting.iter_mut().filter(|(delivery, _)| delivery.source.is_redelivery);
-        join_all(again.filter_map(|(_, outcome)| outcome.record_mut()).map(|record| self.mark(record))).await;
+        join_all(again.filter_map(|(_, outcome)| outcome.record_mut()).map(|record| self.set_pending(record))).await;
     }
 
     /// Sets a record to pending. A failed write does not stop the batch, but it is logged, because a later redrive
     /// may depend on the pending record.
-    async fn mark(&self, record: &mut CorrelationRecord) {
+    async fn set_pending(&self, record: &mut CorrelationRecord) {
         let now = self.batch.now();
         if is_pending_long_enough(record, now) {
             return;
         }
-        let with_mark = pending(record, now);
-        match self.set_publication(&with_mark).await {
-            Ok(()) => *record = with_mark,
+        let as_pending = pending(record, now);
+        match self.set_publication(&as_pending).await {
+            Ok(()) => *record = as_pending,
             Err(error) => {
                 let error = with_sources(&error);
                 let message_id = &record.message_id;
-                tracing::warn!(message_id, error, "the record could not be marked as unpublished");
+                tracing::warn!(message_id, error, "the record could not be set to pending");
             }
         }
     }

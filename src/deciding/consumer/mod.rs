@@ -21,8 +21,7 @@ use futures_util::future::{Either, join, select};
 
 use crate::deciding::consumer::batch::Batch;
 pub use crate::deciding::consumer::report::BatchReport;
-use crate::deciding::{Clock, DeadLetter, Publisher, Store};
-use crate::deciding::{Decider, Delivery};
+use crate::deciding::{Clock, DeadLetter, Decider, Delivery, Publisher, Store};
 
 /// Time before the deadline from which no customer is begun: the time that a commit and its publishing may take. If
 /// less than three times as much is left in all, it is a third of what is left.
@@ -77,7 +76,7 @@ impl Deadline {
 /// Result of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Handled {
-    /// The places of the messages that must be delivered again, in order.
+    /// The indexes of the messages that must be delivered again, in order.
     pub failed: Vec<u64>,
     /// Counts, costs and times of the batch.
     pub report: BatchReport,

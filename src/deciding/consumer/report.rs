@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::deciding::Outcome;
-use crate::deciding::Units;
+use crate::deciding::{Outcome, Units};
 use crate::domain::StoredDecision;
 
 /// Counts, costs and times of a batch, from which metrics are made.

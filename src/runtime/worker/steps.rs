@@ -108,7 +108,10 @@ where
         let answers = self.receiver.set_visibility(&receipts, Duration::ZERO).await;
         if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
             let error = with_sources(error);
-            tracing::warn!(error, "messages could not be given back; they come again after their visibility time-out");
+            tracing::warn!(
+                error,
+                "messages could not be returned to the queue; they become visible after their visibility time-out"
+            );
         }
         StepResult::GivenBack
     }

@@ -10,13 +10,13 @@ use crate::support::cloud::{Fresh, Queues, environment, sqs, tool};
 
 const COMPOSE: &str = include_str!("../../../compose.yaml");
 
-/// What the first group of a pattern finds, which must be there.
+/// Returns the text of a pattern's first group. Fails if there is no match.
 fn the(pattern: &str, text: &str) -> String {
     let found = Regex::new(pattern).unwrap().captures(text);
     found.unwrap_or_else(|| panic!("{pattern} is not there"))[1].to_owned()
 }
 
-/// A variable that compose.yaml gives to the worker.
+/// Returns the value of a variable that compose.yaml sets for the worker.
 fn variable(name: &str) -> String {
     the(&format!(r"(?m)^ +{name}: (\S+)$"), COMPOSE)
 }
@@ -72,7 +72,7 @@ fn pinning_writes_every_digest_or_none() {
         std::fs::copy(root.join(file), copy.path().join(file)).unwrap();
     }
     let both = || ["Dockerfile", "compose.yaml"].map(|file| std::fs::read_to_string(copy.path().join(file)).unwrap());
-    // Stands in for Docker: `docker buildx imagetools inspect --format FORMAT IMAGE`. $UNKNOWN is an image that it does not find.
+    // Replaces Docker: `docker buildx imagetools inspect --format FORMAT IMAGE`. It does not find the image $UNKNOWN.
     let docker = copy.path().join("docker");
     let script =
         "#!/bin/sh\n[ \"$6\" = \"$UNKNOWN\" ] && exit 1\nprintf sha256:; printf %s \"$6\" | sha256sum | cut -c1-64\n";

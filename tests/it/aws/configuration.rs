@@ -35,7 +35,7 @@ fn what_is_not_said_has_its_default() {
 #[test]
 fn a_cut_text_of_limits_is_named_as_such() {
     let problem = |text: &str| read(&[(LIMITS, text)]).unwrap_err().to_string();
-    // What the SAM CLI leaves of texts with spaces or double quotes.
+    // The SAM CLI cuts texts with spaces or double quotes to these.
     for cut in [
         "limit",
         "limit=[{code=",
@@ -64,7 +64,7 @@ fn limits_are_a_text_or_a_path() {
     let one = "[[limit]]\ncode = 'ONE'\nmeasure = 'count'\nwindow = 'day'\nmax = 1";
     let limits = read(&[(LIMITS, one)]).unwrap().limits;
     assert_eq!(limits.iter().map(|limit| limit.code.as_str()).collect::<Vec<_>>(), ["ONE"]);
-    // A file that is there is meant by its path, whatever its name has in common with TOML.
+    // An existing file is recognised by its path, however much its name resembles TOML.
     let folder = tempfile::tempdir().unwrap();
     for name in ["limits=new.toml", "[limits].toml", "#1.toml"] {
         let path = folder.path().join(name);
@@ -90,11 +90,14 @@ fn every_variable_that_is_wrong_is_named_with_what_to_do() {
         problem(DECISIONS_QUEUE_URL, "decisions.fifo"),
         "'decisions.fifo' is no URL of a queue; it begins with https://"
     );
-    assert!(problem(DEAD_LETTER_QUEUE_URL, "https://x/y").ends_with("is no FIFO queue: its name would end with .fifo"));
+    assert!(
+        problem(DEAD_LETTER_QUEUE_URL, "https://x/y")
+            .ends_with("is not a FIFO queue: the name of a FIFO queue ends with .fifo")
+    );
     for hours in ["0", "-1", "1.5", "87841", "a day"] {
-        assert_eq!(problem(CORRELATION_TTL_HOURS, hours), format!("'{hours}' is no whole number from 1 to 87840"));
+        assert_eq!(problem(CORRELATION_TTL_HOURS, hours), format!("'{hours}' is not a whole number from 1 to 87840"));
     }
-    assert!(problem(CORRELATION_TABLE, "a b").contains("'a b' is no table name"));
+    assert!(problem(CORRELATION_TABLE, "a b").contains("'a b' is not a valid table name"));
     assert!(problem(LOAD_TABLE, "EventCorrelationTable").contains("is the same table as LOADGATE_CORRELATION_TABLE"));
     let arn = "arn:aws:dynamodb:eu-west-1:1:table/EventCorrelationTable";
     assert!(problem(LOAD_TABLE, arn).contains("is the same table as LOADGATE_CORRELATION_TABLE"));
@@ -111,7 +114,7 @@ fn several_mistakes_are_listed_one_a_line() {
     let all = read(&[(DECISIONS_QUEUE_URL, ""), (CORRELATION_TTL_HOURS, "x")]).unwrap_err();
     let listed = "the configuration has 2 mistakes:\n\
                   \x20 LOADGATE_DECISIONS_QUEUE_URL: is missing; set it to the URL of a FIFO queue\n\
-                  \x20 LOADGATE_CORRELATION_TTL_HOURS: 'x' is no whole number from 1 to 87840";
+                  \x20 LOADGATE_CORRELATION_TTL_HOURS: 'x' is not a whole number from 1 to 87840";
     assert_eq!(all.to_string(), listed);
     let one = read(&[(CORRELATION_TTL_HOURS, "x")]).unwrap_err().to_string();
     assert!(one.starts_with("the configuration is wrong: LOADGATE_CORRELATION_TTL_HOURS: 'x'"), "{one}");
@@ -123,11 +126,12 @@ async fn all_tries_of_a_request_and_their_waits_fit_into_its_time() {
     let (retries, timeouts) = (sdk.retry_config().unwrap(), sdk.timeout_config().unwrap());
     let (attempt, whole) = (timeouts.operation_attempt_timeout().unwrap(), timeouts.operation_timeout().unwrap());
     assert_eq!((retries.max_attempts(), attempt, whole), (3, Duration::from_millis(1500), Duration::from_secs(5)));
-    // As the SDK counts: the first wait, doubled before each further try, up to the longest one; it waits a random part.
+    // The SDK's calculation: the first wait, doubled before each further try, up to the longest one; it waits a random
+    // part.
     let wait = |number| (retries.initial_backoff() * 2_u32.pow(number)).min(retries.max_backoff());
     let longest = attempt * 3 + wait(0) + wait(1);
     assert!(longest < whole, "{longest:?}");
-    // Where a service asks for a wait, the SDK waits that long, up to the longest one.
+    // If a service asks for a wait, the SDK waits that long, up to the longest one.
     let asked = attempt * 3 + retries.max_backoff() * 2;
     assert!(asked < whole, "{asked:?}");
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::cloud::{Endpoints, Stack, record_count};
 use crate::support::secrecy::assert_secret;
 
-/// How long the queue's event source may take for all messages. It handles about a hundred a second.
+/// Maximum time of the queue's event source for all messages. It handles about a hundred a second.
 const DRAIN_MAX: Duration = Duration::from_mins(5);
 
 fn receive(queue_url: &str, attributes: bool) -> Vec<String> {
@@ -21,7 +21,7 @@ fn receive(queue_url: &str, attributes: bool) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Receives until so many messages have come, and then until no more come.
+/// Receives until the given number of messages have arrived, and then until no more arrive.
 fn receive_all(queue_url: &str, attributes: bool, count: usize) -> Vec<String> {
     let (begun, mut all) = (Instant::now(), Vec::new());
     loop {
@@ -41,7 +41,7 @@ async fn every_attempt_of_a_file_is_decided_once_and_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
 
-    // The sample, and a workload behind it, as one file.
+    // One file with the sample and a workload after it.
     let mut workload = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl")).unwrap();
     let generate =
         ["generate", "--attempts", "2000", "--customers", "80", "--seed", "3", "--duplicates", "8", "--invalid", "4"];

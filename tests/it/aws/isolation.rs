@@ -10,17 +10,18 @@ use serde_json::{Value, json};
 use crate::support::cloud::{Bootstrap, Fresh, Proxy, Queues, Reaches, Worker, drain, environment, sqs};
 use crate::support::line;
 
-/// Requests that hang before everybody else's decisions are out: a shared one, and the slow customer's own. The client
-/// repeats neither of them within a second.
+/// Number of requests that hang before all other decisions are published: a shared one, and the slow customer's own.
+/// The client retries neither of them within a second.
 const HUNG_MAX: usize = 2;
 
-/// How often a scene is played: on a busy machine a client may repeat a request before the others have had their turn.
+/// Number of times that a scene is played: on a busy machine a client may retry a request before the other customers'
+/// requests are sent.
 const TRIES_MAX: usize = 4;
 
-/// How many batches are looked at for how many requests they take.
+/// Number of batches whose requests are counted.
 const ROUNDS: u32 = 12;
 
-/// How long an invocation may take, and a decision to arrive.
+/// Maximum time for an invocation, and for a decision to arrive.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Requests that hang.
@@ -34,10 +35,10 @@ const HANGS: [(&str, &[&str], Reaches); 7] = [
     ("sends and marks", &["SendMessage", "SendMessageBatch", "UpdateItem"], Reaches::Nothing),
 ];
 
-/// The customer whose requests hang.
+/// Customer whose requests hang.
 const SLOW: &str = "slow";
 
-/// Fresh tables and queues, and a proxy before each server.
+/// New tables and queues, with a proxy before each server.
 struct Scene {
     fresh: Fresh,
     queues: Queues,
@@ -54,7 +55,7 @@ impl Scene {
 
     fn environment(&self) -> Vec<(&'static str, String)> {
         let mut environment = environment(&self.queues, &self.fresh.names, &self.dynamodb.url);
-        // A worker goes where its queues' URLs lead.
+        // A worker uses the endpoint in its queues' URLs.
         for (_, value) in &mut environment {
             *value = value.replace(sqs(), &self.sqs.url);
         }
@@ -71,8 +72,8 @@ impl Scene {
         self.sqs.let_go();
     }
 
-    /// Waits until everybody else's decisions have been sent, and the slow customer's requests hang. Returns the decisions,
-    /// and how many requests hung until then.
+    /// Waits until all other decisions have been sent, and the slow customer's requests hang. Returns the decisions,
+    /// and the number of requests that hung until then.
     async fn others_are_published(&self, what: &str, count: usize, log: impl Fn() -> String) -> (Vec<String>, usize) {
         let (begun, mut published) = (Instant::now(), Vec::new());
         while published.len() < count || self.dynamodb.hung() + self.sqs.hung() == 0 {
@@ -107,8 +108,8 @@ fn ids(decisions: &[String]) -> Vec<String> {
     ids
 }
 
-/// Has a function handle a batch of the slow customer and others, whose requests of a kind hang. Returns how many hung until
-/// everybody else's decisions were out.
+/// Makes a function handle a batch of the slow customer and others, while requests of one kind hang. Returns the number
+/// of requests that hung until all other decisions were published.
 async fn play_function(what: &str, operations: &'static [&'static str], reaches: Reaches) -> usize {
     let scene = Scene::set().await;
     let folder = tempfile::tempdir().unwrap();
@@ -196,7 +197,7 @@ async fn ten_healthy_customers_share_one_read_and_at_most_two_sends() {
         assert_eq!(answer, r#"{"batchItemFailures":[]}"#);
         assert_eq!(drain(&scene.queues.decisions).await.len(), 10);
         let (dynamodb, sqs) = (scene.dynamodb.counts(), scene.sqs.counts());
-        // The start has asked for a record as well.
+        // The start also reads a record.
         if round > 0 {
             let reads = dynamodb["BatchGetItem"];
             assert_eq!(json!(dynamodb), json!({ "BatchGetItem": reads, "TransactWriteItems": 10 }));
@@ -204,6 +205,7 @@ async fn ten_healthy_customers_share_one_read_and_at_most_two_sends() {
             requests.push((reads, sqs["SendMessageBatch"]));
         }
     }
-    // On a busy machine a shared request may be repeated for each customer, and a decision may go before the others.
+    // On a busy machine a shared request may be repeated for each customer, and one decision may be sent before the
+    // others.
     assert!(requests.iter().any(|(reads, sends)| *reads == 1 && *sends <= 2), "{requests:?}");
 }

@@ -15,21 +15,21 @@ use serde_json::{Value, json};
 use crate::support::cloud::{Bootstrap, Fresh, Proxy, Queues, Worker, drain, environment, record_count, sqs};
 use crate::support::lines::{by_customer, sendable};
 
-/// How long a message is invisible: soon after a kill, it comes again.
+/// Visibility time-out: a message is delivered again soon after a kill.
 const VISIBILITY_S: u32 = 2;
 
-/// After how many deliveries a message would be given up: more than there are kills.
+/// Number of deliveries after which a message would be given up: more than there are kills.
 const RECEIVE_MAX: u32 = 1000;
 
-/// How long everything may take to drain once the kills have stopped, on a machine that has other work.
+/// Maximum time to drain after the last kill, on a busy machine.
 const DRAIN_MAX: Duration = Duration::from_mins(10);
 
-/// How often to kill, and over how many attempts.
+/// Number of kills, and number of attempts.
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// What is killed, over which queues and tables.
+/// Program to kill, with its queues and tables.
 struct Scene {
     fresh: Fresh,
     proxy: Proxy,
@@ -80,7 +80,7 @@ impl Scene {
         input.is_ok_and(|input| input.messages + input.messages_in_flight == 0)
     }
 
-    /// Everything was decided once, published in order, and always in the same bytes.
+    /// Checks that every event was decided once and published in order, always in the same bytes.
     #[allow(clippy::print_stdout)]
     async fn check(&self) {
         assert!(self.proxy.lost() > 0, "nothing went wrong");
@@ -169,7 +169,7 @@ async fn a_function_that_is_killed_again_and_again_loses_nothing_and_repeats_not
     scene.check().await;
 }
 
-/// What Lambda's event source makes of messages.
+/// Converts messages to an event, as Lambda's event source does.
 fn event(batch: &[Received]) -> String {
     let record = |message: &Received| {
         json!({

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::support::cloud::{Emulator, Fault, Fresh, Proxy, drain, fresh_names, fresh_queue, sqs};
 use crate::support::{MARKS, bodies_with_marks, line};
 
-/// A function over fresh tables and queues.
+/// A function with new tables and queues.
 struct Function {
     emulator: Emulator,
     decisions: String,
@@ -40,7 +40,7 @@ fn texts(letter: &Received) -> BTreeMap<&str, &str> {
     letter.attributes.keys().map(|name| (name.as_str(), letter.attribute(name).unwrap())).collect()
 }
 
-/// What is the same in every run: without instants, durations, request ids and file names.
+/// Removes instants, durations, request ids and file names, so that the rest is the same in every run.
 fn stable(log: Vec<Value>) -> Vec<Value> {
     let keep = |line: Value| -> Value {
         let Value::Object(line) = line else { return line };
@@ -51,7 +51,7 @@ fn stable(log: Vec<Value>) -> Vec<Value> {
         };
         let zeros = [json!(0), json!([0.0])];
         let kept = line.into_iter().filter(|(name, value)| !(dropped(name) || is_metric && zeros.contains(value)));
-        // The events' messages were sent on a certain day.
+        // The events' messages were sent on this day.
         let kept = kept.map(|(name, value)| match name.as_str() {
             "oldest_unsettled_s" => (name, json!(value[0].as_f64().unwrap() > 1_000_000.0)),
             _ => (name, value),
@@ -77,7 +77,7 @@ async fn every_event_is_answered_as_it_should_be() {
         };
         let mut decisions: Vec<Value> =
             drain(&function.decisions).await.iter().map(|message| without_clock(&message.body)).collect();
-        // Customers have no order among each other.
+        // Distinct customers have no order among each other.
         decisions.sort_by_key(|decision| decision["customer_id"].as_str().unwrap().to_owned());
         let letters: Vec<Value> = drain(&function.dead_letters)
             .await

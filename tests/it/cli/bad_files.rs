@@ -31,11 +31,11 @@ fn an_input_that_may_not_be_read_is_reported() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, input) = folder();
     std::fs::set_permissions(&input, PermissionsExt::from_mode(0o000)).unwrap();
-    // The superuser may read everything.
+    // The superuser may read every file.
     if std::fs::File::open(&input).is_err() {
         loadgate(&["replay"]).arg(&input).assert().code(1).stderr(contains("Permission denied"));
     }
-    // This may be opened by anyone, and read by nobody.
+    // Everyone may open this file, but reading fails.
     loadgate(&["replay", "/proc/self/mem"])
         .assert()
         .code(1)
@@ -83,7 +83,7 @@ fn a_zstandard_window_that_takes_too_much_memory_is_refused_with_what_to_do() {
         let ended = loadgate(&["replay"]).arg(&input).assert().code(1).stdout(is_empty());
         ended.stderr(contains("Zstandard window is over 8 MiB").and(contains("`zstd -dc --long=31`")));
     }
-    // In a second frame, too.
+    // Also in a second frame.
     std::fs::write(&input, [compressed(20), compressed(27)].concat()).unwrap();
     loadgate(&["replay"]).arg(&input).assert().code(1).stdout(DECIDED).stderr(contains("window is over 8 MiB"));
 }
@@ -214,7 +214,7 @@ fn a_full_disk_is_reported() {
     assert!(String::from_utf8(ended.stderr).unwrap().contains("No space left on device"));
     let ended = loadgate(&["replay", "--rejects", "/dev/full"]).write_stdin("oops\n").assert().code(1);
     ended.stderr(contains("could not write the rejects: No space left on device"));
-    // Nobody can be told, but it must not panic either.
+    // The error cannot be reported, but the program must not panic.
     let ended = Command::new(cargo_bin!("loadgate")).arg("replay").arg(&input).stderr(full()).output().unwrap();
     assert_eq!((ended.status.code(), ended.stdout), (Some(0), DECIDED.as_bytes().to_vec()));
 }
@@ -225,7 +225,7 @@ fn a_full_disk_under_an_output_file_leaves_nothing_behind() {
     std::fs::write(&input, (0..20_000).map(|n| attempts().replace("\"7\"", &format!("\"{n}\""))).collect::<String>())
         .unwrap();
     let output = folder.path().join("out");
-    // A limit on the size of files stands for a disk that fills up.
+    // A limit on the size of files stands for a full disk.
     let shell = "ulimit -f 100; exec \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", shell, "sh"]).arg(cargo_bin!("loadgate")).args(["replay", "-o"]).args([&output, &input]);
@@ -235,7 +235,7 @@ fn a_full_disk_under_an_output_file_leaves_nothing_behind() {
     assert_eq!(names(folder.path()), ["attempts.jsonl"]);
 }
 
-/// A run with an output file that waits for its input, begun by a shell command.
+/// A run with an output file that waits for its input, started by a shell command.
 fn waiting_run(folder: &Path, shell: &str) -> std::process::Child {
     let mut command = Command::new("sh");
     command.args(["-c", shell, "sh"]).arg(cargo_bin!("loadgate")).args(["replay", "-o", "out", "--summary", "none"]);
@@ -255,7 +255,7 @@ fn an_interrupted_run_leaves_nothing_behind() {
     for (name, number) in [("HUP", 1), ("INT", 2), ("QUIT", 3), ("TERM", 15)] {
         let (folder, _) = folder();
         let mut child = waiting_run(folder.path(), "ulimit -c 0; exec \"$@\"");
-        // Waiting for a child closes its input, and the end of its input would end the run as well.
+        // Waiting for a child closes its input, and the end of its input would also end the run.
         let input = child.stdin.take();
         signal(&child, name);
         let ended = child.wait().unwrap();
@@ -278,8 +278,8 @@ fn a_run_that_is_asked_to_ignore_a_signal_does() {
 #[test]
 fn a_reader_that_has_enough_ends_the_run_quietly() {
     let (_folder, input) = folder();
-    // Every event is new, so that each line has its decision, and no pipe holds those of one block. Invalid lines too: the
-    // exit code must not depend on how far the run has come.
+    // Every event is new, so that each line has its decision, and no pipe holds the decisions of one block. The same
+    // holds for invalid lines: the exit code must not depend on the run's progress.
     let lines = |n: u32| attempts().replace("\"7\"", &format!("\"{n}\"")) + "oops\n";
     std::fs::write(&input, (0..50_000).map(lines).collect::<String>()).unwrap();
     for threads in ["1", "2", "8"] {

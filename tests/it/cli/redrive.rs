@@ -233,7 +233,7 @@ async fn an_invalid_letter_that_cannot_be_kept_is_not_deleted() {
     command.arg("--drop-invalid").arg(&file).env_clear().env("PATH", "/usr/bin:/bin");
     let output = command.envs(environment(&scene.queues, &scene.fresh.names, &scene.fresh.url)).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && told.contains("could not keep invalid letters"), "{told}");
+    assert!(output.status.code() == Some(1) && told.contains("could not keep invalid dead letters"), "{told}");
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&said["done"], &said["archived"]), (&json!(0), &json!(0)), "{said}");
 

@@ -34,7 +34,7 @@ fn gzip_and_zstandard_are_read_as_they_are_from_files_and_pipes() {
     let zstd = |text: &str| zstd::encode_all(text.as_bytes(), 3).unwrap();
     let input = attempts();
     let (first, second) = input.split_at(100);
-    // A skippable frame, as parallel compressors put first.
+    // A skippable frame, which parallel compressors write first.
     let skippable = [&b"\x50\x2a\x4d\x18\x02\0\0\0ab"[..], &zstd(&input)].concat();
     let all = [
         gzip(&input),
@@ -103,7 +103,7 @@ fn an_output_that_links_to_a_link_keeps_both() {
         loadgate(&["replay", "-o"]).args([&first, &input]).assert().code(0);
         assert_eq!(std::fs::read_to_string(&target).unwrap(), DECIDED);
         assert!(first.is_symlink() && second.is_symlink() && !target.is_symlink());
-        // Links to one file are one file, also before it is there.
+        // Links to one file count as one file, even before it exists.
         std::fs::remove_file(&target).unwrap();
         let ended = loadgate(&["replay", "-o"]).arg(&first).arg("--rejects").args([&target, &input]).assert().code(2);
         ended.stderr(contains("the decisions and the rejects would go to one file"));

@@ -19,7 +19,7 @@ const EXPLAINED: &str = include_str!("../../../events/sample.explained.jsonl");
 fn replay(store: &[&str]) -> assert_cmd::Command {
     let mut command = cargo_bin_cmd!("loadgate");
     command.args(["replay", "--summary", "none"]).args(store);
-    // No configuration of whoever runs the tests.
+    // The user's own configuration must not affect the tests.
     command.env_clear().env("PATH", "");
     command
 }
@@ -36,7 +36,7 @@ fn table_args(fresh: &Fresh) -> Vec<String> {
     args.map(str::to_owned).to_vec()
 }
 
-/// `loadgate replay --store dynamodb` over fresh tables.
+/// `loadgate replay --store dynamodb` over new tables.
 fn in_dynamodb(fresh: &Fresh) -> assert_cmd::Command {
     let mut command = replay(&["--store", "dynamodb"]);
     command.args(table_args(fresh));
@@ -104,7 +104,7 @@ fn a_decision_does_not_wait_for_lines_that_have_not_come_yet() {
     assert!(run.wait().unwrap().success());
 }
 
-/// Kills a replay again and again in the middle; then lets it come to its end.
+/// Kills a replay repeatedly, then lets it finish.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
 async fn a_replay_that_was_killed_goes_on_as_if_it_had_run_once() {
@@ -137,7 +137,7 @@ async fn a_replay_that_was_killed_goes_on_as_if_it_had_run_once() {
     assert!(std::fs::read(&output).unwrap() == expected);
 }
 
-/// Each customer's `id`s in an output.
+/// Returns each customer's `id`s in an output.
 fn ids(decisions: &[u8]) -> Vec<String> {
     let id = |line: &str| line.split("\"accepted\"").next().unwrap().to_owned();
     std::str::from_utf8(decisions).unwrap().lines().map(id).collect()
@@ -160,7 +160,7 @@ async fn an_edited_file_is_noticed_and_the_advice_leaves_each_decision_in_one_ou
     replay("a.jsonl", "first").assert().success();
     let decided = fresh.record_count().await;
 
-    // The last third is edited and something is appended.
+    // The last third is edited, and a line is appended.
     let mut edited = lines.clone();
     edited[5_000] = support::line("edited", "c0", "$1", "2000-01-03T00:00:00Z");
     edited.push(support::line("appended", "c1", "$1", "2000-01-03T00:00:00Z"));
@@ -174,7 +174,7 @@ async fn an_edited_file_is_noticed_and_the_advice_leaves_each_decision_in_one_ou
     assert!(!path("second").exists());
     assert_eq!(fresh.record_count().await, decided, "nothing has been committed");
 
-    // The advice.
+    // Follows the error's advice.
     std::fs::write(path("a.jsonl"), lines.concat()).unwrap();
     std::fs::write(path("b.jsonl"), [edited[5_000].as_str(), edited[7_000].as_str()].concat()).unwrap();
     replay("a.jsonl", "third").assert().success();
@@ -185,7 +185,7 @@ async fn an_edited_file_is_noticed_and_the_advice_leaves_each_decision_in_one_ou
     assert_eq!(all.len(), 7_002);
     assert_eq!(std::fs::read(path("first")).unwrap(), std::fs::read(path("third")).unwrap());
 
-    // What is only appended needs no advice.
+    // Appended lines alone need no advice.
     std::fs::write(path("a.jsonl"), [lines.concat(), attempt(8_000)].concat()).unwrap();
     replay("a.jsonl", "fifth").assert().success();
     assert_eq!(ids(&std::fs::read(path("fifth")).unwrap()).len(), 7_001);

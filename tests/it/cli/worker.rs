@@ -18,7 +18,7 @@ use crate::support::lines::{by_customer, sendable};
 use crate::support::secrecy::assert_secret;
 use crate::support::{MARKS, bodies_with_marks};
 
-/// How long the worker may take for a file.
+/// Maximum time of the worker for a file.
 const DRAIN_MAX: Duration = Duration::from_mins(2);
 
 fn send(file: &str, queue_url: &str) {
@@ -41,7 +41,7 @@ async fn sending_shows_its_progress() {
     assert!(!never.contains('%') && never.contains(" messages sent"), "{never}");
 }
 
-/// The decisions and the rejects of the file replay.
+/// Decisions and rejects of the file replay.
 fn replayed(file: &str, folder: &std::path::Path) -> (Vec<String>, Vec<(String, String)>) {
     let rejects = folder.join("rejects.jsonl");
     let arguments = ["replay", "--explain", "--summary", "none", file, "--rejects", rejects.to_str().unwrap()];
@@ -139,7 +139,7 @@ async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_
     let mut worker = Worker::start(&environment(&queues, &fresh.names, &proxy.url));
     worker.wait_until_ready();
     proxy.counts();
-    // Each shorter than what a request may take, together longer than the visibility time-out.
+    // Each delay is shorter than a request's time-out; together they are longer than the visibility time-out.
     for operation in ["BatchGetItem", "TransactWriteItems"] {
         proxy.fail(operation, Fault::Delay(Duration::from_millis(1300)), 1);
     }
@@ -185,7 +185,7 @@ fn attempt(customer: &str) -> Outgoing {
     Outgoing { group_id: customer.to_owned(), deduplication_id: customer.to_owned(), body }
 }
 
-/// The worker with `--check` and a file, and what it says.
+/// Runs the worker with `--check` and a file. Returns its output.
 fn check(environment: &[(&'static str, String)], file: &str) -> (String, Option<i32>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("worker.toml");
@@ -243,7 +243,7 @@ async fn a_check_says_what_would_be_used_and_what_is_not_rightly_set() {
     }
 }
 
-/// A table of correlation records that is right but for its time to live.
+/// A table of correlation records that is correct except for its time to live.
 async fn table_without_ttl(url: &str) -> TableNames {
     let names = fresh_names();
     let client = Client::new(&aws::load(Some(url)).await);
@@ -265,10 +265,10 @@ fn a_wrong_configuration_is_reported_and_exits_with_2() {
     };
     refused("", "LOADGATE_INPUT_QUEUE_URL, or input_queue_url in the file: is missing");
     refused("input_queue = 1", "line 1: input_queue: unknown; the settings are input_queue_url, ");
-    refused("\nlisten = 9464", "listen: '9464' is no address with a port, as 127.0.0.1:9464");
-    refused("poll_wait_s = 21", "poll_wait_s: '21' is no whole number from 1 to 20");
+    refused("\nlisten = 9464", "listen: '9464' is not an address with a port, such as 127.0.0.1:9464");
+    refused("poll_wait_s = 21", "poll_wait_s: '21' is not a whole number from 1 to 20");
     refused("poll_wait_s = 9\nstop_timeout_s = 9", "stop_timeout_s: must be longer than the wait of a poll");
-    refused("customers_in_parallel = 0", "customers_in_parallel: '0' is no whole number from 1 to 256");
+    refused("customers_in_parallel = 0", "customers_in_parallel: '0' is not a whole number from 1 to 256");
     refused("log_level = 'loud'", "log_level: 'loud' is none of ");
     refused("limits = [1]", "line 1: limits: must be a string or a whole number");
     refused("limits = 'gone.toml'", "gone.toml': could not read the limits file");
@@ -297,7 +297,7 @@ fn a_worker_without_a_region_says_so_and_logs_nothing_of_the_sdk_s_insides() {
     let queues = Queues { input: queue("a"), decisions: queue("b"), dead_letters: queue("c") };
     let mut environment = environment(&queues, &fresh_names(), "");
     environment.retain(|(name, _)| *name != "AWS_REGION" && !name.starts_with("AWS_ENDPOINT"));
-    // Where the region is looked for at last: nobody is there.
+    // The last source in which the SDK looks for a region: no server listens there.
     environment.push(("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9".to_owned()));
     let mut worker = Worker::start(&environment);
     assert_eq!(worker.wait().code(), Some(1));
@@ -357,7 +357,7 @@ async fn connections_that_say_nothing_take_nothing_from_the_others() {
     let mut worker = Worker::start_with_files(200, &environment(&queues, &fresh.names, &fresh.url));
     worker.wait_until_ready();
     let unfinished = ["GET /healthz HTTP/1.1\r\nX: ", &"x".repeat(1_000_000)].concat();
-    // Whatever is closed is opened again: there are always more than the worker has descriptors.
+    // Every closed connection is opened again: there are always more than the worker has descriptors.
     let open = |worker: &Worker| -> std::collections::VecDeque<_> {
         let beginnings = [b"".as_slice(), b"", b"", unfinished.as_bytes()];
         (0..400).map(|n| worker.connect(beginnings[n % 4])).collect()

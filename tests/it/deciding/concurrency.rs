@@ -8,9 +8,8 @@ use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use loadgate::adapters::SystemClock;
-use loadgate::deciding::Decider;
 use loadgate::deciding::consumer::Consumer;
-use loadgate::deciding::{Clock, DeadLetter, Publisher, QueueError};
+use loadgate::deciding::{Clock, DeadLetter, Decider, Publisher, QueueError};
 use loadgate::domain::{Cents, EventKey, Limits, StoredDecision};
 use loadgate::runtime::lambda::handle;
 

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, N, S};
 use chrono::{DateTime, SubsecRound, Utc};
 use loadgate::adapters::dynamodb::{Item, from_record, to_record};
+use loadgate::deciding::StoreError;
 use loadgate::domain::parse_time;
 
 /// The item of a record, with another value in one attribute.
@@ -32,4 +33,16 @@ fn an_expiry_beyond_all_calendars_never_comes_and_one_before_them_has_passed() {
 fn a_decision_is_dated_in_whole_milliseconds() {
     let record = to_record(&item("DECIDED_AT", S("2026-01-05T10:00:00.123999Z".to_owned())), "records").unwrap();
     assert_eq!(record.decision.decided_at, parse_time("2026-01-05T10:00:00.123Z").unwrap());
+}
+
+#[test]
+fn a_declined_record_without_a_reason_and_an_accepted_one_with_a_reason_are_corrupt() {
+    let reasons = L(vec![S("DAILY_COUNT".to_owned())]);
+    for contradiction in [item("ACCEPTED", Bool(false)), item("REASONS", reasons.clone())] {
+        let error = to_record(&contradiction, "records").unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt(_)) && error.to_string().contains("REASONS"), "{error}");
+    }
+    let mut declined = item("ACCEPTED", Bool(false));
+    declined.insert("REASONS".to_owned(), reasons);
+    assert!(!to_record(&declined, "records").unwrap().decision.verdict.is_accepted());
 }

@@ -45,7 +45,7 @@ fn a_decision_s_message_is_the_specification_s_to_the_byte() {
 fn no_two_events_share_a_deduplication_id_by_concatenation() {
     assert_ne!(deduplication_id(&key("ab", "c")), deduplication_id(&key("a", "bc")));
     assert_ne!(deduplication_id(&key("a", "b")), deduplication_id(&key("b", "a")));
-    // From coreutils: printf '\0\0\0\0\0\0\0\003528\0\0\0\0\0\0\0\00515888' | sha256sum
+    // Computed with coreutils: printf '\0\0\0\0\0\0\0\003528\0\0\0\0\0\0\0\00515888' | sha256sum
     let expected = "9acad6b4dbc0c4ee160df492e59e66595901d8942a2acb9ced95734ac0230e66";
     assert_eq!(deduplication_id(&key("528", "15888")), expected);
 }
@@ -120,7 +120,7 @@ fn a_file_s_lines_become_messages_in_order_with_their_customer_as_their_group() 
     assert_eq!(groups, ["a", "b", "a", "loadgate.no-customer", "loadgate.no-customer"]);
     assert_eq!(messages[0].body, line("1", "a").trim_end());
     assert!(groups.iter().all(|group| can_be_group(group)));
-    // An event that stands in the file twice is sent twice; the same run again sends the same.
+    // An event that occurs twice in the file is sent twice; a repeated run sends the same messages.
     assert_eq!(messages[0].body, messages[2].body);
     assert_ne!(messages[0].deduplication_id, messages[2].deduplication_id);
     assert_eq!(blocks(&file, "run").messages, messages);

@@ -6,9 +6,8 @@ use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::TimeDelta;
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::deciding::Decider;
 use loadgate::deciding::consumer::{BatchReport, Consumer};
-use loadgate::deciding::{Clock, Consistency, DeadLetter, Lookup, Publisher, QueueError, Store};
+use loadgate::deciding::{Clock, Consistency, DeadLetter, Decider, Lookup, Publisher, QueueError, Store};
 use loadgate::domain::{EventKey, Limits, StoredDecision};
 use loadgate::runtime::lambda::handle;
 

@@ -179,7 +179,7 @@ async fn a_commit_made_twice_counts_once(store: &impl Store) {
         store.commit(commit).await.expect("its own record stands in the way");
     }
     assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(5), version: 1 }));
-    // Another message's record of the same event, and the same message's of another moment, are none of its own.
+    // A record of the same event by another message, or by the same message at another instant, does not match.
     let later = CorrelationRecord {
         decision: StoredDecision { decided_at: now() + TimeDelta::milliseconds(1), ..record("2").decision },
         ..record("2")
@@ -191,7 +191,7 @@ async fn a_mark_is_set_and_cleared_and_nothing_else_changes(store: &impl Store) 
     store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
     let expires_at = at("2126-01-22T10:00:00Z");
     let pending = CorrelationRecord { publication: Publication::Pending, expires_at, ..record("1") };
-    // Of what is given, only the mark and the expiry are taken over.
+    // The store writes only the publication state and the expiry of the given record.
     let given = CorrelationRecord { fingerprint: "other".to_owned(), ..pending.clone() };
     store.set_publication(&given).await.unwrap();
     assert_eq!(read_record(store, "1").await, Some(pending));

@@ -14,7 +14,7 @@ fn attempt(amount: &str, time: &str) -> LoadAttempt<'static> {
     LoadAttempt::check(text).unwrap()
 }
 
-/// The usage of the week of 2018-12-31 after some accepted loads.
+/// Returns the usage of the week of 2018-12-31 after some accepted loads.
 fn usage(accepted: &[(&str, &str)]) -> WeekUsage {
     accepted.iter().fold(WeekUsage::default(), |usage, (amount, time)| {
         let attempt = attempt(amount, time);
@@ -31,7 +31,7 @@ const SUN: &str = "2019-01-06T23:59:59Z";
 const FULL_WEEK_BUT_A_CENT: [(&str, &str); 4] =
     [("$5000.00", MON), ("$5000.00", TUE), ("$5000.00", WED), ("$4999.99", THU)];
 
-/// A name, the loads accepted before, the attempt's amount and time, and the reasons to decline it.
+/// Name, loads accepted before, amount and time of the attempt, and reasons to decline it.
 type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str, &'a [&'a str]);
 
 #[test]

@@ -3,8 +3,7 @@
 use loadgate::wire::parse_attempt;
 use proptest::prelude::*;
 
-use crate::support::oracle;
-use crate::support::{MARKS, bodies_with_marks};
+use crate::support::{MARKS, bodies_with_marks, oracle};
 
 fn code(line: &[u8]) -> &'static str {
     parse_attempt(line).map_or_else(|error| error.code(), |_| "VALID")
@@ -101,7 +100,7 @@ fn each_fault_is_reported_in_a_plain_sentence() {
         the input is not one JSON object: EOF while parsing a value (byte 6)
         the input is not one JSON object: key must be a string (byte 18)
         the input is not one JSON object: unexpected end of hex escape (byte 14)
-        the input is not one JSON object: id stands twice (byte 14)
+        the input is not one JSON object: id appears twice (byte 14)
         the field customer_id is missing
         the input must be a JSON object, not an array
         the field load_amount must be a string, not a number

@@ -11,21 +11,20 @@ use loadgate::deciding::{
     Sender, Store,
 };
 use loadgate::domain::LoadError;
-use loadgate::redrive::Redriver;
-use loadgate::redrive::{Archive, Cause as Why, Mode, Redrive, RedriveReport};
+use loadgate::redrive::{Archive, Cause as Why, Mode, Redrive, RedriveReport, Redriver};
 
 use crate::support::consumer_harness::{FakePublisher, FlakyStore, Harness, TestClock};
 use crate::support::line;
 use crate::support::records::{put, record};
 
-/// A dead-letter queue with groups that are locked while some of their letters are out.
+/// A dead-letter queue whose groups are locked while some of their messages are in flight.
 #[derive(Default)]
 struct DeadLetters {
     letters: Mutex<VecDeque<Received>>,
     out: Mutex<BTreeSet<String>>,
-    /// What was deleted, and when: how many messages had been sent back and published by then.
+    /// Deleted messages, each with the numbers of messages sent back and published before.
     deleted: Mutex<Vec<String>>,
-    /// After every so many receives, everything is visible again.
+    /// Number of receives after which all messages become visible again.
     visible_again_every: Mutex<Option<usize>>,
     receives: Mutex<usize>,
 }
@@ -38,7 +37,7 @@ impl Receiver for DeadLetters {
             *receives
         };
         if self.visible_again_every.lock().unwrap().is_some_and(|every| nth.is_multiple_of(every)) {
-            // A queue gives out first what has not been received for the longest time.
+            // A queue returns first the messages that were not received for the longest time.
             let mut letters = self.letters.lock().unwrap();
             let out = std::mem::take(&mut *self.out.lock().unwrap());
             let (given, rest): (Vec<_>, Vec<_>) = letters.drain(..).partition(|letter| out.contains(&letter.receipt.0));
@@ -72,7 +71,7 @@ impl Receiver for DeadLetters {
     }
 }
 
-/// An input queue that refuses some messages, by their deduplication ids, so many times.
+/// An input queue that refuses some messages, by their deduplication ids, a number of times.
 #[derive(Default)]
 struct Input {
     sent: Mutex<Vec<Outgoing>>,
@@ -153,7 +152,7 @@ async fn the_first_failure_stops_the_customer_and_no_other() {
     let report = go(&redrive).await;
     assert_eq!(sent(&redrive), ["1", "4"], "3 does not go before 2");
     assert_eq!((report.done, report.failed, report.failures.as_slice()), (2, 1, &["2: busy".to_owned()][..]));
-    // What is refused once passes the next time: everything was given back, and is in order.
+    // A message that is refused once succeeds in the next pass: all messages were returned, and are in order.
     go(&redrive).await;
     assert_eq!(sent(&redrive), ["1", "4", "2", "3"]);
     assert!(redrive.letters.letters.lock().unwrap().is_empty());
@@ -233,7 +232,7 @@ async fn of_a_group_that_stays_the_first_ten_are_seen_and_that_there_may_be_more
 
 #[tokio::test(start_paused = true)]
 async fn what_an_answer_had_no_room_for_is_seen() {
-    // Eight of one customer and two of another fill the first answer, and lock what stands behind them.
+    // Eight messages of one customer and two of another fill the first answer, and lock the messages behind them.
     let invalid = (0..8).map(|n| letter(&format!("a{n}"), "a", "no attempt"));
     let others = (0..2).map(|n| letter(&format!("b{n}"), "b", "no attempt"));
     let good = (2..7).map(|n| attempt(&format!("b{n}"), "b"));
@@ -285,7 +284,8 @@ async fn a_look_ends_and_sees_everything_though_letters_become_visible_again_whi
 
 #[tokio::test(start_paused = true)]
 async fn a_look_that_is_cut_short_is_not_complete_whatever_was_seen_before() {
-    // The first pass ends after two receives: a full answer and an empty one. The second would see what had no room.
+    // The first pass ends after two receives: a full answer and an empty one. The second would see the messages that
+    // had no room.
     let letters = (0..8).map(|n| letter(&format!("a{n}"), "a", "no attempt"));
     let redrive = redrive(letters.chain((0..7).map(|n| attempt(&format!("b{n}"), "b"))).collect());
     let may_go_on = |_: &RedriveReport| *redrive.letters.receives.lock().unwrap() < 2;

@@ -7,8 +7,7 @@ use loadgate::replay::{Replay, ReplayError, ReplayObserver, ReplayOutput};
 use loadgate::wire::Reasons;
 use proptest::prelude::*;
 
-use crate::support::{Replayed, Settings, Shared, line, replay};
-use crate::support::{lines, oracle};
+use crate::support::{Replayed, Settings, Shared, line, lines, oracle, replay};
 
 /// Attempts that meet: few customers, few ids, three weeks over a year end, in any order, amounts near the limits.
 fn attempts() -> impl Strategy<Value = String> {

@@ -9,17 +9,16 @@ use chrono::TimeDelta;
 use loadgate::adapters::SystemClock;
 use loadgate::deciding::Decider;
 use loadgate::domain::{EventKey, Limits, LoadError};
-use loadgate::replay::Tally;
-use loadgate::replay::{ReplayError, ReplayObserver, ReplayOutput, ReplayReport, StoreReplay};
+use loadgate::replay::{ReplayError, ReplayObserver, ReplayOutput, ReplayReport, StoreReplay, Tally};
 use loadgate::wire::Reasons;
 
 use crate::support::consumer_harness::{Fault, FlakyStore};
 use crate::support::{Settings, Shared, line, replay};
 
 const CUSTOMERS: u32 = 20;
-/// Of some 90 bytes each: four blocks.
+/// Number of lines: at some 90 bytes each, they fill four blocks.
 const LINES: u32 = 9_000;
-/// In the third block.
+/// A line in the third block.
 const CORRUPT: u32 = 7_000;
 
 struct Nobody;
@@ -69,7 +68,7 @@ async fn run_over(
 async fn a_failure_stops_it_at_the_block_s_begin_and_the_same_run_goes_on() {
     let expected = replay(Cursor::new(input()), Settings::default()).decisions;
     let decider = decider();
-    // Some are late, so that their blocks are overtaken.
+    // Some are late, so that later blocks overtake theirs.
     decider.store.fail("c3", Fault::Slow(Duration::from_millis(200)), 3);
     decider.store.fail("c5", Fault::Conflict, 2);
     decider.store.fail("c7", Fault::LostAfter, 2);
@@ -87,7 +86,7 @@ async fn a_failure_stops_it_at_the_block_s_begin_and_the_same_run_goes_on() {
     assert!(decisions == expected, "as if it had run once");
 }
 
-/// A pipe that gives as much at once as it likes.
+/// A pipe that returns as many bytes at once as it chooses.
 struct Pipe {
     lines: Cursor<Vec<u8>>,
     chances: fastrand::Rng,
@@ -107,7 +106,7 @@ fn pipe(lines: &[String], seed: u64) -> Pipe {
     Pipe { lines: Cursor::new(lines.concat().into_bytes()), chances, bytes_max }
 }
 
-/// Lines of every kind.
+/// Returns lines of every kind.
 fn lines_of_every_kind(chances: &mut fastrand::Rng) -> Vec<String> {
     let line = |n: u32| match n % 100 {
         7 => "\n".to_owned(),
@@ -130,7 +129,7 @@ fn change(lines: &mut Vec<String>, chances: &mut fastrand::Rng) {
     }
 }
 
-/// Whether some attempt stands at another place, or nowhere.
+/// Returns true if an attempt has moved to another line, or is gone.
 fn is_changed(before: &[String], after: &[String]) -> bool {
     let attempt = |line: &String| line.starts_with('{').then(|| line.clone());
     !after.iter().map(attempt).collect::<Vec<_>>().starts_with(&before.iter().map(attempt).collect::<Vec<_>>())
@@ -142,7 +141,7 @@ fn sorted(decisions: &str) -> Vec<&str> {
     lines
 }
 
-/// The advice that the error gives leaves every attempt's decision in exactly one output.
+/// The error's advice leaves every attempt's decision in exactly one output.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_input_is_noticed_before_anything_behind_the_change_is_committed() {
     for seed in 0..100 {

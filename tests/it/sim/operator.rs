@@ -7,8 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use loadgate::deciding::Received;
 use loadgate::domain::LoadError;
-use loadgate::redrive::Redriver;
-use loadgate::redrive::{Archive, Mode, Redrive};
+use loadgate::redrive::{Archive, Mode, Redrive, Redriver};
 
 use super::consumers::clock;
 use super::ports::{SimPublisher, SimReceiver, SimSender, Which};

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use loadgate::deciding::COMMITS_MAX;
 use loadgate::deciding::{
-    Cause, Commit, Consistency, CorrelationRecord, Lookup, Publication, PublicationChange, Snapshot, Store, StoreError,
-    Units, UsageKey, UsageRow, Writes,
+    COMMITS_MAX, Cause, Commit, Consistency, CorrelationRecord, Lookup, Publication, PublicationChange, Snapshot,
+    Store, StoreError, Units, UsageKey, UsageRow, Writes,
 };
 use loadgate::domain::EventKey;
 

@@ -7,36 +7,35 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
-use loadgate::deciding::Decider;
 use loadgate::deciding::consumer::{BatchReport, Consumer};
 use loadgate::deciding::{
-    Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Lookup, PublicationChange, Publisher, QueueError,
-    Snapshot, Store, StoreError, Units,
+    Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Decider, Lookup, PublicationChange, Publisher,
+    QueueError, Snapshot, Store, StoreError, Units,
 };
 use loadgate::domain::{EventKey, Limits, StoredDecision, parse_time};
 use loadgate::replay::{Entered, Manifest, ManifestEntry};
 use loadgate::runtime::lambda::{EventError, handle};
 use loadgate::wire::decision_message;
 
-/// How long an invocation has.
+/// Maximum time of an invocation.
 pub const TIMEOUT: TimeDelta = TimeDelta::seconds(30);
 
-/// What goes wrong with a commit.
+/// Fault of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing is written, and nobody says so.
+    /// Nothing is written, and no answer arrives.
     LostBefore,
-    /// Everything is written, and nobody says so.
+    /// Everything is written, and no answer arrives.
     LostAfter,
     Throttled,
     Conflict,
-    /// It is done late.
+    /// The commit is late.
     Slow(Duration),
-    /// This program has a defect.
+    /// The store panics, as with a defect of this program.
     Panic,
 }
 
-/// A clock that runs only while somebody waits.
+/// A clock that advances only during waits.
 pub struct TestClock(Mutex<DateTime<Utc>>, tokio::time::Instant);
 
 impl Clock for TestClock {
@@ -52,25 +51,25 @@ impl Clock for TestClock {
 #[derive(Default)]
 pub struct FlakyStore {
     inner: MemoryStore,
-    /// What goes wrong next with a customer's commits.
+    /// Next faults of a customer's commits.
     faults: Mutex<BTreeMap<String, Vec<Fault>>>,
-    /// The event whose record cannot be understood.
+    /// Event with an unreadable record.
     pub corrupt: Mutex<Option<EventKey>>,
-    /// Whether eventually consistent reads find no record yet.
+    /// True if eventually consistent reads find no record yet.
     pub is_stale: Mutex<bool>,
-    /// How long reads take.
+    /// Duration of a read.
     pub read_time: Mutex<Duration>,
-    /// How many marks cannot be written.
+    /// Number of publication changes that fail.
     pub lost_remarks: Mutex<u32>,
-    /// What goes wrong with requests that enter lines in a manifest.
+    /// Faults of requests that enter lines in a manifest.
     pub lost_entries: Mutex<Vec<Fault>>,
-    /// Customers whose marks hang.
+    /// Customers whose publication changes hang.
     pub hanging_remarks: Mutex<BTreeSet<String>>,
     /// Customers whose reads hang.
     pub hanging_reads: Mutex<BTreeSet<String>>,
-    /// How many reads show no row yet, though they show the records of its transaction.
+    /// Number of reads that show no row yet, although they show the records of its transaction.
     pub half_applied_reads: Mutex<u32>,
-    /// What every read has asked for.
+    /// Lookups of all reads.
     pub reads: Mutex<Vec<Consistency>>,
     pub commits: Mutex<Vec<Commit>>,
     pub remarks: Mutex<Vec<(String, bool)>>,
@@ -174,19 +173,19 @@ impl Store for FlakyStore {
 
 #[derive(Default)]
 pub struct FakePublisher {
-    /// Every request to the decisions queue: which events shared it.
+    /// All requests to the decisions queue, each with the events that share it.
     pub requests: Mutex<Vec<Vec<EventKey>>>,
-    /// The bodies that the queue has taken, in its order.
+    /// Bodies that the queue accepted, in its order.
     pub published: Mutex<Vec<String>>,
-    /// When it has taken the last decision of each customer.
+    /// Instant at which the queue accepted each customer's last decision.
     pub last_published: Mutex<BTreeMap<String, tokio::time::Instant>>,
     pub letters: Mutex<Vec<DeadLetter>>,
-    /// How often an event's decision is still refused.
+    /// Number of further refusals of an event's decision.
     pub refused: Mutex<BTreeMap<String, u32>>,
     pub refuse_letters: Mutex<bool>,
-    /// Customers whose requests hang: also those that they share with others.
+    /// Customers whose requests hang, including shared requests.
     pub hanging: Mutex<BTreeSet<String>>,
-    /// How long a request takes.
+    /// Duration of a request.
     pub answer_time: Mutex<Duration>,
 }
 
@@ -245,12 +244,12 @@ impl Harness {
         &self.consumer.publisher
     }
 
-    /// Lets the calendar jump.
+    /// Advances the calendar at once.
     pub fn pass(&self, time: TimeDelta) {
         *self.consumer.decider.clock.0.lock().unwrap() += time;
     }
 
-    /// Handles a batch; says which messages have failed, and what it came to.
+    /// Handles a batch. Returns the failed messages and the report.
     pub async fn handle(&self, records: Vec<SqsMessage>) -> (Vec<String>, BatchReport) {
         self.try_handle(records).await.unwrap()
     }
@@ -260,23 +259,23 @@ impl Harness {
         event.records = records;
         let end = self.consumer.decider.clock.now() + TIMEOUT;
         let (response, report) = handle(&self.consumer, event, end).await?;
-        // No two batches begin at the same instant.
+        // Two batches never begin at the same instant.
         self.pass(TimeDelta::milliseconds(1));
         let failed = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier);
         Ok((failed.collect(), report))
     }
 
-    /// How long after `begun` the last decision of a customer was published.
+    /// Returns the time from `begun` to the publication of a customer's last decision.
     pub fn published_after(&self, begun: tokio::time::Instant, customer: &str) -> Duration {
         self.publisher().last_published.lock().unwrap()[customer] - begun
     }
 
-    /// The ids of the events whose decisions were published since the last time this was asked, with the customer.
+    /// Returns the ids of a customer's events whose decisions were published since the last call.
     pub fn published(&self) -> Vec<String> {
         Harness::published_by(self.publisher())
     }
 
-    /// The same of any publisher.
+    /// Returns the same for any publisher.
     pub fn published_by(publisher: &FakePublisher) -> Vec<String> {
         let bodies = std::mem::take(&mut *publisher.published.lock().unwrap());
         let id = |body: &String| {

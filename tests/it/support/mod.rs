@@ -13,8 +13,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use loadgate::domain::{Limits, LoadError};
-use loadgate::replay::Tally;
-use loadgate::replay::{Replay, ReplayError, ReplayObserver, ReplayOutput, ReplayReport};
+use loadgate::replay::{Replay, ReplayError, ReplayObserver, ReplayOutput, ReplayReport, Tally};
 use loadgate::wire::Reasons;
 
 pub fn line(id: &str, customer_id: &str, load_amount: &str, time: &str) -> String {
@@ -22,7 +21,7 @@ pub fn line(id: &str, customer_id: &str, load_amount: &str, time: &str) -> Strin
     format!(r#"{{"id":{id},"customer_id":{customer_id},"load_amount":"{load_amount}","time":"{time}"}}"#) + "\n"
 }
 
-/// What a replay put out.
+/// Output of a replay.
 #[derive(Debug)]
 pub struct Replayed {
     pub decisions: String,
@@ -58,7 +57,7 @@ pub fn replay(input: impl Read + Send, settings: Settings) -> Replayed {
     Replayed { decisions, rejects: rejects.take(), told, ended }
 }
 
-/// Bytes that are written here and read there.
+/// A buffer that one side writes and another reads.
 #[derive(Clone, Default)]
 pub struct Shared(Arc<Mutex<Vec<u8>>>);
 
@@ -89,10 +88,10 @@ impl ReplayObserver for Told {
     fn progressed(&mut self, _tally: &Tally) {}
 }
 
-/// What stands in [`bodies_with_marks`], and must stand in no sentence and no log.
+/// Marker text in [`bodies_with_marks`]. No error text and no log may contain it.
 pub const MARKS: [&str; 2] = ["7654321", "Jane"];
 
-/// Invalid bodies: a value of every type in every field, with marks in it, beside fields of every kind.
+/// Returns invalid bodies: a value of every type in every field, with marker texts, beside fields of every kind.
 pub fn bodies_with_marks() -> Vec<String> {
     let values = [
         "7654321.25",

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use regex::RegexBuilder;
 use serde_json::Value;
 
-/// The secrets of the environments that tests run programs with.
+/// Secrets in the environments of the programs under test.
 const SECRETS: [&str; 3] = ["local-secret", "AWS_SECRET_ACCESS_KEY=", "Signature="];
 
-/// The fewest bytes that are told from something else.
+/// Minimum length of a text that can be recognised, in bytes.
 const SHORTEST: usize = 6;
 
-/// Holds a log to that, after these load attempts.
+/// Checks a log against these load attempts.
 pub fn assert_secret(log: &str, attempts: &str) {
     let mut hidden: BTreeSet<String> = SECRETS.map(str::to_owned).into();
     for line in attempts.lines() {
@@ -21,7 +21,7 @@ pub fn assert_secret(log: &str, attempts: &str) {
         hidden.extend(texts.map(str::to_owned));
     }
     hidden.retain(|text| text.trim().len() >= SHORTEST);
-    // In a log line, what stands in quotation marks has a backslash before each.
+    // In a log line, quotation marks are escaped with a backslash.
     let escaped: Vec<String> = hidden.iter().map(|text| text.replace('"', "\\\"")).collect();
     let all: Vec<String> = hidden.iter().chain(&escaped).map(|text| regex::escape(text)).collect();
     let pattern = RegexBuilder::new(&all.join("|")).size_limit(1 << 30).build().unwrap();

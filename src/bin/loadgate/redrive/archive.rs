@@ -25,7 +25,7 @@ impl FileArchive {
 fn open(path: &Path) -> io::Result<File> {
     // The type is checked first, because opening a pipe would block until it has a reader.
     if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(io::Error::other("it is not a regular file, so letters would not be kept in it; give a file"));
+        return Err(io::Error::other("it is not a regular file, so it would not keep dead letters; name a file"));
     }
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     // The folder is synced, too, because the file's name must survive a crash.

@@ -18,8 +18,7 @@ use loadgate::adapters::sqs::{SqsPublisher, SqsReceiver, SqsSender, queue_settin
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::{DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, is_fifo};
 use loadgate::deciding::with_sources;
-use loadgate::redrive::Redriver;
-use loadgate::redrive::{Archive, Mode, Redrive, RedriveReport};
+use loadgate::redrive::{Archive, Mode, Redrive, RedriveReport, Redriver};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
@@ -110,7 +109,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(BAR_TICK);
     let may_go_on = |report: &RedriveReport| {
-        bar.set_message(format!("{} letters, {} done", HumanCount(report.seen), HumanCount(report.done)));
+        bar.set_message(format!("{} dead letters, {} done", HumanCount(report.seen), HumanCount(report.done)));
         !stopped.load(Ordering::Relaxed)
     };
     let ((report, ended), queue) = block_on(async {
@@ -145,7 +144,9 @@ impl Args {
     fn queues_to_write(&self) -> Result<(String, String), Failure> {
         let all = [&self.input_queue_url, &self.decisions_queue_url, &Some(self.dead_letter_queue_url.clone())];
         if let Some(queue_url) = all.into_iter().flatten().find(|queue_url| !is_fifo(queue_url)) {
-            return Err(Failure::Usage(anyhow!("'{queue_url}' is no FIFO queue: its URL would end with .fifo")));
+            return Err(Failure::Usage(anyhow!(
+                "'{queue_url}' is not a FIFO queue: the URL of a FIFO queue ends with .fifo"
+            )));
         }
         let named = |queue_url: &Option<String>, option: &str| match queue_url {
             Some(queue_url) if *queue_url == self.dead_letter_queue_url => {

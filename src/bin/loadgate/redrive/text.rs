@@ -37,9 +37,9 @@ impl Left {
 /// Formats the report as text.
 pub fn as_text(report: &RedriveReport, left: Left, is_done: bool, drops_invalid: bool) -> String {
     let mut text = match report.seen {
-        0 => "no letters\n".to_owned(),
-        1 => "1 letter\n".to_owned(),
-        seen => format!("{} letters\n", HumanCount(seen)),
+        0 => "no dead letters\n".to_owned(),
+        1 => "1 dead letter\n".to_owned(),
+        seen => format!("{} dead letters\n", HumanCount(seen)),
     };
     for (cause, letters) in &report.by_cause {
         let (what, action) = (named(*cause), action(*cause, drops_invalid));
@@ -58,11 +58,15 @@ pub fn as_text(report: &RedriveReport, left: Left, is_done: bool, drops_invalid:
     };
     if report.regrouped > 0 {
         let regrouped = HumanCount(report.regrouped);
-        let _ = writeln!(text, "{regrouped} invalid letters have a group of their own now, and hide no others");
+        let _ = writeln!(text, "{regrouped} invalid dead letters have a group of their own now, and hide no others");
     }
     push_not_seen(&mut text, report, left);
     if report.not_given_back > 0 {
-        let _ = writeln!(text, "{} could not be given back, and can be seen again in 5 minutes", report.not_given_back);
+        let _ = writeln!(
+            text,
+            "{} could not be returned to the queue, and become visible in 5 minutes",
+            report.not_given_back
+        );
     }
     text
 }
@@ -72,11 +76,14 @@ fn push_not_seen(text: &mut String, report: &RedriveReport, left: Left) {
     if left.not_seen == 0 {
         return;
     }
-    let _ = writeln!(text, "about {} letters were not seen:", HumanCount(left.not_seen));
+    let _ = writeln!(text, "about {} dead letters were not seen:", HumanCount(left.not_seen));
     let behind = left.not_seen - left.held_elsewhere;
     if left.held_elsewhere > 0 {
         let held = HumanCount(left.held_elsewhere);
-        let _ = writeln!(text, "  {held} are received by somebody else, and come back after their visibility time-out");
+        let _ = writeln!(
+            text,
+            "  {held} are received by another consumer, and become visible after their visibility time-out"
+        );
     }
     if behind == 0 {
         return;
@@ -84,17 +91,21 @@ fn push_not_seen(text: &mut String, report: &RedriveReport, left: Left) {
     let _ = match (report.full_groups, report.is_complete) {
         (groups @ 1.., _) => writeln!(
             text,
-            "  {} stand behind letters that stay: of {} customers the first ten do",
+            "  {} are behind dead letters that stay: the first ten of {} customers stay",
             HumanCount(behind),
             HumanCount(groups)
         ),
         (0, false) => {
-            writeln!(text, "  {} are beyond what was looked at; run it again, or raise --max", HumanCount(behind))
+            writeln!(
+                text,
+                "  {} come after the last one received; run the command again, or raise --max",
+                HumanCount(behind)
+            )
         }
         (0, true) => writeln!(
             text,
-            "  {} have come meanwhile, stand behind those that somebody else has, or are counted late; run it again in 5 \
-             minutes",
+            "  {} have arrived meanwhile, are behind those that another consumer has, or are counted late; run the \
+             command again in 5 minutes",
             HumanCount(behind)
         ),
     };

@@ -145,7 +145,7 @@ async fn dead_letters(config: &WorkerConfig, sqs: &SdkConfig) -> Vec<String> {
         let mut problems = fifo_problems(queue);
         if queue.retention < LETTER_RETENTION {
             let hours = queue.retention.as_secs() / 3600;
-            problems.push(format!("it keeps letters for {hours} h only; SQS can keep them for a fortnight"));
+            problems.push(format!("it keeps dead letters for {hours} h only; SQS can keep them for 14 days"));
         }
         problems
     })

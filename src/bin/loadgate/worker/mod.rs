@@ -30,8 +30,8 @@ use status::Status;
 /// Text of the exit codes for `--help`.
 const WORKER_EXIT_CODES: &str = "\
 Exit codes:
-  0  it was told to stop, and has given back what it had not begun; --check: all is right
-  1  it could not start, or its end was cut short; --check: something is not right
+  0  it was stopped, and has returned the messages that it had not begun; --check: everything is right
+  1  it could not start, or the stop time-out expired; --check: something is wrong
   2  the configuration is wrong";
 
 /// Consume the input queue as the Lambda does, until stopped
@@ -115,10 +115,10 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, Sy
     }
     if input.retention >= consumer.correlation_ttl.to_std().unwrap_or_default() {
         let problem = check::retention_problem(config, &input);
-        return Err(Failure::Io(anyhow!("the input queue is not rightly set: {problem}")));
+        return Err(Failure::Io(anyhow!("the settings of the input queue are wrong: {problem}")));
     }
     for problem in check::input_problems(config, &input) {
-        tracing::warn!(problem, "the input queue is not rightly set");
+        tracing::warn!(problem, "the settings of the input queue are wrong");
     }
     let settings = Settings {
         customers_in_parallel: config.customers_in_parallel.get(),
@@ -149,7 +149,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
                 _ = interrupted.recv() => {}
             }
             if is_first {
-                tracing::info!("stopping: what is begun is finished, the rest is given back");
+                tracing::info!("stopping: batches that have begun are finished, other messages return to the queue");
                 told.notify_one();
             }
         }

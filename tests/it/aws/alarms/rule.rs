@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use super::expression;
-use super::{MINUTE_S, Metrics, Series};
+use super::{MINUTE_S, Metrics, Series, expression};
 
 const TEMPLATE: &str = include_str!("../../../../template.yaml");
 
