@@ -69,7 +69,7 @@ where
             return String::new();
         };
         if !is_url(&url) {
-            self.problem(name, format!("'{url}' is no URL of a queue; it begins with https://"));
+            self.problem(name, format!("'{url}' is not the URL of a queue, which begins with https://"));
         } else if !is_fifo(&url) {
             self.problem(name, format!("'{url}' is not a FIFO queue: the name of a FIFO queue ends with .fifo"));
         }
@@ -79,7 +79,7 @@ where
     /// Checks an endpoint. The SDK reads it by itself, without a check.
     pub fn endpoint(&mut self, name: &str) {
         if let Some(url) = self.text(name).filter(|url| !is_url(url)) {
-            self.problem(name, format!("'{url}' is no URL; it begins with https:// or http://"));
+            self.problem(name, format!("'{url}' is not a URL, which begins with https:// or http://"));
         }
     }
 

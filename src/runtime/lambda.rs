@@ -10,9 +10,9 @@ use crate::deciding::{Clock, Publisher, Received, Store};
 /// Error of a whole event, for which no response by message is possible. The whole batch is delivered again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// It is no event of SQS. What stands in it is not repeated: it may be anything.
+    /// It is not an SQS event. Its contents may be anything, and are not repeated.
     #[error(
-        "this is no event of SQS (line {line}, column {column}), and nothing was decided; connect the function to a FIFO queue, \
+        "this is not an SQS event (line {line}, column {column}), and nothing was decided; connect the function to a FIFO queue, \
          or invoke it with an event such as events/one-customer.json"
     )]
     NotSqs {

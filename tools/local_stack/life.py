@@ -76,7 +76,7 @@ def is_older_build(facts, program):
 
 
 def digest(program):
-    return hashlib.sha256(bootstrap.read_bytes()).hexdigest()
+    return hashlib.sha256(program.read_bytes()).hexdigest()
 
 
 @contextlib.contextmanager

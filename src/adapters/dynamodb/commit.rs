@@ -21,7 +21,7 @@ use super::item::{Item, event_key, from_days, from_record, to_record, usage_key}
 use super::{DynamoDb, halves};
 use crate::config::TableNames;
 use crate::deciding::{
-    Cause, Commit, CorrelationRecord, PublicationChange, StoreError, Units, UsageChange, UsageCheck, UsageKey, Writes,
+    Cause, Commit, CorrelationRecord, PublicationChange, StoreError, Units, UsageChange, UsageCheck, UsageKey,
     digest_hex,
 };
 use crate::domain::Week;
@@ -47,40 +47,36 @@ const RECORD_STANDS: &str = "MESSAGE_ID = :message_id";
 const SET_PENDING: &str = "SET EXPIRES_AT = :expires_at, UNPUBLISHED = :unpublished";
 const SET_CONFIRMED: &str = "SET EXPIRES_AT = :expires_at REMOVE UNPUBLISHED";
 
-pub async fn commit(store: &DynamoDb, commit: &Commit) -> Result<Units, StoreError> {
-    match &commit.writes {
-        Writes::Record(record) => store.put(record, commit).await,
-        Writes::Transaction { .. } => store.transact(commit).await,
-    }
-}
-
-pub async fn set_publication(store: &DynamoDb, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
-    let mut request = store
-        .client
-        .update_item()
-        .table_name(&store.tables.correlation)
-        .set_key(Some(event_key(&record.decision.key)))
-        .condition_expression(RECORD_STANDS)
-        .update_expression(if record.is_pending() { SET_PENDING } else { SET_CONFIRMED })
-        .expression_attribute_values(":message_id", S(record.message_id.clone()))
-        .expression_attribute_values(":expires_at", epoch_seconds(record.expires_at))
-        .return_consumed_capacity(ReturnConsumedCapacity::Total);
-    if record.is_pending() {
-        request = request.expression_attribute_values(":unpublished", Bool(true));
-    }
-    match request.send().await {
-        Ok(answer) => Ok(PublicationChange::Written(write_units(answer.consumed_capacity()))),
-        // A conflict with another transaction is not such a failure: the write is retried.
-        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
-            Ok(PublicationChange::Superseded)
-        }
-        Err(error) => Err(store_error("UpdateItem", &store.tables.correlation, &error)),
-    }
-}
-
 impl DynamoDb {
+    /// Updates a record's publication and expiry, if the record is still that of the same message.
+    pub(super) async fn update_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
+        let mut request = self
+            .client
+            .update_item()
+            .table_name(&self.tables.correlation)
+            .set_key(Some(event_key(&record.decision.key)))
+            .condition_expression(RECORD_STANDS)
+            .update_expression(if record.is_pending() { SET_PENDING } else { SET_CONFIRMED })
+            .expression_attribute_values(":message_id", S(record.message_id.clone()))
+            .expression_attribute_values(":expires_at", epoch_seconds(record.expires_at))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        if record.is_pending() {
+            request = request.expression_attribute_values(":unpublished", Bool(true));
+        }
+        match request.send().await {
+            Ok(answer) => Ok(PublicationChange::Written(write_units(answer.consumed_capacity()))),
+            // A conflict with another transaction is not such a failure: the write is retried.
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(PublicationChange::Superseded)
+            }
+            Err(error) => Err(store_error("UpdateItem", &self.tables.correlation, &error)),
+        }
+    }
+
     /// Puts the record of a lone decline: one write unit instead of a transaction's two.
-    async fn put(&self, record: &CorrelationRecord, commit: &Commit) -> Result<Units, StoreError> {
+    pub(super) async fn put(&self, record: &CorrelationRecord, commit: &Commit) -> Result<Units, StoreError> {
         let table = &self.tables.correlation;
         let put = self
             .client
@@ -103,7 +99,7 @@ impl DynamoDb {
     }
 
     /// Writes records and the rows that they change, all or nothing.
-    async fn transact(&self, commit: &Commit) -> Result<Units, StoreError> {
+    pub(super) async fn transact(&self, commit: &Commit) -> Result<Units, StoreError> {
         let puts = commit.records().iter().map(|record| self.transact_put(record, commit));
         let updates = commit.usage().iter().map(|change| self.transact_update(change, commit));
         let checks = commit.checks().iter().map(|check| self.transact_check(check, commit));

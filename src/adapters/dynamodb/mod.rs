@@ -13,13 +13,17 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 use chrono::DateTime;
+use futures_util::future::try_join_all;
 
 use crate::config::TableNames;
 use crate::deciding::{
     Commit, Consistency, CorrelationRecord, Lookup, PublicationChange, Snapshot, Store, StoreError, Units, UsageKey,
+    Writes,
 };
 use crate::domain::{Day, EventKey};
 pub use item::{Item, from_days, from_record, to_record, to_row};
+use item::{event_key, usage_key};
+use read::KEYS_MAX;
 
 /// A store in DynamoDB.
 #[derive(Clone, Debug)]
@@ -54,15 +58,26 @@ impl DynamoDb {
 
 impl Store for DynamoDb {
     async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
-        read::read(self, lookup, records).await
+        let events = lookup.events.iter().map(|key| (&self.tables.correlation, event_key(key)));
+        let weeks = lookup.weeks.iter().map(|key| (&self.tables.load, usage_key(key)));
+        let keys: Vec<(&String, Item)> = events.chain(weeks).collect();
+        let requests = keys.chunks(KEYS_MAX).map(|keys| self.get(keys, records));
+        let mut snapshot = Snapshot::default();
+        for gotten in try_join_all(requests).await? {
+            self.sort(gotten, lookup, &mut snapshot);
+        }
+        Ok(snapshot)
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
-        commit::commit(self, commit).await
+        match &commit.writes {
+            Writes::Record(record) => self.put(record, commit).await,
+            Writes::Transaction { .. } => self.transact(commit).await,
+        }
     }
 
     async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
-        commit::set_publication(self, record).await
+        self.update_publication(record).await
     }
 }
 

@@ -3,31 +3,18 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
-use futures_util::future::try_join_all;
 
 use super::error::{store_error, unbuilt};
-use super::item::{CUSTOMER_ID, DATE, EVENT_ID, Item, event_key, to_record, to_row, usage_key};
+use super::item::{CUSTOMER_ID, DATE, EVENT_ID, Item, to_record, to_row};
 use super::{DynamoDb, halves};
 use crate::deciding::{Cause, Consistency, Lookup, Snapshot, StoreError, UsageKey};
 use crate::domain::EventKey;
 
 /// Maximum number of keys in one request (the DynamoDB API reference, `BatchGetItem`).
-const KEYS_MAX: usize = 100;
-
-pub async fn read(store: &DynamoDb, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
-    let events = lookup.events.iter().map(|key| (&store.tables.correlation, event_key(key)));
-    let weeks = lookup.weeks.iter().map(|key| (&store.tables.load, usage_key(key)));
-    let keys: Vec<(&String, Item)> = events.chain(weeks).collect();
-    let requests = keys.chunks(KEYS_MAX).map(|keys| store.get(keys, records));
-    let mut snapshot = Snapshot::default();
-    for gotten in try_join_all(requests).await? {
-        store.sort(gotten, lookup, &mut snapshot);
-    }
-    Ok(snapshot)
-}
+pub(super) const KEYS_MAX: usize = 100;
 
 /// Answer to one request.
-struct Gotten {
+pub(super) struct Gotten {
     /// Items, each with its table.
     items: Vec<(String, Item)>,
     /// Unprocessed keys, each with its table. They fail only their own customers, so that no other customer waits for
@@ -37,7 +24,7 @@ struct Gotten {
 }
 
 impl DynamoDb {
-    async fn get(&self, keys: &[(&String, Item)], records: Consistency) -> Result<Gotten, StoreError> {
+    pub(super) async fn get(&self, keys: &[(&String, Item)], records: Consistency) -> Result<Gotten, StoreError> {
         let request = self.client.batch_get_item().set_request_items(Some(self.request(keys, records)?));
         let answer = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
         let answer = answer.map_err(|error| store_error("BatchGetItem", &self.both(), &error))?;
@@ -70,7 +57,7 @@ impl DynamoDb {
 
     /// Puts the items of an answer into the snapshot, under the requested keys. Unprocessed keys fail only their own
     /// customers.
-    fn sort(&self, gotten: Gotten, lookup: &Lookup, snapshot: &mut Snapshot) {
+    pub(super) fn sort(&self, gotten: Gotten, lookup: &Lookup, snapshot: &mut Snapshot) {
         snapshot.units.read_halves += gotten.read_halves;
         for (table, item) in gotten.items {
             if table == self.tables.correlation {

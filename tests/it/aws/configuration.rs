@@ -88,7 +88,7 @@ fn every_variable_that_is_wrong_is_named_with_what_to_do() {
     assert_eq!(problem(DECISIONS_QUEUE_URL, ""), "is missing; set it to the URL of a FIFO queue");
     assert_eq!(
         problem(DECISIONS_QUEUE_URL, "decisions.fifo"),
-        "'decisions.fifo' is no URL of a queue; it begins with https://"
+        "'decisions.fifo' is not the URL of a queue, which begins with https://"
     );
     assert!(
         problem(DEAD_LETTER_QUEUE_URL, "https://x/y")
@@ -104,7 +104,7 @@ fn every_variable_that_is_wrong_is_named_with_what_to_do() {
     assert!(problem(LIMITS, "[[limit]]\ncode = 'X'").contains("line 1: limit 1, measure: missing"));
     assert!(problem(LIMITS, "/no/such/file").contains("'/no/such/file': could not read the limits file: No such file"));
     assert!(problem(DEAD_LETTER_QUEUE_URL, DECISIONS).contains("is the same queue as LOADGATE_DECISIONS_QUEUE_URL"));
-    let no_url = "'127.0.0.1:8000' is no URL; it begins with https:// or http://";
+    let no_url = "'127.0.0.1:8000' is not a URL, which begins with https:// or http://";
     assert_eq!(problem("AWS_ENDPOINT_URL_SQS", "127.0.0.1:8000"), no_url);
     assert_eq!(problem("AWS_ENDPOINT_URL_DYNAMODB", "127.0.0.1:8000"), no_url);
 }

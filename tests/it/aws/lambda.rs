@@ -172,9 +172,12 @@ async fn an_event_of_another_kind_is_reported_without_what_stands_in_it() {
         let answer = function.emulator.invoke(event);
         assert_eq!(answer["errorType"], "EventError", "{answer}");
         let message = answer["errorMessage"].as_str().unwrap();
-        assert!(message.starts_with("this is no event of SQS (line 1, column "), "{answer}");
+        assert!(message.starts_with("this is not an SQS event (line 1, column "), "{answer}");
         let log = serde_json::to_string(&function.emulator.log()).unwrap();
-        assert!(log.contains("this is no event of SQS") && !log.contains("Jane") && !message.contains("Jane"), "{log}");
+        assert!(
+            log.contains("this is not an SQS event") && !log.contains("Jane") && !message.contains("Jane"),
+            "{log}"
+        );
     }
 }
 
@@ -184,7 +187,7 @@ async fn an_event_without_messages_says_what_to_do_instead() {
     let fresh = Fresh::embedded().await;
     let function = Function::start(&fresh, &fresh.url, &[]).await;
     let answer = function.emulator.invoke(r#"{"hello":"world"}"#);
-    let said = "this is no event of SQS (line 1, column 17), and nothing was decided; connect the function to a FIFO queue, \
+    let said = "this is not an SQS event (line 1, column 17), and nothing was decided; connect the function to a FIFO queue, \
                 or invoke it with an event such as events/one-customer.json";
     assert_eq!((&answer["errorType"], &answer["errorMessage"]), (&json!("EventError"), &json!(said)));
 }

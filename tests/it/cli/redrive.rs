@@ -334,7 +334,7 @@ fn a_command_line_that_makes_no_sense_is_refused() {
     };
     let queue = ["--dead-letter-queue-url", "https://sqs.example/1/dead.fifo"];
     refused(&[], "--dead-letter-queue-url");
-    refused(&["--dead-letter-queue-url", "https://sqs.example/1/dead"], "no FIFO queue");
+    refused(&["--dead-letter-queue-url", "https://sqs.example/1/dead"], "not a FIFO queue");
     refused(&[&queue[..], &["--go"]].concat(), "--go needs --input-queue-url");
     refused(&[&queue[..], &["--drop-invalid", "x"]].concat(), "--go");
     refused(&[&queue[..], &["--go", "--input-queue-url", queue[1]]].concat(), "is the dead-letter queue itself");

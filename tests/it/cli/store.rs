@@ -295,5 +295,5 @@ fn a_command_line_that_makes_no_sense_is_refused() {
         refused.assert().stderr(contains("a URL begins with https:// or http://"));
     }
     let not_fifo = ["send", SAMPLE, "--queue-url", "http://127.0.0.1:9/000000000000/standard"];
-    cargo_bin_cmd!("loadgate").args(not_fifo).assert().code(2).stderr(contains("is no FIFO queue"));
+    cargo_bin_cmd!("loadgate").args(not_fifo).assert().code(2).stderr(contains("is not a FIFO queue"));
 }

@@ -273,7 +273,7 @@ fn a_wrong_configuration_is_reported_and_exits_with_2() {
     refused("limits = [1]", "line 1: limits: must be a string or a whole number");
     refused("limits = 'gone.toml'", "gone.toml': could not read the limits file");
     refused("listen = ", "line 1: not TOML: ");
-    refused("input_queue_url = 'https://x/q'", "input_queue_url: 'https://x/q' is no FIFO queue");
+    refused("input_queue_url = 'https://x/q'", "input_queue_url: 'https://x/q' is not a FIFO queue");
 }
 
 #[test]
