@@ -1,9 +1,8 @@
 //! A decision's message: every queue takes it, and any JSON reader finds the decision's fields in it.
 
 use chrono::{DateTime, Utc};
-use loadgate::deciding::can_be_body;
 use loadgate::domain::{LimitUsage, StoredDecision};
-use loadgate::wire::decision_message;
+use loadgate::wire::{can_be_body, decision_message};
 use serde_json::{Value, json};
 
 /// Checks the message of a decision, and returns it.

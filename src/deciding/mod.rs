@@ -19,14 +19,10 @@ mod decider;
 mod delivery;
 mod digest;
 mod error;
-mod lookup;
-#[cfg(any(feature = "cli", feature = "lambda"))]
-pub mod message;
-mod outgoing;
+mod message;
 mod plan;
 mod ports;
 mod publication;
-mod received;
 mod records;
 mod round;
 
@@ -36,13 +32,15 @@ pub use decider::{Decider, Outcome, PENDING_TTL, Remedy, remedy};
 pub use delivery::{Delivery, MessageSource};
 pub use digest::digest_hex;
 pub use error::{Cause, QueueError, StoreError, with_sources};
-pub use lookup::{Consistency, Lookup, PublicationChange, Snapshot, Units, consistency, lookup};
-pub use outgoing::{Outgoing, SEND_MAX, can_be_body};
-pub use plan::{COMMIT_ACTIONS_MAX, Plan, PlanInput, judge_seen, plan};
-pub use ports::{Clock, Publisher, Receiver, Sender, Store};
+pub use message::{
+    Attribute, AttributeValue, Message, MessageContent, Outgoing, Receipt, Received, message, read_delivery,
+    read_delivery_of,
+};
+pub use plan::{Plan, PlanInput, consistency, judge_seen, lookup, plan};
+pub use ports::{COMMIT_ACTIONS_MAX, Clock, Publisher, READ_KEYS_MAX, RECEIVE_MAX, Receiver, SEND_MAX, Sender, Store};
 pub use publication::{confirmed, confirmed_and_kept, is_pending_long_enough, pending, write_publication};
-pub use received::{Attribute, AttributeValue, RECEIVE_MAX, Receipt, Received};
 pub use records::{
-    Commit, CorrelationRecord, Publication, UsageChange, UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes,
+    Commit, Consistency, CorrelationRecord, Lookup, Publication, PublicationChange, Snapshot, Units, UsageChange,
+    UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes,
 };
 pub use round::{COMMITS_MAX, Cost, Group, GroupResult, Sink, Stopped, Undecided, UndecidedReason, since};

@@ -1,17 +1,15 @@
-//! Planning of one customer's deliveries: a pure function of the data read from the store.
+//! Planning of one customer's deliveries: what must be read for it, and a pure function of what was read.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
+use crate::deciding::ports::COMMIT_ACTIONS_MAX;
 use crate::deciding::{
-    Commit, CorrelationRecord, Delivery, MessageSource, Outcome, Publication, Snapshot, StoreError, UsageChange,
-    UsageCheck, UsageKey, UsageRow, Writes, expiry, pending,
+    Commit, Consistency, CorrelationRecord, Delivery, Lookup, MessageSource, Outcome, Publication, Snapshot,
+    StoreError, UsageChange, UsageCheck, UsageKey, UsageRow, Writes, expiry, pending,
 };
 use crate::domain::{Day, Decision, EventKey, LimitUsage, Limits, StoredDecision, Week, WeekUsage, decide};
-
-/// Maximum number of actions, records and rows together, in one commit (DynamoDB's limit for `TransactWriteItems`).
-pub const COMMIT_ACTIONS_MAX: usize = 100;
 
 /// Result of planning the first deliveries of a group, as many as one commit takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +33,25 @@ pub struct PlanInput<'s> {
     pub has_stored: bool,
     /// The present instant.
     pub now: DateTime<Utc>,
+}
+
+/// Returns the consistency with which records must be read first. If a message was received before, its record may be
+/// very recent, and must be found, so that it is published, or at least becomes pending, even if an earlier delivery
+/// fails. For other messages, an eventually consistent read suffices, because the commit's condition detects a stale
+/// one.
+pub fn consistency<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>) -> Consistency {
+    let mut deliveries = deliveries.into_iter();
+    if deliveries.any(|delivery| delivery.source.is_redelivery) { Consistency::Strong } else { Consistency::Eventual }
+}
+
+/// Returns the keys that must be read before these deliveries can be decided.
+pub fn lookup<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>) -> Lookup {
+    let mut lookup = Lookup::default();
+    for delivery in deliveries {
+        lookup.events.insert(delivery.event());
+        lookup.weeks.insert(delivery.week());
+    }
+    lookup
 }
 
 /// Plans one customer's deliveries, in order.

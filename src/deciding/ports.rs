@@ -1,4 +1,5 @@
-//! Interfaces to the outside: a store, a publisher, and a clock.
+//! Interfaces to the outside: a store, a publisher, queues and a clock. Their bounds are those of the services behind the
+//! adapters, so that no other module needs to know these.
 
 use std::time::Duration;
 
@@ -9,6 +10,20 @@ use super::{
     Received, Snapshot, StoreError, Units,
 };
 use crate::domain::StoredDecision;
+
+/// Maximum number of keys that a store reads in one request (the DynamoDB API reference, `BatchGetItem`). A longer lookup
+/// takes several.
+pub const READ_KEYS_MAX: usize = 100;
+
+/// Maximum number of actions, records and rows together, in one commit (the DynamoDB API reference,
+/// `TransactWriteItems`).
+pub const COMMIT_ACTIONS_MAX: usize = 100;
+
+/// Maximum number of messages in one request to a queue (the SQS API reference, `SendMessageBatch`).
+pub const SEND_MAX: usize = 10;
+
+/// Maximum number of messages in one answer of a queue (the SQS API reference, `ReceiveMessage`).
+pub const RECEIVE_MAX: usize = 10;
 
 /// Storage of correlation records and usage rows.
 pub trait Store: Send + Sync {
@@ -34,7 +49,7 @@ pub trait Store: Send + Sync {
 
 /// Publisher of decisions and dead letters.
 pub trait Publisher: Send + Sync {
-    /// Publishes decisions of distinct customers, at most [`SEND_MAX`](super::SEND_MAX). Each may fail alone. The
+    /// Publishes decisions of distinct customers, at most [`SEND_MAX`]. Each may fail alone. The
     /// results are in the order of the decisions.
     fn publish(&self, decisions: &[&StoredDecision]) -> impl Future<Output = Vec<Result<(), QueueError>>> + Send;
 

@@ -1,8 +1,13 @@
-//! Stored data: a correlation record for each decided event, and a usage row for each customer's week.
+//! Stored data: a correlation record for each decided event, and a usage row for each customer's week. Also: their
+//! reads and writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::AddAssign;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::{StoredDecision, Week, WeekUsage};
+use crate::deciding::StoreError;
+use crate::domain::{EventKey, StoredDecision, Week, WeekUsage};
 
 /// Maximum length, in bytes, of an amount or time that a decision repeats as it was written. A longer one (leading
 /// zeros, a long fraction) is repeated in its shortest form, so that stored data is bounded.
@@ -132,5 +137,59 @@ impl CorrelationRecord {
     /// Returns true when the record counts as absent, even if the store has not deleted it yet.
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at <= now
+    }
+}
+
+/// Consistency of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// The read may miss the latest writes. It costs half as much.
+    Eventual,
+    /// The read shows every write that was confirmed before it.
+    Strong,
+}
+
+/// Result of setting a record's publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublicationChange {
+    /// The publication is written, at this cost.
+    Written(Units),
+    /// The record belongs to another message, or does not exist. Nothing was written, and no write is needed.
+    Superseded,
+}
+
+/// Keys to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lookup {
+    /// Events whose correlation records are read.
+    pub events: BTreeSet<EventKey>,
+    /// Customers' weeks whose usage rows are read.
+    pub weeks: BTreeSet<UsageKey>,
+}
+
+/// Result of a read. A record or row that cannot be parsed is an error of its own customer only.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The records found, including expired ones.
+    pub records: BTreeMap<EventKey, Result<CorrelationRecord, StoreError>>,
+    /// The rows found.
+    pub usage: BTreeMap<UsageKey, Result<UsageRow, StoreError>>,
+    /// Capacity consumed by the read.
+    pub units: Units,
+}
+
+/// Capacity units consumed, as reported by the store. They are counted in halves, as DynamoDB charges reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Units {
+    /// Half read units.
+    pub read_halves: u64,
+    /// Half write units.
+    pub write_halves: u64,
+}
+
+impl AddAssign for Units {
+    fn add_assign(&mut self, other: Units) {
+        self.read_halves += other.read_halves;
+        self.write_halves += other.write_halves;
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::deciding::dead_letter::origin;
-use crate::deciding::message::read_delivery_of;
-use crate::deciding::{Clock, Delivery, Publisher, Received, Sender, Store, StoreError};
+use crate::deciding::{Clock, Delivery, Publisher, Received, Sender, Store, StoreError, read_delivery_of};
 use crate::domain::LoadError;
 use crate::redrive::redriver::{Action, Redriver};
 

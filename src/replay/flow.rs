@@ -11,12 +11,9 @@ use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::deciding::{
-    Cause, Clock, Consistency, Decider, Group, GroupResult, Snapshot, Store, StoreError, Undecided, UndecidedReason,
-    lookup,
+    Cause, Clock, Consistency, Decider, Group, GroupResult, READ_KEYS_MAX, Snapshot, Store, StoreError, Undecided,
+    UndecidedReason, lookup,
 };
-
-/// Maximum number of keys that are read at once: as many as one `BatchGetItem` takes.
-const KEYS_MAX: usize = 100;
 
 /// Maximum number of reads that run ahead of the commits. One read arrives while the other's groups are being
 /// decided.
@@ -130,7 +127,7 @@ impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
                 continue;
             }
             keys += keys_of(&work.group);
-            if keys > KEYS_MAX && !works.is_empty() {
+            if keys > READ_KEYS_MAX && !works.is_empty() {
                 held_up.push(work);
                 break;
             }
@@ -153,7 +150,7 @@ fn keys_of(group: &Group) -> usize {
 /// Reads for some groups. A failed read, or a group that is too large for one read, is left to
 /// [`Decider::decide_all`], which reads as often as needed.
 async fn read<S: Store, C: Clock>(decider: Arc<Decider<S, C>>, works: Vec<QueuedGroup>) -> TaskResult {
-    if works.iter().map(|work| keys_of(&work.group)).sum::<usize>() > KEYS_MAX {
+    if works.iter().map(|work| keys_of(&work.group)).sum::<usize>() > READ_KEYS_MAX {
         return TaskResult::Read(works, None);
     }
     let wanted = lookup(works.iter().flat_map(|work| &work.group.deliveries));

@@ -4,8 +4,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use chrono::{DateTime, Utc};
 
 use crate::deciding::consumer::{BatchReport, Consumer, Deadline};
-use crate::deciding::message::message;
-use crate::deciding::{Clock, Publisher, Received, Store};
+use crate::deciding::{Clock, Publisher, Received, Store, message};
 
 /// Error of a whole event, for which no response by message is possible. The whole batch is delivered again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

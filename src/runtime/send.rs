@@ -2,10 +2,10 @@
 
 use std::io::{self, Read};
 
-use crate::deciding::{Outgoing, can_be_body, digest_hex};
+use crate::deciding::{Outgoing, digest_hex};
 use crate::domain::{LoadError, can_be_group};
 use crate::wire::lines::{Piece, Source, is_blank, split};
-use crate::wire::read_attempt;
+use crate::wire::{can_be_body, read_attempt};
 
 /// Group of lines without a customer. Such lines are invalid, so their order does not matter.
 const NO_CUSTOMER: &str = "loadgate.no-customer";

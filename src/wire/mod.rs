@@ -4,13 +4,11 @@ mod attempt;
 mod decision;
 #[cfg(feature = "replay")]
 pub(crate) mod lines;
-mod message;
 #[cfg(feature = "replay")]
 mod reject;
 
 pub use attempt::{parse_attempt, read_attempt};
-pub use decision::{Reasons, write_decision};
-pub use message::decision_message;
+pub use decision::{Reasons, can_be_body, decision_message, write_decision};
 #[cfg(feature = "replay")]
 pub use reject::RejectWriter;
 

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use chrono::TimeDelta;
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::deciding::consumer::{Consumer, Deadline, Message, MessageContent};
-use loadgate::deciding::{Clock, DeadLetter, Decider, Delivery, Publisher, QueueError, Units};
+use loadgate::deciding::consumer::{Consumer, Deadline};
+use loadgate::deciding::{Clock, DeadLetter, Decider, Delivery, Message, MessageContent, Publisher, QueueError, Units};
 use loadgate::domain::{Limits, StoredDecision};
 
 use super::{Decision, Design, TTL};

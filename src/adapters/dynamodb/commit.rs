@@ -8,8 +8,7 @@
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, N, S};
+use aws_sdk_dynamodb::types::AttributeValue::{self, N};
 use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, ConsumedCapacity, Put, ReturnConsumedCapacity,
     ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -17,12 +16,11 @@ use aws_sdk_dynamodb::types::{
 use chrono::{DateTime, Utc};
 
 use super::error::{of_kind, store_error, unbuilt};
-use super::item::{Item, event_key, from_days, from_record, to_record, usage_key};
+use super::item::{Item, from_days, from_record, to_record, usage_key};
 use super::{DynamoDb, halves};
 use crate::config::TableNames;
 use crate::deciding::{
-    Cause, Commit, CorrelationRecord, PublicationChange, StoreError, Units, UsageChange, UsageCheck, UsageKey,
-    digest_hex,
+    Cause, Commit, CorrelationRecord, StoreError, Units, UsageChange, UsageCheck, UsageKey, digest_hex,
 };
 use crate::domain::Week;
 
@@ -41,40 +39,7 @@ const ROW_STANDS: &str = "VERSION = :read";
 /// Update of the row. Attributes that loadgate does not know stay.
 const SET_USAGE: &str = "SET VERSION = :next, DAYS = :days";
 
-/// Condition: the record still belongs to the same message, not to a later one that was written after it expired.
-const RECORD_STANDS: &str = "MESSAGE_ID = :message_id";
-
-const SET_PENDING: &str = "SET EXPIRES_AT = :expires_at, UNPUBLISHED = :unpublished";
-const SET_CONFIRMED: &str = "SET EXPIRES_AT = :expires_at REMOVE UNPUBLISHED";
-
 impl DynamoDb {
-    /// Updates a record's publication and expiry, if the record is still that of the same message.
-    pub(super) async fn update_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
-        let mut request = self
-            .client
-            .update_item()
-            .table_name(&self.tables.correlation)
-            .set_key(Some(event_key(&record.decision.key)))
-            .condition_expression(RECORD_STANDS)
-            .update_expression(if record.is_pending() { SET_PENDING } else { SET_CONFIRMED })
-            .expression_attribute_values(":message_id", S(record.message_id.clone()))
-            .expression_attribute_values(":expires_at", epoch_seconds(record.expires_at))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        if record.is_pending() {
-            request = request.expression_attribute_values(":unpublished", Bool(true));
-        }
-        match request.send().await {
-            Ok(answer) => Ok(PublicationChange::Written(write_units(answer.consumed_capacity()))),
-            // A conflict with another transaction is not such a failure: the write is retried.
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(PublicationChange::Superseded)
-            }
-            Err(error) => Err(store_error("UpdateItem", &self.tables.correlation, &error)),
-        }
-    }
-
     /// Puts the record of a lone decline: one write unit instead of a transaction's two.
     pub(super) async fn put(&self, record: &CorrelationRecord, commit: &Commit) -> Result<Units, StoreError> {
         let table = &self.tables.correlation;
@@ -197,11 +162,11 @@ fn is(item: Option<&Item>, record: &CorrelationRecord, table: &str) -> bool {
     item.is_some_and(|item| to_record(item, table).is_ok_and(|stored| stored == *record))
 }
 
-fn write_units<'c>(capacities: impl IntoIterator<Item = &'c ConsumedCapacity>) -> Units {
+pub(super) fn write_units<'c>(capacities: impl IntoIterator<Item = &'c ConsumedCapacity>) -> Units {
     Units { write_halves: halves(capacities), read_halves: 0 }
 }
 
-fn epoch_seconds(instant: DateTime<Utc>) -> AttributeValue {
+pub(super) fn epoch_seconds(instant: DateTime<Utc>) -> AttributeValue {
     N(instant.timestamp().to_string())
 }
 

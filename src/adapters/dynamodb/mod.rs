@@ -5,25 +5,35 @@ mod error;
 mod item;
 #[cfg(feature = "cli")]
 mod manifest;
-mod read;
 #[cfg(feature = "cli")]
 pub mod tables;
 
+use std::collections::HashMap;
+
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::ConsumedCapacity;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue::{Bool, S};
+use aws_sdk_dynamodb::types::{ConsumedCapacity, KeysAndAttributes, ReturnConsumedCapacity};
 use chrono::DateTime;
 use futures_util::future::try_join_all;
 
 use crate::config::TableNames;
 use crate::deciding::{
-    Commit, Consistency, CorrelationRecord, Lookup, PublicationChange, Snapshot, Store, StoreError, Units, UsageKey,
-    Writes,
+    Cause, Commit, Consistency, CorrelationRecord, Lookup, PublicationChange, READ_KEYS_MAX, Snapshot, Store,
+    StoreError, Units, UsageKey, Writes,
 };
 use crate::domain::{Day, EventKey};
+use commit::{epoch_seconds, write_units};
+use error::{store_error, unbuilt};
+use item::{CUSTOMER_ID, DATE, EVENT_ID, event_key, usage_key};
 pub use item::{Item, from_days, from_record, to_record, to_row};
-use item::{event_key, usage_key};
-use read::KEYS_MAX;
+
+/// Condition: the record still belongs to the same message, not to a later one that was written after it expired.
+const RECORD_STANDS: &str = "MESSAGE_ID = :message_id";
+
+const SET_PENDING: &str = "SET EXPIRES_AT = :expires_at, UNPUBLISHED = :unpublished";
+const SET_CONFIRMED: &str = "SET EXPIRES_AT = :expires_at REMOVE UNPUBLISHED";
 
 /// A store in DynamoDB.
 #[derive(Clone, Debug)]
@@ -61,7 +71,7 @@ impl Store for DynamoDb {
         let events = lookup.events.iter().map(|key| (&self.tables.correlation, event_key(key)));
         let weeks = lookup.weeks.iter().map(|key| (&self.tables.load, usage_key(key)));
         let keys: Vec<(&String, Item)> = events.chain(weeks).collect();
-        let requests = keys.chunks(KEYS_MAX).map(|keys| self.get(keys, records));
+        let requests = keys.chunks(READ_KEYS_MAX).map(|keys| self.get(keys, records));
         let mut snapshot = Snapshot::default();
         for gotten in try_join_all(requests).await? {
             self.sort(gotten, lookup, &mut snapshot);
@@ -77,8 +87,112 @@ impl Store for DynamoDb {
     }
 
     async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
-        self.update_publication(record).await
+        let mut request = self
+            .client
+            .update_item()
+            .table_name(&self.tables.correlation)
+            .set_key(Some(event_key(&record.decision.key)))
+            .condition_expression(RECORD_STANDS)
+            .update_expression(if record.is_pending() { SET_PENDING } else { SET_CONFIRMED })
+            .expression_attribute_values(":message_id", S(record.message_id.clone()))
+            .expression_attribute_values(":expires_at", epoch_seconds(record.expires_at))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        if record.is_pending() {
+            request = request.expression_attribute_values(":unpublished", Bool(true));
+        }
+        match request.send().await {
+            Ok(answer) => Ok(PublicationChange::Written(write_units(answer.consumed_capacity()))),
+            // A conflict with another transaction is not such a failure: the write is retried.
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(PublicationChange::Superseded)
+            }
+            Err(error) => Err(store_error("UpdateItem", &self.tables.correlation, &error)),
+        }
     }
+}
+
+/// Answer to one request.
+struct Gotten {
+    /// Items, each with its table.
+    items: Vec<(String, Item)>,
+    /// Unprocessed keys, each with its table. They fail only their own customers, so that no other customer waits for
+    /// another request.
+    left_out: Vec<(String, Item)>,
+    read_halves: u64,
+}
+
+impl DynamoDb {
+    async fn get(&self, keys: &[(&String, Item)], records: Consistency) -> Result<Gotten, StoreError> {
+        let request = self.client.batch_get_item().set_request_items(Some(self.request(keys, records)?));
+        let answer = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
+        let answer = answer.map_err(|error| store_error("BatchGetItem", &self.both(), &error))?;
+        let read_halves = halves(answer.consumed_capacity());
+        let left_out = answer.unprocessed_keys.unwrap_or_default();
+        let left_out = left_out.into_iter().map(|(table, keys)| (table, keys.keys)).collect();
+        Ok(Gotten {
+            items: by_table(answer.responses.unwrap_or_default()).collect(),
+            left_out: by_table(left_out).collect(),
+            read_halves,
+        })
+    }
+
+    fn request(
+        &self,
+        keys: &[(&String, Item)],
+        records: Consistency,
+    ) -> Result<HashMap<String, KeysAndAttributes>, StoreError> {
+        let mut tables = HashMap::<&String, Vec<Item>>::new();
+        for (table, key) in keys {
+            tables.entry(table).or_default().push(key.clone());
+        }
+        let request = |(table, keys): (&String, Vec<Item>)| {
+            let is_strong = records == Consistency::Strong || *table == self.tables.load;
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(is_strong).build();
+            Ok((table.clone(), keys.map_err(unbuilt)?))
+        };
+        tables.into_iter().map(request).collect()
+    }
+
+    /// Puts the items of an answer into the snapshot, under the requested keys. Unprocessed keys fail only their own
+    /// customers.
+    fn sort(&self, gotten: Gotten, lookup: &Lookup, snapshot: &mut Snapshot) {
+        snapshot.units.read_halves += gotten.read_halves;
+        for (table, item) in gotten.items {
+            if table == self.tables.correlation {
+                snapshot.records.insert(event_of(&item), to_record(&item, &table));
+            } else if let Some(key) = week_of(&item, lookup) {
+                snapshot.usage.insert(key.clone(), to_row(&item, &table));
+            }
+        }
+        for (table, key) in gotten.left_out {
+            let what = format!("BatchGetItem on {table}: DynamoDB left out a key");
+            let error = StoreError::Throttled(Cause::new(what));
+            if table == self.tables.correlation {
+                snapshot.records.insert(event_of(&key), Err(error));
+            } else if let Some(key) = week_of(&key, lookup) {
+                snapshot.usage.insert(key.clone(), Err(error));
+            }
+        }
+    }
+}
+
+fn by_table(items: HashMap<String, Vec<Item>>) -> impl Iterator<Item = (String, Item)> {
+    items.into_iter().flat_map(|(table, items)| items.into_iter().map(move |item| (table.clone(), item)))
+}
+
+fn event_of(item: &Item) -> EventKey {
+    EventKey { customer_id: text(item, CUSTOMER_ID).to_owned(), event_id: text(item, EVENT_ID).to_owned() }
+}
+
+fn week_of<'l>(item: &Item, lookup: &'l Lookup) -> Option<&'l UsageKey> {
+    let (customer_id, date) = (text(item, CUSTOMER_ID), text(item, DATE));
+    lookup.weeks.iter().find(|key| key.customer_id == customer_id && key.week.monday().to_string() == date)
+}
+
+fn text<'i>(item: &'i Item, name: &str) -> &'i str {
+    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
 }
 
 /// Converts DynamoDB's capacity units to half units. DynamoDB returns them as floats, but always in multiples of a

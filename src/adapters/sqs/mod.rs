@@ -1,6 +1,5 @@
 //! Queues in SQS.
 
-mod answers;
 mod error;
 #[cfg(feature = "cli")]
 mod inspect;
@@ -9,7 +8,7 @@ mod receiver;
 #[cfg(feature = "cli")]
 mod sender;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
@@ -20,7 +19,6 @@ use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageB
 use crate::deciding::{Attribute, AttributeValue, Cause, DeadLetter, Outgoing, Publisher, QueueError, digest_hex};
 use crate::domain::{EventKey, StoredDecision};
 use crate::wire::decision_message;
-use answers::in_order;
 use error::queue_error;
 use futures_util::future::try_join;
 #[cfg(feature = "cli")]
@@ -115,6 +113,16 @@ async fn send_batch(client: &Client, url: &str, messages: Vec<Outgoing>) -> Vec<
     let refused = |entry| Err(error::refused("SendMessageBatch", url, entry));
     let refused = answer.failed().iter().map(|entry| (entry.id(), refused(entry)));
     in_order(count, taken.chain(refused), || Err(QueueError::no_answer()))
+}
+
+/// Sorts the answers of a batch request into the order of its entries, whose ids are their places. An entry without an answer gets the result of `unmentioned`.
+fn in_order<'a>(
+    count: usize,
+    answers: impl Iterator<Item = (&'a str, Result<(), QueueError>)>,
+    unmentioned: impl Fn() -> Result<(), QueueError>,
+) -> Vec<Result<(), QueueError>> {
+    let mut answers: BTreeMap<&str, Result<(), QueueError>> = answers.collect();
+    (0..count).map(|place| answers.remove(place.to_string().as_str()).unwrap_or_else(&unmentioned)).collect()
 }
 
 /// Converts a message to an entry of a batch request. The entry's id is its place.

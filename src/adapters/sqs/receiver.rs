@@ -11,8 +11,8 @@ use aws_sdk_sqs::{Client, config};
 use chrono::DateTime;
 use futures_util::{StreamExt, stream};
 
-use super::answers::in_order;
 use super::error::queue_error;
+use super::in_order;
 use super::unbuilt;
 use crate::adapters::aws::long_poll_timeouts;
 use crate::config::is_fifo;

@@ -13,10 +13,10 @@ use futures_util::future::{Either, join, join_all, select};
 
 use crate::deciding::consumer::group::GroupPublisher;
 use crate::deciding::consumer::requests::{SHARED_WAIT_MAX, SharedPublisher};
-use crate::deciding::consumer::{BatchReport, Consumer, Deadline, Handled, Message, MessageContent, requests};
+use crate::deciding::consumer::{BatchReport, Consumer, Deadline, Handled, requests};
 use crate::deciding::{
-    Clock, Cost, DeadLetter, Delivery, Group, Outcome, Publisher, Snapshot, Store, consistency, lookup, since,
-    with_sources,
+    Clock, Cost, DeadLetter, Delivery, Group, Message, MessageContent, Outcome, Publisher, Snapshot, Store,
+    consistency, lookup, since, with_sources,
 };
 
 /// A batch in progress.

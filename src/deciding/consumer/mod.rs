@@ -21,7 +21,7 @@ use futures_util::future::{Either, join, select};
 
 use crate::deciding::consumer::batch::Batch;
 pub use crate::deciding::consumer::report::BatchReport;
-use crate::deciding::{Clock, DeadLetter, Decider, Delivery, Publisher, Store};
+use crate::deciding::{Clock, Decider, Message, Publisher, Store};
 
 /// Time before the deadline from which no customer is begun: the time that a commit and its publishing may take. If
 /// less than three times as much is left in all, it is a third of what is left.
@@ -30,31 +30,6 @@ const BEGIN_RESERVE: TimeDelta = TimeDelta::seconds(10);
 /// Time before the deadline at which the batch answers, whatever is still in progress. If less than ten times as much
 /// is left in all, it is a tenth of what is left.
 const ANSWER_RESERVE: TimeDelta = TimeDelta::milliseconds(500);
-
-/// A received message.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// Its customer. The messages of one customer are settled in order.
-    pub group_id: String,
-    /// The instant at which it was sent, if known.
-    pub sent_at: Option<DateTime<Utc>>,
-    /// Its content.
-    pub content: MessageContent,
-}
-
-/// Content of a message.
-#[derive(Clone, Debug)]
-pub enum MessageContent {
-    /// A valid load attempt.
-    Attempt(Box<Delivery>),
-    /// Anything else.
-    Invalid(Box<DeadLetter>),
-    /// A message without a group, which no FIFO queue sends: it has no place in any customer's order.
-    Ungrouped {
-        /// The message's id.
-        message_id: String,
-    },
-}
 
 /// Instants by which a batch must stop beginning work, and by which it must answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

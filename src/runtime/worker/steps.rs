@@ -7,8 +7,9 @@ use tokio::select;
 use tokio::sync::watch;
 
 use crate::deciding::consumer::{BatchReport, Deadline};
-use crate::deciding::message::message;
-use crate::deciding::{Clock, Publisher, QueueError, RECEIVE_MAX, Receipt, Received, Receiver, Store, with_sources};
+use crate::deciding::{
+    Clock, Publisher, QueueError, RECEIVE_MAX, Receipt, Received, Receiver, Store, message, with_sources,
+};
 use crate::runtime::worker::Worker;
 use crate::runtime::worker::pool::Batch;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use loadgate::deciding::{Received, can_be_body};
+use loadgate::deciding::Received;
+use loadgate::wire::can_be_body;
 use serde_json::{Map, Value, json};
 
 use crate::support::cloud::{Emulator, Fault, Fresh, Proxy, drain, fresh_names, fresh_queue, sqs};

@@ -9,7 +9,8 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use loadgate::adapters::aws;
 use loadgate::adapters::sqs::{SqsReceiver, SqsSender};
 use loadgate::config::TableNames;
-use loadgate::deciding::{Outgoing, Receiver, Sender, can_be_body};
+use loadgate::deciding::{Outgoing, Receiver, Sender};
+use loadgate::wire::can_be_body;
 
 use crate::support::cloud::{
     Fault, Fresh, Proxy, Queues, Reaches, Worker, drain, environment, fresh_names, fresh_queue_with, sqs,

@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use loadgate::adapters::sqs::deduplication_id;
-use loadgate::deciding::can_be_body;
 use loadgate::domain::{
     AttemptText, EventKey, LimitUsage, LoadAttempt, StoredDecision, Verdict, can_be_group, parse_time,
 };
 use loadgate::runtime::send::{MessageBlock, Messages};
-use loadgate::wire::decision_message;
+use loadgate::wire::{can_be_body, decision_message};
 use proptest::prelude::*;
 
 fn key(customer_id: &str, event_id: &str) -> EventKey {
