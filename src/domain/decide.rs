@@ -27,11 +27,10 @@ impl<'l> Decision<'l> {
     }
 }
 
-/// Decides an attempt that has not been seen before, and says what the customer's usage is after it.
+/// Decides an attempt that has not been seen before. Returns the decision, and the customer's usage after it.
 ///
-/// `usage` must be the customer's usage of the week in which the attempt's own time lies, whatever was decided in
-/// between: a late attempt is decided against its own day and week. Usage does not know its week: who looks it up
-/// answers for it. A declined attempt leaves the usage as it was.
+/// The caller must pass the customer's usage of the week in which the attempt's own time lies, whatever was decided in
+/// between: a late attempt is decided against its own day and week. A declined attempt leaves the usage as it was.
 pub fn decide<'l>(limits: &'l Limits, usage: &WeekUsage, attempt: &LoadAttempt<'_>) -> (Decision<'l>, WeekUsage) {
     let day = Day::of(attempt.time);
     let after = usage.with_load(day, attempt.amount);

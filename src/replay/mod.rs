@@ -207,18 +207,18 @@ impl<R: Read> Drop for CloseOnPanic<'_, '_, '_, R> {
 mod tests {
     use super::*;
 
-    struct Nobody;
+    struct NoObserver;
 
-    impl ReplayObserver for Nobody {
+    impl ReplayObserver for NoObserver {
         fn invalid(&mut self, _line: u64, _error: &crate::domain::LoadError) {}
         fn progressed(&mut self, _tally: &Tally) {}
     }
 
     #[test]
-    fn a_worker_that_panics_with_a_ticket_sends_the_others_home() {
+    fn a_worker_that_panics_with_a_ticket_releases_the_others() {
         let threads = NonZeroUsize::MIN;
         let replay = Replay { limits: Limits::default(), reasons: Reasons::Omitted, threads, identity_key: [0; 16] };
-        let output = ReplayOutput::new(io::sink(), None, Nobody);
+        let output = ReplayOutput::new(io::sink(), None, NoObserver);
         let run = MemoryRun::new(&replay, io::empty(), output);
         std::thread::scope(|scope| {
             let other = scope.spawn(|| run.pass(1, Piece::Lines, b""));

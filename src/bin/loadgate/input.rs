@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::files::{FileId, named};
-use crate::outcome::{Failure, tell};
+use crate::outcome::{Failure, print_status};
 
 /// An open input that has not been read yet.
 pub struct Input {
@@ -40,7 +40,7 @@ impl Input {
     fn stdin() -> Input {
         let stdin = io::stdin();
         if stdin.is_terminal() {
-            tell("loadgate: reading load attempts from the terminal, one a line; Ctrl-D ends");
+            print_status("loadgate: reading load attempts from the terminal, one a line; Ctrl-D ends");
         }
         let id = FileId::of_stdin();
         let bytes = id.as_ref().and_then(FileId::bytes);

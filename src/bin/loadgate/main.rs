@@ -37,7 +37,7 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use outcome::{Failure, explain, tell};
+use outcome::{Failure, explain, print_status};
 
 /// Decide whether attempts to load funds are within their customers' velocity limits
 #[derive(Parser)]
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
         Command::Worker(args) => worker::run(&args),
     };
     ended.unwrap_or_else(|failure| {
-        tell(&format!("loadgate: {failure}"));
+        print_status(&format!("loadgate: {failure}"));
         Failure::exit_code(&failure)
     })
 }
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
 fn refuse(error: &clap::Error) -> ExitCode {
     #[cfg(not(feature = "cli"))]
     if let Some(sentence) = absent::explained(error) {
-        tell(&format!("loadgate: {sentence}"));
+        print_status(&format!("loadgate: {sentence}"));
         return ExitCode::from(2);
     }
     explain(error)

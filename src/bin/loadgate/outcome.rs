@@ -44,7 +44,7 @@ impl fmt::Display for Failure {
 
 /// Writes a line to standard error. Unlike `eprintln!`, it does not panic when standard error cannot be written: there
 /// is no other place to report that, and it must not stop the program.
-pub fn tell(line: &str) {
+pub fn print_status(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -54,7 +54,7 @@ pub fn explain(error: &clap::Error) -> ExitCode {
     match printed {
         _ if error.use_stderr() => ExitCode::from(2),
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            tell(&format!("loadgate: could not write to standard output: {error}"));
+            print_status(&format!("loadgate: could not write to standard output: {error}"));
             ExitCode::FAILURE
         }
         Ok(()) | Err(_) => ExitCode::SUCCESS,

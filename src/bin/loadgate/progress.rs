@@ -9,7 +9,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle, Term
 use loadgate::domain::LoadError;
 use loadgate::replay::{ReplayObserver, Tally};
 
-use crate::outcome::tell;
+use crate::outcome::print_status;
 
 /// Maximum number of invalid lines that are shown. All of them are counted, and `--rejects` keeps all.
 pub const INVALID_SHOWN_MAX: u64 = 10;
@@ -75,7 +75,7 @@ impl ReplayObserver for ReplayProgress {
     fn invalid(&mut self, line: u64, error: &LoadError) {
         if self.invalid_shown < INVALID_SHOWN_MAX {
             self.invalid_shown += 1;
-            self.bar.suspend(|| tell(&format!("line {line}: {}: {error}", error.code())));
+            self.bar.suspend(|| print_status(&format!("line {line}: {}: {error}", error.code())));
         }
     }
 

@@ -11,7 +11,7 @@ use loadgate::deciding::{QueueError, RECEIVE_MAX, Receipt, Received, Receiver};
 
 use crate::cloud::{QueueArgs, block_on};
 use crate::message_line::{message_line, one_line};
-use crate::outcome::{EXIT_CODES, Failure, tell};
+use crate::outcome::{EXIT_CODES, Failure, print_status};
 use crate::standard_output;
 
 /// Print the messages of a queue as lines, and delete them from the queue
@@ -73,11 +73,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
             }
         }
         match received_count {
-            0 => tell(
+            0 => print_status(
                 "no messages; those that another consumer has received become visible after the visibility time-out",
             ),
-            1 => tell("1 message"),
-            count => tell(&format!("{count} messages")),
+            1 => print_status("1 message"),
+            count => print_status(&format!("{count} messages")),
         }
         Ok(ExitCode::SUCCESS)
     })

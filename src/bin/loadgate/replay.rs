@@ -16,7 +16,7 @@ use loadgate::wire::Reasons;
 use crate::decompress::decompressed;
 use crate::files::{FileId, are_one_new_file, named};
 use crate::input::Input;
-use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
+use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, print_status};
 use crate::output::Output;
 use crate::progress::{INVALID_SHOWN_MAX, Progress, ReplayProgress};
 use crate::store::{StoreArgs, StoreEngine};
@@ -86,7 +86,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         output.finish()?;
     }
     report_unshown(report.tally.invalid, args.rejects.as_deref());
-    Summary::new(&report, &limits, begun.elapsed()).tell(args.summary)?;
+    Summary::new(&report, &limits, begun.elapsed()).print(args.summary)?;
     let some_invalid = report.is_complete && report.tally.invalid > 0;
     Ok(if some_invalid { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
 }
@@ -126,11 +126,11 @@ fn replay_all(
 
 /// Reports the number of invalid lines that were not reported one by one, and where they are kept.
 fn report_unshown(invalid: u64, rejects: Option<&Path>) {
-    let untold = invalid.saturating_sub(INVALID_SHOWN_MAX);
+    let not_shown = invalid.saturating_sub(INVALID_SHOWN_MAX);
     match rejects {
-        _ if untold == 0 => {}
-        Some(path) => tell(&format!("{untold} more invalid lines; all are in '{}'", path.display())),
-        None => tell(&format!("{untold} more invalid lines; --rejects FILE keeps them all")),
+        _ if not_shown == 0 => {}
+        Some(path) => print_status(&format!("{not_shown} more invalid lines; all are in '{}'", path.display())),
+        None => print_status(&format!("{not_shown} more invalid lines; --rejects FILE keeps them all")),
     }
 }
 

@@ -14,7 +14,7 @@ use loadgate::runtime::send::Messages;
 use crate::cloud::{QueueArgs, block_on};
 use crate::decompress::decompressed;
 use crate::input::Input;
-use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, tell};
+use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, print_status};
 use crate::progress::{INVALID_SHOWN_MAX, Progress, progress_bar};
 use crate::store::run_name;
 
@@ -58,11 +58,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let ended = block_on(send(args, run, bytes, &bar));
     bar.finish_and_clear();
     let sent = ended?;
-    tell(&format!("{} messages sent", sent.messages));
+    print_status(&format!("{} messages sent", sent.messages));
     if sent.unsendable == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    tell(&format!("{} lines could not be sent: no queue takes them", sent.unsendable));
+    print_status(&format!("{} lines could not be sent: no queue takes them", sent.unsendable));
     Ok(ExitCode::from(SOME_INVALID))
 }
 
@@ -81,7 +81,7 @@ async fn send(args: &Args, run: String, bytes: impl Read, bar: &ProgressBar) -> 
         for (line, problem) in block.unsendable {
             sent.unsendable += 1;
             if sent.unsendable <= INVALID_SHOWN_MAX {
-                bar.suspend(|| tell(&format!("line {line}: not sent: {problem}")));
+                bar.suspend(|| print_status(&format!("line {line}: not sent: {problem}")));
             }
         }
         sent.messages += block.messages.len() as u64;

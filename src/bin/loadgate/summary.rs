@@ -10,7 +10,7 @@ use loadgate::domain::Limits;
 use loadgate::replay::ReplayReport;
 use serde::Serialize;
 
-use crate::outcome::{Failure, tell};
+use crate::outcome::{Failure, print_status};
 use crate::progress::per_second;
 
 /// Form of the summary.
@@ -67,12 +67,12 @@ impl<'a> Summary<'a> {
     }
 
     /// Writes the summary to standard error.
-    pub fn tell(&self, form: SummaryForm) -> Result<(), Failure> {
+    pub fn print(&self, form: SummaryForm) -> Result<(), Failure> {
         match form {
-            SummaryForm::Text => tell(&self.text()),
+            SummaryForm::Text => print_status(&self.text()),
             SummaryForm::Json => {
                 let json = serde_json::to_string(self).context("could not write the summary as JSON");
-                tell(&json.map_err(Failure::Io)?);
+                print_status(&json.map_err(Failure::Io)?);
             }
             SummaryForm::None => {}
         }

@@ -10,7 +10,7 @@ use loadgate::adapters::dynamodb::tables::{State, TableResult, Tables};
 use loadgate::config::TableNames;
 
 use crate::cloud::{TableArgs, block_on, url};
-use crate::outcome::{EXIT_CODES, Failure, tell};
+use crate::outcome::{EXIT_CODES, Failure, print_status};
 use crate::standard_output;
 
 /// Create, show or delete the tables in DynamoDB
@@ -98,8 +98,11 @@ async fn delete(tables: &Tables, args: &Args, names: &TableNames, yes: bool) -> 
 
 fn is_confirmed(args: &Args, names: &TableNames) -> anyhow::Result<bool> {
     let place = args.endpoint_url.as_deref().unwrap_or("AWS");
-    tell(&format!("{} and {} in {place} will be deleted with every decision in them.", names.correlation, names.load));
-    tell("Type yes to go on:");
+    print_status(&format!(
+        "{} and {} in {place} will be deleted with every decision in them.",
+        names.correlation, names.load
+    ));
+    print_status("Type yes to go on:");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).context("could not read the answer")?;
     Ok(answer.trim() == "yes")

@@ -23,7 +23,7 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 use crate::cloud::{TableArgs, block_on, sdk_for_queue, url};
-use crate::outcome::{Failure, SOME_INVALID, tell};
+use crate::outcome::{Failure, SOME_INVALID, print_status};
 use crate::progress::BAR_TICK;
 use crate::standard_output;
 use archive::FileArchive;
@@ -129,7 +129,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let printed = io::Write::write_all(&mut io::stdout(), said.as_bytes());
     for failure in &report.failures {
-        tell(&format!("left where it is: {failure}"));
+        print_status(&format!("left where it is: {failure}"));
     }
     printed.context("could not write the report to standard output").map_err(Failure::Io)?;
     ended.map_err(|error| Failure::Io(anyhow!("{}; run it again to go on", with_sources(&error))))?;

@@ -53,8 +53,9 @@ pub fn free_port() -> u16 {
 /// Something that `make tools` installs. A test that needs it is marked with `#[ignore]`, so that a plain `cargo test` leaves it out,
 /// on a machine with the tools too.
 pub fn tool(name: &str) -> PathBuf {
-    let is_asked_for =
-        !cfg!(test) || std::env::args().any(|argument| ["--include-ignored", "--ignored"].contains(&&*argument));
+    // Cargo starts a benchmark with `--bench`.
+    let asks = ["--include-ignored", "--ignored", "--bench"];
+    let is_asked_for = !cfg!(test) || std::env::args().any(|argument| asks.contains(&&*argument));
     assert!(is_asked_for, "the test needs {name}: mark it with #[ignore], or run it with `-- --include-ignored`");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".local/tools").join(name);
     assert!(path.exists(), "{} is not there: run `make tools` first", path.display());
