@@ -1,4 +1,4 @@
-//! What has to be true when the faults have stopped and everything has drained.
+//! Conditions that hold once the faults have stopped and everything has drained.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,13 @@ use super::consumers::REPLAY;
 use super::simulation::{Counts, FAILING, Simulation, State};
 use crate::support::oracle;
 
-/// How long after its commit a decision of a healthy customer is published at the latest.
+/// Maximum time between the commit and the publication of a healthy customer's decision.
 const PUBLISHED_WITHIN: TimeDelta = TimeDelta::seconds(1);
 
-/// How long a dead-letter queue keeps a letter.
-const LETTERS_KEPT: TimeDelta = TimeDelta::days(14);
+/// Retention of the dead-letter queue.
+const DEAD_LETTER_RETENTION: TimeDelta = TimeDelta::days(14);
 
-/// How much clocks disagree at the most.
+/// Maximum difference between two clocks.
 const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
 
 pub fn check(simulation: &Simulation) -> Result<Counts, String> {
@@ -27,14 +27,14 @@ pub fn check(simulation: &Simulation) -> Result<Counts, String> {
         return Err(violation.clone());
     }
     every_event_is_decided(&state)?;
-    decisions_are_the_oracle_s(&state)?;
+    decisions_match_the_oracle(&state)?;
     usage_is_the_sum_of_accepted_loads(&state)?;
     decisions_are_published(&state)?;
     published_loads_are_within_the_limits(&state)?;
-    nobody_waits_for_another_s_trouble(&state)?;
-    nothing_stored_is_neglected(&state)?;
+    healthy_customers_are_not_delayed(&state)?;
+    stored_decisions_are_not_neglected(&state)?;
     customers_are_in_order(&state)?;
-    invalid_messages_are_put_away(&state)?;
+    invalid_messages_become_dead_letters(&state)?;
     Ok(state.counts.clone())
 }
 
@@ -64,19 +64,19 @@ fn every_event_is_decided(state: &State) -> Result<(), String> {
     Ok(())
 }
 
-/// However old its record: what one message has brought is not decided again for it.
+/// Checks that no message has its event decided twice, however old the record is.
 fn every_message_is_decided_once(state: &State) -> Result<(), String> {
     let mut first = BTreeMap::new();
     for record in state.tables.queued() {
         let Some(origin) = state.origins.get(&record.message_id) else { continue };
-        if let Some(before) = first.insert(origin, record).filter(|before| !is_beyond_the_promise(state, before)) {
+        if let Some(before) = first.insert(origin, record).filter(|before| !is_known_gap(state, before)) {
             return Err(format!("{origin} was decided twice, at {}: {record:?}", before.decision.decided_at));
         }
     }
     Ok(())
 }
 
-/// Each customer's records, in their order.
+/// Groups records by customer. Their order stays.
 fn by_customer<'r>(
     records: impl Iterator<Item = &'r CorrelationRecord>,
 ) -> BTreeMap<&'r str, Vec<&'r CorrelationRecord>> {
@@ -87,17 +87,17 @@ fn by_customer<'r>(
     customers
 }
 
-fn decisions_are_the_oracle_s(state: &State) -> Result<(), String> {
+fn decisions_match_the_oracle(state: &State) -> Result<(), String> {
     for (customer, records) in by_customer(state.tables.committed()) {
         let attempt = |(n, record): (usize, &&CorrelationRecord)| oracle::Attempt {
-            // Whether an event has been seen is the store's to say.
+            // The store decides whether an event is new. The oracle gets a distinct id for each.
             id: n.to_string(),
             customer_id: customer.to_owned(),
             cents: oracle::cents(&record.decision.load_amount).unwrap(),
             time: oracle::instant(&record.decision.time).unwrap(),
         };
         let is_contended = records.iter().any(|record| record.message_id.starts_with(REPLAY))
-            || state.counted("outlived") > 0 && state.disordered.contains(customer);
+            || state.counted("expired_receipts") > 0 && state.disordered.contains(customer);
         let attempts: Vec<_> = records.iter().enumerate().map(attempt).collect();
         let expected = oracle::judge_all(&oracle::default_limits(), &attempts);
         for (record, expected) in records.iter().zip(expected) {
@@ -107,8 +107,8 @@ fn decisions_are_the_oracle_s(state: &State) -> Result<(), String> {
                 && decision.verdict.is_accepted() == decision.verdict.reasons().is_empty()
                 && decision.verdict.reasons().iter().all(|reason| expected.reasons.contains(reason))
                 && used.iter().zip(&expected.used).all(|(used, expected)| used <= expected);
-            // A decline needs no row to stand as it was read: usage only grows. Between read and commit, another writer may
-            // have used up one more limit, which the decline then does not name.
+            // A decline does not need its row to be unchanged since the read, because usage only grows. Another
+            // writer may use up one more limit between read and commit. The decline then does not name that limit.
             let is_exact = decision.verdict.reasons() == expected.reasons && used == expected.used;
             let may_lag = is_contended || is_read_half_applied(state, decision);
             if !is_right || !(is_exact || may_lag && !decision.verdict.is_accepted()) {
@@ -119,7 +119,8 @@ fn decisions_are_the_oracle_s(state: &State) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a read around a decision showed usage of before a transaction that another consumer's commit was still applying.
+/// Returns true if a read close to the decision returned usage from before a transaction that was still being applied
+/// for another consumer.
 fn is_read_half_applied(state: &State, decision: &StoredDecision) -> bool {
     let reads = state.half_applied.get(&decision.key.customer_id);
     let is_near = |read: &DateTime<Utc>| read.signed_duration_since(decision.decided_at).abs() <= SKEW_MAX;
@@ -136,10 +137,10 @@ fn usage_is_the_sum_of_accepted_loads(state: &State) -> Result<(), String> {
 
 fn decisions_are_published(state: &State) -> Result<(), String> {
     let bodies: BTreeSet<String> = state.tables.queued().map(|record| decision_message(&record.decision)).collect();
-    let published: BTreeSet<&String> = state.decisions.taken.iter().map(|taken| &taken.body).collect();
+    let published: BTreeSet<&String> = state.decisions.stored.iter().map(|stored| &stored.body).collect();
     for record in state.tables.queued() {
         let body = decision_message(&record.decision);
-        if !published.contains(&body) && !is_beyond_the_promise(state, record) {
+        if !published.contains(&body) && !is_known_gap(state, record) {
             return Err(format!("never published: {body}"));
         }
     }
@@ -153,37 +154,44 @@ fn decisions_are_published(state: &State) -> Result<(), String> {
     Ok(())
 }
 
-/// Where events are remembered for less time than letters are kept, only the mark remembers them longer: not an event of
-/// which no later delivery could write it.
+/// Returns true if the record expired while its dead letter still existed, and the event was then decided again. This
+/// can happen where records live for less time than dead letters are kept. Only a pending record lives longer, and
+/// perhaps no later delivery was able to write it.
 fn is_forgotten(state: &State, record: &CorrelationRecord) -> bool {
     let again = state.tables.queued().filter(|again| again.decision.key == record.decision.key);
     let is_decided_again = again.last().is_some_and(|again| again.decision.decided_at >= record.expires_at - SKEW_MAX);
-    state.correlation_ttl < LETTERS_KEPT && state.given_up.contains_key(&record.decision.key) && is_decided_again
+    state.correlation_ttl < DEAD_LETTER_RETENTION
+        && state.given_up.contains_key(&record.decision.key)
+        && is_decided_again
 }
 
-/// Whether a record was marked before its last message was deleted. Not by a later life of the event.
-fn is_marked_in_time(state: &State, record: &CorrelationRecord) -> bool {
+/// Returns true if the record was set to pending before its last message was deleted. A later record of the same event
+/// does not count.
+fn is_pending_in_time(state: &State, record: &CorrelationRecord) -> bool {
     let key = &record.decision.key;
-    let marked_at = state.tables.pending.get(key).filter(|at| **at < record.expires_at);
-    marked_at.is_some_and(|at| state.tables.deleted.get(key).is_none_or(|last| at < last))
+    let pending_since = state.tables.pending.get(key).filter(|at| **at < record.expires_at);
+    pending_since.is_some_and(|at| state.tables.deleted.get(key).is_none_or(|last| at < last))
 }
 
-/// What the mark cannot cover: a message that was committed at its first delivery and came to nothing at every later one, so
-/// that no mark was written in time, and that came back from the dead-letter queue under an id that nobody knows. SQS keeps
-/// the old id as the deduplication id, so that this needs a redrive by SQS after which it is given up once more, or one by
-/// other means, or one after the record has expired. `loadgate redrive`, in place of that one, publishes the decision.
-fn is_beyond_the_promise(state: &State, record: &CorrelationRecord) -> bool {
+/// Returns true for a known gap, which a pending record cannot close. The first delivery of a message commits its
+/// decision. Every later delivery fails, so that the record is not set to pending in time. Then the message comes back
+/// from the dead-letter queue under an unknown id.
+///
+/// SQS keeps the old id as the deduplication id. So the gap needs a redrive by SQS after which the message is given up
+/// once more, or a redrive by other means, or a redrive after the record has expired. In place of that redrive,
+/// `loadgate redrive` publishes the decision.
+fn is_known_gap(state: &State, record: &CorrelationRecord) -> bool {
     let key = &record.decision.key;
-    let (redrives, last) = state.redriven_natively.get(key).copied().unwrap_or_default();
+    let (redrives, last) = state.redriven_by_sqs.get(key).copied().unwrap_or_default();
     let given_up = state.given_up.get(key).copied().unwrap_or_default();
     let is_unknown = redrives > 0
         && (!state.redrive_keeps_id || redrives > 1 || given_up > 1 || last >= record.expires_at - SKEW_MAX);
-    let is_unmarked = !is_marked_in_time(state, record) && !state.neglected.contains(key);
-    is_unmarked && (is_unknown || is_forgotten(state, record))
+    let is_never_pending = !is_pending_in_time(state, record) && !state.neglected.contains(key);
+    is_never_pending && (is_unknown || is_forgotten(state, record))
 }
 
-/// Decided in the order in which they were sent, and published in the order in which they were decided. A message that went
-/// through the dead-letter queue has lost its place.
+/// Checks that a customer's events are decided in the order in which they were sent, and published in the order in
+/// which they were decided. A message that was in the dead-letter queue has lost its place.
 fn customers_are_in_order(state: &State) -> Result<(), String> {
     for (customer, records) in by_customer(state.tables.queued()) {
         if state.disordered.contains(customer) {
@@ -196,7 +204,7 @@ fn customers_are_in_order(state: &State) -> Result<(), String> {
         }
         let first = |record: &&CorrelationRecord| {
             let body = decision_message(&record.decision);
-            state.decisions.taken.iter().position(|taken| taken.body == body)
+            state.decisions.stored.iter().position(|stored| stored.body == body)
         };
         let places: Vec<_> = records.iter().map(first).collect();
         if !places.is_sorted() {
@@ -206,33 +214,37 @@ fn customers_are_in_order(state: &State) -> Result<(), String> {
     Ok(())
 }
 
-fn invalid_messages_are_put_away(state: &State) -> Result<(), String> {
+fn invalid_messages_become_dead_letters(state: &State) -> Result<(), String> {
     let letters = state.dead.messages.iter().map(|letter| &letter.body);
     let all: Vec<&String> = letters.chain(&state.archive).collect();
     let bodies: BTreeSet<&String> = all.iter().copied().collect();
     if bodies.len() as u64 != state.counted("invalid") {
-        return Err(format!("of {} invalid messages, {} are put away", state.counted("invalid"), bodies.len()));
+        return Err(format!(
+            "of {} invalid messages, {} are dead letters or archived",
+            state.counted("invalid"),
+            bodies.len()
+        ));
     }
     if let Some(letter) = state.dead.messages.iter().find(|letter| letter.code.as_deref() != Some("NOT_JSON")) {
-        return Err(format!("not told what is wrong: {letter:?}"));
+        return Err(format!("a dead letter without its error code: {letter:?}"));
     }
-    // A second letter comes only where a message was received again, or a redrive was cut short.
+    // A second dead letter is allowed only if a message was received again or a redrive was cut short.
     let may_repeat = state.counted("redeliveries") + state.counted("redrives") + state.counted("redriven") > 0;
     if all.len() > bodies.len() && !may_repeat {
-        return Err(format!("put away twice: {all:?}"));
+        return Err(format!("put on the dead-letter queue twice: {all:?}"));
     }
     Ok(())
 }
 
-/// Where one customer's requests are refused or hang, and nothing else goes wrong, all others' decisions go out within a
-/// second of their commit.
-fn nobody_waits_for_another_s_trouble(state: &State) -> Result<(), String> {
-    for (committed_at, record) in state.tables.history.iter().filter(|_| state.trouble.is_alone) {
+/// Checks that all other customers' decisions are published within a second of their commit, in runs in which only one
+/// customer's requests are refused or hang.
+fn healthy_customers_are_not_delayed(state: &State) -> Result<(), String> {
+    for (committed_at, record) in state.tables.history.iter().filter(|_| state.customer_faults.is_alone) {
         if record.decision.key.customer_id == FAILING || record.message_id.starts_with(REPLAY) {
             continue;
         }
         let body = decision_message(&record.decision);
-        let published = state.decisions.taken.iter().find(|taken| taken.body == body);
+        let published = state.decisions.stored.iter().find(|stored| stored.body == body);
         let is_late = |at| at > *committed_at + PUBLISHED_WITHIN;
         if published.is_none_or(|published| is_late(published.at)) {
             let at = published.map(|published| published.at);
@@ -242,19 +254,19 @@ fn nobody_waits_for_another_s_trouble(state: &State) -> Result<(), String> {
     Ok(())
 }
 
-/// What is stored is published, or at least marked, by every delivery that could.
-fn nothing_stored_is_neglected(state: &State) -> Result<(), String> {
+/// Checks that every delivery that could do so published its stored decision, or at least set it to pending.
+fn stored_decisions_are_not_neglected(state: &State) -> Result<(), String> {
     if state.neglected.is_empty() {
         return Ok(());
     }
-    Err(format!("stored, and neither published nor marked, though it could be: {:?}", state.neglected))
+    Err(format!("stored, and neither published nor set to pending, although it could be: {:?}", state.neglected))
 }
 
-/// The naive sums of what was published as accepted: in no day and in no week more than the limits allow.
+/// Checks the plain sums of the loads that were published as accepted: no day and no week exceeds the limits.
 fn published_loads_are_within_the_limits(state: &State) -> Result<(), String> {
     let mut decided = BTreeSet::new();
     let mut sums = BTreeMap::<(String, String), (u64, u64)>::new();
-    for published in &state.decisions.taken {
+    for published in &state.decisions.stored {
         let body: serde_json::Value = serde_json::from_str(&published.body).unwrap();
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
         let is_first = decided.insert((text("customer_id"), text("id"), text("decided_at")));

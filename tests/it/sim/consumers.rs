@@ -1,4 +1,4 @@
-//! Who consumes: functions that are invoked with batches, workers, and a file's replay through the same tables.
+//! Consumers: functions that are invoked with batches, workers, and a file replay through the same tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -14,59 +14,59 @@ use loadgate::runtime::worker::{Settings, Worker, WorkerObserver};
 use loadgate::wire::read_attempt;
 use tokio::task::JoinHandle;
 
-use super::ports::{SimPublisher, SimReceiver, Which};
+use super::ports::{SimPublisher, SimReceiver, Source};
 use super::queue::Message;
 use super::simulation::{Simulation, SkewedClock, State, event_of};
 use super::store::SimStore;
 
-/// What the message ids of replayed lines begin with.
+/// Prefix of the message ids of replayed lines.
 pub const REPLAY: &str = "replay:";
 
-/// How long a function may take.
+/// Time-out of the function.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An invocation that ends within this time has not left anything out for want of time.
+/// Maximum duration of an invocation that has skipped nothing for lack of time.
 const UNHURRIED: TimeDelta = TimeDelta::seconds(15);
 
-/// What is known of an invocation.
+/// Record of one invocation, for the checks.
 #[derive(Default)]
 pub struct Invocation {
-    /// Its messages, by all ids by which records may know them.
+    /// All ids by which a record may know one of its messages.
     pub owners: BTreeSet<String>,
-    /// How many commits each customer's messages have taken.
+    /// Number of commits, by customer.
     pub commits: Mutex<BTreeMap<String, u32>>,
-    /// The events that it has published or marked, or tried to; or that it could not find out about.
-    tended: Mutex<BTreeSet<EventKey>>,
+    /// Events that it has published or set to pending, or tried to, and events whose state it could not determine.
+    handled: Mutex<BTreeSet<EventKey>>,
 }
 
 impl Invocation {
-    pub fn tend(&self, key: &EventKey) {
-        self.tended.lock().unwrap().insert(key.clone());
+    pub fn note_handled(&self, key: &EventKey) {
+        self.handled.lock().unwrap().insert(key.clone());
     }
 }
 
 impl State {
-    /// What is stored, and reported as failed, has been published or marked at least.
-    fn watch_neglect(&mut self, batch: &[Message], failed: &[&str], invocation: &Invocation, begun: DateTime<Utc>) {
+    /// Checks that a redelivery that is stored, and reported as failed, has at least been published or set to pending.
+    fn check_neglect(&mut self, batch: &[Message], failed: &[&str], invocation: &Invocation, begun: DateTime<Utc>) {
         let now = self.now();
         let again = batch.iter().filter(|message| message.receive_count > 1);
         for message in again.filter(|message| failed.contains(&message.id.as_str())) {
             let Some(key) = event_of(&message.body) else { continue };
             let is_visible = self.tables.records.get(&key).is_some_and(|stored| stored.is_applied(begun));
-            let is_owed = |record: &CorrelationRecord| {
+            let is_unpublished = |record: &CorrelationRecord| {
                 let is_its_own = [&message.id, &message.deduplication_id].contains(&&record.message_id);
-                is_its_own && !record.is_pending() && !self.decisions.has_taken(&record.decision)
+                is_its_own && !record.is_pending() && !self.decisions.has_stored(&record.decision)
             };
-            let is_owed = is_visible && self.tables.record(&key, now).is_some_and(is_owed);
-            if is_owed && !invocation.tended.lock().unwrap().contains(&key) {
-                self.tell(|| format!("neglected: {key:?}"));
+            let is_unpublished = is_visible && self.tables.record(&key, now).is_some_and(is_unpublished);
+            if is_unpublished && !invocation.handled.lock().unwrap().contains(&key) {
+                self.trace(|| format!("neglected: {key:?}"));
                 self.neglected.insert(key);
             }
         }
     }
 }
 
-/// A clock that is a little wrong.
+/// Returns a clock that is slightly wrong.
 pub fn clock(simulation: &Arc<Simulation>, actor: &str) -> SkewedClock {
     let skew = TimeDelta::milliseconds(simulation.state().draw(actor, "clock").i64(-2_000..2_000));
     SkewedClock { simulation: Arc::clone(simulation), skew }
@@ -78,7 +78,7 @@ fn decider(simulation: &Arc<Simulation>, actor: &str) -> Decider<SimStore, Skewe
     Decider { store, clock, limits: Limits::default(), correlation_ttl }
 }
 
-/// Sets a consumer to work: a function with its event source, or a worker.
+/// Starts a consumer: a function with its event source, or a worker.
 pub fn consume(simulation: &Arc<Simulation>, number: usize) -> JoinHandle<()> {
     let actor = format!("consumer {number}");
     let is_function = simulation.state().draw(&actor, "kind").u32(..3) > 0;
@@ -90,11 +90,11 @@ pub fn consume(simulation: &Arc<Simulation>, number: usize) -> JoinHandle<()> {
     }
 }
 
-/// Receives, invokes, deletes what did not fail.
+/// Receives batches, invokes the function, and deletes the messages that did not fail.
 async fn invoke_for_ever(simulation: Arc<Simulation>, actor: String) {
     let decider = decider(&simulation, &actor);
     loop {
-        let batch = simulation.state().receive(Which::Input, 10, None);
+        let batch = simulation.state().receive(Source::Input, 10, None);
         if batch.is_empty() {
             let mut rng = simulation.state().draw(&actor, "pause");
             let wait_ms = rng.u64(200..6_000);
@@ -105,7 +105,7 @@ async fn invoke_for_ever(simulation: Arc<Simulation>, actor: String) {
     }
 }
 
-/// One invocation. It may be killed between any two steps.
+/// Runs one invocation. It may be killed between any two steps.
 async fn invoke(simulation: &Arc<Simulation>, decider: &Decider<SimStore, SkewedClock>, batch: &[Message]) {
     let owners = batch.iter().flat_map(|message| [message.id.clone(), message.deduplication_id.clone()]).collect();
     let actor = decider.store.actor.clone();
@@ -143,12 +143,12 @@ async fn invoke(simulation: &Arc<Simulation>, decider: &Decider<SimStore, Skewed
     let (response, _) = handled.unwrap();
     let failed: Vec<&str> =
         response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
-    state.watch_failures(batch, &failed);
+    state.check_failures(batch, &failed);
     if state.now() < begun + UNHURRIED {
-        state.watch_neglect(batch, &failed, &invocation, begun);
+        state.check_neglect(batch, &failed, &invocation, begun);
     }
     for message in batch.iter().filter(|message| !failed.contains(&message.id.as_str())) {
-        state.delete(Which::Input, message.receipt);
+        state.delete(Source::Input, message.receipt);
     }
 }
 
@@ -159,7 +159,8 @@ fn record(message: &Message) -> SqsMessage {
     record
 }
 
-/// A worker that is started again whenever it ends: because it was told to, or killed between any two steps.
+/// Runs a worker, and starts it again whenever it ends. It ends because it is asked to stop, or because it is killed
+/// between any two steps.
 async fn work_for_ever(simulation: Arc<Simulation>, actor: String) {
     let decider = decider(&simulation, &actor);
     loop {
@@ -182,25 +183,25 @@ async fn work_for_ever(simulation: Arc<Simulation>, actor: String) {
             (settings, stop_after_s, Duration::from_millis(kill_after_ms), Duration::from_millis(pause_ms))
         };
         let queues = SimPublisher { simulation: Arc::clone(&simulation), actor: actor.clone(), invocation: None };
-        let receiver = SimReceiver { simulation: Arc::clone(&simulation), actor: actor.clone(), which: Which::Input };
+        let receiver = SimReceiver { simulation: Arc::clone(&simulation), actor: actor.clone(), source: Source::Input };
         let consumer = Consumer { decider: decider.clone(), publisher: queues };
         let worker = Arc::new(Worker { consumer, receiver, settings });
         let stop = tokio::time::sleep(Duration::from_secs(stop_after));
-        let _ = tokio::time::timeout(kill_after, worker.run(&Nobody, stop)).await;
+        let _ = tokio::time::timeout(kill_after, worker.run(&NoObserver, stop)).await;
         tokio::time::sleep(pause).await;
     }
 }
 
-struct Nobody;
+struct NoObserver;
 
-impl WorkerObserver for Nobody {
+impl WorkerObserver for NoObserver {
     fn received(&self, _received: Result<usize, &QueueError>) {}
     fn working(&self, _customers: usize) {}
     fn handled(&self, _report: &BatchReport, _time: Duration) {}
     fn stopping(&self) {}
 }
 
-/// Another door: a file is replayed over the same tables, customers that the queue has too.
+/// Replays a file into the same tables, for customers that also have messages on the queue.
 pub async fn replay(simulation: Arc<Simulation>) {
     let decider = decider(&simulation, "replay");
     let mut rng = simulation.state().draw("replay", "lines");
@@ -215,7 +216,7 @@ pub async fn replay(simulation: Arc<Simulation>) {
         let attempt = LoadAttempt::check(written.clone()).unwrap();
         let source = MessageSource { message_id: format!("{REPLAY}{line}"), ..MessageSource::default() };
         let deliveries = vec![Delivery::new(u64::from(line), source, &written, attempt)];
-        // What fails is left: nobody waits for it.
+        // A failed line is dropped: nothing depends on it.
         let _ = decider.decide_all(Group { deliveries }, None).await;
     }
 }

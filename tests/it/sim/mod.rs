@@ -1,9 +1,14 @@
-//! A simulation that attacks every promise: one seed decides everything that happens, and replays it.
+//! Simulation of a whole deployment. One seed determines everything that happens, and replays it.
 //!
-//! The real consumer runs over a simulated simulation: a FIFO queue with groups, locks, visibility time-outs, a dead-letter queue
-//! and redrive; a store that throttles, conflicts, loses requests and answers, and shows stale records; a decisions queue
-//! that refuses single messages; consumers that are killed between any two steps, or outlive their visibility time-out;
-//! clocks that disagree. When the faults stop and everything has drained, [`check`] looks at what is left.
+//! The real consumer runs over simulated parts:
+//!
+//! - a FIFO queue with groups, locks, visibility time-outs, a dead-letter queue and redrive;
+//! - a store that throttles, conflicts, loses requests and answers, and returns stale records;
+//! - a decisions queue that refuses single messages;
+//! - consumers that are killed between any two steps, or work longer than their visibility time-out;
+//! - clocks that disagree.
+//!
+//! When the faults have stopped and everything has drained, [`check`] verifies every promise on the final state.
 
 mod check;
 mod consumers;
@@ -22,12 +27,12 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use loadgate::deciding::PENDING_TTL;
 
-use simulation::{Counts, HAPPENINGS, Sabotage, Simulation};
+use simulation::{COUNTERS, Counts, Sabotage, Simulation};
 
-/// How many seeds `make test` runs. `SIM_RUNS` and `SIM_SEED` say otherwise.
+/// Number of seeds that `make test` runs. `SIM_RUNS` and `SIM_SEED` override it.
 const RUNS: u64 = 3000;
 
-/// Runs one seed, and says what is wrong at its end.
+/// Runs one seed. Returns the counts, or the promise that is broken at the end.
 fn run(seed: u64, sabotage: Sabotage) -> Result<Counts, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let ended = catch_unwind(AssertUnwindSafe(|| {
@@ -50,119 +55,119 @@ async fn play(simulation: &Arc<Simulation>) -> Result<(), String> {
     replay.await.unwrap();
     simulation.state().is_faulty = false;
     operator::drain(simulation).await?;
-    // Let what is still under way come to its end: no request takes a month.
+    // Requests in flight come to their end before the calendar jumps: no request takes a month.
     tokio::time::sleep(Duration::from_mins(2)).await;
-    // After that, everything counts as new: also what was received more than once, and is kept longer.
+    // Afterwards every event counts as new, even one whose pending record is kept longer.
     simulation.state().jumped += PENDING_TTL + TimeDelta::hours(1);
     producer::repeat_some(simulation);
     operator::drain(simulation).await?;
-    // Let the last ones that have outlived their time come to their end.
+    // Work that has outlasted its visibility time-out comes to its end too.
     tokio::time::sleep(Duration::from_mins(2)).await;
     consumers.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(())
 }
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
 #[allow(clippy::print_stdout)]
-fn tell(line: &str) {
+fn print(line: &str) {
     println!("{line}");
 }
 
 #[test]
-fn every_promise_holds_whatever_happens() {
+fn every_promise_holds_under_all_faults() {
     let first = number("SIM_SEED").unwrap_or(1);
     let runs = number("SIM_RUNS").unwrap_or(if number("SIM_SEED").is_some() { 1 } else { RUNS });
     let mut counts = Counts::new();
     for seed in first..first + runs {
         match run(seed, Sabotage::None) {
-            Ok(counted) => counted.into_iter().for_each(|(what, times)| *counts.entry(what).or_default() += times),
+            Ok(counted) => counted.into_iter().for_each(|(name, times)| *counts.entry(name).or_default() += times),
             Err(problem) => panic!("{problem}\nrepeat it with SIM_SEED={seed}"),
         }
     }
-    tell(&format!("{runs} runs from seed {first}: {counts:?}"));
-    let absent: Vec<_> = HAPPENINGS.iter().filter(|what| counts.get(*what).is_none_or(|times| *times == 0)).collect();
+    print(&format!("{runs} runs from seed {first}: {counts:?}"));
+    let absent: Vec<_> = COUNTERS.iter().filter(|name| counts.get(*name).is_none_or(|times| *times == 0)).collect();
     assert!(runs < 1000 || absent.is_empty(), "never happened: {absent:?}");
 }
 
 #[test]
-fn a_seed_replays_to_the_same_end() {
+fn a_seed_always_gives_the_same_result() {
     for seed in [3, 14, 159] {
         let [one, other] = [(); 2].map(|()| run(seed, Sabotage::None).unwrap());
         assert_eq!(one, other, "seed {seed}");
     }
 }
 
-/// A simulation in which one mechanism is broken has to be found out, for the reason that it was there for.
-fn is_found_out(sabotage: Sabotage, why: &str) {
-    let found = (1..3000).find_map(|seed| run(seed, sabotage).err().filter(|problem| problem.contains(why)));
-    tell(&format!("{sabotage:?}: {}", found.unwrap_or_else(|| panic!("{sabotage:?} was not found out"))));
+/// Asserts that the checks detect a broken mechanism by the promise that this mechanism protects.
+fn assert_detected(sabotage: Sabotage, promise: &str) {
+    let found = (1..3000).find_map(|seed| run(seed, sabotage).err().filter(|problem| problem.contains(promise)));
+    print(&format!("{sabotage:?}: {}", found.unwrap_or_else(|| panic!("{sabotage:?} was not detected"))));
 }
 
 #[test]
-fn a_store_without_the_record_s_condition_is_found_out() {
-    is_found_out(Sabotage::NoRecordCondition, "was decided twice");
+fn a_missing_record_condition_is_detected() {
+    assert_detected(Sabotage::NoRecordCondition, "was decided twice");
 }
 
 #[test]
-fn a_store_without_the_row_s_condition_is_found_out() {
-    is_found_out(Sabotage::NoRowCondition, "the oracle says");
+fn a_missing_row_condition_is_detected() {
+    assert_detected(Sabotage::NoRowCondition, "the oracle says");
 }
 
 #[test]
-fn records_that_never_expire_are_found_out() {
-    is_found_out(Sabotage::NoExpiry, "had expired");
+fn records_that_never_expire_are_detected() {
+    assert_detected(Sabotage::NoExpiry, "had expired");
 }
 
 #[test]
-fn redeliveries_that_are_taken_for_duplicates_are_found_out() {
-    is_found_out(Sabotage::RedeliveryIgnored, "never published");
+fn redeliveries_treated_as_duplicates_are_detected() {
+    assert_detected(Sabotage::RedeliveryIgnored, "never published");
 }
 
 #[test]
-fn marks_that_are_not_kept_are_found_out() {
-    is_found_out(Sabotage::NoMark, "never published");
+fn pending_records_that_are_not_written_are_detected() {
+    assert_detected(Sabotage::NoPendingRecord, "never published");
 }
 
 #[test]
-fn a_customer_that_is_not_stopped_is_found_out() {
-    is_found_out(Sabotage::NoStop, "never published");
+fn a_customer_that_is_not_stopped_is_detected() {
+    assert_detected(Sabotage::NoStop, "never published");
 }
 
 #[test]
-fn a_commit_that_is_not_atomic_is_found_out() {
-    is_found_out(Sabotage::TornCommit, "the oracle says");
+fn a_commit_that_is_not_atomic_is_detected() {
+    assert_detected(Sabotage::TornCommit, "the oracle says");
 }
 
 #[test]
-fn decisions_that_are_published_before_the_one_before_is_confirmed_are_found_out() {
-    is_found_out(Sabotage::ImpatientPublishing, "were published in the order");
+fn publishing_before_the_previous_decision_is_confirmed_is_detected() {
+    assert_detected(Sabotage::ImpatientPublishing, "were published in the order");
 }
 
 #[test]
-fn a_commit_that_is_made_again_without_end_is_found_out() {
-    is_found_out(Sabotage::EndlessRetry, "commits of");
+fn endless_retries_of_a_commit_are_detected() {
+    assert_detected(Sabotage::EndlessRetry, "commits of");
 }
 
 #[test]
-fn messages_that_are_deleted_on_receipt_are_found_out() {
-    is_found_out(Sabotage::DeletedOnReceipt, "not decided");
+fn messages_deleted_on_receipt_are_detected() {
+    assert_detected(Sabotage::DeletedOnReceipt, "not decided");
 }
 
 #[test]
-fn letters_that_are_deleted_before_anything_has_come_of_them_are_found_out() {
-    is_found_out(Sabotage::LettersDeletedOnReceipt, "not decided");
+fn dead_letters_deleted_on_receipt_are_detected() {
+    assert_detected(Sabotage::DeadLettersDeletedOnReceipt, "not decided");
 }
 
 #[test]
-fn a_stored_decision_that_waits_for_what_stands_behind_it_is_found_out() {
-    is_found_out(Sabotage::StoredWaits, "was decided twice");
-    is_found_out(Sabotage::StoredWaits, "neither published nor marked");
+fn a_stored_decision_that_waits_for_later_messages_is_detected() {
+    assert_detected(Sabotage::StoredWaits, "was decided twice");
+    assert_detected(Sabotage::StoredWaits, "neither published nor set to pending");
 }
 
 #[test]
-fn an_accept_that_is_committed_by_the_usage_row_alone_is_found_out() {
-    is_found_out(Sabotage::OneWriteAccept, "was decided twice");
+fn an_accept_committed_by_the_usage_row_alone_is_detected() {
+    assert_detected(Sabotage::OneWriteAccept, "was decided twice");
 }

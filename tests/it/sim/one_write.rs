@@ -1,9 +1,10 @@
-//! A cheaper protocol, which loadgate does not use: an accepted load's commit point is one conditional write of the usage row.
-//! The row carries the decided events along until their records are written, which nobody waits for but the message itself.
+//! A cheaper protocol, which loadgate does not use: one conditional write of the usage row commits an accepted load.
+//! The row carries the decided events until their records are written. Only the message itself waits for those
+//! writes.
 //!
-//! Alone, that would take 2 write units instead of 4, and 1.1 for each of ten instead of 2.2. But the row of one week says nothing
-//! to an attempt that asks in another: when a message is given up between the two writes, a duplicate of its event with
-//! another time is decided as well, and the event counts in two weeks.
+//! A load alone would take 2 write units instead of 4, and each of ten loads 1.1 instead of 2.2. But the row of one
+//! week says nothing to an attempt in another week. If a message is given up between the two writes, a duplicate of
+//! its event with another time is decided as well, and the event counts in two weeks.
 
 use std::sync::Arc;
 
@@ -15,14 +16,14 @@ use super::store::SimStore;
 
 /// Writes the row with the events, then their records.
 pub async fn commit(store: &SimStore, commit: &Commit) -> Result<Units, StoreError> {
-    let (row_world, row_commit) = (Arc::clone(&store.simulation), commit.clone());
-    let mut rng = row_world.state().draw(&store.actor, &format!("commit {}", commit.customer_id));
-    tokio::spawn(async move { write_row(&row_world, &row_commit, &mut rng).await }).await.unwrap()?;
+    let (row_simulation, row_commit) = (Arc::clone(&store.simulation), commit.clone());
+    let mut rng = row_simulation.state().draw(&store.actor, &format!("commit {}", commit.customer_id));
+    tokio::spawn(async move { write_row(&row_simulation, &row_commit, &mut rng).await }).await.unwrap()?;
     let puts = join_all(commit.records().iter().map(|record| put(store, record))).await;
     puts.into_iter().collect::<Result<Vec<()>, _>>().map(|_| Units::default())
 }
 
-/// A reader of the row sees the events that it carries, and writes their records.
+/// Adds the records that the read rows carry to a snapshot, and writes them.
 pub async fn add_carried(store: &SimStore, lookup: &Lookup, snapshot: &mut Snapshot) {
     let carried = store.simulation.state().carried(lookup);
     for record in carried {
@@ -44,7 +45,7 @@ async fn write_row(simulation: &Simulation, commit: &Commit, rng: &mut Chance) -
     if is_answer_lost { Err(StoreError::Unavailable(Cause::new("the answer was lost"))) } else { Ok(Units::default()) }
 }
 
-/// Puts a record, if its event has none.
+/// Puts a record, unless its event has one.
 async fn put(store: &SimStore, record: &CorrelationRecord) -> Result<(), StoreError> {
     let (simulation, record) = (Arc::clone(&store.simulation), record.clone());
     let mut rng = simulation.state().draw(&store.actor, &format!("put {:?}", record.decision.key));
@@ -65,7 +66,7 @@ async fn put(store: &SimStore, record: &CorrelationRecord) -> Result<(), StoreEr
 }
 
 impl State {
-    /// What the rows of these weeks carry of these events.
+    /// Returns the records that the rows of these weeks carry for these events.
     fn carried(&self, lookup: &Lookup) -> Vec<CorrelationRecord> {
         let carried = lookup.weeks.iter().filter_map(|key| self.tables.carried.get(key)).flatten();
         let is_wanted = |record: &&CorrelationRecord| {
@@ -74,7 +75,7 @@ impl State {
         carried.filter(is_wanted).cloned().collect()
     }
 
-    /// Whether the event has no record that was in force when this one was made.
+    /// Returns true if the event has no record that was in force when this one was made.
     fn has_no_record_since(&self, record: &CorrelationRecord) -> bool {
         let stored = self.tables.record(&record.decision.key, self.now());
         stored.is_none_or(|stored| stored.expires_at <= record.decision.decided_at)
@@ -93,7 +94,7 @@ impl State {
             self.tables.carried.entry(key(change.week)).or_default().extend(commit.records().iter().cloned());
         }
         for record in commit.records() {
-            self.tell(|| format!("carried: {record:?}"));
+            self.trace(|| format!("carried: {record:?}"));
             if record.is_pending() {
                 let now = self.now();
                 self.tables.pending.entry(record.decision.key.clone()).or_insert(now);

@@ -1,4 +1,4 @@
-//! Who empties the dead-letter queue: by SQS's own redrive, or by loadgate's.
+//! Operator, who empties the dead-letter queue with a redrive by SQS or with `loadgate redrive`.
 
 use std::io;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use loadgate::domain::LoadError;
 use loadgate::redrive::{Archive, Mode, Redrive, Redriver};
 
 use super::consumers::clock;
-use super::ports::{SimPublisher, SimReceiver, SimSender, Which};
+use super::ports::{SimPublisher, SimReceiver, SimSender, Source};
 use super::simulation::Simulation;
 use super::store::SimStore;
 
 const OPERATOR: &str = "operator";
 
-/// How long everything may take to drain once the faults have stopped.
+/// Maximum time for everything to drain once the faults have stopped.
 const DRAIN_MAX: Duration = Duration::from_hours(12);
 
-/// Lets the faults go on for a while, and redrives now and then.
+/// Waits for a while, during which faults happen, and redrives now and then.
 pub async fn while_faulty(simulation: &Arc<Simulation>) {
     let mut rng = simulation.state().draw(OPERATOR, "minutes");
     let most = [1, 3, 10][rng.usize(..3)];
@@ -31,7 +31,7 @@ pub async fn while_faulty(simulation: &Arc<Simulation>) {
     }
 }
 
-/// Waits until the queue is empty, and redrives until nothing but invalid letters is in the dead-letter queue.
+/// Waits until the queue is empty, and redrives until the dead-letter queue holds only invalid messages.
 pub async fn drain(simulation: &Arc<Simulation>) -> Result<(), String> {
     let begun = tokio::time::Instant::now();
     let mut hours_left = 60;
@@ -51,7 +51,7 @@ pub async fn drain(simulation: &Arc<Simulation>) -> Result<(), String> {
             if is_settled {
                 return Ok(());
             }
-            // Somebody looks at it, at once or hours later.
+            // The operator acts at once, or hours later.
             let hours = [0, 1, 10, 30][state.draw(OPERATOR, "hours").usize(..4)].min(hours_left);
             hours_left -= hours;
             state.jumped += TimeDelta::hours(hours);
@@ -63,7 +63,7 @@ pub async fn drain(simulation: &Arc<Simulation>) -> Result<(), String> {
 async fn redrive(simulation: &Arc<Simulation>) {
     let mut rng = simulation.state().draw(OPERATOR, "redrive");
     if rng.bool() {
-        simulation.state().redrive_natively();
+        simulation.state().redrive_by_sqs();
         return;
     }
     let (letters_max, kill_after, with_archive) = {
@@ -82,11 +82,11 @@ async fn redrive(simulation: &Arc<Simulation>) {
         clock: clock(simulation, OPERATOR),
         input: SimSender(Arc::clone(simulation)),
     };
-    let letters = SimReceiver { simulation: Arc::clone(simulation), actor, which: Which::DeadLetters };
+    let letters = SimReceiver { simulation: Arc::clone(simulation), actor, source: Source::DeadLetters };
     let mut archive = SimArchive(Arc::clone(simulation));
     let archive = with_archive.then_some(&mut archive as &mut dyn Archive);
     let redrive = Redrive { redriver, letters, letters_max };
-    // What went wrong stays, and is done the next time.
+    // Messages that failed stay in the queue until the next redrive.
     let _ = tokio::time::timeout(kill_after, redrive.run(Mode::Go(archive), |_| true)).await;
 }
 

@@ -1,4 +1,4 @@
-//! The queues as consumers see them.
+//! Queues as the consumers see them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use loadgate::domain::StoredDecision;
 use loadgate::wire::decision_message;
 
 use super::consumers::Invocation;
-use super::queue::{DEDUPLICATION, Message, New};
+use super::queue::{DEDUPLICATION, Message, NewMessage};
 use super::simulation::{Chance, Sabotage, Simulation, State};
 
-/// What the decisions queue has taken.
+/// A message that the decisions queue has stored.
 #[derive(Clone, Debug)]
 pub struct Publication {
     pub at: DateTime<Utc>,
@@ -28,35 +28,35 @@ pub struct Publication {
 /// The decisions queue.
 #[derive(Default)]
 pub struct DecisionsQueue {
-    pub taken: Vec<Publication>,
-    /// What was offered to it altogether.
+    pub stored: Vec<Publication>,
+    /// Number of messages that were offered to it, stored or not.
     pub offers: u64,
 }
 
 impl DecisionsQueue {
-    /// Whether it has ever taken the decision.
-    pub fn has_taken(&self, decision: &StoredDecision) -> bool {
+    /// Returns true if the queue has ever stored the decision.
+    pub fn has_stored(&self, decision: &StoredDecision) -> bool {
         let body = decision_message(decision);
-        self.taken.iter().any(|taken| taken.body == body)
+        self.stored.iter().any(|stored| stored.body == body)
     }
 
-    fn take(&mut self, decision: &StoredDecision, at: DateTime<Utc>) {
+    fn add(&mut self, decision: &StoredDecision, at: DateTime<Utc>) {
         let deduplication_id = deduplication_id(&decision.key);
         let is_recent =
             |known: &&Publication| known.deduplication_id == deduplication_id && at - known.at < DEDUPLICATION;
-        if self.taken.iter().rev().find(is_recent).is_none() {
-            self.taken.push(Publication { at, deduplication_id, body: decision_message(decision) });
+        if self.stored.iter().rev().find(is_recent).is_none() {
+            self.stored.push(Publication { at, deduplication_id, body: decision_message(decision) });
         }
     }
 }
 
-/// The queues that decisions and invalid input go to.
+/// Publisher of decisions and dead letters.
 #[derive(Clone)]
 pub struct SimPublisher {
     pub simulation: Arc<Simulation>,
-    /// Who publishes.
+    /// Actor that publishes.
     pub actor: String,
-    /// On whose behalf it publishes, where that is known to the message.
+    /// Invocation that publishes, if it is known.
     pub invocation: Option<Arc<Invocation>>,
 }
 
@@ -82,16 +82,16 @@ impl Publisher for SimPublisher {
         for decision in decisions {
             let refused = state.chances.refused;
             let is_refused = state.happens(&mut rng, refused) || (is_refused_whole && !is_answer_lost);
-            self.watch(&mut state, decision);
+            self.check_cause(&mut state, decision);
             if let Some(invocation) = &self.invocation {
-                invocation.tend(&decision.key);
+                invocation.note_handled(&decision.key);
             }
             state.decisions.offers += 1;
-            state.tell(|| format!("published: {decision:?}, refused {is_refused}, lost {is_answer_lost}"));
+            state.trace(|| format!("published: {decision:?}, refused {is_refused}, lost {is_answer_lost}"));
             state.count("refused", u64::from(is_refused || is_answer_lost));
             if !is_refused {
                 let now = state.now();
-                state.decisions.take(decision, now);
+                state.decisions.add(decision, now);
             }
             answers.push(if is_refused || is_answer_lost { Err(refusal(&mut rng)) } else { Ok(()) });
         }
@@ -112,27 +112,27 @@ impl Publisher for SimPublisher {
         }
         let (deduplication_id, group) = (letter.own_group_id().to_owned(), letter.own_group_id().to_owned());
         let (code, attributes) = (Some(letter.error.code().to_owned()), letter.attributes());
-        state.dead.send(New { deduplication_id, group, body: letter.body.clone(), code, attributes }, now);
+        state.dead.send(NewMessage { deduplication_id, group, body: letter.body.clone(), code, attributes }, now);
         if is_refused { Err(refusal(&mut rng)) } else { Ok(()) }
     }
 }
 
 impl SimPublisher {
-    /// A decision is published for the message that brought its event, or because it was not known to be published; never
-    /// for a duplicate.
-    fn watch(&self, state: &mut State, decision: &StoredDecision) {
+    /// Checks that a decision is published for the message that brought its event, or because its record was pending.
+    /// A duplicate is no cause.
+    fn check_cause(&self, state: &mut State, decision: &StoredDecision) {
         let Some(invocation) = &self.invocation else { return };
         let owners = &invocation.owners;
-        let is_it = |record: &&CorrelationRecord| record.decision == *decision;
-        let brought_by = state.tables.committed().filter(is_it).last().map(|record| record.message_id.clone());
-        let was_marked = state.tables.pending.contains_key(&decision.key);
-        if !was_marked && !brought_by.as_ref().is_some_and(|message_id| owners.contains(message_id)) {
+        let is_its_own = |record: &&CorrelationRecord| record.decision == *decision;
+        let brought_by = state.tables.committed().filter(is_its_own).last().map(|record| record.message_id.clone());
+        let was_pending = state.tables.pending.contains_key(&decision.key);
+        if !was_pending && !brought_by.as_ref().is_some_and(|message_id| owners.contains(message_id)) {
             state.violation(format!("{:?}, of {brought_by:?}, was published for one of {owners:?}", decision.key));
         }
     }
 
-    /// What happens when several decisions of a customer share a request, and what it refuses is offered again: the order
-    /// of what is refused is lost.
+    /// Publishes as if several decisions of a customer shared a request, and refused ones were offered again. Refused
+    /// decisions lose their order.
     fn publish_later(&self, decision: StoredDecision) {
         let simulation = Arc::clone(&self.simulation);
         let mut rng = simulation.state().draw(&self.actor, &format!("publish later {}", decision.key.customer_id));
@@ -143,7 +143,7 @@ impl SimPublisher {
                 let (refused, now) = (state.chances.refused, state.now());
                 if !state.happens(&mut rng, refused) {
                     state.decisions.offers += 1;
-                    state.decisions.take(&decision, now);
+                    state.decisions.add(&decision, now);
                     return;
                 }
                 state.count("refused", 1);
@@ -156,33 +156,33 @@ fn refusal(rng: &mut Chance) -> QueueError {
     QueueError { cause: Cause::new("refused"), is_retryable: rng.bool() }
 }
 
-/// How often a queue looks whether there is something for somebody who waits.
+/// Interval at which a waiting receive checks the queue for visible messages.
 const POLL: Duration = Duration::from_secs(3);
 
-/// Which of the queues messages are taken from.
+/// Queue from which messages are received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+pub enum Source {
     Input,
     DeadLetters,
 }
 
-/// A queue that messages are taken from.
+/// Receiver of one queue.
 #[derive(Clone)]
 pub struct SimReceiver {
     pub simulation: Arc<Simulation>,
-    /// Who receives.
+    /// Actor that receives.
     pub actor: String,
-    pub which: Which,
+    pub source: Source,
 }
 
 impl SimReceiver {
-    /// Goes to the queue and back. The request may be lost, or its answer.
+    /// Sends a request to the queue and returns its answer. The request or its answer may be lost.
     async fn ask<T: Default>(
         &self,
-        what: &str,
+        purpose: &str,
         effect: impl FnOnce(&mut State, &mut Chance) -> T,
     ) -> Result<T, QueueError> {
-        let mut rng = self.simulation.state().draw(&self.actor, &format!("{what} {:?}", self.which));
+        let mut rng = self.simulation.state().draw(&self.actor, &format!("{purpose} {:?}", self.source));
         self.simulation.delay(&mut rng).await;
         let answer = {
             let mut state = self.simulation.state();
@@ -197,10 +197,10 @@ impl SimReceiver {
         answer
     }
 
-    /// One of several messages in a request may fail alone.
+    /// Sends a request for several messages. Each of them may fail alone.
     async fn ask_for_each(
         &self,
-        what: &str,
+        purpose: &str,
         receipts: &[Receipt],
         mut effect: impl FnMut(&mut State, u64) -> bool,
     ) -> Vec<Result<(), QueueError>> {
@@ -212,7 +212,7 @@ impl SimReceiver {
             };
             receipts.iter().map(one).collect::<Vec<_>>()
         };
-        match self.ask(what, each).await {
+        match self.ask(purpose, each).await {
             Ok(answers) => answers,
             Err(error) => vec![Err(error); receipts.len()],
         }
@@ -228,23 +228,23 @@ impl Receiver for SimReceiver {
     ) -> Result<Vec<Received>, QueueError> {
         let visibility = visibility.map(|visibility| TimeDelta::from_std(visibility).unwrap());
         let begun = tokio::time::Instant::now();
-        while begun.elapsed() < wait && !self.simulation.state().has_visible(self.which) {
+        while begun.elapsed() < wait && !self.simulation.state().has_visible(self.source) {
             tokio::time::sleep(POLL).await;
         }
-        let received = self.ask("receive", |state, _| state.receive(self.which, max, visibility)).await?;
+        let received = self.ask("receive", |state, _| state.receive(self.source, max, visibility)).await?;
         Ok(received.into_iter().map(received_as).collect())
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
-        self.ask_for_each("delete", receipts, |state, receipt| state.delete(self.which, receipt)).await
+        self.ask_for_each("delete", receipts, |state, receipt| state.delete(self.source, receipt)).await
     }
 
     async fn set_visibility(&self, receipts: &[Receipt], visibility: Duration) -> Vec<Result<(), QueueError>> {
         let visibility = TimeDelta::from_std(visibility).unwrap();
         self.ask_for_each("set visibility", receipts, |state, receipt| {
             let now = state.now();
-            state.count(if visibility.is_zero() { "given_back" } else { "extended" }, 1);
-            state.queue(self.which).set_visibility(receipt, now, visibility)
+            state.count(if visibility.is_zero() { "returned" } else { "extended" }, 1);
+            state.queue(self.source).set_visibility(receipt, now, visibility)
         })
         .await
     }
@@ -265,7 +265,7 @@ fn received_as(message: Message) -> Received {
     }
 }
 
-/// The input queue, to which messages are sent back.
+/// Sender of the input queue, to which a redrive sends messages back.
 #[derive(Clone)]
 pub struct SimSender(pub Arc<Simulation>);
 
@@ -280,10 +280,12 @@ impl Sender for SimSender {
                 return Err(refusal(&mut rng));
             }
             state.count("sent_back", 1);
-            state.tell(|| format!("sent back: {group_id}, {deduplication_id}, {body}"));
+            state.trace(|| format!("sent back: {group_id}, {deduplication_id}, {body}"));
             let origin = state.origins.get(&deduplication_id).cloned();
-            state
-                .send(New { deduplication_id, group: group_id, body, code: None, attributes: BTreeMap::new() }, origin);
+            state.send(
+                NewMessage { deduplication_id, group: group_id, body, code: None, attributes: BTreeMap::new() },
+                origin,
+            );
             if state.happens(&mut rng, lost_after) {
                 return Err(refusal(&mut rng));
             }

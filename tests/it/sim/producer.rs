@@ -1,13 +1,14 @@
-//! Who sends load attempts.
+//! Producer of load attempts.
 
 use std::collections::BTreeMap;
 
-use super::queue::New;
+use super::queue::NewMessage;
 use super::simulation::{Chance, Simulation, State};
 
-/// Sends attempts: some in two messages, at times with another time, some messages twice, some invalid.
+/// Sends attempts. Some events come in two messages, at times with another load time. Some messages are sent twice,
+/// and some are invalid.
 pub async fn produce(simulation: &Simulation) {
-    // Most defects show in small simulations, of which there can be many.
+    // Small simulations reveal most defects, and many of them can run.
     let mut rng = simulation.state().draw("producer", "events");
     let most = [5, 15, 60][rng.usize(..3)];
     let mut late = Vec::new();
@@ -24,21 +25,21 @@ pub async fn produce(simulation: &Simulation) {
     }
 }
 
-/// An event's second message, whose body may differ.
-struct Again {
+/// Second message of an event. Its body may differ.
+struct Duplicate {
     customer: String,
     event: u32,
     body: String,
 }
 
-impl Again {
+impl Duplicate {
     fn send(&self, state: &mut State) {
         send(state, &self.customer, &format!("{}/1", self.event), &self.body);
     }
 }
 
-/// Sends an event. Returns its second message where that comes late.
-fn send_one(state: &mut State, rng: &mut Chance, event: u32) -> Option<Again> {
+/// Sends an event. Returns its second message if it is to be sent later.
+fn send_one(state: &mut State, rng: &mut Chance, event: u32) -> Option<Duplicate> {
     let customer = format!("c{}", rng.u32(..state.customers));
     let cents = [1, 100_000, 166_700, 250_000, 500_000][rng.usize(..5)];
     let (day, hour) = (27 + rng.u32(..5), rng.u32(..24));
@@ -52,11 +53,11 @@ fn send_one(state: &mut State, rng: &mut Chance, event: u32) -> Option<Again> {
     let mut late = None;
     if rng.u32(..1000) < duplicate {
         state.count("duplicates", 1);
-        // Some ask for another time, in another week.
+        // Some have another load time, in another week.
         let is_altered = rng.bool();
         let body = if is_altered { body.replace("2018-12-", "2019-03-") } else { body.clone() };
         state.count("altered", u64::from(is_altered));
-        let again = Again { customer: customer.clone(), event, body };
+        let again = Duplicate { customer: customer.clone(), event, body };
         if rng.bool() {
             late = Some(again);
         } else {
@@ -64,7 +65,7 @@ fn send_one(state: &mut State, rng: &mut Chance, event: u32) -> Option<Again> {
         }
     }
     if rng.u32(..1000) < resent {
-        // The producer has had no answer.
+        // The producer got no answer, and sends again.
         state.count("deduplicated", 1);
         assert!(!send(state, &customer, &format!("{event}/0"), &body));
     }
@@ -79,7 +80,7 @@ fn send(state: &mut State, customer: &str, deduplication_id: &str, body: &str) -
     let deduplication_id = format!("producer's {deduplication_id}");
     let origin = Some(deduplication_id.clone());
     state.send(
-        New {
+        NewMessage {
             deduplication_id,
             group: customer.to_owned(),
             body: body.to_owned(),
@@ -90,7 +91,7 @@ fn send(state: &mut State, customer: &str, deduplication_id: &str, body: &str) -
     )
 }
 
-/// Sends some events again.
+/// Sends some of the decided events again.
 pub fn repeat_some(simulation: &Simulation) {
     let mut state = simulation.state();
     let again: Vec<_> = state.tables.queued().step_by(7).map(|record| record.decision.clone()).collect();

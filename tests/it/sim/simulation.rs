@@ -1,4 +1,4 @@
-//! Everything that a run consists of, and what chance has in store for it.
+//! State of one run, and the random faults that it meets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -13,56 +13,57 @@ use loadgate::domain::{EventKey, parse_time};
 use siphasher::sip::SipHasher13;
 use tokio::time::Instant;
 
-use super::ports::{DecisionsQueue, Which};
-use super::queue::{Fifo, Message, New};
+use super::ports::{DecisionsQueue, Source};
+use super::queue::{Fifo, Message, NewMessage};
 use super::store::Tables;
 use crate::support::oracle;
 
-/// A mechanism that is broken on purpose, to see that it is found out.
+/// A mechanism that is broken on purpose. The checks must detect it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sabotage {
     None,
-    /// A commit is made though an event has a record.
+    /// A commit succeeds although an event of it has a record.
     NoRecordCondition,
-    /// A commit is made though a row has changed.
+    /// A commit succeeds although a usage row has changed since it was read.
     NoRowCondition,
-    /// Expired records are taken for records in force.
+    /// Reads return expired records as records in force.
     NoExpiry,
-    /// No message is recognised as the one that brought a record.
+    /// No redelivery is recognised: every record seems to come from another message.
     RedeliveryIgnored,
-    /// Marks are not written.
-    NoMark,
-    /// A refused decision is taken for a published one.
+    /// No record is written as pending.
+    NoPendingRecord,
+    /// A refused decision counts as published, so its customer is not stopped.
     NoStop,
-    /// Of a commit only the records are written.
+    /// A commit may write its records without its usage rows.
     TornCommit,
-    /// A customer's next decision is published before the one before it is confirmed, and what is refused is offered again.
+    /// A customer's next decision is published before the previous one is confirmed. Refused decisions are offered
+    /// again.
     ImpatientPublishing,
-    /// A commit that conflicts is made again as it is, without end.
+    /// A commit that conflicts is repeated unchanged, without end.
     EndlessRetry,
     /// Messages are deleted as soon as they are received.
     DeletedOnReceipt,
-    /// A redrive deletes letters before anything has come of them.
-    LettersDeletedOnReceipt,
-    /// What an accepted load is committed by is the usage row alone.
+    /// A redrive deletes dead letters as soon as it receives them.
+    DeadLettersDeletedOnReceipt,
+    /// The usage row alone commits an accepted load.
     OneWriteAccept,
-    /// A stored decision waits for the commit of what stands behind it.
+    /// A stored decision waits for the commit of the messages behind it.
     StoredWaits,
 }
 
 impl Sabotage {
-    /// Makes more likely what brings a defect to light that shows seldom.
-    fn provoke(self, mut chances: Chances, mut trouble: Trouble) -> (Chances, Trouble) {
+    /// Raises the chances of the faults that reveal a rare defect.
+    fn provoke(self, mut chances: Chances, mut customer_faults: CustomerFaults) -> (Chances, CustomerFaults) {
         if self == Sabotage::StoredWaits {
             chances.killed = 250;
-            trouble.refused_until = beginning() + TimeDelta::minutes(10);
-            trouble.refused_events.0 = 2;
+            customer_faults.refused_until = beginning() + TimeDelta::minutes(10);
+            customer_faults.refused_events.0 = 2;
         }
-        (chances, trouble)
+        (chances, customer_faults)
     }
 }
 
-/// How likely what is, in thousandths of all times that it could happen.
+/// Chance of each fault, in thousandths.
 #[derive(Clone, Debug, Default)]
 pub struct Chances {
     pub throttled: u32,
@@ -80,27 +81,28 @@ pub struct Chances {
     pub invalid: u32,
 }
 
-/// The first customer's own trouble.
+/// Faults that only the first customer has.
 #[derive(Clone, Debug)]
-pub struct Trouble {
-    /// Until when DynamoDB refuses its writes: for so long that messages are given up.
+pub struct CustomerFaults {
+    /// Time until which DynamoDB refuses its writes. It can be so late that messages are given up.
     pub refused_until: DateTime<Utc>,
-    /// Of its events, writes of those are refused whose id leaves this remainder when divided by this number.
+    /// Divisor and remainder: writes are refused for the events whose id, divided by the divisor, leaves the
+    /// remainder.
     pub refused_events: (u32, u32),
-    /// When requests with it in them have no answer.
+    /// Beginning and end of the time in which requests that include this customer get no answer.
     pub hangs: (DateTime<Utc>, DateTime<Utc>),
-    /// Whether nothing else goes wrong: then nobody else notices.
+    /// True if nothing else goes wrong. Then no other customer may be affected.
     pub is_alone: bool,
 }
 
-/// The customer that trouble is made for.
+/// The customer with faults of its own.
 pub const FAILING: &str = "c0";
 
-/// How long the client waits for a request, with all its repetitions.
+/// Maximum time for which the client waits for a request, including all its retries.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Everything that may happen, and is counted.
-pub const HAPPENINGS: [&str; 30] = [
+/// Names of everything that is counted. A long test fails if one of them never happens.
+pub const COUNTERS: [&str; 30] = [
     "events",
     "duplicates",
     "altered",
@@ -113,17 +115,17 @@ pub const HAPPENINGS: [&str; 30] = [
     "slow",
     "refused",
     "killed",
-    "outlived",
+    "expired_receipts",
     "redeliveries",
     "dead_letters",
     "redriven",
     "expired",
-    "marks",
+    "publication_changes",
     "deduplicated",
     "extended",
     "worker_lives",
     "worker_kills",
-    "given_back",
+    "returned",
     "redrives",
     "redrive_kills",
     "sent_back",
@@ -133,13 +135,13 @@ pub const HAPPENINGS: [&str; 30] = [
     "hung",
 ];
 
-/// How often what has happened.
+/// Number of times that each thing has happened, by its name.
 pub type Counts = BTreeMap<&'static str, u64>;
 
-/// A source of chance for one step of an actor.
+/// Random numbers for one step of an actor.
 pub struct Chance {
     rng: Rng,
-    /// The actor's own milliseconds: those that leave this remainder when divided by [`SLOTS`].
+    /// Remainder that the actor's own milliseconds leave when divided by [`SLOTS`].
     slot: u64,
 }
 
@@ -157,7 +159,7 @@ impl DerefMut for Chance {
     }
 }
 
-/// How many actors there may be.
+/// Maximum number of actors.
 const SLOTS: u64 = 8;
 
 fn slot(actor: &str) -> u64 {
@@ -169,53 +171,54 @@ fn slot(actor: &str) -> u64 {
     }
 }
 
-/// A run's simulation.
+/// Shared state of a run.
 pub struct Simulation(Mutex<State>);
 
 pub struct State {
     seed: u64,
-    /// How often which chance has been drawn.
+    /// Number of draws so far, by actor and purpose.
     draws: BTreeMap<(String, String), u64>,
     pub chances: Chances,
-    /// While false, nothing goes wrong any more.
+    /// False once faults have stopped.
     pub is_faulty: bool,
     pub sabotage: Sabotage,
     pub counts: Counts,
     pub input: Fifo,
     /// The dead-letter queue.
     pub dead: Fifo,
-    /// Invalid letters that a redrive has taken out.
+    /// Bodies of invalid dead letters that a redrive has archived.
     pub archive: Vec<String>,
-    /// Whether a redrive of SQS keeps the deduplication id that the move into the dead-letter queue has made.
+    /// True if a redrive by SQS keeps the deduplication id that the move into the dead-letter queue has set.
     pub redrive_keeps_id: bool,
-    /// How often an event's message was redriven by SQS, and when last.
-    pub redriven_natively: BTreeMap<EventKey, (u32, DateTime<Utc>)>,
-    /// How often an event's messages were given up.
+    /// Number of redrives by SQS of each event's messages, and time of the last one.
+    pub redriven_by_sqs: BTreeMap<EventKey, (u32, DateTime<Utc>)>,
+    /// Number of times that each event's messages were given up.
     pub given_up: BTreeMap<EventKey, u32>,
-    /// Customers of whom a message has lost its place by way of the dead-letter queue.
+    /// Customers whose order is lost, because one of their messages was in the dead-letter queue.
     pub disordered: BTreeSet<String>,
-    /// When a read showed a customer's usage of before a transaction that was still being applied.
+    /// Times of the reads that returned a customer's usage from before a transaction that was still being applied.
     pub half_applied: BTreeMap<String, Vec<DateTime<Utc>>>,
     pub decisions: DecisionsQueue,
-    /// Events that were stored, and neither published nor marked by a delivery that nothing kept from it.
+    /// Events that were stored, and that a delivery neither published nor set to pending although it could have.
     pub neglected: BTreeSet<EventKey>,
-    /// Which message of the producer each message is, by its id: a redrive gives it another one.
+    /// Deduplication id of the producer's message, by the id of each message. A redrive gives a message a new id.
     pub origins: BTreeMap<String, String>,
-    /// What was seen to go wrong while it went wrong.
+    /// First violation that was detected during the run.
     pub violation: Option<String>,
-    trace: Option<String>,
+    /// Text of `SIM_TRACE`. A line is printed only if it contains this text.
+    trace_filter: Option<String>,
     pub tables: Tables,
     pub begun: Instant,
     beginning: DateTime<Utc>,
-    /// How many customers there are.
+    /// Number of customers.
     pub customers: u32,
-    /// How many functions run at once.
+    /// Number of consumers that run at once: functions and workers.
     pub consumers: usize,
     pub correlation_ttl: TimeDelta,
-    pub trouble: Trouble,
-    /// Which of these TTL does at most, from 0: deletes at once, late, or never.
+    pub customer_faults: CustomerFaults,
+    /// Highest index that is used of the ways in which TTL deletes: at once, late, never.
     pub deletes: usize,
-    /// How far the calendar has jumped.
+    /// Time by which the calendar has jumped forward.
     pub jumped: TimeDelta,
 }
 
@@ -226,7 +229,7 @@ fn beginning() -> DateTime<Utc> {
 impl Simulation {
     pub fn new(seed: u64, sabotage: Sabotage) -> Arc<Simulation> {
         let mut rng = Rng::with_seed(seed);
-        // Every eighth run is one in which nothing goes wrong, or nothing but one customer's trouble.
+        // In every eighth run nothing goes wrong, or only one customer has faults.
         let most = if rng.u32(..8) == 0 { 0 } else { [20, 80, 250][rng.usize(..3)] };
         let chance = |rng: &mut Rng| if rng.bool() { rng.u32(..=most) } else { 0 };
         let chances = Chances {
@@ -245,13 +248,13 @@ impl Simulation {
             invalid: rng.u32(..100),
         };
         let (customers, consumers) = (rng.u32(1..6), rng.usize(1..4));
-        let trouble = Trouble::draw(&mut rng, most == 0);
+        let customer_faults = CustomerFaults::draw(&mut rng, most == 0);
         let correlation_ttl = TimeDelta::hours([24, 360][rng.usize(..2)]);
         let visibility = TimeDelta::seconds([5, 20, 60][rng.usize(..3)]);
         let input = Fifo::new("message", Some(rng.u32(3..6)), visibility);
         let dead = Fifo::new("letter", None, TimeDelta::seconds(30));
         let (redrive_keeps_id, deletes) = (rng.bool(), rng.usize(..3));
-        let (chances, trouble) = sabotage.provoke(chances, trouble);
+        let (chances, customer_faults) = sabotage.provoke(chances, customer_faults);
         Simulation(Mutex::new(State {
             seed,
             draws: BTreeMap::new(),
@@ -263,7 +266,7 @@ impl Simulation {
             dead,
             archive: vec![],
             redrive_keeps_id,
-            redriven_natively: BTreeMap::new(),
+            redriven_by_sqs: BTreeMap::new(),
             given_up: BTreeMap::new(),
             disordered: BTreeSet::new(),
             half_applied: BTreeMap::new(),
@@ -271,14 +274,14 @@ impl Simulation {
             neglected: BTreeSet::new(),
             origins: BTreeMap::new(),
             violation: None,
-            trace: std::env::var("SIM_TRACE").ok(),
+            trace_filter: std::env::var("SIM_TRACE").ok(),
             tables: Tables::default(),
             begun: Instant::now(),
             beginning: beginning(),
             customers,
             consumers,
             correlation_ttl,
-            trouble,
+            customer_faults,
             deletes,
             jumped: TimeDelta::zero(),
         }))
@@ -289,14 +292,14 @@ impl Simulation {
         self.0.lock().unwrap()
     }
 
-    /// Waits as long as a request takes.
+    /// Waits for the duration of one request.
     pub async fn delay(&self, rng: &mut Chance) {
         let delay_ms = {
             let mut state = self.state();
             let slow = state.chances.slow;
             if state.happens(rng, slow) {
                 state.count("slow", 1);
-                // Longer than a customer may take, and at times longer than the visibility time-out.
+                // Longer than the time limit for a customer, and sometimes longer than the visibility time-out.
                 rng.u64(500..40_000)
             } else {
                 rng.u64(1..30)
@@ -305,19 +308,20 @@ impl Simulation {
         self.pause(rng, delay_ms).await;
     }
 
-    /// Waits, and a few milliseconds more: no two actors do anything in the same millisecond, so that nothing depends on which
-    /// of them is asked first.
+    /// Waits for the given time and up to a few milliseconds more. No two actors act in the same millisecond, so the
+    /// result does not depend on the order in which they are polled.
     pub async fn pause(&self, rng: &Chance, time_ms: u64) {
         let elapsed_ms = u64::try_from(self.state().begun.elapsed().as_millis()).unwrap() + time_ms;
         let more_ms = (rng.slot + SLOTS - elapsed_ms % SLOTS) % SLOTS;
         tokio::time::sleep(Duration::from_millis(time_ms + more_ms)).await;
     }
 
-    /// Whether a request has no answer, because of one of its customers. Then it is waited for as long as a client does.
+    /// Returns true if a request gets no answer because of one of its customers. Waits first, for at most as long as a
+    /// client does.
     pub async fn hangs(&self, rng: &mut Chance, customers: &[&str]) -> bool {
         {
             let mut state = self.state();
-            let (from, until) = state.trouble.hangs;
+            let (from, until) = state.customer_faults.hangs;
             let is_hanging = (from..until).contains(&state.now());
             if !state.is_faulty || !is_hanging || !customers.contains(&FAILING) {
                 return false;
@@ -331,15 +335,15 @@ impl Simulation {
     }
 }
 
-impl Trouble {
-    fn draw(rng: &mut Rng, is_quiet: bool) -> Trouble {
+impl CustomerFaults {
+    fn draw(rng: &mut Rng, is_quiet: bool) -> CustomerFaults {
         let begun = beginning();
         let minutes = |rng: &mut Rng, odds| if rng.u32(..odds) == 0 { rng.i64(2..20) } else { 0 };
         let refused_for = minutes(rng, if is_quiet { 2 } else { 3 });
         let hangs_for = minutes(rng, if is_quiet { 2 } else { 6 });
         let modulus = [1, 2, 2, 3][rng.usize(..4)];
         let hangs_from = begun + TimeDelta::seconds(rng.i64(0..60));
-        Trouble {
+        CustomerFaults {
             refused_until: begun + TimeDelta::minutes(refused_for),
             refused_events: (modulus, rng.u32(..modulus)),
             hangs: (hangs_from, hangs_from + TimeDelta::minutes(hangs_for)),
@@ -349,140 +353,140 @@ impl Trouble {
 }
 
 impl State {
-    /// A source of chance for one request, or one step, of somebody. It depends on who and what it is for, and on how often
-    /// that was asked before; not on what others do meanwhile. So a change elsewhere in the program does not turn one seed's
-    /// run into another's.
-    pub fn draw(&mut self, actor: &str, what: &str) -> Chance {
-        let nth = self.draws.entry((actor.to_owned(), what.to_owned())).or_default();
+    /// Returns random numbers for one request or one step of an actor. They depend on the actor, on the purpose, and
+    /// on the number of earlier draws for both. They do not depend on what other actors do meanwhile. So a change
+    /// elsewhere in the program does not turn one seed's run into another's.
+    pub fn draw(&mut self, actor: &str, purpose: &str) -> Chance {
+        let nth = self.draws.entry((actor.to_owned(), purpose.to_owned())).or_default();
         *nth += 1;
         let mut hasher = SipHasher13::new_with_keys(self.seed, *nth);
-        (actor, what).hash(&mut hasher);
+        (actor, purpose).hash(&mut hasher);
         Chance { rng: Rng::with_seed(hasher.finish()), slot: slot(actor) }
     }
 
-    /// Whether something with this chance happens now.
+    /// Returns true if something with this chance happens now.
     pub fn happens(&self, rng: &mut Chance, chance: u32) -> bool {
         rng.u32(..1000) < chance && self.is_faulty
     }
 
-    /// Whether DynamoDB refuses every write of an event's record at the moment.
+    /// Returns true if DynamoDB currently refuses every write of an event's record.
     pub fn refuses(&self, key: &EventKey) -> bool {
-        let (modulus, remainder) = self.trouble.refused_events;
-        let is_meant = key.event_id.parse().map_or(true, |id: u32| id % modulus == remainder);
-        self.is_faulty && key.customer_id == FAILING && is_meant && self.now() < self.trouble.refused_until
+        let (modulus, remainder) = self.customer_faults.refused_events;
+        let is_selected = key.event_id.parse().map_or(true, |id: u32| id % modulus == remainder);
+        self.is_faulty && key.customer_id == FAILING && is_selected && self.now() < self.customer_faults.refused_until
     }
 
-    /// Counts something that has happened so many times.
-    pub fn count(&mut self, what: &'static str, times: u64) {
-        assert!(HAPPENINGS.contains(&what));
-        *self.counts.entry(what).or_default() += times;
+    /// Adds to a counter.
+    pub fn count(&mut self, name: &'static str, times: u64) {
+        assert!(COUNTERS.contains(&name));
+        *self.counts.entry(name).or_default() += times;
     }
 
-    /// How often something has happened.
-    pub fn counted(&self, what: &str) -> u64 {
-        self.counts.get(what).copied().unwrap_or(0)
+    /// Returns the value of a counter.
+    pub fn counted(&self, name: &str) -> u64 {
+        self.counts.get(name).copied().unwrap_or(0)
     }
 
-    /// Tells what happens, when `SIM_TRACE` is set to a part of it: an event, a message, a customer.
+    /// Prints a line if it contains the text of `SIM_TRACE`, such as an event, a message or a customer.
     #[allow(clippy::print_stdout)]
-    pub fn tell(&self, what: impl FnOnce() -> String) {
-        if let Some(wanted) = &self.trace {
-            let what = what();
-            if what.contains(wanted) {
-                println!("{} {what}", self.now().format("%d %H:%M:%S%.3f"));
+    pub fn trace(&self, line: impl FnOnce() -> String) {
+        if let Some(wanted) = &self.trace_filter {
+            let line = line();
+            if line.contains(wanted) {
+                println!("{} {line}", self.now().format("%d %H:%M:%S%.3f"));
             }
         }
     }
 
-    /// Writes down that something is wrong, unless something is already.
-    pub fn violation(&mut self, what: String) {
-        self.violation.get_or_insert(what);
+    /// Records a violation, unless an earlier one is recorded.
+    pub fn violation(&mut self, violation: String) {
+        self.violation.get_or_insert(violation);
     }
 
-    pub fn queue(&mut self, which: Which) -> &mut Fifo {
-        match which {
-            Which::Input => &mut self.input,
-            Which::DeadLetters => &mut self.dead,
+    pub fn queue(&mut self, source: Source) -> &mut Fifo {
+        match source {
+            Source::Input => &mut self.input,
+            Source::DeadLetters => &mut self.dead,
         }
     }
 
-    /// Whether there is something that could be given out.
-    pub fn has_visible(&mut self, which: Which) -> bool {
+    /// Returns true if a queue has a visible message.
+    pub fn has_visible(&mut self, source: Source) -> bool {
         let now = self.now();
-        self.queue(which).messages.iter().any(|message| message.visible_at <= now)
+        self.queue(source).messages.iter().any(|message| message.visible_at <= now)
     }
 
-    /// Gives out messages; what was received too often goes to the dead-letter queue.
-    pub fn receive(&mut self, which: Which, max: usize, visibility: Option<TimeDelta>) -> Vec<Message> {
+    /// Receives messages. Those that were received too often go to the dead-letter queue.
+    pub fn receive(&mut self, source: Source, max: usize, visibility: Option<TimeDelta>) -> Vec<Message> {
         let now = self.now();
-        let taken = self.queue(which).receive(now, max, visibility);
-        self.count("dead_letters", taken.dead.len() as u64);
-        for message in &taken.messages {
-            self.tell(|| format!("{which:?} gives out {message:?}"));
+        let received = self.queue(source).receive(now, max, visibility);
+        self.count("dead_letters", received.dead.len() as u64);
+        for message in &received.messages {
+            self.trace(|| format!("received from {source:?}: {message:?}"));
         }
-        for dead in taken.dead {
-            self.tell(|| format!("dead: {dead:?}"));
+        for dead in received.dead {
+            self.trace(|| format!("given up: {dead:?}"));
             if let Some(event) = event_of(&dead.body) {
                 *self.given_up.entry(event).or_default() += 1;
             }
             self.disordered.insert(dead.group.clone());
-            self.dead.take_in(dead);
+            self.dead.move_in(dead);
         }
-        let deleting = match which {
-            Which::Input => Sabotage::DeletedOnReceipt,
-            Which::DeadLetters => Sabotage::LettersDeletedOnReceipt,
+        let deleting = match source {
+            Source::Input => Sabotage::DeletedOnReceipt,
+            Source::DeadLetters => Sabotage::DeadLettersDeletedOnReceipt,
         };
         if self.sabotage == deleting {
-            for message in &taken.messages {
-                self.queue(which).delete(message.receipt, now);
+            for message in &received.messages {
+                self.queue(source).delete(message.receipt, now);
             }
         }
-        if which == Which::Input {
-            let again = taken.messages.iter().filter(|message| message.receive_count > 1).count();
+        if source == Source::Input {
+            let again = received.messages.iter().filter(|message| message.receive_count > 1).count();
             self.count("redeliveries", again as u64);
         }
-        taken.messages
+        received.messages
     }
 
-    /// Deletes a message; says whether it could. An attempt's last message is written down.
-    pub fn delete(&mut self, which: Which, receipt: u64) -> bool {
+    /// Deletes a message and notes the time for its event. Returns false if the receipt is no longer valid.
+    pub fn delete(&mut self, source: Source, receipt: u64) -> bool {
         let now = self.now();
-        let Some(message) = self.queue(which).delete(receipt, now) else {
-            self.count("outlived", 1);
+        let Some(message) = self.queue(source).delete(receipt, now) else {
+            self.count("expired_receipts", 1);
             return false;
         };
-        self.tell(|| format!("deleted from {which:?}: {message:?}"));
+        self.trace(|| format!("deleted from {source:?}: {message:?}"));
         if let Some(event) = event_of(&message.body).filter(|_| self.tables.repeated == 0) {
             self.tables.deleted.insert(event, now);
         }
         true
     }
 
-    /// Where nothing goes wrong but for one customer, no message of another fails.
-    pub fn watch_failures(&mut self, batch: &[Message], failed: &[&str]) {
+    /// Checks that no other message fails in a run in which only one customer has faults.
+    pub fn check_failures(&mut self, batch: &[Message], failed: &[&str]) {
         let others = batch.iter().filter(|message| message.group != FAILING && failed.contains(&message.id.as_str()));
         let others: Vec<&Message> = others.collect();
-        if self.trouble.is_alone && !others.is_empty() {
-            self.violation(format!("failed though only {FAILING} is in trouble: {others:?}"));
+        if self.customer_faults.is_alone && !others.is_empty() {
+            self.violation(format!("failed though only {FAILING} has faults: {others:?}"));
         }
     }
 
-    /// Moves everything back from the dead-letter queue, as SQS does it: under new ids, invalid or not.
-    pub fn redrive_natively(&mut self) {
+    /// Moves all messages back from the dead-letter queue, as a redrive by SQS does: under new ids, invalid ones too.
+    pub fn redrive_by_sqs(&mut self) {
         let now = self.now();
         let visible = self.dead.receive(now, usize::MAX, None).messages;
         self.count("redriven", visible.len() as u64);
         for letter in visible {
-            self.tell(|| format!("redriven natively: {letter:?}"));
+            self.trace(|| format!("redriven by SQS: {letter:?}"));
             self.dead.delete(letter.receipt, now);
             self.disordered.insert(letter.group.clone());
             if let Some(event) = event_of(&letter.body) {
-                let (count, last) = self.redriven_natively.entry(event).or_default();
+                let (count, last) = self.redriven_by_sqs.entry(event).or_default();
                 (*count, *last) = (*count + 1, now);
             }
             let kept = Some(letter.deduplication_id).filter(|_| self.redrive_keeps_id);
             let deduplication_id = kept.unwrap_or_else(|| format!("redrive's {} at {now}", letter.id));
-            let new = New {
+            let new = NewMessage {
                 deduplication_id,
                 group: letter.group,
                 body: letter.body,
@@ -494,8 +498,8 @@ impl State {
         }
     }
 
-    /// Puts a message on the input queue. Says whether it is taken for new.
-    pub fn send(&mut self, new: New, origin: Option<String>) -> bool {
+    /// Puts a message on the input queue. Returns false if the queue drops it as a duplicate.
+    pub fn send(&mut self, new: NewMessage, origin: Option<String>) -> bool {
         let now = self.now();
         let id = self.input.send(new, now);
         if let (Some(id), Some(origin)) = (&id, origin) {
@@ -504,19 +508,19 @@ impl State {
         id.is_some()
     }
 
-    /// The true time.
+    /// Returns the true time.
     pub fn now(&self) -> DateTime<Utc> {
         self.beginning + self.begun.elapsed() + self.jumped
     }
 }
 
-/// The event that a message's body asks for.
+/// Returns the event in a message's body, or `None` if the body is invalid.
 pub fn event_of(body: &str) -> Option<EventKey> {
     let oracle::Attempt { id, customer_id, .. } = oracle::read(body.as_bytes()).ok()?;
     Some(EventKey { customer_id, event_id: id })
 }
 
-/// A consumer's clock, which is a little wrong.
+/// A consumer's clock. It is slightly wrong.
 #[derive(Clone)]
 pub struct SkewedClock {
     pub simulation: Arc<Simulation>,

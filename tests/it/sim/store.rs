@@ -1,4 +1,4 @@
-//! The store: a DynamoDB that does what it promises, and nothing more.
+//! Store: a DynamoDB that keeps its guarantees, and nothing more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,80 +15,85 @@ use super::consumers::{Invocation, REPLAY};
 use super::one_write;
 use super::simulation::{Chance, Sabotage, Simulation, State};
 
-/// How long DynamoDB may take to apply a transaction's items, one after another.
+/// Maximum time in which DynamoDB applies a transaction's items, one after another.
 const APPLY_MS_MAX: i64 = 40;
+/// The same maximum when DynamoDB is slow.
 const SLOW_APPLY_MS_MAX: i64 = 10_000;
 
-/// How long after a write an eventually consistent read may miss it.
+/// Maximum time after a write for which an eventually consistent read may miss it.
 const STALE_MAX: TimeDelta = TimeDelta::minutes(1);
 
-/// An item, as it was and as it is.
+/// An item before and after its last write.
 #[derive(Clone, Debug)]
 pub struct Stored<T> {
     pub item: T,
     before: Option<T>,
-    /// From when on reads show the item. Until then its transaction is half applied.
+    /// Time from which reads return the item. Until then its transaction is half applied.
     applied_at: DateTime<Utc>,
-    /// When TTL deletes it.
+    /// Time at which TTL deletes the item.
     deleted_at: Option<DateTime<Utc>>,
 }
 
 impl<T: Clone> Stored<T> {
-    fn is_pending(&self, now: DateTime<Utc>) -> bool {
+    fn is_being_applied(&self, now: DateTime<Utc>) -> bool {
         self.applied_at > now
     }
 
-    /// Whether reads show the item.
+    /// Returns true if reads return the item.
     pub fn is_applied(&self, now: DateTime<Utc>) -> bool {
-        !self.is_pending(now)
+        !self.is_being_applied(now)
     }
 
     fn is_deleted(&self, now: DateTime<Utc>) -> bool {
         self.deleted_at.is_some_and(|at| at <= now)
     }
 
-    /// The item as a read shows it.
+    /// Returns the item as a read does.
     fn seen(&self, now: DateTime<Utc>) -> Option<&T> {
-        if self.is_pending(now) { self.before.as_ref() } else { Some(&self.item).filter(|_| !self.is_deleted(now)) }
+        if self.is_being_applied(now) {
+            self.before.as_ref()
+        } else {
+            Some(&self.item).filter(|_| !self.is_deleted(now))
+        }
     }
 }
 
-/// The tables, and everything that was ever committed to them.
+/// Tables, and everything that was ever committed to them.
 #[derive(Default)]
 pub struct Tables {
     pub records: BTreeMap<EventKey, Stored<CorrelationRecord>>,
     pub usage: BTreeMap<UsageKey, Stored<UsageRow>>,
-    /// The events that a row carries along, with [`Sabotage::OneWriteAccept`].
+    /// Records that each row carries, under [`Sabotage::OneWriteAccept`].
     pub carried: BTreeMap<UsageKey, Vec<CorrelationRecord>>,
-    /// All records as they were committed, in order, each with the true time.
+    /// All records as they were committed, in order, each with the true time of its commit.
     pub history: Vec<(DateTime<Utc>, CorrelationRecord)>,
-    /// The events that were sent, by customer and id, in order.
+    /// Events that were sent, by customer and id, in order.
     pub sent: Vec<(String, String)>,
-    /// When an event's record was first marked.
+    /// Time at which each event's record was first set to pending.
     pub pending: BTreeMap<EventKey, DateTime<Utc>>,
-    /// When the last message with an event was deleted, before anything was sent again.
+    /// Time at which each event's last message was deleted, before any event was sent again.
     pub deleted: BTreeMap<EventKey, DateTime<Utc>>,
-    /// How many were sent again after their records had expired.
+    /// Number of events that were sent again after their records had expired.
     pub repeated: usize,
 }
 
 impl Tables {
-    /// All records as they were committed, in order.
+    /// Returns all records as they were committed, in order.
     pub fn committed(&self) -> impl Iterator<Item = &CorrelationRecord> {
         self.history.iter().map(|(_, record)| record)
     }
 
-    /// The records that the queue's messages have brought.
+    /// Returns the records of events that came from the queue.
     pub fn queued(&self) -> impl Iterator<Item = &CorrelationRecord> {
         self.committed().filter(|record| !record.message_id.starts_with(REPLAY))
     }
 
-    /// How many events were sent for a customer.
+    /// Returns the number of events that were sent for a customer.
     pub fn sent_for(&self, customer: &str) -> usize {
         self.sent.iter().filter(|(sent_for, _)| sent_for == customer).count()
     }
 
-    /// The record in force, as a condition finds it.
+    /// Returns the record that a condition finds: the stored one, unless TTL has deleted it.
     pub fn record(&self, key: &EventKey, now: DateTime<Utc>) -> Option<&CorrelationRecord> {
         self.records.get(key).filter(|stored| !stored.is_deleted(now)).map(|stored| &stored.item)
     }
@@ -97,20 +102,20 @@ impl Tables {
         self.usage.get(key).map_or(0, |stored| stored.item.version)
     }
 
-    /// Puts a row at once.
+    /// Puts a row that reads return at once.
     pub fn put_row(&mut self, key: UsageKey, row: UsageRow, now: DateTime<Utc>) {
         let before = self.usage.get(&key).map(|stored| stored.item);
         self.usage.insert(key, Stored { item: row, before, applied_at: now, deleted_at: None });
     }
 }
 
-/// The store as a consumer sees it.
+/// Store as a consumer sees it.
 #[derive(Clone)]
 pub struct SimStore {
     pub simulation: Arc<Simulation>,
-    /// Who asks.
+    /// Actor that sends the requests.
     pub actor: String,
-    /// For which invocation, where that is known.
+    /// Invocation that sends them, if it is known.
     pub invocation: Option<Arc<Invocation>>,
 }
 
@@ -123,7 +128,7 @@ impl Store for SimStore {
         let no_answer = || StoreError::Unavailable(Cause::new("no answer"));
         let read = if is_hanging { Err(no_answer()) } else { self.simulation.state().read(lookup, records, &mut rng) };
         if read.is_err() {
-            self.tend(&lookup.events);
+            self.note_handled(&lookup.events);
         }
         let mut snapshot = read?;
         if self.is_one_write() {
@@ -140,7 +145,7 @@ impl Store for SimStore {
             let is_bounded = self.count(&commit.customer_id);
             let answer = self.send_commit(commit).await;
             if matches!(answer, Err(StoreError::Unavailable(_))) {
-                self.tend(commit.records().iter().map(|record| &record.decision.key));
+                self.note_handled(commit.records().iter().map(|record| &record.decision.key));
             }
             let is_endless = self.simulation.state().sabotage == Sabotage::EndlessRetry;
             if !is_endless || !is_bounded || !matches!(answer, Err(StoreError::Conflict(_))) {
@@ -151,17 +156,18 @@ impl Store for SimStore {
 
     async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
         let key = &record.decision.key;
+        // The purpose is hashed with the seed. Another text would change the result of every seed.
         let mut rng = self.simulation.state().draw(&self.actor, &format!("mark {}/{}", key.customer_id, key.event_id));
-        self.tend([key]);
+        self.note_handled([key]);
         let (simulation, record) = (Arc::clone(&self.simulation), record.clone());
         tokio::spawn(async move { set_publication(&simulation, &record, &mut rng).await }).await.unwrap()
     }
 }
 
 impl SimStore {
-    fn tend<'k>(&self, keys: impl IntoIterator<Item = &'k EventKey>) {
+    fn note_handled<'k>(&self, keys: impl IntoIterator<Item = &'k EventKey>) {
         if let Some(invocation) = &self.invocation {
-            keys.into_iter().for_each(|key| invocation.tend(key));
+            keys.into_iter().for_each(|key| invocation.note_handled(key));
         }
     }
 
@@ -169,14 +175,15 @@ impl SimStore {
         self.simulation.state().sabotage == Sabotage::OneWriteAccept
     }
 
-    /// Once sent, a request goes its way, whoever still waits for it.
+    /// Sends a commit. Once sent, the request takes effect even if the caller no longer waits for it.
     async fn send_commit(&self, commit: &Commit) -> Result<Units, StoreError> {
         let mut rng = self.simulation.state().draw(&self.actor, &format!("commit {}", commit.customer_id));
         let (simulation, commit) = (Arc::clone(&self.simulation), commit.clone());
         tokio::spawn(async move { answer(&simulation, &commit, &mut rng).await }).await.unwrap()
     }
 
-    /// The commits of an invocation are bounded. Says whether they still are, where that is known.
+    /// Counts a commit of an invocation, and checks their maximum. Returns false if it is exceeded, or if the
+    /// invocation is unknown.
     fn count(&self, customer: &str) -> bool {
         let Some(invocation) = &self.invocation else { return false };
         let mut commits = invocation.commits.lock().unwrap();
@@ -244,13 +251,13 @@ async fn set_publication(
         return Err(StoreError::Throttled(Cause::new("ThrottlingException")));
     }
     let now = state.now();
-    if state.tables.records.get(key).is_some_and(|stored| stored.is_pending(now)) {
+    if state.tables.records.get(key).is_some_and(|stored| stored.is_being_applied(now)) {
         state.count("conflicts", 1);
         return Err(StoreError::Conflict(Cause::new("TransactionConflictException")));
     }
-    state.count("marks", 1);
-    state.tell(|| format!("marked: {record:?}"));
-    if state.sabotage == Sabotage::NoMark {
+    state.count("publication_changes", 1);
+    state.trace(|| format!("set to {:?}: {record:?}", record.publication));
+    if state.sabotage == Sabotage::NoPendingRecord {
         return Ok(PublicationChange::Written(Units::default()));
     }
     let deleted_at = state.deleted_at(record, rng);
@@ -287,7 +294,7 @@ impl State {
         let mut snapshot = Snapshot::default();
         for key in &lookup.events {
             if self.sabotage == Sabotage::StoredWaits && lookup.events.iter().any(|other| self.fails_with(key, other)) {
-                let error = StoreError::Throttled(Cause::new("what stands behind it is not committed"));
+                let error = StoreError::Throttled(Cause::new("a message behind it is not committed"));
                 snapshot.records.insert(key.clone(), Err(error));
             } else if let Some(record) = self.read_record(key, records, rng) {
                 snapshot.records.insert(key.clone(), Ok(record));
@@ -301,10 +308,11 @@ impl State {
 
     fn note_half_applied(&mut self, lookup: &Lookup) {
         let now = self.now();
-        let pending = self.tables.usage.iter().filter(|(key, row)| lookup.weeks.contains(key) && row.is_pending(now));
-        let customers: Vec<String> = pending.map(|(key, _)| key.customer_id.clone()).collect();
+        let half_applied =
+            self.tables.usage.iter().filter(|(key, row)| lookup.weeks.contains(key) && row.is_being_applied(now));
+        let customers: Vec<String> = half_applied.map(|(key, _)| key.customer_id.clone()).collect();
         let mut records = self.tables.records.iter();
-        let is_record = records.any(|(key, record)| lookup.events.contains(key) && record.is_pending(now));
+        let is_record = records.any(|(key, record)| lookup.events.contains(key) && record.is_being_applied(now));
         self.count("half_applied", u64::from(is_record || !customers.is_empty()));
         for customer in customers {
             self.half_applied.entry(customer).or_default().push(now);
@@ -313,7 +321,7 @@ impl State {
 
     fn read_record(&mut self, key: &EventKey, records: Consistency, rng: &mut Chance) -> Option<CorrelationRecord> {
         let (stale_read, sabotage, now) = (self.chances.stale_read, self.sabotage, self.now());
-        // Without a condition on records, nothing but a strongly consistent read would show one.
+        // Without a condition on records, only a strongly consistent read detects one.
         let may_be_stale = records == Consistency::Eventual && sabotage != Sabotage::OneWriteAccept;
         let stored = self.tables.records.get(key)?;
         let is_recent = stored.applied_at + STALE_MAX > now;
@@ -331,27 +339,27 @@ impl State {
         Some(record)
     }
 
-    /// Whether one of two events of a customer cannot be committed.
+    /// Returns true if both events belong to one customer and the other event cannot be committed.
     fn fails_with(&self, key: &EventKey, other: &EventKey) -> bool {
         key.customer_id == other.customer_id && self.refuses(other)
     }
 
-    /// Makes a commit; says how long it takes until all of it can be read.
+    /// Makes a commit. Returns the time until all of it can be read.
     fn commit(&mut self, commit: &Commit, rng: &mut Chance) -> Result<Duration, StoreError> {
         let now = self.now();
         let key = |week| UsageKey { customer_id: commit.customer_id.clone(), week };
         let changed = commit.usage().iter().map(|change| (key(change.week), change.before.version));
         let relied_on = commit.checks().iter().map(|check| (key(check.week), check.version));
         let rows: Vec<(UsageKey, u64)> = changed.chain(relied_on).collect();
-        let is_pending = |key: &UsageKey| self.tables.usage.get(key).is_some_and(|row| row.is_pending(now));
+        let is_being_applied = |key: &UsageKey| self.tables.usage.get(key).is_some_and(|row| row.is_being_applied(now));
         let records = || commit.records().iter().map(|record| &record.decision.key);
-        let is_conflict = rows.iter().any(|(key, _)| is_pending(key))
-            || records().any(|key| self.tables.records.get(key).is_some_and(|record| record.is_pending(now)));
+        let is_conflict = rows.iter().any(|(key, _)| is_being_applied(key))
+            || records().any(|key| self.tables.records.get(key).is_some_and(|record| record.is_being_applied(now)));
         if is_conflict {
             self.count("conflicts", 1);
             return Err(StoreError::Conflict(Cause::new("TransactionConflict")));
         }
-        // DynamoDB's condition, on whole seconds.
+        // DynamoDB's condition compares whole seconds.
         let in_force = |record: &CorrelationRecord| record.expires_at.timestamp() > commit.now.timestamp();
         let is_seen = records().any(|key| self.tables.record(key, now).is_some_and(in_force));
         let has_changed = rows.iter().any(|(key, version)| self.tables.version(key) != *version);
@@ -366,13 +374,13 @@ impl State {
         Ok(self.apply(commit, rng))
     }
 
-    /// Whether exactly this commit has been made: its answer was lost, and the client has repeated it.
+    /// Returns true if exactly this commit has been made already. Its answer was lost, and the client repeats it.
     fn has_made(&self, commit: &Commit, now: DateTime<Utc>) -> bool {
         let is_stored = |record: &CorrelationRecord| self.tables.record(&record.decision.key, now) == Some(record);
         commit.records().iter().all(is_stored)
     }
 
-    /// Writes everything. A transaction's items can be read one after another, in whatever order.
+    /// Writes everything. A transaction's items become readable one after another, in any order.
     fn apply(&mut self, commit: &Commit, rng: &mut Chance) -> Duration {
         let now = self.now();
         let is_atomic = matches!(commit.writes, Writes::Record(_));
@@ -405,10 +413,10 @@ impl State {
         if record.is_pending() {
             self.tables.pending.entry(key.clone()).or_insert(now);
         }
-        if self.sabotage == Sabotage::NoMark {
+        if self.sabotage == Sabotage::NoPendingRecord {
             record.publication = Publication::Confirmed;
         }
-        self.tell(|| format!("committed: {record:?}"));
+        self.trace(|| format!("committed: {record:?}"));
         let old = self.tables.records.get(&key);
         let (was_deleted, before) = (
             old.is_some_and(|old| old.is_deleted(now)),
@@ -421,14 +429,14 @@ impl State {
         self.tables.records.insert(key, Stored { item: record, before, applied_at, deleted_at });
     }
 
-    /// Puts a record that has been committed before.
+    /// Puts a record whose commit was made before.
     pub fn put_record_only(&mut self, record: CorrelationRecord, now: DateTime<Utc>, rng: &mut Chance) {
         let deleted_at = self.deleted_at(&record, rng);
         let key = record.decision.key.clone();
         self.tables.records.insert(key, Stored { item: record, before: None, applied_at: now, deleted_at });
     }
 
-    /// When TTL deletes a record: at once, late, or never.
+    /// Returns the time at which TTL deletes a record: at once, late, or never.
     pub fn deleted_at(&self, record: &CorrelationRecord, rng: &mut Chance) -> Option<DateTime<Utc>> {
         let late = TimeDelta::seconds(rng.i64(0..48 * 3600));
         [Some(record.expires_at), Some(record.expires_at + late), None][rng.usize(..3).min(self.deletes)]
