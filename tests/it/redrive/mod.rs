@@ -1,3 +1,3 @@
-//! Dead letters.
+//! Redrive of dead letters.
 
 mod passes;

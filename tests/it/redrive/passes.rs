@@ -1,4 +1,4 @@
-//! What emptying a dead-letter queue promises, with everything around it failing on demand.
+//! Promises of a redrive, with queues, a store and an archive that fail on demand.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -22,7 +22,7 @@ use crate::support::records::{put, record};
 struct DeadLetters {
     letters: Mutex<VecDeque<Received>>,
     out: Mutex<BTreeSet<String>>,
-    /// Deleted messages, each with the numbers of messages sent back and published before.
+    /// Receipts of the deleted messages.
     deleted: Mutex<Vec<String>>,
     /// Number of receives after which all messages become visible again.
     visible_again_every: Mutex<Option<usize>>,
@@ -37,11 +37,12 @@ impl Receiver for DeadLetters {
             *receives
         };
         if self.visible_again_every.lock().unwrap().is_some_and(|every| nth.is_multiple_of(every)) {
-            // A queue returns first the messages that were not received for the longest time.
+            // A queue first returns the messages that have not been received for the longest time.
             let mut letters = self.letters.lock().unwrap();
             let out = std::mem::take(&mut *self.out.lock().unwrap());
-            let (given, rest): (Vec<_>, Vec<_>) = letters.drain(..).partition(|letter| out.contains(&letter.receipt.0));
-            letters.extend(rest.into_iter().chain(given));
+            let (returned, rest): (Vec<_>, Vec<_>) =
+                letters.drain(..).partition(|letter| out.contains(&letter.receipt.0));
+            letters.extend(rest.into_iter().chain(returned));
         }
         let (letters, mut out) = (self.letters.lock().unwrap(), self.out.lock().unwrap());
         let locked: BTreeSet<&str> = letters
@@ -93,15 +94,19 @@ impl Sender for Input {
     }
 }
 
+/// An archive of message ids, which fails while it is full.
 #[derive(Default)]
-struct Kept(Vec<String>, bool);
+struct MemoryArchive {
+    kept: Vec<String>,
+    is_full: bool,
+}
 
-impl Archive for Kept {
+impl Archive for MemoryArchive {
     fn keep(&mut self, letters: &[(&Received, &LoadError)]) -> io::Result<()> {
-        if self.1 {
+        if self.is_full {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        self.0.extend(letters.iter().map(|(letter, _)| letter.message_id.clone()));
+        self.kept.extend(letters.iter().map(|(letter, _)| letter.message_id.clone()));
         Ok(())
     }
 }
@@ -146,20 +151,20 @@ fn sent(redrive: &TestRedrive) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_failure_stops_the_customer_and_no_other() {
+async fn a_failure_stops_its_customer_and_no_other() {
     let redrive = redrive(["1", "2", "3"].map(|id| attempt(id, "a")).into_iter().chain([attempt("4", "b")]).collect());
     redrive.redriver.input.refused.lock().unwrap().insert("2".to_owned(), 1);
     let report = go(&redrive).await;
-    assert_eq!(sent(&redrive), ["1", "4"], "3 does not go before 2");
+    assert_eq!(sent(&redrive), ["1", "4"], "3 is not sent before 2");
     assert_eq!((report.done, report.failed, report.failures.as_slice()), (2, 1, &["2: busy".to_owned()][..]));
-    // A message that is refused once succeeds in the next pass: all messages were returned, and are in order.
+    // A message that is refused once succeeds in the next redrive: all messages were returned, and are in order.
     go(&redrive).await;
     assert_eq!(sent(&redrive), ["1", "4", "2", "3"]);
     assert!(redrive.letters.letters.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_customer_that_was_stopped_stays_so_in_the_next_batch() {
+async fn a_stopped_customer_stays_stopped_in_the_next_batch() {
     let redrive = redrive((0..25).map(|n| attempt(&format!("{n:02}"), "a")).collect());
     redrive.redriver.input.refused.lock().unwrap().insert("03".to_owned(), 1);
     let report = go(&redrive).await;
@@ -168,7 +173,7 @@ async fn a_customer_that_was_stopped_stays_so_in_the_next_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_message_has_brought_is_published_however_old_its_record_is() {
+async fn a_message_s_own_decision_is_published_even_if_its_record_has_expired() {
     let redrive = redrive(vec![letter("m1", "528", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z"))]);
     let own = CorrelationRecord { message_id: "m1".to_owned(), ..record("1") };
     let now = redrive.redriver.clock.now();
@@ -177,14 +182,14 @@ async fn what_a_message_has_brought_is_published_however_old_its_record_is() {
     redrive.redriver.store.commit(&commit).await.unwrap();
     let report = go(&redrive).await;
     assert_eq!(report.by_cause.keys().collect::<Vec<_>>(), [&Why::NotPublished]);
-    assert!(sent(&redrive).is_empty(), "decided again, it would count twice");
+    assert!(sent(&redrive).is_empty(), "the event would count twice if it were decided again");
     assert_eq!(redrive.redriver.publisher.published.lock().unwrap().len(), 1);
     let kept = redrive.redriver.store.record("528", "1").await.unwrap();
-    assert!(kept.expires_at > now + TimeDelta::days(15), "for its duplicates, which may be letters too");
+    assert!(kept.expires_at > now + TimeDelta::days(15), "its duplicates may be dead letters too");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mark_is_taken_away_once_its_decision_is_published_and_not_before() {
+async fn a_pending_record_is_confirmed_only_after_its_decision_is_published() {
     let redrive = redrive(vec![letter("m1", "528", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z"))]);
     let pending = CorrelationRecord { publication: Publication::Pending, ..record("1") };
     redrive.redriver.store.commit(&put(pending)).await.unwrap();
@@ -198,40 +203,40 @@ async fn a_mark_is_taken_away_once_its_decision_is_published_and_not_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn invalid_letters_leave_the_queue_only_once_they_are_kept() {
+async fn invalid_dead_letters_are_deleted_only_after_they_are_archived() {
     let redrive = redrive(vec![letter("1", "a", "no attempt"), attempt("2", "a")]);
-    let mut archive = Kept(vec![], true);
+    let mut archive = MemoryArchive { is_full: true, ..MemoryArchive::default() };
     let (report, ended) = redrive.run(Mode::Go(Some(&mut archive)), |_| true).await;
     assert!(ended.unwrap_err().to_string().contains("stay in the queue"));
-    assert_eq!((report.done, report.archived), (1, 0), "valid ones are settled all the same");
-    archive.1 = false;
+    assert_eq!((report.done, report.archived), (1, 0), "valid messages are settled nevertheless");
+    archive.is_full = false;
     let (report, ended) = redrive.run(Mode::Go(Some(&mut archive)), |_| true).await;
     ended.unwrap();
-    assert_eq!((report.done, report.archived, archive.0.as_slice()), (1, 1, &["1".to_owned()][..]));
+    assert_eq!((report.done, report.archived, archive.kept.as_slice()), (1, 1, &["1".to_owned()][..]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_group_that_stays_the_first_ten_are_seen_and_that_there_may_be_more_is_reported() {
+async fn a_listing_reports_full_groups_and_a_redrive_reaches_the_messages_behind_them() {
     let letters: Vec<Received> =
         (0..10).map(|n| letter(&n.to_string(), "a", "no attempt")).chain([attempt("x", "a")]).collect();
     let (report, _) = redrive(letters.clone()).run(Mode::List, |_| true).await;
-    assert_eq!((report.seen, report.is_complete, report.full_groups), (10, true, 1), "x stands behind them");
+    assert_eq!((report.seen, report.is_complete, report.full_groups), (10, true, 1), "x is behind them");
 
     let redrive_1 = redrive(letters.clone());
-    let mut archive = Kept::default();
+    let mut archive = MemoryArchive::default();
     let (report, _) = redrive_1.run(Mode::Go(Some(&mut archive)), |_| true).await;
     assert_eq!((report.done, report.full_groups, sent(&redrive_1)), (11, 0, vec!["x".to_owned()]));
 
     let redrive_2 = redrive(letters);
     let report = go(&redrive_2).await;
     assert_eq!((report.seen, report.done, report.regrouped, report.full_groups), (11, 1, 10, 0));
-    assert_eq!(sent(&redrive_2), ["x"], "invalid letters without an archive hide nothing either");
+    assert_eq!(sent(&redrive_2), ["x"], "invalid dead letters without an archive hide no message either");
     let moved = redrive_2.redriver.publisher.letters.lock().unwrap();
     assert!(moved.iter().all(|letter| letter.own_group_id() == letter.message_id && letter.group_id == "a"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_answer_had_no_room_for_is_seen() {
+async fn messages_beyond_the_first_answer_are_seen() {
     // Eight messages of one customer and two of another fill the first answer, and lock the messages behind them.
     let invalid = (0..8).map(|n| letter(&format!("a{n}"), "a", "no attempt"));
     let others = (0..2).map(|n| letter(&format!("b{n}"), "b", "no attempt"));
@@ -246,7 +251,7 @@ async fn what_an_answer_had_no_room_for_is_seen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn invalid_letters_at_the_head_of_many_customers_hold_nobody_up() {
+async fn invalid_dead_letters_at_the_head_of_many_customers_delay_no_message() {
     let customers = 26;
     let head = (0..customers).map(|n| letter(&format!("x{n:02}"), &format!("c{n:02}"), "no attempt"));
     let good = (0..customers).flat_map(|n| (0..2).map(move |m| attempt(&format!("{n:02}/{m}"), &format!("c{n:02}"))));
@@ -261,15 +266,15 @@ async fn invalid_letters_at_the_head_of_many_customers_hold_nobody_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invalid_letter_that_has_no_room_for_more_attributes_stays_where_it_is() {
+async fn an_invalid_dead_letter_without_room_for_more_attributes_keeps_its_place() {
     let mut crowded = letter("1", "a", "no attempt");
     crowded.attributes = (0..7).map(|n| (n.to_string(), Attribute::text("x"))).collect();
     let report = go(&redrive(vec![crowded, attempt("2", "a")])).await;
-    assert_eq!((report.done, report.regrouped, report.failed), (1, 0, 0), "nothing of it is lost");
+    assert_eq!((report.done, report.regrouped, report.failed), (1, 0, 0), "it keeps all its attributes");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_ends_and_sees_everything_though_letters_become_visible_again_while_it_lasts() {
+async fn a_listing_is_complete_even_if_messages_become_visible_again_meanwhile() {
     for every in [2, 3, 6] {
         let letters = (0..50).map(|n| letter(&n.to_string(), &format!("c{n}"), "no attempt"));
         let redrive = redrive(letters.collect());
@@ -278,24 +283,24 @@ async fn a_look_ends_and_sees_everything_though_letters_become_visible_again_whi
         ended.unwrap();
         assert_eq!((report.seen, report.is_complete), (50, true), "every {every}");
         let receives = *redrive.letters.receives.lock().unwrap();
-        assert!(receives < 60, "one for each letter at the most: {receives}");
+        assert!(receives < 60, "at most one for each dead letter: {receives}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_that_is_cut_short_is_not_complete_whatever_was_seen_before() {
-    // The first pass ends after two receives: a full answer and an empty one. The second would see the messages that
-    // had no room.
+async fn a_listing_that_is_cut_short_is_incomplete() {
+    // The first pass ends after two receives: a full answer and an empty one. A second pass would see the messages
+    // that had no room in the first answer.
     let letters = (0..8).map(|n| letter(&format!("a{n}"), "a", "no attempt"));
     let redrive = redrive(letters.chain((0..7).map(|n| attempt(&format!("b{n}"), "b"))).collect());
-    let may_go_on = |_: &RedriveReport| *redrive.letters.receives.lock().unwrap() < 2;
-    let (report, ended) = redrive.run(Mode::List, may_go_on).await;
+    let may_continue = |_: &RedriveReport| *redrive.letters.receives.lock().unwrap() < 2;
+    let (report, ended) = redrive.run(Mode::List, may_continue).await;
     ended.unwrap();
     assert_eq!((report.seen, report.is_complete), (10, false));
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_stops_on_request_and_gives_everything_back() {
+async fn a_redrive_stops_on_request_and_returns_all_messages() {
     let redrive = redrive((0..50).map(|n| letter(&n.to_string(), &format!("c{n}"), "no attempt")).collect());
     let (report, ended) = redrive.run(Mode::Go(None), |report| report.seen < 20).await;
     ended.unwrap();
