@@ -1,4 +1,4 @@
-//! The Lambda's configuration, and that the template says the same names as the code.
+//! Configuration of the Lambda function, and of the AWS SDK.
 
 use std::collections::BTreeMap;
 use std::env::VarError;
@@ -22,7 +22,7 @@ fn read(more: &[(&str, &str)]) -> Result<ConsumerConfig, ConfigError> {
 }
 
 #[test]
-fn what_is_not_said_has_its_default() {
+fn unset_and_empty_variables_have_their_defaults() {
     let config = read(&[]).unwrap();
     assert_eq!(config.tables.correlation, "EventCorrelationTable");
     assert_eq!(config.tables.load, "DailyCustomerLoadTable");
@@ -33,9 +33,9 @@ fn what_is_not_said_has_its_default() {
 }
 
 #[test]
-fn a_cut_text_of_limits_is_named_as_such() {
+fn limits_cut_by_the_sam_cli_are_recognised() {
     let problem = |text: &str| read(&[(LIMITS, text)]).unwrap_err().to_string();
-    // The SAM CLI cuts texts with spaces or double quotes to these.
+    // The SAM CLI cuts texts with spaces or double quotes. These are the results.
     for cut in [
         "limit",
         "limit=[{code=",
@@ -43,12 +43,12 @@ fn a_cut_text_of_limits_is_named_as_such() {
         "[[limit]]",
         "[[limit]]\ncode",
     ] {
-        let said = problem(cut);
+        let error = problem(cut);
         assert!(
-            said.contains("LOADGATE_LIMITS: ") && said.contains("The text is incomplete: the SAM CLI cuts"),
-            "{said}"
+            error.contains("LOADGATE_LIMITS: ") && error.contains("The text is incomplete: the SAM CLI cuts"),
+            "{error}"
         );
-        assert!(said.contains("single quotes inside, as samconfig.toml shows"), "{said}");
+        assert!(error.contains("single quotes inside, as samconfig.toml shows"), "{error}");
     }
     for other in ["no-limits.toml", "/opt/limit", "limit = [{code = 'A'}]", "[[limit]]\ncode = 'A'"] {
         assert!(!problem(other).contains("incomplete"), "{other}");
@@ -56,7 +56,7 @@ fn a_cut_text_of_limits_is_named_as_such() {
 }
 
 #[test]
-fn limits_are_a_text_or_a_path() {
+fn limits_are_given_as_text_or_as_a_path() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/limits.toml");
     let text = std::fs::read_to_string(path).unwrap();
     assert_eq!(read(&[(LIMITS, path)]).unwrap().limits, Limits::default());
@@ -64,7 +64,7 @@ fn limits_are_a_text_or_a_path() {
     let one = "[[limit]]\ncode = 'ONE'\nmeasure = 'count'\nwindow = 'day'\nmax = 1";
     let limits = read(&[(LIMITS, one)]).unwrap().limits;
     assert_eq!(limits.iter().map(|limit| limit.code.as_str()).collect::<Vec<_>>(), ["ONE"]);
-    // An existing file is recognised by its path, however much its name resembles TOML.
+    // A path to an existing file counts as a path, even if its name looks like TOML.
     let folder = tempfile::tempdir().unwrap();
     for name in ["limits=new.toml", "[limits].toml", "#1.toml"] {
         let path = folder.path().join(name);
@@ -78,7 +78,7 @@ fn limits_are_a_text_or_a_path() {
 }
 
 #[test]
-fn every_variable_that_is_wrong_is_named_with_what_to_do() {
+fn each_error_names_its_variable_and_the_remedy() {
     let problem = |name: &str, text: &str| {
         let problems = read(&[(name, text)]).unwrap_err().problems;
         assert_eq!(problems.len(), 1, "{problems:?}");
@@ -110,7 +110,7 @@ fn every_variable_that_is_wrong_is_named_with_what_to_do() {
 }
 
 #[test]
-fn several_mistakes_are_listed_one_a_line() {
+fn several_errors_are_listed_one_per_line() {
     let all = read(&[(DECISIONS_QUEUE_URL, ""), (CORRELATION_TTL_HOURS, "x")]).unwrap_err();
     let listed = "the configuration has 2 mistakes:\n\
                   \x20 LOADGATE_DECISIONS_QUEUE_URL: is missing; set it to the URL of a FIFO queue\n\
@@ -121,17 +121,17 @@ fn several_mistakes_are_listed_one_a_line() {
 }
 
 #[tokio::test]
-async fn all_tries_of_a_request_and_their_waits_fit_into_its_time() {
+async fn all_attempts_and_backoffs_fit_into_the_operation_timeout() {
     let sdk = aws::load(Some("http://127.0.0.1:1")).await;
     let (retries, timeouts) = (sdk.retry_config().unwrap(), sdk.timeout_config().unwrap());
     let (attempt, whole) = (timeouts.operation_attempt_timeout().unwrap(), timeouts.operation_timeout().unwrap());
     assert_eq!((retries.max_attempts(), attempt, whole), (3, Duration::from_millis(1500), Duration::from_secs(5)));
-    // The SDK's calculation: the first wait, doubled before each further try, up to the longest one; it waits a random
-    // part.
+    // As the SDK computes it: the initial backoff doubles before each further attempt, up to the maximum. The SDK
+    // waits a random part of it.
     let wait = |number| (retries.initial_backoff() * 2_u32.pow(number)).min(retries.max_backoff());
     let longest = attempt * 3 + wait(0) + wait(1);
     assert!(longest < whole, "{longest:?}");
-    // If a service asks for a wait, the SDK waits that long, up to the longest one.
+    // If a service asks for a wait, the SDK waits that long, up to the maximum.
     let asked = attempt * 3 + retries.max_backoff() * 2;
     assert!(asked < whole, "{asked:?}");
 }

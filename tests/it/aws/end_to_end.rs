@@ -1,5 +1,5 @@
-//! From the shell through everything: `loadgate send`, the input queue, the event source, the real bootstrap, the tables,
-//! the decisions queue, `loadgate receive`. Deployed from `template.yaml`.
+//! Whole path of a message, in a stack that is deployed from `template.yaml`: `loadgate send`, the input queue, the
+//! event source, the real bootstrap, the tables, the decisions queue, `loadgate receive`.
 
 use crate::support::lines::{by_customer, sendable};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::cloud::{Endpoints, Stack, record_count};
 use crate::support::secrecy::assert_secret;
 
-/// Maximum time of the queue's event source for all messages. It handles about a hundred a second.
+/// Maximum time in which the event source handles all messages. It handles about a hundred messages a second.
 const DRAIN_MAX: Duration = Duration::from_mins(5);
 
 fn receive(queue_url: &str, attributes: bool) -> Vec<String> {
@@ -41,7 +41,7 @@ async fn every_attempt_of_a_file_is_decided_once_and_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
 
-    // One file with the sample and a workload after it.
+    // The file contains the sample, followed by a generated workload.
     let mut workload = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl")).unwrap();
     let generate =
         ["generate", "--attempts", "2000", "--customers", "80", "--seed", "3", "--duplicates", "8", "--invalid", "4"];
@@ -59,20 +59,20 @@ async fn every_attempt_of_a_file_is_decided_once_and_in_order() {
     assert!(matches!(sent.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&sent.stderr));
 
     let decisions = receive_all(&stack.endpoints.decisions_queue_url, false, expected.len());
-    assert_eq!(decisions.len(), expected.len(), "none missing, none twice");
+    assert_eq!(decisions.len(), expected.len(), "no decision is missing or repeated");
     assert_eq!(by_customer(&decisions), by_customer(&expected));
 
     let url = ["--dead-letter-queue-url", &stack.endpoints.dead_letter_queue_url];
-    let look = cargo_bin_cmd!("loadgate")
+    let listing = cargo_bin_cmd!("loadgate")
         .args(["redrive", "--json", "--dynamodb-endpoint-url", &stack.endpoints.dynamodb_endpoint_url])
         .args(url)
         .output()
         .unwrap();
-    let look: Value = serde_json::from_slice(&look.stdout).unwrap();
+    let listing: Value = serde_json::from_slice(&listing.stdout).unwrap();
     assert_eq!(
-        (&look["letters"], &look["not_seen"]),
+        (&listing["letters"], &listing["not_seen"]),
         (&json!(rejects.len()), &json!(0)),
-        "every one is listed: {look}"
+        "every dead letter is listed: {listing}"
     );
 
     let letters = receive_all(&stack.endpoints.dead_letter_queue_url, true, rejects.len());

@@ -1,4 +1,5 @@
-//! One customer's requests to DynamoDB and SQS hang: everybody else's decisions go out all the same. On the real programs.
+//! Isolation of customers in the real programs. One customer's requests to DynamoDB and SQS hang, and the decisions of
+//! all other customers are published nevertheless.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,8 @@ use crate::support::line;
 /// The client retries neither of them within a second.
 const HUNG_MAX: usize = 2;
 
-/// Number of times that a scene is played: on a busy machine a client may retry a request before the other customers'
-/// requests are sent.
+/// Maximum number of times that a scene is played. On a busy machine a client may retry a request before the other
+/// customers' requests are sent.
 const TRIES_MAX: usize = 4;
 
 /// Number of batches whose requests are counted.
@@ -24,15 +25,15 @@ const ROUNDS: u32 = 12;
 /// Maximum time for an invocation, and for a decision to arrive.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// Requests that hang.
+/// Kinds of requests that hang, with their operations.
 const HANGS: [(&str, &[&str], Reaches); 7] = [
     ("reads", &["BatchGetItem"], Reaches::Nothing),
     ("commits", &["PutItem", "TransactWriteItems"], Reaches::Nothing),
     ("answers to commits", &["PutItem", "TransactWriteItems"], Reaches::Server),
-    ("marks", &["UpdateItem"], Reaches::Nothing),
+    ("publication changes", &["UpdateItem"], Reaches::Nothing),
     ("sends", &["SendMessage", "SendMessageBatch"], Reaches::Nothing),
     ("answers to sends", &["SendMessage", "SendMessageBatch"], Reaches::Server),
-    ("sends and marks", &["SendMessage", "SendMessageBatch", "UpdateItem"], Reaches::Nothing),
+    ("sends and publication changes", &["SendMessage", "SendMessageBatch", "UpdateItem"], Reaches::Nothing),
 ];
 
 /// Customer whose requests hang.
@@ -74,12 +75,14 @@ impl Scene {
 
     /// Waits until all other decisions have been sent, and the slow customer's requests hang. Returns the decisions,
     /// and the number of requests that hung until then.
-    async fn others_are_published(&self, what: &str, count: usize, log: impl Fn() -> String) -> (Vec<String>, usize) {
+    async fn others_are_published(&self, kind: &str, count: usize, log: impl Fn() -> String) -> (Vec<String>, usize) {
         let (begun, mut published) = (Instant::now(), Vec::new());
         while published.len() < count || self.dynamodb.hung() + self.sqs.hung() == 0 {
             let decisions = drain(&self.queues.decisions).await;
-            published.extend(decisions.into_iter().filter(|decision| decision.group_id != SLOW).map(|it| it.body));
-            assert!(begun.elapsed() < WAIT_MAX, "{what}: {published:?}: {}", log());
+            published.extend(
+                decisions.into_iter().filter(|decision| decision.group_id != SLOW).map(|decision| decision.body),
+            );
+            assert!(begun.elapsed() < WAIT_MAX, "{kind}: {published:?}: {}", log());
         }
         (published, self.dynamodb.hung() + self.sqs.hung())
     }
@@ -89,7 +92,7 @@ fn attempt(customer: &str, id: &str) -> String {
     line(id, customer, "$1.00", "2018-12-31T00:00:00Z").trim_end().to_owned()
 }
 
-/// A message of an event for the function.
+/// Builds a record of the event with which Lambda invokes the function.
 fn record(customer: &str, id: &str, deliveries: u32) -> Value {
     json!({
         "messageId": format!("{customer}-{id}"),
@@ -108,9 +111,9 @@ fn ids(decisions: &[String]) -> Vec<String> {
     ids
 }
 
-/// Makes a function handle a batch of the slow customer and others, while requests of one kind hang. Returns the number
+/// Lets a function handle a batch of the slow customer and others while requests of one kind hang. Returns the number
 /// of requests that hung until all other decisions were published.
-async fn play_function(what: &str, operations: &'static [&'static str], reaches: Reaches) -> usize {
+async fn play_function(kind: &str, operations: &'static [&'static str], reaches: Reaches) -> usize {
     let scene = Scene::set().await;
     let folder = tempfile::tempdir().unwrap();
     let mut function = Bootstrap::start(&scene.environment(), &folder.path().join("log")).await;
@@ -124,39 +127,41 @@ async fn play_function(what: &str, operations: &'static [&'static str], reaches:
     records.extend(["b", "c", "d"].map(|customer| record(customer, "1", 1)));
     let answer = function.invoke(json!({ "Records": records }).to_string(), WAIT_MAX);
     let observed = async {
-        let others = scene.others_are_published(what, 6, String::new).await;
+        let others = scene.others_are_published(kind, 6, String::new).await;
         scene.let_go();
         others
     };
     let (answer, (others, hung)) = tokio::join!(answer, observed);
-    assert_eq!(ids(&others), ["b-1", "c-1", "d-1", "quick-1", "quick-2", "quick-3"], "{what}");
+    assert_eq!(ids(&others), ["b-1", "c-1", "d-1", "quick-1", "quick-2", "quick-3"], "{kind}");
     let answer: Value = serde_json::from_str(&answer.unwrap().unwrap()).unwrap();
     for failed in answer["batchItemFailures"].as_array().unwrap() {
-        assert!(failed["itemIdentifier"].as_str().unwrap().starts_with(SLOW), "{what}: {answer}");
+        assert!(failed["itemIdentifier"].as_str().unwrap().starts_with(SLOW), "{kind}: {answer}");
     }
     hung
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn the_function_publishes_everybody_else_s_decisions_and_reports_none_of_them_failed() {
-    for (what, operations, reaches) in HANGS {
+async fn the_function_publishes_the_other_customers_decisions_and_reports_only_the_slow_customer() {
+    for (kind, operations, reaches) in HANGS {
         let mut hung = Vec::new();
         while hung.iter().all(|hung| *hung > HUNG_MAX) {
-            assert!(hung.len() < TRIES_MAX, "{what}: the others waited for requests that hang: {hung:?}");
-            hung.push(play_function(what, operations, reaches).await);
+            assert!(hung.len() < TRIES_MAX, "{kind}: the other customers waited for requests that hang: {hung:?}");
+            hung.push(play_function(kind, operations, reaches).await);
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn the_worker_publishes_everybody_else_s_decisions() {
+async fn the_worker_publishes_the_other_customers_decisions() {
     let scene = Scene::set().await;
     let mut worker = Worker::start(&scene.environment());
     worker.wait_until_ready();
     let sender = SqsSender::new(&aws::load(Some(sqs())).await, scene.queues.input.clone());
-    for (n, (what, operations, reaches)) in HANGS.into_iter().filter(|(what, ..)| *what != "marks").enumerate() {
+    for (n, (kind, operations, reaches)) in
+        HANGS.into_iter().filter(|(kind, ..)| *kind != "publication changes").enumerate()
+    {
         scene.hang(operations, reaches);
         let sent = [(SLOW, 0), ("b", 0), ("b", 1), ("c", 0)].map(|(customer, second)| {
             let id = format!("{n}-{second}");
@@ -167,16 +172,16 @@ async fn the_worker_publishes_everybody_else_s_decisions() {
             }
         });
         sender.send(sent.to_vec()).await.unwrap();
-        let (others, _) = scene.others_are_published(what, 3, || worker.log()).await;
+        let (others, _) = scene.others_are_published(kind, 3, || worker.log()).await;
         assert_eq!(
             ids(&others),
             ["b", "b", "c"].into_iter().zip([0, 1, 0]).map(|(c, s)| format!("{c}-{n}-{s}")).collect::<Vec<_>>(),
-            "{what}"
+            "{kind}"
         );
         scene.let_go();
         let begun = Instant::now();
         while worker.decided() < 4 * (n as u64 + 1) {
-            assert!(begun.elapsed() < WAIT_MAX, "{what}: {}", worker.log());
+            assert!(begun.elapsed() < WAIT_MAX, "{kind}: {}", worker.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -197,7 +202,7 @@ async fn ten_healthy_customers_share_one_read_and_at_most_two_sends() {
         assert_eq!(answer, r#"{"batchItemFailures":[]}"#);
         assert_eq!(drain(&scene.queues.decisions).await.len(), 10);
         let (dynamodb, sqs) = (scene.dynamodb.counts(), scene.sqs.counts());
-        // The start also reads a record.
+        // The start of the function also reads a record.
         if round > 0 {
             let reads = dynamodb["BatchGetItem"];
             assert_eq!(json!(dynamodb), json!({ "BatchGetItem": reads, "TransactWriteItems": 10 }));
@@ -206,6 +211,6 @@ async fn ten_healthy_customers_share_one_read_and_at_most_two_sends() {
         }
     }
     // On a busy machine a shared request may be repeated for each customer, and one decision may be sent before the
-    // others.
+    // others. So one such round is enough.
     assert!(requests.iter().any(|(reads, sends)| *reads == 1 && *sends <= 2), "{requests:?}");
 }

@@ -1,7 +1,7 @@
-//! `kill -9` at random moments, over Amazon's DynamoDB Local behind a proxy that loses requests and answers, and a real FIFO
-//! queue: in the end the decisions are those of the file replay.
+//! Programs that are killed with `kill -9` at random moments. They use Amazon's DynamoDB Local, behind a proxy that
+//! loses requests and answers, and a real FIFO queue. In the end their decisions are those of the file replay.
 //!
-//! `make kills` does it hundreds of times over thousands of attempts.
+//! `make kills` kills hundreds of times, over thousands of attempts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -15,21 +15,21 @@ use serde_json::{Value, json};
 use crate::support::cloud::{Bootstrap, Fresh, Proxy, Queues, Worker, drain, environment, record_count, sqs};
 use crate::support::lines::{by_customer, sendable};
 
-/// Visibility time-out: a message is delivered again soon after a kill.
+/// Visibility time-out. It is short, so that a message is redelivered soon after a kill.
 const VISIBILITY_S: u32 = 2;
 
-/// Number of deliveries after which a message would be given up: more than there are kills.
+/// Number of deliveries after which a message is given up. It is greater than the number of kills.
 const RECEIVE_MAX: u32 = 1000;
 
-/// Maximum time to drain after the last kill, on a busy machine.
+/// Maximum time to drain after the last kill. It allows for a busy machine.
 const DRAIN_MAX: Duration = Duration::from_mins(10);
 
-/// Number of kills, and number of attempts.
+/// Returns a number from the environment, such as the number of kills or attempts.
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// Program to kill, with its queues and tables.
+/// Environment of a program that is killed: its queues, its tables, and the expected results.
 struct Scene {
     fresh: Fresh,
     proxy: Proxy,
@@ -90,7 +90,7 @@ impl Scene {
         for Received { deduplication_id, body, .. } in drain(&self.queues.decisions).await {
             let id = deduplication_id.unwrap();
             if let Some(first) = firsts.get(&id) {
-                assert_eq!(*first, body, "the same again, to the byte");
+                assert_eq!(*first, body, "a repeated decision has the same bytes");
             } else {
                 firsts.insert(id, body.clone());
                 lines.push(body);
@@ -107,12 +107,12 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing() {
+async fn a_worker_killed_at_random_loses_and_repeats_no_decision() {
     let mut scene = Scene::set(11).await;
     scene.proxy.be_lossy(11, 30);
     for _ in 0..scene.kills {
         let mut worker = Worker::start(&scene.environment());
-        // Sometimes before it has begun.
+        // In some rounds the kill comes before the worker has started.
         if scene.rng.u32(..10) > 0 {
             worker.becomes_ready();
         }
@@ -123,7 +123,7 @@ async fn a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats_nothi
     let begun = Instant::now();
     let mut worker = Worker::start(&scene.environment());
     while !worker.becomes_ready() {
-        assert!(begun.elapsed() < DRAIN_MAX, "it does not start: {}", worker.log());
+        assert!(begun.elapsed() < DRAIN_MAX, "the worker does not start: {}", worker.log());
         worker = Worker::start(&scene.environment());
     }
     while !scene.is_drained().await {
@@ -137,7 +137,7 @@ async fn a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats_nothi
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_function_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing() {
+async fn a_function_killed_at_random_loses_and_repeats_no_decision() {
     let mut scene = Scene::set(12).await;
     let receiver = SqsReceiver::new(&aws::load(Some(sqs())).await, scene.queues.input.clone());
     let log = scene.folder.path().join("log");
@@ -165,7 +165,7 @@ async fn a_function_that_is_killed_again_and_again_loses_nothing_and_repeats_not
         }
     }
     assert_eq!(kills, scene.kills, "too few attempts for so many kills");
-    assert!(redelivered > 0, "no kill has hit any work");
+    assert!(redelivered > 0, "no kill has interrupted any work");
     scene.check().await;
 }
 

@@ -1,4 +1,4 @@
-//! The Lambda as AWS runs it: the real bootstrap under the emulator of the runtime.
+//! The Lambda function as AWS runs it: the real bootstrap under an emulator of the runtime.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ fn texts(letter: &Received) -> BTreeMap<&str, &str> {
     letter.attributes.keys().map(|name| (name.as_str(), letter.attribute(name).unwrap())).collect()
 }
 
-/// Removes instants, durations, request ids and file names, so that the rest is the same in every run.
+/// Removes instants, durations, request ids, consumed units and zeros. The rest is the same in every run.
 fn stable(log: Vec<Value>) -> Vec<Value> {
     let keep = |line: Value| -> Value {
         let Value::Object(line) = line else { return line };
@@ -52,7 +52,7 @@ fn stable(log: Vec<Value>) -> Vec<Value> {
         };
         let zeros = [json!(0), json!([0.0])];
         let kept = line.into_iter().filter(|(name, value)| !(dropped(name) || is_metric && zeros.contains(value)));
-        // The events' messages were sent on this day.
+        // The messages of the sample events were sent long ago, so their age changes with the date of the run.
         let kept = kept.map(|(name, value)| match name.as_str() {
             "oldest_unsettled_s" => (name, json!(value[0].as_f64().unwrap() > 1_000_000.0)),
             _ => (name, value),
@@ -64,7 +64,7 @@ fn stable(log: Vec<Value>) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn every_event_is_answered_as_it_should_be() {
+async fn each_sample_event_gives_its_recorded_result() {
     let fresh = Fresh::in_dynamodb_local().await;
     let mut function = Function::start(&fresh, &fresh.url, &[]).await;
     for name in
@@ -78,7 +78,7 @@ async fn every_event_is_answered_as_it_should_be() {
         };
         let mut decisions: Vec<Value> =
             drain(&function.decisions).await.iter().map(|message| without_clock(&message.body)).collect();
-        // Distinct customers have no order among each other.
+        // The decisions of distinct customers have no order.
         decisions.sort_by_key(|decision| decision["customer_id"].as_str().unwrap().to_owned());
         let letters: Vec<Value> = drain(&function.dead_letters)
             .await
@@ -94,20 +94,20 @@ async fn every_event_is_answered_as_it_should_be() {
 }
 
 #[test]
-fn every_event_file_is_tried() {
+fn every_sample_event_is_tested() {
     let folder = format!("{}/events", env!("CARGO_MANIFEST_DIR"));
     let this = include_str!("lambda.rs");
     for file in std::fs::read_dir(folder).unwrap() {
         let name = file.unwrap().file_name().into_string().unwrap();
         if let Some(name) = name.strip_suffix(".json") {
-            assert!(this.contains(&format!("\"{name}\"")), "events/{name}.json is not tried");
+            assert!(this.contains(&format!("\"{name}\"")), "events/{name}.json is not tested");
         }
     }
 }
 
 #[test]
 #[ignore = "needs `make tools`; `make test` runs it"]
-fn a_wrong_configuration_is_refused_at_start_with_every_variable_that_is_wrong() {
+fn a_wrong_configuration_is_rejected_at_start_with_all_its_errors() {
     let mut emulator = Emulator::start(&[
         ("LOADGATE_DECISIONS_QUEUE_URL", "https://sqs.example/1/standard"),
         ("LOADGATE_CORRELATION_TTL_HOURS", "a day"),
@@ -148,7 +148,7 @@ async fn a_missing_queue_is_reported_at_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn every_log_line_of_an_invocation_has_its_request_id_and_no_body_or_amount() {
+async fn every_log_line_has_the_request_id_and_no_body_or_amount() {
     let fresh = Fresh::embedded().await;
     let mut function = Function::start(&fresh, &fresh.url, &[]).await;
     for name in ["one-customer", "duplicate", "malformed-body", "mixed-group", "no-group"] {
@@ -166,7 +166,7 @@ async fn every_log_line_of_an_invocation_has_its_request_id_and_no_body_or_amoun
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn an_event_of_another_kind_is_reported_without_what_stands_in_it() {
+async fn an_event_of_another_kind_is_reported_without_its_content() {
     let fresh = Fresh::embedded().await;
     let mut function = Function::start(&fresh, &fresh.url, &[]).await;
     for event in [r#"{"Records":"$3318.47 of Jane"}"#, r#"{"hello":"$3318.47 of Jane"}"#, r#"["$3318.47 of Jane"]"#] {
@@ -184,19 +184,19 @@ async fn an_event_of_another_kind_is_reported_without_what_stands_in_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn an_event_without_messages_says_what_to_do_instead() {
+async fn an_event_without_messages_names_the_remedy() {
     let fresh = Fresh::embedded().await;
     let function = Function::start(&fresh, &fresh.url, &[]).await;
     let answer = function.emulator.invoke(r#"{"hello":"world"}"#);
-    let said = "this is not an SQS event (line 1, column 17), and nothing was decided; connect the function to a FIFO queue, \
-                or invoke it with an event such as events/one-customer.json";
-    assert_eq!((&answer["errorType"], &answer["errorMessage"]), (&json!("EventError"), &json!(said)));
+    let expected = "this is not an SQS event (line 1, column 17), and nothing was decided; \
+                    connect the function to a FIFO queue, or invoke it with an event such as events/one-customer.json";
+    assert_eq!((&answer["errorType"], &answer["errorMessage"]), (&json!("EventError"), &json!(expected)));
 }
 
-/// The longest name that AWS Lambda gives to a function, in bytes.
+/// Maximum length of a Lambda function's name, in bytes.
 const FUNCTION_NAME_MAX: usize = 64;
 
-/// Bytes that a batch without failures and declines may log. docs/SCALE.md has what they cost.
+/// Maximum number of bytes that a batch without failures and declines logs. docs/SCALE.md states their cost.
 const QUIET_BATCH_LOG_BYTES_MAX: usize = 800;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,7 +204,7 @@ const QUIET_BATCH_LOG_BYTES_MAX: usize = 800;
 async fn a_quiet_batch_logs_little() {
     let fresh = Fresh::embedded().await;
     let mut function = Function::start(&fresh, &fresh.url, &[]).await;
-    // Afterwards, every metric has had a value once.
+    // Every metric gets a value once before the quiet batch.
     for name in ["one-customer", "duplicate", "malformed-body", "mixed-group", "redelivery"] {
         function.emulator.invoke(&event(name));
     }
@@ -220,16 +220,17 @@ async fn a_quiet_batch_logs_little() {
     let answer = function.emulator.invoke(&json!({ "Records": records }).to_string());
     assert_eq!(answer, json!({ "batchItemFailures": [] }));
     let log = function.emulator.log();
-    // What Lambda writes itself is no JSON here. The emulator's function has a short name.
-    let short = log[0]["function"].as_str().unwrap().len();
-    let bytes: usize = log.iter().map(|line| line.to_string().len() + "\n".len()).sum::<usize>() - short;
+    // Lambda's own lines are not JSON under the emulator, so they are not counted. The emulator's function has a short
+    // name, which is counted at its maximum length.
+    let name_bytes = log[0]["function"].as_str().unwrap().len();
+    let bytes: usize = log.iter().map(|line| line.to_string().len() + "\n".len()).sum::<usize>() - name_bytes;
     assert_eq!(log[0]["accepted"], 10);
     assert!(bytes + FUNCTION_NAME_MAX <= QUIET_BATCH_LOG_BYTES_MAX, "{bytes} bytes without the name: {log:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn no_level_of_logging_shows_a_body_or_an_amount() {
+async fn no_log_level_shows_a_body_or_an_amount() {
     let fresh = Fresh::embedded().await;
     let function = Function::start(&fresh, &fresh.url, &[("AWS_LAMBDA_LOG_LEVEL", "TRACE")]).await;
     let event = event("one-customer");
@@ -243,7 +244,7 @@ async fn no_level_of_logging_shows_a_body_or_an_amount() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn no_log_line_and_no_attribute_of_a_dead_letter_repeats_a_value_of_an_invalid_body() {
+async fn no_log_line_and_no_dead_letter_attribute_repeats_a_value_of_an_invalid_body() {
     let fresh = Fresh::embedded().await;
     let function = Function::start(&fresh, &fresh.url, &[("AWS_LAMBDA_LOG_LEVEL", "DEBUG")]).await;
     let bodies: Vec<String> = bodies_with_marks().into_iter().filter(|body| can_be_body(body)).collect();
@@ -270,16 +271,16 @@ async fn no_log_line_and_no_attribute_of_a_dead_letter_repeats_a_value_of_an_inv
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn with_dynamodb_out_of_reach_every_message_is_left_for_redelivery_and_reported() {
+async fn an_unreachable_dynamodb_leaves_every_message_for_redelivery() {
     let fresh = Fresh::embedded().await;
     let mut function = Function::start(&fresh, "http://127.0.0.1:9", &[]).await;
     let answer = function.emulator.invoke(&event("one-customer"));
     assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 3, "{answer}");
     let log = function.emulator.log();
-    let told = log.iter().find(|line| line["message"] == "not decided; left for redelivery").unwrap();
+    let logged = log.iter().find(|line| line["message"] == "not decided; left for redelivery").unwrap();
     assert!(
-        told["error"].as_str().unwrap().contains("no answer from DynamoDB; check that it can be reached"),
-        "{told}"
+        logged["error"].as_str().unwrap().contains("no answer from DynamoDB; check that it can be reached"),
+        "{logged}"
     );
     let metrics = log.iter().find(|line| line["_aws"].is_object() && line["failed"] == 3);
     assert!(metrics.is_some(), "{log:?}");
@@ -288,7 +289,7 @@ async fn with_dynamodb_out_of_reach_every_message_is_left_for_redelivery_and_rep
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn throttling_is_waited_for_and_then_left_for_redelivery() {
+async fn throttled_commits_are_retried_and_then_left_for_redelivery() {
     let fresh = Fresh::embedded().await;
     let proxy = Proxy::before(&fresh.url).await;
     let mut function = Function::start(&fresh, &proxy.url, &[]).await;
@@ -301,13 +302,16 @@ async fn throttling_is_waited_for_and_then_left_for_redelivery() {
     let answer = function.emulator.invoke(&event("duplicate"));
     assert_ne!(answer["batchItemFailures"], json!([]), "{answer}");
     let log = function.emulator.log();
-    let told = log.iter().find(|line| line["message"] == "not decided; left for redelivery").unwrap();
-    assert!(told["error"].as_str().unwrap().contains("ThrottlingException: Rate of requests exceeds limits"), "{told}");
+    let logged = log.iter().find(|line| line["message"] == "not decided; left for redelivery").unwrap();
+    assert!(
+        logged["error"].as_str().unwrap().contains("ThrottlingException: Rate of requests exceeds limits"),
+        "{logged}"
+    );
     assert!(drain(&function.decisions).await.is_empty());
 }
 
 #[test]
-fn started_by_hand_it_says_what_starts_it() {
+fn a_start_by_hand_explains_how_the_program_is_started() {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_decide"));
     let assert = command.env_remove("AWS_LAMBDA_RUNTIME_API").assert().code(1);
     assert.stderr(predicates::str::contains("this program is started by AWS Lambda; try it with `make invoke"));

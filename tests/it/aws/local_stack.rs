@@ -1,4 +1,5 @@
-//! `make local`: `tools/stack up` says when what is running is not what was built, or not whole.
+//! The local stack of `make local`. `tools/stack up` reports a function that is not the newest build, and a server
+//! that has died.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,13 +9,13 @@ use serde_json::Value;
 
 use crate::support::cloud::tool;
 
-/// A stack that stays until it is ended. Ends with the test.
+/// A stack that runs until it is stopped. The test stops it at its end.
 struct Stack {
     folder: tempfile::TempDir,
 }
 
 impl Stack {
-    /// Runs a command of `tools/stack`, and returns what it prints.
+    /// Runs a command of `tools/stack` and returns its output.
     fn run(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(tool("venv").join("bin/python"));
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/stack")).args(arguments);
@@ -44,26 +45,26 @@ impl Drop for Stack {
 
 #[test]
 #[ignore = "needs `make tools`; `make test` runs it"]
-fn a_stack_that_is_not_whole_or_not_the_newest_says_so() {
+fn an_incomplete_or_outdated_stack_is_reported() {
     let stack = Stack { folder: tempfile::tempdir().unwrap() };
     std::fs::copy(cargo_bin!("decide"), stack.program()).unwrap();
-    let said = stack.up();
-    assert!(said.contains("The local stack is up.") && !said.contains("older build"), "{said}");
-    let said = stack.up();
-    assert!(said.contains("was up already") && !said.contains("older build"), "{said}");
+    let output = stack.up();
+    assert!(output.contains("The local stack is up.") && !output.contains("older build"), "{output}");
+    let output = stack.up();
+    assert!(output.contains("was up already") && !output.contains("older build"), "{output}");
 
-    // Bytes behind a program change nothing in what it does.
+    // Bytes after the end of a program do not change its behaviour.
     let program = std::fs::read(stack.program()).unwrap();
     std::fs::remove_file(stack.program()).unwrap();
     std::fs::copy(cargo_bin!("decide"), stack.program()).unwrap();
     std::fs::write(stack.program(), [program, b"newer".to_vec()].concat()).unwrap();
-    let said = stack.up();
-    assert!(said.contains("was up already") && said.contains("Its function is an older build."), "{said}");
+    let output = stack.up();
+    assert!(output.contains("was up already") && output.contains("Its function is an older build."), "{output}");
 
     assert!(Command::new("kill").args(["-KILL", &stack.pid("dynamodb")]).status().unwrap().success());
-    let said = stack.run(&["logs"]);
-    assert!(said.contains("dynamodb has died: `make local` starts the stack again"), "{said}");
-    let said = stack.up();
-    assert!(said.contains("dynamodb had died: the whole stack was started again"), "{said}");
-    assert!(said.contains("The local stack is up.") && !said.contains("older build"), "{said}");
+    let output = stack.run(&["logs"]);
+    assert!(output.contains("dynamodb has died: `make local` starts the stack again"), "{output}");
+    let output = stack.up();
+    assert!(output.contains("dynamodb had died: the whole stack was started again"), "{output}");
+    assert!(output.contains("The local stack is up.") && !output.contains("older build"), "{output}");
 }

@@ -1,4 +1,4 @@
-//! The real programs over AWS's parts on this machine, and the deployment.
+//! The real programs over local versions of the AWS services, and the deployment.
 
 mod alarms;
 mod compose;

@@ -1,4 +1,5 @@
-//! Holds template.yaml, the code and the pages of docs/ to the same names, and numbers that depend on one another to one another.
+//! Consistency of template.yaml, the code and the pages of docs/: they use the same names, and numbers that depend on
+//! one another agree.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,13 +21,13 @@ const DEPLOYMENT: &str = include_str!("../../../docs/DEPLOYMENT.md");
 const SAMCONFIG: &str = include_str!("../../../samconfig.toml");
 const TELEMETRY: &str = include_str!("../../../src/telemetry/mod.rs");
 
-/// The one number behind a key, or behind a key of a resource.
+/// Returns the number at a key of a resource or a parameter.
 fn number(resource: &str, key: &str) -> u64 {
     let value = Regex::new(&format!(r"(?m)^ +{key}: (\d+)$")).unwrap().captures(part(resource));
     value.unwrap_or_else(|| panic!("{resource} has no {key}"))[1].parse().unwrap()
 }
 
-/// The text of a resource or a parameter.
+/// Returns the text of a resource or a parameter.
 fn part(name: &str) -> &'static str {
     let from = TEMPLATE.find(&format!("\n  {name}:\n")).unwrap_or_else(|| panic!("there is no {name}"));
     let rest = &TEMPLATE[from + 3..];
@@ -34,14 +35,14 @@ fn part(name: &str) -> &'static str {
     &rest[..end]
 }
 
-/// Actions of the function's role, by the resource that each statement names.
+/// Returns the actions that the function's role allows on a table or a queue.
 fn allowed(table_or_queue: &str) -> BTreeSet<String> {
     let statements = part("FunctionRole").split("- Sid: ").skip(1);
     let of_this = statements.filter(|statement| statement.contains(&format!("!GetAtt {table_or_queue}.Arn")));
     of_this.flat_map(|statement| all(r"((?:dynamodb|sqs):[A-Za-z]+)", statement)).collect()
 }
 
-/// The value of a parameter, as the SAM CLI reads it from `--parameter-overrides` or samconfig.toml.
+/// Returns the value of a parameter as the SAM CLI reads it from `--parameter-overrides` or samconfig.toml.
 fn as_sam_reads(overrides: &str, parameter: &str) -> String {
     let script = "import json, sys\n\
         from samcli.cli.types import CfnParameterOverridesType\n\
@@ -59,7 +60,7 @@ fn all(pattern: &str, text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_function_gets_every_variable_that_it_reads_and_no_other() {
+fn the_function_gets_exactly_the_variables_that_it_reads() {
     let set = all(r"(?m)^ +(LOADGATE_[A-Z_]+): ", TEMPLATE);
     let read =
         [CORRELATION_TABLE, LOAD_TABLE, DECISIONS_QUEUE_URL, DEAD_LETTER_QUEUE_URL, CORRELATION_TTL_HOURS, LIMITS];
@@ -80,14 +81,14 @@ fn the_tables_have_the_keys_that_the_code_uses() {
 }
 
 #[test]
-fn alarms_and_dashboard_name_metrics_that_the_code_emits_and_the_documentation_lists() {
+fn alarms_and_dashboard_use_emitted_and_documented_metrics() {
     let emitted = all(r#""([a-z_]+)""#, TELEMETRY);
     let alarms = all(r"Namespace: loadgate\n +MetricName: ([a-z_]+)", TEMPLATE);
     assert_eq!(alarms, ["failed", "oldest_unsettled_s", "publish_failures"].map(str::to_owned).into());
     let shown = all(r#"\["(?:loadgate|\.)", "([a-z_]+)""#, TEMPLATE);
     assert!(shown.len() > 10);
     for name in alarms.iter().chain(&shown) {
-        assert!(emitted.contains(name), "{name} is no metric");
+        assert!(emitted.contains(name), "{name} is not a metric");
         assert!(LOGGING.contains(&format!("\n| `{name}` |")), "LOGGING.md does not list {name}");
     }
 }
@@ -106,13 +107,13 @@ fn numbers_that_depend_on_one_another_agree() {
     assert_eq!(number("InputQueue", "MaximumMessageSize"), loadgate::domain::ATTEMPT_BYTES_MAX as u64);
 }
 
-/// The numbers of a list in one line.
+/// Returns the numbers of a list in one line.
 fn numbers(list: &str) -> Vec<u64> {
     Regex::new(r"\d+").unwrap().find_iter(list).map(|number| number.as_str().parse().unwrap()).collect()
 }
 
 #[test]
-fn for_each_retention_the_template_takes_only_longer_times_to_live() {
+fn the_template_accepts_only_times_to_live_longer_than_the_retention() {
     let lists = Regex::new(r"AllowedValues: \[([\d, ]+)\]").unwrap();
     let allowed = |parameter: &str| {
         let from = TEMPLATE.find(&format!("\n  {parameter}:\n")).unwrap();
@@ -130,12 +131,12 @@ fn for_each_retention_the_template_takes_only_longer_times_to_live() {
         (*retention_s, longer.collect::<Vec<_>>())
     };
     assert_eq!(rules, retentions.iter().map(expected).collect::<Vec<_>>());
-    assert!(ttls.contains(&24) && rules.iter().any(|(_, ttls)| ttls.contains(&24)), "24 hours stay a setting");
+    assert!(ttls.contains(&24) && rules.iter().any(|(_, ttls)| ttls.contains(&24)), "24 hours stay possible");
     assert!(TEMPLATE.contains("MessageRetentionPeriod: !Ref InputRetentionSeconds"));
 }
 
 #[test]
-fn nothing_is_allowed_with_a_wildcard() {
+fn no_permission_has_a_wildcard() {
     let wildcards = Regex::new(r"(?m)(Action|Resource)s?: .*\*").unwrap();
     assert!(!wildcards.is_match(TEMPLATE), "{:?}", wildcards.find(TEMPLATE));
     assert!(TEMPLATE.contains("FunctionResponseTypes: [ReportBatchItemFailures]"));
@@ -146,7 +147,7 @@ fn the_role_allows_every_request_of_the_function() {
     let actions = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
     let records = actions(&["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
     assert_eq!(allowed("CorrelationTable"), records);
-    // A transaction has puts, updates and checks; each needs its own permission.
+    // A transaction consists of puts, updates and condition checks. Each kind needs its own permission.
     let usage = actions(&["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:UpdateItem"]);
     assert_eq!(allowed("LoadTable"), usage);
     let commit = include_str!("../../../src/adapters/dynamodb/commit.rs");
@@ -160,7 +161,7 @@ fn the_documentation_lists_every_permission_that_a_command_needs() {
     let files = ["dynamodb", "sqs"].iter().flat_map(|service| std::fs::read_dir(folder.join(service)).unwrap());
     let code: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     let requests = all(r"(?:client|Client::new\(sdk\))\s*\.([a-z_]+)\(\)", &code);
-    // A batch needs the permission of the single request, a transaction those of its actions.
+    // A batch needs the permission of the single request. A transaction needs those of its actions.
     let in_transactions = ["condition_check_item", "put_item", "update_item"].map(str::to_owned);
     let single = requests.iter().filter(|name| *name != "transact_write_items");
     let needed = single.map(|name| name.strip_suffix("_batch").unwrap_or(name).to_owned()).chain(in_transactions);
@@ -174,7 +175,7 @@ fn the_documentation_lists_every_permission_that_a_command_needs() {
 
 #[test]
 #[ignore = "needs `make tools`; `make test` runs it"]
-fn limits_reach_the_function_whole_or_not_at_all() {
+fn limits_cut_by_the_sam_cli_are_rejected_by_the_template() {
     let pattern = Regex::new(r#"AllowedPattern: "(.+)""#).unwrap().captures(part("Limits")).unwrap();
     let is_allowed = Regex::new(&format!("^(?:{})$", pattern[1].replace(r"\\", r"\"))).unwrap();
     assert!(is_allowed.is_match(""), "the default");
@@ -184,7 +185,7 @@ fn limits_reach_the_function_whole_or_not_at_all() {
     assert!(is_allowed.is_match(&whole), "{whole}");
     let limits = parse_limits(&whole).unwrap();
     assert_eq!(limits.iter().len(), 1);
-    assert_eq!(as_sam_reads(&shown, "MaxConcurrency"), "50", "the shown limits take nothing else with them");
+    assert_eq!(as_sam_reads(&shown, "MaxConcurrency"), "50", "the example leaves the other parameters intact");
 
     let limit = |quote: &str, space: &str| {
         ["code", "measure", "window"]
@@ -209,12 +210,12 @@ fn limits_reach_the_function_whole_or_not_at_all() {
 
 #[test]
 #[ignore = "needs `make tools`; `make test` runs it"]
-fn an_import_brings_both_tables_and_nothing_that_an_import_refuses() {
+fn the_import_template_has_both_tables_and_nothing_that_an_import_rejects() {
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/tables-to-import");
     for (arguments, is_bare) in [(&[][..], false), (&["--bare"][..], true)] {
         let printed = Command::new(&tool).args(arguments).output().unwrap();
         let template: serde_json::Value = serde_json::from_slice(&printed.stdout).unwrap();
-        // An import refuses outputs, other resources that are new, and resources without a deletion policy.
+        // An import rejects outputs, new resources, and resources without a deletion policy.
         let keys: BTreeSet<&String> = template.as_object().unwrap().keys().collect();
         assert_eq!(
             keys,
@@ -227,7 +228,7 @@ fn an_import_brings_both_tables_and_nothing_that_an_import_refuses() {
             let properties = table["Properties"].as_object().unwrap();
             assert_eq!(properties["KeySchema"][0]["AttributeName"], "CUSTOMER_ID");
             assert_eq!(properties.contains_key("TimeToLiveSpecification"), name == "CorrelationTable");
-            // `loadgate tables create` sets none of these; the deployment after the import does.
+            // `loadgate tables create` sets none of these. The deployment after the import sets them.
             for added in ["PointInTimeRecoverySpecification", "SSESpecification", "DeletionProtectionEnabled"] {
                 assert_ne!(properties.contains_key(added), is_bare, "{name}: {added}");
             }
@@ -236,14 +237,14 @@ fn an_import_brings_both_tables_and_nothing_that_an_import_refuses() {
 }
 
 #[test]
-fn the_function_is_never_made_of_the_sources() {
-    // `sam build` copies what it builds to here.
+fn the_function_is_deployed_from_its_build_and_not_from_the_sources() {
+    // `sam build` puts its result in this folder.
     assert!(TEMPLATE.contains("\n      CodeUri: .aws-sam/build/LoadgateFunction\n"));
     assert!(part("LoadgateFunction").contains("\n      ProjectRootDirectory: .\n"));
 }
 
 #[test]
-fn the_runbook_says_what_to_do_for_each_alarm() {
+fn the_runbook_has_a_section_for_each_alarm() {
     let alarms = all(r#"AlarmName: !Sub "\$\{AWS::StackName\}-([a-z-]+)""#, TEMPLATE);
     let sections = all(r"(?m)^## ([a-z-]+)$", RUNBOOK);
     assert!(alarms.len() > 5);

@@ -1,6 +1,7 @@
-//! How many decisions a second a worker makes over the local parts, by how many customers it works on at once.
+//! Throughput of a worker over local versions of the AWS services, by the number of customers that it handles in
+//! parallel.
 //!
-//! `make throughput` measures it. Nothing is asserted of time.
+//! `make throughput` measures it. No assertion depends on the measured time.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ const ATTEMPTS: u32 = 10;
 const ROUNDS: usize = 3;
 const TIME_MAX: Duration = Duration::from_mins(5);
 
-/// Decisions in a thousand seconds.
+/// Returns the number of decisions in a thousand seconds.
 async fn measure(customers_in_parallel: u32) -> u64 {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 10).await);
     let attempt = |n: u32| {
@@ -44,7 +45,7 @@ async fn measure(customers_in_parallel: u32) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it measures: run `make throughput`"]
 #[allow(clippy::print_stdout)]
-async fn a_worker_with_1_4_and_16_customers_in_parallel() {
+async fn throughput_with_1_4_and_16_customers_in_parallel() {
     let settings = [1, 4, 16];
     let mut measured = settings.map(|_| Vec::new());
     for _ in 0..ROUNDS {

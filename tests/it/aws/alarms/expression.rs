@@ -1,13 +1,14 @@
-//! CloudWatch's metric math, as far as template.yaml uses it (the CloudWatch user guide, "Metric math syntax and functions").
+//! Metric math of CloudWatch, as far as template.yaml uses it. See "Metric math syntax and functions" in the
+//! CloudWatch user guide.
 
 use super::{Metrics, Series};
 
-/// Evaluates an expression over metrics of the same length, by their ids.
+/// Evaluates an expression over metrics of equal length, which it names by their ids.
 pub fn evaluate(text: &str, metrics: &Metrics) -> Series {
     let length = metrics.values().map(Vec::len).max().unwrap();
     let spaced = ["(", ")", ","].iter().fold(text.to_owned(), |text, sign| text.replace(sign, &format!(" {sign} ")));
     let mut parser = Parser { words: spaced.split_whitespace().map(str::to_owned).collect(), at: 0, metrics, length };
-    let value = parser.either();
+    let value = parser.conjunction();
     assert_eq!(parser.at, parser.words.len(), "{text}");
     value
 }
@@ -20,8 +21,8 @@ struct Parser<'m> {
 }
 
 impl Parser<'_> {
-    /// `a AND b`.
-    fn either(&mut self) -> Series {
+    /// Parses `a AND b`.
+    fn conjunction(&mut self) -> Series {
         let mut left = self.comparison();
         while self.takes("AND") {
             left = zip(&left, &self.comparison(), |one, other| truth(one != 0.0 && other != 0.0));
@@ -61,7 +62,7 @@ impl Parser<'_> {
                 let [series, filler] = self.arguments();
                 series.into_iter().zip(filler).map(|(value, filler)| value.or(filler)).collect()
             }
-            // Each value less the one before it; the first one has none.
+            // Each value minus the previous one. The first value has no previous one.
             "DIFF" => {
                 let [series] = self.arguments();
                 let before = std::iter::once(None).chain(series.iter().copied());
@@ -83,7 +84,7 @@ impl Parser<'_> {
         assert!(self.takes("("));
         let arguments = std::array::from_fn(|place| {
             assert!(place == 0 || self.takes(","));
-            self.either()
+            self.conjunction()
         });
         assert!(self.takes(")"));
         arguments

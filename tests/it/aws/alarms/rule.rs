@@ -1,4 +1,4 @@
-//! Alarms as template.yaml has them, and their evaluation.
+//! Rules of the alarms in template.yaml, and their evaluation.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use super::{MINUTE_S, Metrics, Series, expression};
 
 const TEMPLATE: &str = include_str!("../../../../template.yaml");
 
-/// Periods that CloudWatch retrieves beyond those that it evaluates: two, in the user guide's examples.
-const RETRIEVED_MORE: usize = 2;
+/// Number of periods that CloudWatch retrieves beyond those that it evaluates. It is two in the user guide's examples.
+const EXTRA_PERIODS: usize = 2;
 
-/// When an alarm goes off.
+/// Condition under which an alarm triggers.
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub period_s: u64,
@@ -21,11 +21,11 @@ pub struct Rule {
     pub is_or_equal: bool,
     /// Statistics of the metrics, by name or id.
     pub statistics: BTreeMap<&'static str, &'static str>,
-    /// What is computed of them. Without, there is one metric.
+    /// Metric math over the metrics. `None` if the alarm has only one metric.
     pub expression: Option<&'static str>,
 }
 
-/// The text of a resource.
+/// Returns the text of a resource.
 fn resource(name: &str) -> &'static str {
     let from = TEMPLATE.find(&format!("\n  {name}:\n")).unwrap_or_else(|| panic!("there is no {name}"));
     let rest = &TEMPLATE[from + 3..];
@@ -33,18 +33,18 @@ fn resource(name: &str) -> &'static str {
     &rest[..end]
 }
 
-/// The first value behind a key.
+/// Returns the first value of a key.
 fn value(text: &'static str, key: &str) -> Option<&'static str> {
     let found = Regex::new(&format!(r"(?m)^ +(?:- )?{key}: (.+)$")).unwrap().captures(text)?;
     Some(found.get(1).unwrap().as_str())
 }
 
-/// The number behind a key of a resource, whatever depth it stands at.
+/// Returns the number at a key of a resource, at any depth.
 pub fn number(name: &str, key: &str) -> u64 {
     value(resource(name), key).unwrap_or_else(|| panic!("{name} has no {key}")).parse().unwrap()
 }
 
-/// The ages at which an attempt's loss is near, by the retention of the input queue, both in seconds.
+/// Returns the age from which an attempt's loss is near, for each retention of the input queue, both in seconds.
 pub fn near_loss() -> Vec<(u64, f64)> {
     let pairs = Regex::new(r#"(?m)^    "(\d+)": \{AgeSeconds: (\d+)\}$"#).unwrap();
     let pairs: Vec<(u64, f64)> =
@@ -53,7 +53,7 @@ pub fn near_loss() -> Vec<(u64, f64)> {
     pairs
 }
 
-/// All alarms, by what stands behind the stack's name in theirs.
+/// Returns all alarms, by their names without the stack's name.
 pub fn rules() -> BTreeMap<&'static str, Rule> {
     let alarms = Regex::new(r"(?m)^  ([A-Za-z]+):\n    Type: AWS::CloudWatch::Alarm$").unwrap();
     let rules = alarms.captures_iter(TEMPLATE).map(|found| {
@@ -90,7 +90,7 @@ fn rule(text: &'static str) -> Rule {
         period_s: number("Period").unwrap(),
         evaluation_periods,
         datapoints,
-        // One is looked up by a parameter: the tests set it.
+        // One threshold depends on a parameter. The tests set it.
         threshold: value(text, "Threshold").unwrap().parse().unwrap_or(f64::INFINITY),
         is_or_equal,
         statistics,
@@ -99,33 +99,34 @@ fn rule(text: &'static str) -> Rule {
 }
 
 impl Rule {
-    /// The name of the only metric.
+    /// Returns the name of the only metric.
     pub fn only_metric(&self) -> &'static str {
         assert_eq!(self.statistics.len(), 1);
         self.statistics.keys().next().unwrap()
     }
 
-    /// Minutes after which the alarm goes off, if a period begins so many minutes into the series and CloudWatch gets each value so
-    /// many minutes late.
-    pub fn goes_off(&self, metrics: &Metrics, offset: u64, delay: u64) -> Option<u64> {
+    /// Returns the minute in which the alarm triggers. The first period begins `offset` minutes into the series, and
+    /// CloudWatch gets each value `delay` minutes late.
+    pub fn triggers(&self, metrics: &Metrics, offset: u64, delay: u64) -> Option<u64> {
         let minutes = metrics.values().map(Vec::len).max()? as u64;
         let period = self.period_s / MINUTE_S;
-        let looked_at = (self.evaluation_periods + RETRIEVED_MORE) as u64;
+        let retrieved = (self.evaluation_periods + EXTRA_PERIODS) as u64;
         (1..=(minutes - offset) / period).map(|periods| (periods, offset + periods * period)).find_map(
             |(periods, now)| {
-                // One period more: an expression may look at the value before.
-                let begin = offset + periods.saturating_sub(looked_at + 1) * period;
+                // An expression may refer to the previous value, so the series begins one period earlier.
+                let begin = offset + periods.saturating_sub(retrieved + 1) * period;
                 self.is_on(&self.values(&known(metrics, begin, now, delay))).then_some(now)
             },
         )
     }
 
-    /// Whether the alarm is on, by the values of all periods until now.
+    /// Returns true if the alarm is on, by the values of all periods until now.
     ///
-    /// CloudWatch retrieves more periods than it evaluates and takes the most recent that have a value ("How alarm state is evaluated
-    /// when data is missing"). A value that an expression fills in counts as one.
+    /// CloudWatch retrieves more periods than it evaluates, and evaluates the most recent ones that have a value. A
+    /// value that an expression fills in counts. See "How alarm state is evaluated when data is missing" in the user
+    /// guide.
     fn is_on(&self, values: &Series) -> bool {
-        let retrieved = &values[values.len().saturating_sub(self.evaluation_periods + RETRIEVED_MORE)..];
+        let retrieved = &values[values.len().saturating_sub(self.evaluation_periods + EXTRA_PERIODS)..];
         let existing: Vec<f64> = retrieved.iter().copied().flatten().collect();
         let breaches =
             |value: &&f64| if self.is_or_equal { **value >= self.threshold } else { **value > self.threshold };
@@ -133,7 +134,7 @@ impl Rule {
         evaluated.iter().filter(breaches).count() >= self.datapoints
     }
 
-    /// What the alarm looks at: one value a period.
+    /// Returns the values that the alarm evaluates, one a period.
     fn values(&self, metrics: &Metrics) -> Series {
         let by_period = |(name, statistic): (&&'static str, &&'static str)| {
             let series = metrics.get(*name).unwrap_or_else(|| panic!("the situation has no {name}"));
@@ -147,7 +148,7 @@ impl Rule {
     }
 }
 
-/// What CloudWatch has of metrics at a minute, from another one on.
+/// Returns the values of metrics from `begin` on that CloudWatch has in the minute `now`.
 fn known(metrics: &Metrics, begin: u64, now: u64, delay: u64) -> Metrics {
     let [begin, now, known] = [begin, now, now.saturating_sub(delay)].map(|minute| usize::try_from(minute).unwrap());
     let until_now = |series: &Series| (begin..now).map(|minute| series[minute].filter(|_| minute < known)).collect();
