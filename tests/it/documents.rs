@@ -8,7 +8,7 @@ use regex::Regex;
 
 const LOGGING: &str = include_str!("../../docs/LOGGING.md");
 
-/// The code of every file in a folder and in the folders beneath it.
+/// Returns the source code of all files in a folder and its subfolders.
 fn code_of(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { code_of(&path) } else { fs::read_to_string(path).unwrap() }).collect()
@@ -25,7 +25,7 @@ fn all(pattern: &str, text: &str) -> BTreeSet<String> {
 #[test]
 fn the_documentation_lists_every_metric_and_no_other() {
     let telemetry = code_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/telemetry"));
-    // A metric is named where it is recorded, or by a row of a list of metrics.
+    // A metric's name stands where the metric is recorded, or in a row of a list of metrics.
     let mut emitted = all(r#"\b(?:counter|gauge|histogram)!\(\s*"([a-z_]+)""#, &telemetry);
     emitted.extend(all(r#"(?m)^ +\("([a-z_]+)", "#, &telemetry));
     assert!(emitted.len() > 15, "{emitted:?}");
@@ -39,7 +39,7 @@ fn the_documentation_lists_every_log_event_and_no_other() {
     let written = all(r#"tracing::(?:error|warn|info)!\([^;]*?"([^"]+)"\s*\);"#, &code);
     let macros = Regex::new(r"tracing::(?:error|warn|info)!\(").unwrap();
     assert!(written.len() > 20 && macros.find_iter(&code).count() >= written.len(), "{written:?}");
-    // `log_failed` names what has failed with a text of its caller.
+    // `log_failed` inserts a text of its caller into its message.
     let failed = all(r#"log_failed\([^;]*?"([^"]+)", "#, &code);
     assert!(!failed.is_empty());
     let of = |event: String| -> Vec<String> {

@@ -13,7 +13,7 @@ use properties::PARSERS;
 /// Minimum number of seeds of a target.
 const SEEDS_MIN: usize = 12;
 
-/// Seeds of a parser, by name: it accepts `good-…` and rejects `bad-…`.
+/// Returns the seeds of a parser, by name. The parser accepts `good-…` and rejects `bad-…`.
 fn seeds(parser: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(parser);
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap());
@@ -24,16 +24,16 @@ fn seeds(parser: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn every_seed_is_what_its_name_says() {
+fn every_seed_has_the_outcome_in_its_name() {
     for (parser, check) in PARSERS {
         let seeds = seeds(parser);
         assert!(seeds.len() >= SEEDS_MIN, "{parser} has {} seeds", seeds.len());
         for (name, bytes) in seeds {
-            let said = name.split_once('-').map_or("", |(said, _)| said);
+            let expected = name.split_once('-').map_or("", |(expected, _)| expected);
             let Ok(is_taken) = std::panic::catch_unwind(|| check(&bytes)) else {
                 panic!("a property does not hold for {parser}/{name}: see above");
             };
-            assert_eq!(said, if is_taken { "good" } else { "bad" }, "{parser}/{name}");
+            assert_eq!(expected, if is_taken { "good" } else { "bad" }, "{parser}/{name}");
         }
     }
 }
@@ -53,7 +53,7 @@ fn every_parser_has_a_fuzz_target() {
 }
 
 #[test]
-fn an_attempt_over_the_bound_is_refused_and_reported() {
+fn an_attempt_over_256_kib_is_refused() {
     let padded = |bytes: usize| {
         let mut line = seeds("attempt").into_iter().find(|(name, _)| name == "good-plain.json").unwrap().1;
         line.resize(bytes, b' ');
@@ -69,7 +69,7 @@ enum Change {
     Insert(Index, &'static str),
     Remove(Index, Index),
     Repeat(Index, Index),
-    /// Replaces the rest by that of another seed.
+    /// Replaces the rest with the rest of another seed.
     Cross(Index, Index, Index),
 }
 
@@ -105,7 +105,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 
 fn changed(mut bytes: Vec<u8>, changes: &[Change], seeds: &[(String, Vec<u8>)]) -> Vec<u8> {
     let place = |at: &Index, bytes: &[u8]| at.index(bytes.len() + 1);
-    // Near the end of the changes so far: distant ones have little effect.
+    // The range has at most 15 bytes, so that a change stays local.
     let range = |from: &Index, to: &Index, bytes: &[u8]| {
         let begin = place(from, bytes);
         begin..(begin + to.index(16)).min(bytes.len())

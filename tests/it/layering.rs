@@ -1,9 +1,9 @@
-//! Dependencies point one way: `bin -> runtime -> features -> domain`. Every edge between modules stands in one list.
+//! Dependencies point one way: `bin -> runtime -> features -> domain`. One list contains every allowed edge.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Each module of the library, with the modules that it may name. `bin` names any of them, and the library as `loadgate`.
+/// Modules of the library, each with the modules that it may name. `bin` may name all of them, through `loadgate`.
 const EDGES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("wire", &["domain"]),
@@ -11,13 +11,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("redrive", &["deciding", "domain"]),
     ("replay", &["deciding", "domain", "wire"]),
     ("runtime", &["deciding", "domain", "wire"]),
-    // The ports of features; and the tables' names, which configuration reads.
+    // Adapters name the ports of features, and the table names of the configuration.
     ("adapters", &["config", "deciding", "domain", "replay", "wire"]),
     ("config", &["domain"]),
     ("telemetry", &["deciding"]),
 ];
 
-/// Words that only `bin` may use: whatever reaches the harness outside, or holds money in floats.
+/// Words that only `bin` may use: access to anything outside the process, and floats, which must not hold money.
 const IMPURE: &[&str] = &[
     "std::fs",
     "std::env",
@@ -48,8 +48,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("telemetry", &["aws_sdk_"]),
 ];
 
-/// Exceptions: `bin`; `config`, which reads configuration for it; the adapters, of which one is the clock and which name
-/// requests; and `telemetry`, because CloudWatch's numbers are floats.
+/// Exceptions: `bin`; `config`, which reads the configuration; the adapters, because one of them is the clock and
+/// others draw random tokens for requests; and `telemetry`, because CloudWatch's numbers are floats.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("bin", &["std::fs", "std::process", "Instant", "getrandom", "clap", "anyhow", "indicatif"]),
     ("config", &["std::fs", "std::env", "std::net"]),
@@ -57,7 +57,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("telemetry", &["f64"]),
 ];
 
-/// The longest source file, in lines, that still counts as short.
+/// Maximum length of a source file, in lines.
 const FILE_LINES_MAX: usize = 300;
 
 #[test]
@@ -76,7 +76,7 @@ fn modules_name_only_what_the_list_allows() {
 }
 
 #[test]
-fn the_list_has_no_edge_that_nothing_uses() {
+fn every_listed_edge_is_used() {
     for (module, allowed) in EDGES {
         let named: BTreeSet<String> = sources(module)
             .iter()
@@ -89,7 +89,7 @@ fn the_list_has_no_edge_that_nothing_uses() {
     }
 }
 
-/// Only `bin` composes: it alone may use whatever library it needs.
+/// Only `bin` composes programs, so only `bin` may use any library.
 #[test]
 fn modules_use_only_their_own_libraries() {
     let mut broken = Vec::new();
@@ -105,7 +105,7 @@ fn modules_use_only_their_own_libraries() {
 }
 
 #[test]
-fn no_path_slips_past_the_list() {
+fn every_form_of_path_is_detected() {
     let named = |source: &str| -> Vec<String> {
         named_modules(source, &["redrive", "pass"].map(str::to_owned)).into_iter().map(|(_, named)| named).collect()
     };
@@ -131,7 +131,7 @@ fn no_path_slips_past_the_list() {
 }
 
 #[test]
-fn a_foreign_word_is_found() {
+fn foreign_words_are_detected() {
     let at = Path::new("x.rs");
     assert_eq!(violations("use serde::Serialize;\n", &["serde"], at), ["x.rs:1: says `serde`"]);
     assert_eq!(violations("fn f(x: f64) {}", &["f64"], at).len(), 1);
@@ -160,9 +160,10 @@ fn every_module_is_in_the_lists() {
     }
 }
 
-/// `deny` alone would let a file allow it. The one exception promises that a constructor needs nothing of Rust's runtime.
+/// The lint level `deny` alone would let a file allow unsafe code. The one exception asserts that its constructor
+/// does not need Rust's runtime.
 #[test]
-fn nothing_is_unsafe_but_one_constructor() {
+fn only_one_constructor_is_unsafe() {
     let words = ["unsafe", "allow(unsafe_code", "expect(unsafe_code"];
     let found: Vec<String> = sources("")
         .iter()
@@ -181,12 +182,13 @@ fn files_are_short() {
     }
 }
 
-/// The modules of the crate that a file names, each with its line: through `crate`, or by climbing out with `super`.
+/// Returns the modules of the crate that a file names, each with its line. A path names a module through `crate`, or
+/// by climbing out of the file's module with `super`.
 fn named_modules(source: &str, module: &[String]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut inline_modules = 0;
     for (line, statement) in statements(source) {
-        // rustfmt leaves an inline module's ends at the left margin, so that counting them is exact.
+        // rustfmt puts the first and last line of an inline module at the left margin, so this count is exact.
         if statement.starts_with("mod ") && statement.ends_with('{') {
             inline_modules = 1;
         } else if statement == "}" {
@@ -204,7 +206,7 @@ fn named_modules(source: &str, module: &[String]) -> Vec<(usize, String)> {
     found
 }
 
-/// The module at the crate's root that a path leads through, seen from a module at this depth.
+/// Returns the top-level module that a path names, as seen from a module at this depth.
 fn named_module(path: &str, depth: usize) -> Option<String> {
     const WHOLE_CRATE: &str = "the whole crate";
     let path = path.split(" as ").next().unwrap_or_default().trim();
@@ -227,7 +229,7 @@ fn named_module(path: &str, depth: usize) -> Option<String> {
     Some(named.to_owned())
 }
 
-/// Paths within a line of code that begin with `crate`, `super` or `loadgate`.
+/// Returns the paths in a line of code that begin with `crate`, `super` or `loadgate`.
 fn paths_in(code: &str) -> Vec<String> {
     let is_path = |character: char| character.is_alphanumeric() || matches!(character, '_' | ':' | '$');
     let starts = ["crate::", "$crate::", "super::", "loadgate::"];
@@ -240,7 +242,8 @@ fn paths_in(code: &str) -> Vec<String> {
     paths
 }
 
-/// Lines of code without comments, each import in one piece, with the number of its first line.
+/// Returns the lines of code without comments, each with its number. An import of several lines is one entry, with
+/// the number of its first line.
 fn statements(source: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut import: Option<(usize, String)> = None;
@@ -264,7 +267,7 @@ fn is_import(code: &str) -> bool {
     code.trim_start().starts_with("use ")
 }
 
-/// A source file's module: `src/redrive/pass.rs` is `redrive`, `pass`.
+/// Returns the module of a source file: `redrive`, `pass` for `src/redrive/pass.rs`.
 fn module_path(path: &Path) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let inside = path.strip_prefix(root).unwrap().with_extension("");
@@ -272,7 +275,7 @@ fn module_path(path: &Path) -> Vec<String> {
     parts.filter(|part| part != "mod").collect()
 }
 
-/// Whole words, outside of comments. Imports are taken apart into whole paths first.
+/// Returns the uses of these words as whole words outside of comments. Imports are first expanded into full paths.
 fn violations(source: &str, words: &[&str], path: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for (at, statement) in statements(source) {
@@ -285,7 +288,7 @@ fn violations(source: &str, words: &[&str], path: &Path) -> Vec<String> {
     found
 }
 
-/// `a::{b, c::{d}}` as `a::b` and `a::c::d`.
+/// Expands `a::{b, c::{d}}` into `a::b` and `a::c::d`.
 fn expanded(import: &str) -> Vec<String> {
     let Some((prefix, rest)) = import.split_once('{') else { return vec![import.trim().to_owned()] };
     let inner = rest.strip_suffix('}').unwrap_or(rest);

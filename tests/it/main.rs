@@ -1,4 +1,4 @@
-//! Everything that loadgate promises, seen from outside: through the library's public items and the command line.
+//! Tests of loadgate from outside: through the library's public items and the command line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod aws;

@@ -1,4 +1,4 @@
-//! Files that cannot be read or written, or must not be: each is told, and nothing is spoilt.
+//! Files that cannot or must not be read or written. Each is reported, and no other file is damaged.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -27,7 +27,7 @@ fn a_folder_as_input_is_reported() {
 }
 
 #[test]
-fn an_input_that_may_not_be_read_is_reported() {
+fn an_unreadable_input_is_reported() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, input) = folder();
     std::fs::set_permissions(&input, PermissionsExt::from_mode(0o000)).unwrap();
@@ -35,7 +35,7 @@ fn an_input_that_may_not_be_read_is_reported() {
     if std::fs::File::open(&input).is_err() {
         loadgate(&["replay"]).arg(&input).assert().code(1).stderr(contains("Permission denied"));
     }
-    // Everyone may open this file, but reading fails.
+    // Any user may open this file, but reading fails.
     loadgate(&["replay", "/proc/self/mem"])
         .assert()
         .code(1)
@@ -43,7 +43,7 @@ fn an_input_that_may_not_be_read_is_reported() {
 }
 
 #[test]
-fn compressed_data_that_breaks_off_is_reported_after_its_lines_are_decided() {
+fn truncated_compressed_data_is_reported_after_its_lines_are_decided() {
     let (folder, input) = folder();
     let output = folder.path().join("decisions.jsonl");
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
@@ -58,7 +58,7 @@ fn compressed_data_that_breaks_off_is_reported_after_its_lines_are_decided() {
 }
 
 #[test]
-fn what_stands_behind_gzip_data_and_is_no_padding_is_reported() {
+fn trailing_bytes_after_gzip_data_are_reported() {
     let (_folder, input) = folder();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
     encoder.write_all(attempts().as_bytes()).unwrap();
@@ -68,7 +68,7 @@ fn what_stands_behind_gzip_data_and_is_no_padding_is_reported() {
 }
 
 #[test]
-fn a_zstandard_window_that_takes_too_much_memory_is_refused_with_what_to_do() {
+fn an_oversized_zstandard_window_is_refused_with_advice() {
     let (_folder, input) = folder();
     let compressed = |window_log| {
         let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
@@ -83,19 +83,19 @@ fn a_zstandard_window_that_takes_too_much_memory_is_refused_with_what_to_do() {
         let ended = loadgate(&["replay"]).arg(&input).assert().code(1).stdout(is_empty());
         ended.stderr(contains("Zstandard window is over 8 MiB").and(contains("`zstd -dc --long=31`")));
     }
-    // Also in a second frame.
+    // The limit applies to a second frame as well.
     std::fs::write(&input, [compressed(20), compressed(27)].concat()).unwrap();
     loadgate(&["replay"]).arg(&input).assert().code(1).stdout(DECIDED).stderr(contains("window is over 8 MiB"));
 }
 
 #[test]
-fn an_output_that_is_the_input_is_refused_and_nothing_is_lost() {
+fn an_output_that_is_the_input_is_refused() {
     let (folder, input) = folder();
     let (link, hard_link) = (folder.path().join("link"), folder.path().join("hard-link"));
     std::os::unix::fs::symlink(&input, &link).unwrap();
     std::fs::hard_link(&input, &hard_link).unwrap();
     let dotted = folder.path().join(".").join("attempts.jsonl");
-    for (option, other, told) in [
+    for (option, other, message) in [
         ("-o", &input, "the decisions would overwrite the input"),
         ("-o", &link, "the decisions would overwrite the input"),
         ("-o", &hard_link, "the decisions would overwrite the input"),
@@ -103,7 +103,12 @@ fn an_output_that_is_the_input_is_refused_and_nothing_is_lost() {
         ("--rejects", &input, "the rejects would overwrite the input"),
         ("--rejects", &link, "the rejects would overwrite the input"),
     ] {
-        loadgate(&["replay", option]).args([other, &input]).assert().code(2).stdout(is_empty()).stderr(contains(told));
+        loadgate(&["replay", option])
+            .args([other, &input])
+            .assert()
+            .code(2)
+            .stdout(is_empty())
+            .stderr(contains(message));
         assert_eq!(std::fs::read_to_string(&input).unwrap(), attempts());
     }
 }
@@ -139,7 +144,7 @@ fn decisions_and_rejects_in_one_file_are_refused() {
 }
 
 #[test]
-fn no_two_outputs_and_no_output_and_limits_are_one_file() {
+fn outputs_and_limits_must_be_different_files() {
     let (folder, input) = folder();
     let both = folder.path().join("both");
     let out = std::fs::OpenOptions::new().create(true).append(true).open(&both).unwrap();
@@ -182,7 +187,7 @@ fn an_output_that_cannot_be_created_is_reported() {
 }
 
 #[test]
-fn rejects_are_not_touched_when_the_output_cannot_be_created() {
+fn rejects_are_kept_when_the_output_cannot_be_created() {
     let (folder, input) = folder();
     let rejects = folder.path().join("rejects.jsonl");
     std::fs::write(&rejects, "precious").unwrap();
@@ -191,7 +196,7 @@ fn rejects_are_not_touched_when_the_output_cannot_be_created() {
 }
 
 #[test]
-fn a_reject_that_the_input_breaks_off_is_still_json() {
+fn a_reject_of_a_truncated_line_is_valid_json() {
     let (folder, input) = folder();
     let rejects = folder.path().join("rejects.jsonl");
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
@@ -225,7 +230,7 @@ fn a_full_disk_under_an_output_file_leaves_nothing_behind() {
     std::fs::write(&input, (0..20_000).map(|n| attempts().replace("\"7\"", &format!("\"{n}\""))).collect::<String>())
         .unwrap();
     let output = folder.path().join("out");
-    // A limit on the size of files stands for a full disk.
+    // A limit on the size of files simulates a full disk.
     let shell = "ulimit -f 100; exec \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", shell, "sh"]).arg(cargo_bin!("loadgate")).args(["replay", "-o"]).args([&output, &input]);
@@ -235,7 +240,7 @@ fn a_full_disk_under_an_output_file_leaves_nothing_behind() {
     assert_eq!(names(folder.path()), ["attempts.jsonl"]);
 }
 
-/// A run with an output file that waits for its input, started by a shell command.
+/// Starts a run through a shell command. The run has an output file, and waits for its input.
 fn waiting_run(folder: &Path, shell: &str) -> std::process::Child {
     let mut command = Command::new("sh");
     command.args(["-c", shell, "sh"]).arg(cargo_bin!("loadgate")).args(["replay", "-o", "out", "--summary", "none"]);
@@ -266,7 +271,7 @@ fn an_interrupted_run_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_run_that_is_asked_to_ignore_a_signal_does() {
+fn an_ignored_signal_does_not_end_the_run() {
     let (folder, _) = folder();
     let mut child = waiting_run(folder.path(), "trap '' HUP; exec \"$@\"");
     signal(&child, "HUP");
@@ -276,10 +281,10 @@ fn a_run_that_is_asked_to_ignore_a_signal_does() {
 }
 
 #[test]
-fn a_reader_that_has_enough_ends_the_run_quietly() {
+fn a_closed_pipe_ends_the_run_without_an_error() {
     let (_folder, input) = folder();
-    // Every event is new, so that each line has its decision, and no pipe holds the decisions of one block. The same
-    // holds for invalid lines: the exit code must not depend on the run's progress.
+    // Every event is new, so each attempt has a decision, and the decisions of one block exceed the buffer of any
+    // pipe. The input has as many invalid lines, because the exit code must not depend on the run's progress.
     let lines = |n: u32| attempts().replace("\"7\"", &format!("\"{n}\"")) + "oops\n";
     std::fs::write(&input, (0..50_000).map(lines).collect::<String>()).unwrap();
     for threads in ["1", "2", "8"] {
@@ -289,16 +294,16 @@ fn a_reader_that_has_enough_ends_the_run_quietly() {
         let mut first = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
         let ended = child.wait_with_output().unwrap();
-        let told = String::from_utf8(ended.stderr).unwrap();
-        assert_eq!(ended.status.code(), Some(0), "{told}");
-        let told: Vec<&str> = told.lines().filter(|line| !line.contains("NOT_JSON")).collect();
-        assert_eq!(told.last(), Some(&"stopped early: the reader of the decisions went away"));
-        assert!(told.iter().all(|line| !line.contains("panicked") && !line.contains("Broken pipe")), "{told:?}");
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{stderr}");
+        let lines: Vec<&str> = stderr.lines().filter(|line| !line.contains("NOT_JSON")).collect();
+        assert_eq!(lines.last(), Some(&"stopped early: the reader of the decisions went away"));
+        assert!(lines.iter().all(|line| !line.contains("panicked") && !line.contains("Broken pipe")), "{lines:?}");
     }
 }
 
 #[test]
-fn a_bad_limits_file_is_refused_before_anything_is_read_or_written() {
+fn a_bad_limits_file_is_refused_before_input_is_read() {
     let (folder, input) = folder();
     let (limits, output) = (folder.path().join("limits.toml"), folder.path().join("out"));
     std::fs::write(&limits, "[[limit]]\ncode = \"A\"\nmeasure = \"amount\"\nwindow = \"month\"\nmax = \"1\"\n")

@@ -1,4 +1,4 @@
-//! Bad lines among good ones: each is told and kept, and none stops the others.
+//! Invalid lines among valid ones. Each is reported and kept, and the other lines are decided.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -23,13 +23,13 @@ fn an_invalid_line_is_reported_and_kept_and_the_rest_is_decided() {
 }
 
 #[test]
-fn the_first_ten_are_reported_and_the_rest_is_counted() {
+fn the_first_ten_invalid_lines_are_reported_and_the_rest_counted() {
     let input = "oops\n".repeat(25);
     let ended =
         loadgate(&["replay", "--summary", "none"]).write_stdin(input.clone()).assert().code(3).stdout(is_empty());
-    let told = String::from_utf8(ended.get_output().stderr.clone()).unwrap();
-    assert_eq!(told.lines().filter(|line| line.contains("NOT_JSON")).count(), 10);
-    assert!(told.ends_with("15 more invalid lines; --rejects FILE keeps them all\n"), "{told}");
+    let stderr = String::from_utf8(ended.get_output().stderr.clone()).unwrap();
+    assert_eq!(stderr.lines().filter(|line| line.contains("NOT_JSON")).count(), 10);
+    assert!(stderr.ends_with("15 more invalid lines; --rejects FILE keeps them all\n"), "{stderr}");
     let (folder, _) = folder();
     let rejects = folder.path().join("rejects.jsonl");
     let ended =
@@ -39,19 +39,19 @@ fn the_first_ten_are_reported_and_the_rest_is_counted() {
 }
 
 #[test]
-fn neither_a_report_nor_the_reason_in_a_reject_repeats_a_value() {
+fn no_error_message_repeats_a_value() {
     let (folder, _) = folder();
     let rejects = folder.path().join("rejects.jsonl");
     let bodies: Vec<String> = bodies_with_marks();
     for some in bodies.chunks(10) {
         let mut command = loadgate(&["replay", "--summary", "none", "--rejects"]);
         let ended = command.arg(&rejects).write_stdin(some.join("\n")).assert().code(3).stdout(is_empty());
-        let told = String::from_utf8(ended.get_output().stderr.clone()).unwrap();
-        assert_eq!(told.lines().filter(|line| line.starts_with("line ")).count(), some.len());
+        let stderr = String::from_utf8(ended.get_output().stderr.clone()).unwrap();
+        assert_eq!(stderr.lines().filter(|line| line.starts_with("line ")).count(), some.len());
         let kept = std::fs::read_to_string(&rejects).unwrap();
         let kept: Vec<serde_json::Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let reasons = kept.iter().map(|reject| reject["message"].as_str().unwrap());
-        for text in told.lines().chain(reasons) {
+        for text in stderr.lines().chain(reasons) {
             assert!(!MARKS.iter().any(|mark| text.contains(mark)), "{text}");
         }
     }
@@ -73,7 +73,7 @@ fn every_kind_of_line_end_is_read() {
 }
 
 #[test]
-fn an_input_without_attempts_is_fine() {
+fn an_input_without_attempts_is_valid() {
     for input in ["", "\n", "\u{feff}", "\r\n\r\n", " "] {
         loadgate(&["replay"])
             .write_stdin(input)
@@ -92,7 +92,7 @@ fn only_white_space_is_blank() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_kept() {
+fn bytes_that_are_not_utf8_are_kept() {
     let (folder, _) = folder();
     let rejects = folder.path().join("rejects.jsonl");
     let input = [&b"\xff\xfe{\0\n"[..], attempts().as_bytes()].concat();
@@ -102,9 +102,9 @@ fn bytes_that_are_no_text_are_kept() {
     assert_eq!(reject["code"], "NOT_UTF8");
 }
 
-/// A line without end of 1 GiB, in memory that an address-space limit of 1/4 GiB allows.
+/// The run has an address-space limit of 256 MiB.
 #[test]
-fn a_line_without_end_takes_bounded_memory_and_is_kept_whole() {
+fn a_line_of_1_gib_takes_bounded_memory_and_is_kept_whole() {
     const MIB: usize = 1 << 20;
     let (folder, _) = folder();
     let rejects = folder.path().join("rejects.jsonl");
@@ -123,10 +123,10 @@ fn a_line_without_end_takes_bounded_memory_and_is_kept_whole() {
     let mut decisions = String::new();
     child.stdout.take().unwrap().read_to_string(&mut decisions).unwrap();
     let ended = child.wait_with_output().unwrap();
-    let told = String::from_utf8(ended.stderr).unwrap();
-    fed.join().unwrap().unwrap_or_else(|error| panic!("{error}: {told}"));
-    assert_eq!(ended.status.code(), Some(3), "{told}");
-    assert!(told.starts_with("line 3: TOO_LONG: "), "{told}");
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    fed.join().unwrap().unwrap_or_else(|error| panic!("{error}: {stderr}"));
+    assert_eq!(ended.status.code(), Some(3), "{stderr}");
+    assert!(stderr.starts_with("line 3: TOO_LONG: "), "{stderr}");
     assert_eq!(decisions, DECIDED.to_owned() + &DECIDED.replace("\"7\"", "\"8\""));
     let head = r#"{"line":3,"code":"TOO_LONG","message":"the input is longer than 262144 bytes, the most that an attempt may have","raw":""#;
     let kept = std::fs::metadata(&rejects).unwrap().len();

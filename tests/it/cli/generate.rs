@@ -1,4 +1,5 @@
-//! `loadgate generate`: the same settings, the same bytes; chronological; aimed at the limits.
+//! `loadgate generate`: the same settings write the same bytes, attempts are in chronological order, and many amounts
+//! are near the limits.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ fn valid(lines: &[u8]) -> Vec<Attempt> {
 }
 
 #[test]
-fn the_same_settings_write_the_same_bytes_and_another_seed_writes_others() {
+fn only_the_same_seed_writes_the_same_bytes() {
     let settings = ["--attempts", "2000", "--seed", "7"];
     let folder = folder().0;
     let file = folder.path().join("workload.jsonl");
@@ -27,7 +28,7 @@ fn the_same_settings_write_the_same_bytes_and_another_seed_writes_others() {
 }
 
 #[test]
-fn attempts_come_in_the_order_of_their_times_across_a_year_end() {
+fn attempts_are_in_chronological_order_across_a_year_end() {
     let attempts = valid(&generated(&["--attempts", "3000"]));
     assert!(attempts.is_sorted_by_key(|attempt| attempt.time));
     let year = |attempt: Option<&Attempt>| chrono::Datelike::year(&attempt.unwrap().time);
@@ -35,7 +36,7 @@ fn attempts_come_in_the_order_of_their_times_across_a_year_end() {
 }
 
 #[test]
-fn many_amounts_land_on_a_limit_and_a_cent_on_either_side() {
+fn many_amounts_reach_a_limit_within_a_cent() {
     let attempts = valid(&generated(&["--attempts", "3000", "--customers", "60", "--duplicates", "0"]));
     let decisions = oracle::decide_all(&oracle::default_limits(), &attempts);
     let (mut days, mut weeks) = (BTreeMap::new(), BTreeMap::new());
@@ -63,7 +64,7 @@ fn many_amounts_land_on_a_limit_and_a_cent_on_either_side() {
 }
 
 #[test]
-fn shares_and_skew_are_as_they_were_set() {
+fn shares_and_skew_match_the_settings() {
     let lines = generated(&[
         "--attempts",
         "10000",
@@ -104,7 +105,7 @@ fn oracle_ignored(attempts: &[Attempt]) -> usize {
 }
 
 #[test]
-fn nothing_and_everything_can_be_generated() {
+fn extreme_settings_are_accepted() {
     assert!(generated(&["--attempts", "0"]).is_empty());
     assert_eq!(valid(&generated(&["--attempts", "50", "--invalid", "100"])).len(), 0);
     let attempts =

@@ -1,4 +1,4 @@
-//! The command line: real processes, their files, streams and exit codes.
+//! The command line: real processes with their files, streams and exit codes.
 
 mod bad_files;
 mod bad_input;

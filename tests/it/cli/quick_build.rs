@@ -1,9 +1,9 @@
-//! `make run` builds in under a minute, because it builds only what deciding a file needs.
+//! `make run` builds in under a minute, because it builds only the code that decides a file.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Crates that take longer than everything else, or stand for a part of AWS.
+/// Prefixes of crates that take the longest to build, or that belong to AWS.
 const TOO_MUCH: [&str; 7] = ["aws-", "dynoxide", "hyper", "lambda_", "rusqlite", "rustls", "tokio"];
 
 fn manifest_file(name: &str) -> String {

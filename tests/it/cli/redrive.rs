@@ -16,29 +16,30 @@ use crate::support::cloud::{Fresh, Queues, drain, environment, sqs};
 use crate::support::line;
 use crate::support::records::{put, record};
 
+/// Fresh tables and queues for one test.
 struct Scene {
     fresh: Fresh,
     queues: Queues,
-    letters: u32,
+    sent: u32,
 }
 
 impl Scene {
     async fn set() -> Scene {
         let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
-        Scene { fresh, queues, letters: 0 }
+        Scene { fresh, queues, sent: 0 }
     }
 
-    /// Puts a letter into the dead-letter queue.
-    async fn letter(&mut self, group_id: &str, body: &str) {
-        self.letters += 1;
-        let (group_id, deduplication_id) = (group_id.to_owned(), format!("letter {}", self.letters));
+    /// Sends a message to the dead-letter queue.
+    async fn dead_letter(&mut self, group_id: &str, body: &str) {
+        self.sent += 1;
+        let (group_id, deduplication_id) = (group_id.to_owned(), format!("letter {}", self.sent));
         let message = Outgoing { group_id, deduplication_id, body: body.trim_end().to_owned() };
         let sender = SqsSender::new(&aws::load(Some(sqs())).await, self.queues.dead_letters.clone());
         sender.send(vec![message]).await.unwrap();
     }
 
     async fn attempt(&mut self, customer: &str, id: &str) {
-        self.letter(customer, &line(id, customer, "$1.00", "2018-12-31T00:00:00Z")).await;
+        self.dead_letter(customer, &line(id, customer, "$1.00", "2018-12-31T00:00:00Z")).await;
     }
 
     async fn commit(&self, record: CorrelationRecord) {
@@ -51,16 +52,16 @@ impl Scene {
         command.envs(environment(&self.queues, &self.fresh.names, &self.fresh.url)).output().unwrap()
     }
 
-    /// What it says as JSON, and its exit code.
+    /// Runs the command with `--json`. Returns its report and its exit code.
     fn redrive(&self, arguments: &[&str]) -> (Value, Option<i32>) {
         let output = self.run(&[&["--json"], arguments].concat());
-        let said = serde_json::from_slice(&output.stdout);
-        (said.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr))), output.status.code())
+        let report = serde_json::from_slice(&output.stdout);
+        (report.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr))), output.status.code())
     }
 }
 
-fn causes(said: &Value) -> Vec<(String, u64)> {
-    let causes = said["by_cause"].as_array().unwrap().iter();
+fn causes(report: &Value) -> Vec<(String, u64)> {
+    let causes = report["by_cause"].as_array().unwrap().iter();
     causes.map(|cause| (cause["cause"].as_str().unwrap().to_owned(), cause["count"].as_u64().unwrap())).collect()
 }
 
@@ -74,7 +75,7 @@ fn ids(messages: &[Received]) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn every_letter_goes_where_it_belongs_and_nothing_happens_without_go() {
+async fn each_dead_letter_is_settled_and_only_with_go() {
     let mut scene = Scene::set().await;
     for id in ["new 1", "new 2", "new 3"] {
         scene.attempt("528", id).await;
@@ -85,33 +86,37 @@ async fn every_letter_goes_where_it_belongs_and_nothing_happens_without_go() {
     scene.attempt("528", "unpublished").await;
     scene.commit(record("published")).await;
     scene.attempt("528", "published").await;
-    scene.letter("528", "no attempt").await;
-    scene.letter("another", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z")).await;
+    scene.dead_letter("528", "no attempt").await;
+    scene.dead_letter("another", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z")).await;
 
     let found =
         [("not_published", 1), ("not_decided", 4), ("altered_duplicate", 1), ("GROUP_MISMATCH", 1), ("NOT_JSON", 1)];
     let found: Vec<_> = found.map(|(cause, count)| (cause.to_owned(), count)).into();
     for _ in 0..2 {
-        let (said, code) = scene.redrive(&[]);
-        assert_eq!((causes(&said), code), (found.clone(), Some(3)), "a look changes nothing, and letters are left");
-        assert_eq!((&said["is_dry_run"], &said["done"], &said["letters"]), (&json!(true), &json!(0), &json!(8)));
+        let (report, code) = scene.redrive(&[]);
+        assert_eq!(
+            (causes(&report), code),
+            (found.clone(), Some(3)),
+            "a dry run changes nothing, and dead letters are left"
+        );
+        assert_eq!((&report["is_dry_run"], &report["done"], &report["letters"]), (&json!(true), &json!(0), &json!(8)));
     }
     assert!(drain(&scene.queues.input).await.is_empty() && drain(&scene.queues.decisions).await.is_empty());
 
-    let (said, code) = scene.redrive(&["--go"]);
-    assert_eq!((causes(&said), code), (found, Some(3)), "some invalid ones are left");
-    assert_eq!((&said["done"], &said["failed"]), (&json!(6), &json!(0)));
+    let (report, code) = scene.redrive(&["--go"]);
+    assert_eq!((causes(&report), code), (found, Some(3)), "some invalid ones are left");
+    assert_eq!((&report["done"], &report["failed"]), (&json!(6), &json!(0)));
     let decisions: Vec<String> = drain(&scene.queues.decisions).await.into_iter().map(|message| message.body).collect();
-    assert_eq!(decisions, [decision_message(&unpublished.decision)], "as it is stored, to the byte");
+    assert_eq!(decisions, [decision_message(&unpublished.decision)], "the stored decision, to the byte");
     let mut sent_back = ids(&drain(&scene.queues.input).await);
-    // Customers have no order among each other.
+    // There is no order between customers.
     sent_back.sort_by_key(|id| id.starts_with("529"));
     assert_eq!(sent_back, ["528/new 1", "528/new 2", "528/new 3", "529/new 1"]);
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("invalid.jsonl");
-    let (said, code) = scene.redrive(&["--go", "--drop-invalid", file.to_str().unwrap()]);
-    assert_eq!((&said["done"], &said["archived"], code), (&json!(2), &json!(2), Some(0)), "the mark is gone: {said}");
+    let (report, code) = scene.redrive(&["--go", "--drop-invalid", file.to_str().unwrap()]);
+    assert_eq!((&report["done"], &report["archived"], code), (&json!(2), &json!(2), Some(0)), "{report}");
     let kept = std::fs::read_to_string(&file).unwrap();
     let mut kept: Vec<Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     kept.sort_by_key(|letter| letter["code"].to_string());
@@ -123,61 +128,61 @@ async fn every_letter_goes_where_it_belongs_and_nothing_happens_without_go() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn what_stands_behind_letters_that_stay_is_reached() {
+async fn messages_behind_dead_letters_that_stay_are_reached() {
     let mut scene = Scene::set().await;
-    scene.letter("528", "no attempt").await;
+    scene.dead_letter("528", "no attempt").await;
     for n in 0..25 {
         scene.attempt("528", &format!("{n:02}")).await;
     }
-    let (said, code) = scene.redrive(&["--go"]);
-    assert_eq!((&said["done"], code), (&json!(25), Some(3)), "{said}");
+    let (report, code) = scene.redrive(&["--go"]);
+    assert_eq!((&report["done"], code), (&json!(25), Some(3)), "{report}");
     let expected: Vec<String> = (0..25).map(|n| format!("528/{n:02}")).collect();
     assert_eq!(ids(&drain(&scene.queues.input).await), expected, "in their order");
-    let (said, _) = scene.redrive(&["--max", "1"]);
-    assert_eq!(causes(&said), [("NOT_JSON".to_owned(), 1)], "it was given back at once");
+    let (report, _) = scene.redrive(&["--max", "1"]);
+    assert_eq!(causes(&report), [("NOT_JSON".to_owned(), 1)], "it was released at once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn every_letter_is_seen_that_can_be_received_and_go_always_gets_on() {
+async fn a_run_with_go_gets_past_blocked_groups() {
     let mut scene = Scene::set().await;
-    // Eight of one customer and two of another fill the first answer, and lock the five behind them.
+    // Eight dead letters of one customer and two of another fill the first response. They block the five behind them.
     for n in 0..8 {
-        scene.letter("crowd", &format!("no attempt {n}")).await;
+        scene.dead_letter("crowd", &format!("no attempt {n}")).await;
     }
     for n in 0..2 {
-        scene.letter("behind", &format!("no attempt {n}")).await;
+        scene.dead_letter("behind", &format!("no attempt {n}")).await;
     }
     for n in 0..5 {
         scene.attempt("behind", &n.to_string()).await;
     }
-    // Twelve of which the head stays, and one with more than ten that stay.
+    // Twelve customers whose first dead letter stays, and one customer with more than ten that stay.
     for n in 0..12 {
-        scene.letter(&format!("head-{n}"), "no attempt").await;
+        scene.dead_letter(&format!("head-{n}"), "no attempt").await;
         scene.attempt(&format!("head-{n}"), "1").await;
     }
     for n in 0..13 {
-        scene.letter("long", &format!("no attempt {n}")).await;
+        scene.dead_letter("long", &format!("no attempt {n}")).await;
     }
     scene.attempt("long", "1").await;
 
-    let (said, code) = scene.redrive(&[]);
-    assert_eq!(causes(&said), [("not_decided".to_owned(), 17), ("NOT_JSON".to_owned(), 32)], "{said}");
+    let (report, code) = scene.redrive(&[]);
+    assert_eq!(causes(&report), [("not_decided".to_owned(), 17), ("NOT_JSON".to_owned(), 32)], "{report}");
     assert_eq!(
-        (&said["not_seen"], &said["is_through"], code),
+        (&report["not_seen"], &report["is_through"], code),
         (&json!(4), &json!(false), Some(3)),
-        "ten of 14: {said}"
+        "ten of 14: {report}"
     );
-    let (said, code) = scene.redrive(&["--go"]);
-    assert_eq!((&said["done"], &said["not_seen"], code), (&json!(18), &json!(0), Some(3)), "{said}");
+    let (report, code) = scene.redrive(&["--go"]);
+    assert_eq!((&report["done"], &report["not_seen"], code), (&json!(18), &json!(0), Some(3)), "{report}");
     assert_eq!(drain(&scene.queues.input).await.len(), 18);
-    let (said, _) = scene.redrive(&[]);
-    assert_eq!((causes(&said), &said["is_through"]), (vec![("NOT_JSON".to_owned(), 35)], &json!(true)), "{said}");
+    let (report, _) = scene.redrive(&[]);
+    assert_eq!((causes(&report), &report["is_through"]), (vec![("NOT_JSON".to_owned(), 35)], &json!(true)), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn invalid_letters_are_kept_whole_with_attributes_of_every_type() {
+async fn invalid_dead_letters_are_archived_with_all_attributes() {
     let scene = Scene::set().await;
     let client = aws_sdk_sqs::Client::new(&aws::load(Some(sqs())).await);
     let typed = |data_type: &str| MessageAttributeValue::builder().data_type(data_type);
@@ -189,12 +194,12 @@ async fn invalid_letters_are_kept_whole_with_attributes_of_every_type() {
         .message_attributes("picture", typed("Binary.png").binary_value(bytes).build().unwrap())
         .message_attributes("text", typed("String").string_value("x").build().unwrap());
     request.send().await.unwrap();
-    // Into a group of its own, and from there into the file.
+    // The first run moves the dead letter into a group of its own, the second one into the file.
     assert_eq!(scene.redrive(&["--go"]).0["regrouped"], 1);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("invalid.jsonl");
-    let (said, code) = scene.redrive(&["--go", "--drop-invalid", file.to_str().unwrap()]);
-    assert_eq!((&said["archived"], code), (&json!(1), Some(0)), "{said}");
+    let (report, code) = scene.redrive(&["--go", "--drop-invalid", file.to_str().unwrap()]);
+    assert_eq!((&report["archived"], code), (&json!(1), Some(0)), "{report}");
     let kept: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     let attributes = &kept["attributes"];
     assert_eq!(attributes["number"], json!({ "type": "Number.int", "value": "12" }));
@@ -207,17 +212,17 @@ async fn invalid_letters_are_kept_whole_with_attributes_of_every_type() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn an_invalid_letter_that_cannot_be_kept_is_not_deleted() {
+async fn an_invalid_dead_letter_that_cannot_be_archived_is_not_deleted() {
     let mut scene = Scene::set().await;
     let body = "no attempt ".repeat(10_000);
-    scene.letter("528", &body).await;
+    scene.dead_letter("528", &body).await;
     let folder = tempfile::tempdir().unwrap();
     for device in ["/dev/full", "/dev/null"] {
         let output = scene.run(&["--go", "--drop-invalid", device]);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!((output.status.code(), told.contains("it is not a regular file")), (Some(1), true), "{told}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), stderr.contains("it is not a regular file")), (Some(1), true), "{stderr}");
     }
-    // A limit on the size of files stands for a disk that fills up in the middle of a letter.
+    // A limit on the size of files simulates a disk that fills up while a dead letter is written.
     let file = folder.path().join("invalid.jsonl");
     std::fs::write(&file, "{\"kept\":\"before\"}\n").unwrap();
     let mut command = std::process::Command::new("sh");
@@ -232,14 +237,14 @@ async fn an_invalid_letter_that_cannot_be_kept_is_not_deleted() {
     ]);
     command.arg("--drop-invalid").arg(&file).env_clear().env("PATH", "/usr/bin:/bin");
     let output = command.envs(environment(&scene.queues, &scene.fresh.names, &scene.fresh.url)).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && told.contains("could not keep invalid dead letters"), "{told}");
-    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&said["done"], &said["archived"]), (&json!(0), &json!(0)), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && stderr.contains("could not keep invalid dead letters"), "{stderr}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["done"], &report["archived"]), (&json!(0), &json!(0)), "{report}");
 
-    // The file is added to, and the line that was cut short does not spoil the next.
-    let (said, code) = scene.redrive(&["--go", "--drop-invalid", file.to_str().unwrap()]);
-    assert_eq!((&said["archived"], code), (&json!(1), Some(0)), "{said}");
+    // The second run appends to the file. The truncated line does not damage the next one.
+    let (report, code) = scene.redrive(&["--go", "--drop-invalid", file.to_str().unwrap()]);
+    assert_eq!((&report["archived"], code), (&json!(1), Some(0)), "{report}");
     let kept = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<&str> = kept.lines().collect();
     assert_eq!((lines.len(), lines[0]), (3, "{\"kept\":\"before\"}"));
@@ -250,7 +255,7 @@ async fn an_invalid_letter_that_cannot_be_kept_is_not_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn interrupted_and_killed_it_goes_on_where_it_stopped() {
+async fn an_interrupted_or_killed_run_can_be_continued() {
     let mut scene = Scene::set().await;
     for n in 0..120 {
         scene.attempt(&format!("c{}", n % 12), &format!("{n:03}")).await;
@@ -276,22 +281,22 @@ async fn interrupted_and_killed_it_goes_on_where_it_stopped() {
         assert!(done < 120, "it was too fast to be stopped");
         if signal == "INT" {
             assert_eq!(output.status.code(), Some(1));
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(told.contains("interrupted; run it again to go on"), "{told}");
-            let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-            assert_eq!((said["done"].as_u64(), &said["is_through"]), (Some(done), &json!(false)));
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(stderr.contains("interrupted; run it again to go on"), "{stderr}");
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!((report["done"].as_u64(), &report["is_through"]), (Some(done), &json!(false)));
         }
     }
-    // What the killed one held, if anything, comes back after five minutes, and its customers with it: all others are done at
-    // once.
+    // Dead letters that the killed run held become visible after five minutes, and block those behind them of their
+    // customers until then. All others are settled at once.
     let output = scene.run(&["--go"]);
-    let told = String::from_utf8_lossy(&output.stdout);
+    let stdout = String::from_utf8_lossy(&output.stdout);
     let sent: Vec<String> = ids(&drain(&scene.queues.input).await);
     let each: std::collections::BTreeSet<&String> = sent.iter().collect();
     assert_eq!(each.len(), sent.len(), "none twice");
     let left = queue_settings(&aws::load(Some(sqs())).await, &scene.queues.dead_letters).await.unwrap();
     let held = left.messages + left.messages_in_flight;
-    assert_eq!(told.contains("were not seen"), held > 0, "{held} are left: {told}");
+    assert_eq!(stdout.contains("were not seen"), held > 0, "{held} are left: {stdout}");
     assert_eq!(output.status.code(), Some(if held > 0 { 3 } else { 0 }));
     let all = sent.len() as u64 + held;
     assert!((120..=130).contains(&all), "none lost; ten may have been sent back and not yet deleted: {all}");
@@ -303,34 +308,34 @@ async fn interrupted_and_killed_it_goes_on_where_it_stopped() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn queues_that_do_not_belong_together_are_refused() {
+async fn an_unrelated_dead_letter_queue_is_refused() {
     let mut scene = Scene::set().await;
     let other = Queues::fresh(30, 5).await;
     scene.attempt("528", "1").await;
-    let told = |arguments: &[&str], code| {
+    let refuse = |arguments: &[&str], code| {
         let output = scene.run(arguments);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{told}");
-        told
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        stderr
     };
-    let refused = told(&["--go", "--input-queue-url", &other.input], 2);
+    let refused = refuse(&["--go", "--input-queue-url", &other.input], 2);
     assert!(
         refused.contains("the dead-letter queue of '") && refused.contains(&scene.queues.dead_letters),
         "{refused}"
     );
     let gone = scene.queues.input.replace(".fifo", "-gone.fifo");
-    assert!(told(&["--go", "--input-queue-url", &gone], 1).contains("could not use the input queue"));
-    assert!(told(&["--go", "--decisions-queue-url", &gone], 1).contains("could not use the queues"));
-    let (said, code) = scene.redrive(&["--go"]);
-    assert_eq!((&said["done"], code), (&json!(1), Some(0)), "nothing was touched: {said}");
+    assert!(refuse(&["--go", "--input-queue-url", &gone], 1).contains("could not use the input queue"));
+    assert!(refuse(&["--go", "--decisions-queue-url", &gone], 1).contains("could not use the queues"));
+    let (report, code) = scene.redrive(&["--go"]);
+    assert_eq!((&report["done"], code), (&json!(1), Some(0)), "nothing was touched: {report}");
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_is_refused() {
+fn an_inconsistent_command_line_is_refused() {
     let refused = |arguments: &[&str], why: &str| {
         let output = cargo_bin_cmd!("loadgate").arg("redrive").args(arguments).env_clear().output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(2) && told.contains(why), "{told}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && stderr.contains(why), "{stderr}");
     };
     let queue = ["--dead-letter-queue-url", "https://sqs.example/1/dead.fifo"];
     refused(&[], "--dead-letter-queue-url");
@@ -342,13 +347,13 @@ fn a_command_line_that_makes_no_sense_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn what_it_says_to_people() {
+async fn text_output_of_a_dry_run_and_of_a_run() {
     let mut scene = Scene::set().await;
     scene.attempt("528", "1").await;
-    scene.letter("528", "no attempt").await;
-    let said = String::from_utf8(scene.run(&[]).stdout).unwrap();
+    scene.dead_letter("528", "no attempt").await;
+    let stdout = String::from_utf8(scene.run(&[]).stdout).unwrap();
     let ids = regex::Regex::new("[0-9a-f]{8}-[0-9a-f-]{27}").unwrap();
-    insta::assert_snapshot!("redrive_look", ids.replace_all(&said, "ID"));
-    let said = String::from_utf8(scene.run(&["--go"]).stdout).unwrap();
-    insta::assert_snapshot!("redrive_go", ids.replace_all(&said, "ID"));
+    insta::assert_snapshot!("redrive_dry_run", ids.replace_all(&stdout, "ID"));
+    let stdout = String::from_utf8(scene.run(&["--go"]).stdout).unwrap();
+    insta::assert_snapshot!("redrive_go", ids.replace_all(&stdout, "ID"));
 }

@@ -1,4 +1,4 @@
-//! `loadgate replay` as a user drives it: inputs, outputs, options and exit codes.
+//! `loadgate replay` as a user runs it: inputs, outputs, options and exit codes.
 
 use crate::support::command::{DECIDED, attempts, folder, loadgate, names};
 use std::io::Write;
@@ -19,13 +19,13 @@ fn a_file_is_decided_to_standard_output() {
 }
 
 #[test]
-fn standard_input_is_read_when_no_file_is_named_or_a_dash() {
+fn standard_input_is_read_without_a_file_or_for_a_dash() {
     loadgate(&["replay"]).write_stdin(attempts()).assert().code(0).stdout(DECIDED);
     loadgate(&["replay", "-"]).write_stdin(attempts()).assert().code(0).stdout(DECIDED);
 }
 
 #[test]
-fn gzip_and_zstandard_are_read_as_they_are_from_files_and_pipes() {
+fn gzip_and_zstandard_are_read_from_files_and_pipes() {
     let gzip = |text: &str| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(text.as_bytes()).unwrap();
@@ -62,7 +62,7 @@ fn explain_adds_the_reasons() {
 }
 
 #[test]
-fn an_output_file_appears_and_nothing_else() {
+fn the_output_is_the_only_new_file() {
     let (folder, input) = folder();
     let output = folder.path().join("decisions.jsonl");
     loadgate(&["replay", "-o"]).args([&output, &input]).assert().code(0).stdout(is_empty());
@@ -73,7 +73,7 @@ fn an_output_file_appears_and_nothing_else() {
 }
 
 #[test]
-fn an_output_that_is_there_is_replaced_and_keeps_its_mode_and_its_link() {
+fn an_existing_output_is_replaced_and_keeps_its_mode_and_link() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     for mode in [0o600, 0o640, 0o666, 0o755] {
         let (folder, input) = folder();
@@ -89,7 +89,7 @@ fn an_output_that_is_there_is_replaced_and_keeps_its_mode_and_its_link() {
 }
 
 #[test]
-fn an_output_that_links_to_a_link_keeps_both() {
+fn an_output_through_two_links_keeps_both() {
     use std::os::unix::fs::symlink;
     for is_new in [true, false] {
         let (folder, input) = folder();
@@ -116,7 +116,7 @@ fn an_output_that_links_to_a_link_keeps_both() {
 }
 
 #[test]
-fn an_output_that_links_to_no_file_yet_makes_that_file() {
+fn an_output_through_a_dangling_link_creates_the_target() {
     let (folder, input) = folder();
     let (target, link) = (folder.path().join("target"), folder.path().join("link"));
     std::os::unix::fs::symlink("target", &link).unwrap();
@@ -126,7 +126,7 @@ fn an_output_that_links_to_no_file_yet_makes_that_file() {
 }
 
 #[test]
-fn an_output_that_standard_output_goes_to_is_written_as_standard_output_is() {
+fn dev_stdout_as_output_appends_like_standard_output() {
     let (folder, input) = folder();
     let log = folder.path().join("log");
     std::fs::write(&log, "precious\n").unwrap();
@@ -137,7 +137,7 @@ fn an_output_that_standard_output_goes_to_is_written_as_standard_output_is() {
 }
 
 #[test]
-fn a_dash_as_output_is_standard_output_and_a_device_is_written_as_it_is() {
+fn a_dash_is_standard_output_and_a_device_is_not_replaced() {
     let (_folder, input) = folder();
     loadgate(&["replay", "-o", "-"]).arg(&input).assert().code(0).stdout(DECIDED);
     loadgate(&["replay", "-o", "/dev/null"]).arg(&input).assert().code(0).stdout(is_empty());
@@ -171,8 +171,8 @@ fn the_summary_is_reported_as_text_as_json_or_not_at_all() {
         invalid                      1
         "#);
     assert!(text.last().unwrap().ends_with("attempts per second"));
-    let told = String::from_utf8(summary("none").stderr).unwrap();
-    assert_eq!(told.lines().count(), 1, "only the invalid line is told: {told}");
+    let stderr = String::from_utf8(summary("none").stderr).unwrap();
+    assert_eq!(stderr.lines().count(), 1, "only the invalid line is reported: {stderr}");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn limits_come_from_a_file() {
 }
 
 #[test]
-fn progress_is_silent_without_a_terminal_unless_it_is_always_wanted() {
+fn without_a_terminal_progress_is_shown_only_on_request() {
     let progress = |when: &str| {
         let (_folder, input) = folder();
         let ended = loadgate(&["replay", "--summary", "none", "--progress", when]).arg(input).output().unwrap();
@@ -213,7 +213,7 @@ fn a_wrong_command_line_is_reported_and_exits_with_2() {
 }
 
 #[test]
-fn help_tells_the_exit_codes_and_the_readme_tells_the_same() {
+fn help_and_readme_list_the_same_exit_codes() {
     let help = loadgate(&["replay", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let readme = include_str!("../../../README.md");

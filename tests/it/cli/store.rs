@@ -1,4 +1,4 @@
-//! The file replay through a store, and the tables, seen from the shell.
+//! The file replay through a store, and the commands for tables, as processes.
 
 use loadgate::deciding::Publication;
 use std::io::{BufRead, BufReader, Write};
@@ -36,7 +36,7 @@ fn table_args(fresh: &Fresh) -> Vec<String> {
     args.map(str::to_owned).to_vec()
 }
 
-/// `loadgate replay --store dynamodb` over new tables.
+/// Returns the command `loadgate replay --store dynamodb` over these tables.
 fn in_dynamodb(fresh: &Fresh) -> assert_cmd::Command {
     let mut command = replay(&["--store", "dynamodb"]);
     command.args(table_args(fresh));
@@ -45,7 +45,7 @@ fn in_dynamodb(fresh: &Fresh) -> assert_cmd::Command {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_file_through_dynamodb_gives_the_decisions_of_the_file_replay_however_often_it_runs() {
+async fn a_replay_through_dynamodb_repeats_the_decisions_of_the_file_replay() {
     let fresh = Fresh::in_dynamodb_local().await;
     for _ in 0..2 {
         in_dynamodb(&fresh).arg(SAMPLE).assert().code(3).stdout(DECISIONS);
@@ -55,7 +55,7 @@ async fn a_file_through_dynamodb_gives_the_decisions_of_the_file_replay_however_
 }
 
 #[test]
-fn a_file_through_the_embedded_store_gives_the_same_and_the_store_keeps_it() {
+fn a_replay_through_the_embedded_store_repeats_the_decisions_of_the_file_replay() {
     let folder = tempfile::tempdir().unwrap();
     let store = format!("sqlite:{}", folder.path().join("store.db").display());
     for _ in 0..2 {
@@ -70,7 +70,7 @@ fn a_file_through_the_embedded_store_gives_the_same_and_the_store_keeps_it() {
 }
 
 #[test]
-fn customers_in_parallel_change_nothing() {
+fn parallel_customers_do_not_change_the_output() {
     let folder = tempfile::tempdir().unwrap();
     let workload = folder.path().join("workload.jsonl");
     let generate = ["generate", "--attempts", "6000", "--customers", "40", "--days", "90", "--skew", "3", "-o"];
@@ -84,7 +84,7 @@ fn customers_in_parallel_change_nothing() {
 }
 
 #[test]
-fn a_decision_does_not_wait_for_lines_that_have_not_come_yet() {
+fn a_decision_does_not_wait_for_more_input() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Command::new(cargo_bin!("loadgate"))
         .args(["replay", "--run", "piped", "--summary", "none"])
@@ -107,7 +107,7 @@ fn a_decision_does_not_wait_for_lines_that_have_not_come_yet() {
 /// Kills a replay repeatedly, then lets it finish.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_replay_that_was_killed_goes_on_as_if_it_had_run_once() {
+async fn a_killed_replay_can_be_continued() {
     let fresh = Fresh::in_dynamodb_local().await;
     let folder = tempfile::tempdir().unwrap();
     let (workload, output) = (folder.path().join("workload.jsonl"), folder.path().join("decisions.jsonl"));
@@ -127,7 +127,7 @@ async fn a_replay_that_was_killed_goes_on_as_if_it_had_run_once() {
             .spawn()
             .unwrap();
         while fresh.record_count().await < records {
-            assert!(run.try_wait().unwrap().is_none(), "it came to its end before {records} events were decided");
+            assert!(run.try_wait().unwrap().is_none(), "it ended before {records} events were decided");
         }
         run.kill().unwrap();
         run.wait().unwrap();
@@ -137,7 +137,7 @@ async fn a_replay_that_was_killed_goes_on_as_if_it_had_run_once() {
     assert!(std::fs::read(&output).unwrap() == expected);
 }
 
-/// Returns each customer's `id`s in an output.
+/// Returns the id and customer of each decision in an output.
 fn ids(decisions: &[u8]) -> Vec<String> {
     let id = |line: &str| line.split("\"accepted\"").next().unwrap().to_owned();
     std::str::from_utf8(decisions).unwrap().lines().map(id).collect()
@@ -145,7 +145,7 @@ fn ids(decisions: &[u8]) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn an_edited_file_is_noticed_and_the_advice_leaves_each_decision_in_one_output() {
+async fn an_edited_file_is_detected_and_the_advice_works() {
     let fresh = Fresh::in_dynamodb_local().await;
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -167,10 +167,10 @@ async fn an_edited_file_is_noticed_and_the_advice_leaves_each_decision_in_one_ou
     std::fs::write(path("a.jsonl"), edited.concat()).unwrap();
     let refused = replay("a.jsonl", "second").assert().code(1);
     let refused = refused.stderr(contains("are not as this run began with: the input has changed. Put the lines back"));
-    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    let stderr = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
     let [first, last] =
-        regex::Regex::new("lines ([0-9]+) to ([0-9]+) are").unwrap().captures(&said).unwrap().extract().1;
-    assert!((first.parse().unwrap()..=last.parse().unwrap()).contains(&5_001_u64), "{said}");
+        regex::Regex::new("lines ([0-9]+) to ([0-9]+) are").unwrap().captures(&stderr).unwrap().extract().1;
+    assert!((first.parse().unwrap()..=last.parse().unwrap()).contains(&5_001_u64), "{stderr}");
     assert!(!path("second").exists());
     assert_eq!(fresh.record_count().await, decided, "nothing has been committed");
 
@@ -192,7 +192,7 @@ async fn an_edited_file_is_noticed_and_the_advice_leaves_each_decision_in_one_ou
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_amount_that_is_written_otherwise_is_no_change() {
+async fn another_form_of_the_same_amount_is_not_a_change() {
     let fresh = Fresh::embedded().await;
     let line = |amount| support::line("1", "a", amount, "2000-01-03T00:00:00Z");
     in_dynamodb(&fresh).args(["--run", "x"]).write_stdin(line("$1")).assert().success();
@@ -203,7 +203,7 @@ async fn an_amount_that_is_written_otherwise_is_no_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_consumer_has_not_published_is_not_the_replay_s_to_publish() {
+async fn a_replay_does_not_publish_pending_decisions_of_a_consumer() {
     use loadgate::deciding::Store;
     let fresh = Fresh::embedded().await;
     let attempt = support::line("1", "a", "$1", "2000-01-03T00:00:00Z");
@@ -219,7 +219,7 @@ async fn what_a_consumer_has_not_published_is_not_the_replay_s_to_publish() {
 
 #[test]
 #[ignore = "needs `make tools`; `make test` runs it"]
-fn tables_are_created_shown_and_deleted_and_all_of_it_can_be_repeated() {
+fn tables_are_created_shown_and_deleted_repeatedly() {
     let names = fresh_names();
     let tables = |action: &str| {
         let mut command = cargo_bin_cmd!("loadgate");
@@ -250,7 +250,7 @@ async fn tables_of_another_shape_are_reported() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_store_that_cannot_be_used_is_reported_before_anything_is_written() {
+async fn an_unusable_store_is_reported_before_any_output() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("decisions.jsonl");
     let fails = |store: &[&str], why: &str| {
@@ -259,8 +259,8 @@ async fn a_store_that_cannot_be_used_is_reported_before_anything_is_written() {
     };
     let missing = ["--store", "dynamodb", "--endpoint-url", dynamodb_local(), "--load-table", "no-such-table"];
     fails(&missing, "create the tables with `loadgate tables create`, or check their names and region");
-    let nobody = ["--store", "dynamodb", "--endpoint-url", "http://127.0.0.1:9"];
-    fails(&nobody, "no answer from DynamoDB; check that it can be reached");
+    let unreachable = ["--store", "dynamodb", "--endpoint-url", "http://127.0.0.1:9"];
+    fails(&unreachable, "no answer from DynamoDB; check that it can be reached");
     let no_database = format!("sqlite:{SAMPLE}");
     fails(&["--store", &no_database], "could not open the store");
     fails(&["--store", "sqlite:/no/such/folder/store.db"], "could not open the store '/no/such/folder/store.db'");
@@ -284,7 +284,7 @@ fn an_error_never_shows_the_request() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_is_refused() {
+fn an_inconsistent_command_line_is_refused() {
     replay(&["--store", "postgres", SAMPLE]).assert().code(2).stderr(contains("neither `dynamodb` nor `sqlite:PATH`"));
     replay(&["--run", "x", SAMPLE]).assert().code(2).stderr(contains("--store <STORE>"));
     let nameless = "standard input has no name: give the run one with --run NAME";

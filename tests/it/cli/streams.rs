@@ -1,5 +1,5 @@
-//! Standard streams that are closed, full, or have lost their reader: no output is lost unnoticed, and telling never ends a
-//! program.
+//! Standard streams that are closed or full, or whose reader has gone. No output is lost without an error, and an
+//! unusable standard error never ends a program.
 
 use std::process::{Command, Output, Stdio};
 
@@ -15,10 +15,10 @@ use crate::support::line;
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl");
 const DECISIONS: &str = include_str!("../../../events/sample.decisions.jsonl");
 
-/// Streams of a shell's command line that take nothing, or take it away.
+/// Shell redirections after which standard error refuses or discards its input.
 const LOST: [&str; 3] = ["2>&-", "2>/dev/full", "2>/dev/null"];
 
-/// A program with its streams redirected by a shell.
+/// Returns the command that runs a program with its streams redirected by a shell.
 fn redirected(program: &std::path::Path, arguments: &[&str], redirection: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("exec \"$@\" {redirection}"), "sh"]).arg(program).args(arguments);
@@ -30,11 +30,11 @@ fn loadgate(arguments: &[&str], redirection: &str) -> Command {
     redirected(cargo_bin!("loadgate"), arguments, redirection)
 }
 
-fn reported(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A queue with so many messages of different groups.
+/// Creates a queue with these messages, each in its own group.
 async fn queue_with(bodies: &[&str]) -> String {
     let queue_url = fresh_queue().await;
     let message = |(n, body): (usize, &&str)| Outgoing {
@@ -47,7 +47,7 @@ async fn queue_with(bodies: &[&str]) -> String {
     queue_url
 }
 
-/// How many messages a queue has, visible or not.
+/// Returns the number of messages in a queue, visible or not.
 async fn count(queue_url: &str) -> u64 {
     let queue = queue_settings(&aws::load(Some(sqs())).await, queue_url).await.unwrap();
     queue.messages + queue.messages_in_flight
@@ -55,7 +55,7 @@ async fn count(queue_url: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_standard_output_that_takes_nothing_is_refused_before_anything_is_done() {
+async fn an_unusable_standard_output_is_refused_before_any_work() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let queue_url = queue_with(&["1", "2"]).await;
     let endpoint = dynamodb_local();
@@ -78,7 +78,7 @@ async fn a_standard_output_that_takes_nothing_is_refused_before_anything_is_done
             let expected = format!(
                 "loadgate: standard output {problem}; nothing was done: redirect it to a file, a pipe or /dev/null\n"
             );
-            assert_eq!((ended.status.code(), reported(&ended)), (Some(1), expected), "{arguments:?} {redirection}");
+            assert_eq!((ended.status.code(), stderr(&ended)), (Some(1), expected), "{arguments:?} {redirection}");
         }
     }
     assert_eq!(count(&queue_url).await, 2, "nothing was received");
@@ -89,36 +89,37 @@ async fn a_standard_output_that_takes_nothing_is_refused_before_anything_is_done
 }
 
 #[test]
-fn a_closed_standard_output_does_not_matter_to_a_command_that_does_not_write_to_it() {
+fn a_command_with_an_output_file_accepts_a_closed_standard_output() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("decisions.jsonl");
     let ended = loadgate(&["replay", SAMPLE, "-o", output.to_str().unwrap()], ">&-").output().unwrap();
-    assert_eq!(ended.status.code(), Some(3), "{}", reported(&ended));
+    assert_eq!(ended.status.code(), Some(3), "{}", stderr(&ended));
     assert_eq!(std::fs::read_to_string(output).unwrap(), DECISIONS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_standard_output_that_leads_to_nothing_on_purpose_is_taken() {
-    // Read and write, as Python's DEVNULL: just what Rust's runtime puts in the place of a closed one.
+async fn dev_null_as_standard_output_is_accepted() {
+    // The second redirection opens /dev/null for reading and writing, like Python's DEVNULL, and like Rust's runtime
+    // in place of a closed stream.
     for redirection in [">/dev/null", "1<>/dev/null", "| cat >/dev/null"] {
         let ended = loadgate(&["replay", SAMPLE, "--summary", "json"], redirection).output().unwrap();
-        assert!(reported(&ended).contains("\"attempts\":1000"), "{redirection}: {}", reported(&ended));
+        assert!(stderr(&ended).contains("\"attempts\":1000"), "{redirection}: {}", stderr(&ended));
         let queue_url = queue_with(&["1", "2"]).await;
         let ended = loadgate(&["receive", "--wait", "1", "--queue-url", &queue_url], redirection).output().unwrap();
-        assert_eq!((ended.status.code(), count(&queue_url).await), (Some(0), 0), "{redirection}: {}", reported(&ended));
+        assert_eq!((ended.status.code(), count(&queue_url).await), (Some(0), 0), "{redirection}: {}", stderr(&ended));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn what_could_not_be_printed_is_not_deleted() {
+async fn messages_that_could_not_be_printed_are_not_deleted() {
     for more in [&[][..], &["--attributes"]] {
         let queue_url = queue_with(&["1", "2", "3"]).await;
         let arguments = [&["receive", "--wait", "1", "--queue-url", &queue_url], more].concat();
         let ended = loadgate(&arguments, ">/dev/full").output().unwrap();
         assert_eq!(ended.status.code(), Some(1));
-        assert!(reported(&ended).contains("could not write to standard output: No space left on device"), "{ended:?}");
+        assert!(stderr(&ended).contains("could not write to standard output: No space left on device"), "{ended:?}");
         assert_eq!(count(&queue_url).await, 3);
     }
     let queue_url = queue_with(&["1", "2", "3"]).await;
@@ -130,7 +131,7 @@ async fn what_could_not_be_printed_is_not_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn every_message_is_one_line_whatever_its_body_has() {
+async fn every_message_is_printed_on_one_line() {
     let bodies = ["{\n  \"a\": \"x\",\r\n  \"b\": 1\n}", "no\nJSON\r\n", "plain", "\"x\"\n"];
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("lines");
@@ -161,19 +162,19 @@ async fn every_message_is_one_line_whatever_its_body_has() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_standard_error_that_takes_nothing_changes_no_command() {
+async fn an_unusable_standard_error_changes_no_result() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("attempts.jsonl");
     std::fs::write(&file, line("1", "528", "$1.00", "2018-12-31T00:00:00Z")).unwrap();
-    let (file, nobody) = (file.to_str().unwrap(), "http://127.0.0.1:9/0/x.fifo");
+    let (file, unreachable) = (file.to_str().unwrap(), "http://127.0.0.1:9/0/x.fifo");
     let commands: [(&[&str], i32); 10] = [
         (&["replay", SAMPLE, "--progress", "always"], 3),
         (&["replay", "no/such/file"], 1),
         (&["replay", "--no-such-option"], 2),
         (&["generate", "--attempts", "10"], 0),
         (&["send", file, "--queue-url", &queues.input], 0),
-        (&["send", file, "--queue-url", nobody], 1),
+        (&["send", file, "--queue-url", unreachable], 1),
         (&["receive", "--wait", "0", "--keep", "--queue-url", &queues.decisions], 0),
         (&["tables", "status", "--endpoint-url", &fresh.url], 0),
         (&["redrive"], 0),
@@ -193,7 +194,7 @@ async fn a_standard_error_that_takes_nothing_changes_no_command() {
         drop(child.stderr.take());
         assert_eq!(child.wait().unwrap().code(), Some(code), "{arguments:?}, a reader that has gone");
     }
-    // Started by nobody who could be AWS Lambda: it logs an error, and ends.
+    // Outside of AWS Lambda, the function logs an error and ends.
     for redirection in LOST {
         let ended = redirected(cargo_bin!("decide"), &[], redirection).env_clear().output().unwrap();
         assert_eq!(ended.status.code(), Some(1), "decide {redirection}");
@@ -202,15 +203,15 @@ async fn a_standard_error_that_takes_nothing_changes_no_command() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_worker_whose_log_nobody_takes_works_and_ends_as_any_other() {
+async fn a_worker_runs_without_a_usable_log() {
     let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
     for log in [full(), Stdio::piped()] {
         let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
         let mut environment = environment(&queues, &fresh.names, &fresh.url);
         environment.push(("LOADGATE_LOG_LEVEL", "debug".to_owned()));
-        let mut worker = Worker::start_unheard(&environment, log);
+        let mut worker = Worker::start_with_stderr(&environment, log);
         worker.wait_until_ready();
-        // An invalid one is a warning.
+        // The invalid message causes a warning.
         let bodies = [line("1", "a", "$1.00", "2018-12-31T00:00:00Z"), "no attempt".to_owned()];
         let message = |body: &String| Outgoing {
             group_id: "a".to_owned(),
@@ -234,9 +235,9 @@ fn help_that_cannot_be_printed_is_an_error() {
     let ended = loadgate(&["--help"], ">/dev/full").output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
     assert!(
-        reported(&ended).contains("could not write to standard output: No space left on device"),
+        stderr(&ended).contains("could not write to standard output: No space left on device"),
         "{}",
-        reported(&ended)
+        stderr(&ended)
     );
     assert_eq!(loadgate(&["--help"], ">/dev/null").status().unwrap().code(), Some(0));
 }
@@ -251,12 +252,8 @@ fn two_tables_of_one_name_are_refused_before_anything_is_created() {
         for command in [&["tables", "create"][..], &["replay", SAMPLE, "--store", "dynamodb"]] {
             let arguments = [command, &tables, &["--endpoint-url", dynamodb_local()]].concat();
             let ended = loadgate(&arguments, "").output().unwrap();
-            assert_eq!(ended.status.code(), Some(2), "{}", reported(&ended));
-            assert!(
-                reported(&ended).contains("they are two tables: give each a name of its own"),
-                "{}",
-                reported(&ended)
-            );
+            assert_eq!(ended.status.code(), Some(2), "{}", stderr(&ended));
+            assert!(stderr(&ended).contains("they are two tables: give each a name of its own"), "{}", stderr(&ended));
         }
     }
     let status = ["tables", "status", "--endpoint-url", dynamodb_local(), "--load-table", &name];

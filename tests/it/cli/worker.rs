@@ -1,4 +1,4 @@
-//! `loadgate worker` as its users run it: a process over real queues and a real DynamoDB.
+//! `loadgate worker` as users run it: a process over real queues and a real DynamoDB.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use crate::support::lines::{by_customer, sendable};
 use crate::support::secrecy::assert_secret;
 use crate::support::{MARKS, bodies_with_marks};
 
-/// Maximum time of the worker for a file.
+/// Maximum time for the worker to process a file.
 const DRAIN_MAX: Duration = Duration::from_mins(2);
 
 fn send(file: &str, queue_url: &str) {
@@ -42,7 +42,7 @@ async fn sending_shows_its_progress() {
     assert!(!never.contains('%') && never.contains(" messages sent"), "{never}");
 }
 
-/// Decisions and rejects of the file replay.
+/// Returns the decisions and rejects of the file replay.
 fn replayed(file: &str, folder: &std::path::Path) -> (Vec<String>, Vec<(String, String)>) {
     let rejects = folder.join("rejects.jsonl");
     let arguments = ["replay", "--explain", "--summary", "none", file, "--rejects", rejects.to_str().unwrap()];
@@ -65,7 +65,7 @@ async fn drain_until(url: &str, count: usize) -> Vec<loadgate::deciding::Receive
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
+async fn a_worker_makes_the_decisions_of_the_file_replay() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl");
     let folder = tempfile::tempdir().unwrap();
@@ -103,7 +103,7 @@ async fn a_file_through_a_worker_gives_the_decisions_of_the_file_replay() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn at_the_end_it_finishes_what_it_has_begun_and_gives_back_the_rest() {
+async fn at_shutdown_begun_batches_finish_and_the_rest_is_returned() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(600, 5).await);
     let proxy = Proxy::before(&fresh.url).await;
     let mut environment = environment(&queues, &fresh.names, &proxy.url);
@@ -126,15 +126,15 @@ async fn at_the_end_it_finishes_what_it_has_begun_and_gives_back_the_rest() {
     assert_eq!(readiness, Some((503, "stopping\n".to_owned())), "while it finishes");
     assert!(worker.wait().success(), "{}", worker.log());
     let decisions = drain(&queues.decisions).await;
-    let given_back = drain(&queues.input).await;
-    assert_eq!((decisions.len(), given_back.len()), (1, 2), "without waiting for ten minutes: {}", worker.log());
-    assert!(given_back.iter().all(|message| message.group_id != decisions[0].group_id));
+    let returned = drain(&queues.input).await;
+    assert_eq!((decisions.len(), returned.len()), (1, 2), "without waiting for ten minutes: {}", worker.log());
+    assert!(returned.iter().all(|message| message.group_id != decisions[0].group_id));
     assert!(worker.log().contains(r#""message":"stopped""#), "{}", worker.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_the_visibility_time_out() {
+async fn messages_in_progress_stay_invisible_beyond_the_visibility_time_out() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(2, 50).await);
     let proxy = Proxy::before(&fresh.url).await;
     let mut worker = Worker::start(&environment(&queues, &fresh.names, &proxy.url));
@@ -152,7 +152,7 @@ async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_
     let other = SqsReceiver::new(&sdk, queues.input.clone());
     while worker.decided() == 0 {
         let received = other.receive(10, Duration::ZERO, None).await.unwrap();
-        assert!(received.is_empty(), "somebody else has it: {}", worker.log());
+        assert!(received.is_empty(), "another consumer has received it: {}", worker.log());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(drain(&queues.decisions).await.len(), 1);
@@ -160,7 +160,7 @@ async fn what_it_works_on_is_given_to_nobody_else_though_that_takes_longer_than_
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn its_log_repeats_no_value_of_an_invalid_body() {
+async fn the_log_repeats_no_value_of_an_invalid_body() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
     environment.push(("LOADGATE_LOG_LEVEL", "debug".to_owned()));
@@ -194,25 +194,25 @@ fn check(environment: &[(&'static str, String)], file: &str) -> (String, Option<
     let mut command = cargo_bin_cmd!("loadgate");
     command.args(["worker", "--check", "--config", path.to_str().unwrap()]).env_clear();
     let output = command.envs(environment.iter().cloned()).output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (String::from_utf8(said).unwrap(), output.status.code())
+    let text = [output.stdout, output.stderr].concat();
+    (String::from_utf8(text).unwrap(), output.status.code())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_check_says_what_would_be_used_and_what_is_not_rightly_set() {
+async fn a_check_lists_the_settings_and_their_problems() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 10).await);
     let right = environment(&queues, &fresh.names, &fresh.url);
-    let (said, code) = check(&right, "customers_in_parallel = 7\nload_table = 'of the file'");
-    assert_eq!(code, Some(0), "{said}");
-    assert_eq!(said.lines().filter(|line| line.starts_with("ok ")).count(), 5, "{said}");
+    let (text, code) = check(&right, "customers_in_parallel = 7\nload_table = 'of the file'");
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("ok ")).count(), 5, "{text}");
     for (name, value, origin) in [
         ("LOADGATE_CUSTOMERS_IN_PARALLEL", "7", "file"),
         ("LOADGATE_LOAD_TABLE", fresh.names.load.as_str(), "environment"),
         ("LOADGATE_LISTEN", "127.0.0.1:9464", "default"),
         ("LOADGATE_LIMITS", "DAILY_AMOUNT, WEEKLY_AMOUNT, DAILY_COUNT", "default"),
     ] {
-        assert!(said.contains(&format!("{name:32} {value}  ({origin})\n")), "{name}: {said}");
+        assert!(text.contains(&format!("{name:32} {value}  ({origin})\n")), "{name}: {text}");
     }
 
     let standard = fresh_queue_with(&[(QueueAttributeName::DelaySeconds, "0")]).await;
@@ -228,8 +228,8 @@ async fn a_check_says_what_would_be_used_and_what_is_not_rightly_set() {
     let decisions = queues.decisions.replace(".fifo", "-gone.fifo");
     let wrong = Queues { input, decisions, dead_letters: queues.dead_letters.clone() };
     let names = TableNames { load: "no-such-table".to_owned(), ..table_without_ttl(&fresh.url).await };
-    let (said, code) = check(&environment(&wrong, &names, &fresh.url), "correlation_ttl_hours = 24");
-    assert_eq!(code, Some(1), "{said}");
+    let (text, code) = check(&environment(&wrong, &names, &fresh.url), "correlation_ttl_hours = 24");
+    assert_eq!(code, Some(1), "{text}");
     for problem in [
         "input queue: its visibility time-out of 5 s is too short",
         "input queue: it keeps messages for 96 h, but a decided event is remembered for 24 h",
@@ -240,11 +240,11 @@ async fn a_check_says_what_would_be_used_and_what_is_not_rightly_set() {
         "no-such-table: it is missing; `loadgate tables create` creates it",
         ": no time to live on EXPIRES_AT; `loadgate tables create` turns it on",
     ] {
-        assert!(said.contains(problem), "{problem}: {said}");
+        assert!(text.contains(problem), "{problem}: {text}");
     }
 }
 
-/// A table of correlation records that is correct except for its time to live.
+/// Creates a table of correlation records that is correct except for its time to live.
 async fn table_without_ttl(url: &str) -> TableNames {
     let names = fresh_names();
     let client = Client::new(&aws::load(Some(url)).await);
@@ -261,8 +261,8 @@ async fn table_without_ttl(url: &str) -> TableNames {
 #[test]
 fn a_wrong_configuration_is_reported_and_exits_with_2() {
     let refused = |file: &str, why: &str| {
-        let (said, code) = check(&[], file);
-        assert!(code == Some(2) && said.contains(why), "{said}");
+        let (text, code) = check(&[], file);
+        assert!(code == Some(2) && text.contains(why), "{text}");
     };
     refused("", "LOADGATE_INPUT_QUEUE_URL, or input_queue_url in the file: is missing");
     refused("input_queue = 1", "line 1: input_queue: unknown; the settings are input_queue_url, ");
@@ -278,22 +278,22 @@ fn a_wrong_configuration_is_reported_and_exits_with_2() {
 }
 
 #[test]
-fn several_mistakes_in_a_file_and_in_settings_are_listed_one_a_line() {
-    let (said, code) = check(&[], "input_queue = 1\nlimits = [1]\n");
-    let lines: Vec<&str> = said.lines().collect();
-    assert_eq!((code, lines[0], lines.len()), (Some(2), "loadgate: the configuration has 2 mistakes:", 3), "{said}");
-    assert!(lines[1].starts_with("  '") && lines[1].contains("line 1: input_queue: unknown"), "{said}");
-    assert!(lines[2].starts_with("  '") && lines[2].contains("line 2: limits: must be a string"), "{said}");
+fn each_mistake_is_listed_on_its_own_line() {
+    let (text, code) = check(&[], "input_queue = 1\nlimits = [1]\n");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((code, lines[0], lines.len()), (Some(2), "loadgate: the configuration has 2 mistakes:", 3), "{text}");
+    assert!(lines[1].starts_with("  '") && lines[1].contains("line 1: input_queue: unknown"), "{text}");
+    assert!(lines[2].starts_with("  '") && lines[2].contains("line 2: limits: must be a string"), "{text}");
 
-    let (said, _) = check(&[], "poll_wait_s = 21\nlog_level = 'loud'");
+    let (text, _) = check(&[], "poll_wait_s = 21\nlog_level = 'loud'");
     for wrong in ["  LOADGATE_INPUT_QUEUE_URL, or ", "  poll_wait_s: ", "  log_level: "] {
-        assert!(said.lines().any(|line| line.starts_with(wrong)), "{wrong}: {said}");
+        assert!(text.lines().any(|line| line.starts_with(wrong)), "{wrong}: {text}");
     }
 }
 
 #[test]
 #[ignore = "needs `make tools`; `make test` runs it"]
-fn a_worker_without_a_region_says_so_and_logs_nothing_of_the_sdk_s_insides() {
+fn a_missing_region_is_reported_without_sdk_internals() {
     let queue = |name: &str| format!("https://sqs.eu-west-1.amazonaws.com/1/{name}.fifo");
     let queues = Queues { input: queue("a"), decisions: queue("b"), dead_letters: queue("c") };
     let mut environment = environment(&queues, &fresh_names(), "");
@@ -310,7 +310,7 @@ fn a_worker_without_a_region_says_so_and_logs_nothing_of_the_sdk_s_insides() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_worker_without_its_queue_or_table_does_not_start_and_says_which() {
+async fn a_worker_without_its_queue_or_table_does_not_start() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let gone = |url: &str| url.replace(".fifo", "-gone.fifo");
     let no_input = Queues { input: gone(&queues.input), ..queues };
@@ -324,7 +324,7 @@ async fn a_worker_without_its_queue_or_table_does_not_start_and_says_which() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn a_worker_whose_queue_is_gone_is_not_ready_and_says_why() {
+async fn a_worker_without_its_queue_is_not_ready() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
     environment.push(("LOADGATE_POLL_WAIT_S", "1".to_owned()));
@@ -353,12 +353,12 @@ async fn a_worker_whose_queue_is_gone_is_not_ready_and_says_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn connections_that_say_nothing_take_nothing_from_the_others() {
+async fn idle_connections_do_not_block_the_worker() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
     let mut worker = Worker::start_with_files(200, &environment(&queues, &fresh.names, &fresh.url));
     worker.wait_until_ready();
     let unfinished = ["GET /healthz HTTP/1.1\r\nX: ", &"x".repeat(1_000_000)].concat();
-    // Every closed connection is opened again: there are always more than the worker has descriptors.
+    // Each closed connection is replaced, so there are always more connections than the worker has descriptors.
     let open = |worker: &Worker| -> std::collections::VecDeque<_> {
         let beginnings = [b"".as_slice(), b"", b"", unfinished.as_bytes()];
         (0..400).map(|n| worker.connect(beginnings[n % 4])).collect()
@@ -390,7 +390,7 @@ async fn connections_that_say_nothing_take_nothing_from_the_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn an_input_queue_that_does_not_answer_makes_a_worker_unready_and_does_not_delay_its_end() {
+async fn a_silent_input_queue_makes_the_worker_unready_but_does_not_delay_shutdown() {
     let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(180, 5).await);
     let proxy = Proxy::before(sqs()).await;
     let mut environment = environment(&queues, &fresh.names, &fresh.url);
@@ -408,7 +408,7 @@ async fn an_input_queue_that_does_not_answer_makes_a_worker_unready_and_does_not
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn batches_that_end_while_they_are_extended_alarm_nobody() {
+async fn extending_deleted_messages_logs_no_error() {
     let (fresh, queues) = (Fresh::embedded().await, Queues::fresh(2, 50).await);
     let proxy = Proxy::before(sqs()).await;
     let mut environment = environment(&queues, &fresh.names, &fresh.url);

@@ -1,5 +1,5 @@
-//! Several functions over the same tables at once, with the same events: consumers whose time has run out, and producers
-//! that send everything twice.
+//! Several consumers over the same tables at once, with the same events. This happens when a consumer's time has run
+//! out, and when producers send every event twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -20,10 +20,11 @@ use crate::support::line;
 const CUSTOMERS: usize = 3;
 const EVENTS: usize = 40;
 
-/// How far apart in the order of events a consumer's messages are. Without a factor of the number of events: all come.
+/// Distances between a consumer's messages in the order of events. They share no factor with the number of events, so
+/// that every event occurs.
 const STRIDES: [usize; 4] = [1, 7, 11, 13];
 
-/// Queues that remember what was published.
+/// Queues that record all published decisions.
 #[derive(Default)]
 struct Published(Mutex<Vec<StoredDecision>>);
 
@@ -38,7 +39,7 @@ impl Publisher for &Published {
     }
 }
 
-/// One consumer's messages: all events, but not in the order of the others.
+/// Returns one consumer's messages: all events, in an order of its own.
 fn messages(consumer: usize) -> Vec<SqsMessage> {
     let event = |n: usize| {
         let n = (n * STRIDES[consumer]) % (CUSTOMERS * EVENTS);
@@ -98,7 +99,7 @@ async fn contend(fresh: Fresh) {
             assert_eq!(
                 amounts.len(),
                 2,
-                "and nobody is declined for nothing: two loads of $1,700.00 are within $5,000.00"
+                "no load is declined without need: two loads of $1,700.00 are within $5,000.00"
             );
         }
     }
@@ -111,6 +112,6 @@ async fn no_limit_is_exceeded_and_no_event_is_decided_twice_in_dynamodb_local() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_limit_is_exceeded_and_no_event_is_decided_twice_in_the_embedded_one() {
+async fn no_limit_is_exceeded_and_no_event_is_decided_twice_in_the_embedded_store() {
     contend(Fresh::embedded().await).await;
 }

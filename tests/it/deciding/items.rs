@@ -1,4 +1,4 @@
-//! Records as DynamoDB's items, also as somebody has corrected them by hand.
+//! Records as DynamoDB items, including items that an operator has edited.
 
 use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, N, S};
 use chrono::{DateTime, SubsecRound, Utc};
@@ -6,7 +6,7 @@ use loadgate::adapters::dynamodb::{Item, from_record, to_record};
 use loadgate::deciding::StoreError;
 use loadgate::domain::parse_time;
 
-/// The item of a record, with another value in one attribute.
+/// Returns the item of a record, with another value in one attribute.
 fn item(name: &str, value: AttributeValue) -> Item {
     let texts = ["CUSTOMER_ID", "EVENT_ID", "LOAD_AMOUNT", "TIME", "MESSAGE_ID", "FINGERPRINT"];
     let mut item: Item = texts.map(|name| (name.to_owned(), S("x".to_owned()))).into();
@@ -19,7 +19,7 @@ fn item(name: &str, value: AttributeValue) -> Item {
 }
 
 #[test]
-fn an_expiry_beyond_all_calendars_never_comes_and_one_before_them_has_passed() {
+fn an_expiry_out_of_range_becomes_the_first_or_last_instant() {
     for (expires_at_s, expected) in
         [(i64::MAX, DateTime::<Utc>::MAX_UTC.trunc_subsecs(0)), (i64::MIN, DateTime::<Utc>::MIN_UTC)]
     {
@@ -30,13 +30,13 @@ fn an_expiry_beyond_all_calendars_never_comes_and_one_before_them_has_passed() {
 }
 
 #[test]
-fn a_decision_is_dated_in_whole_milliseconds() {
+fn a_decision_is_dated_in_milliseconds() {
     let record = to_record(&item("DECIDED_AT", S("2026-01-05T10:00:00.123999Z".to_owned())), "records").unwrap();
     assert_eq!(record.decision.decided_at, parse_time("2026-01-05T10:00:00.123Z").unwrap());
 }
 
 #[test]
-fn a_declined_record_without_a_reason_and_an_accepted_one_with_a_reason_are_corrupt() {
+fn a_record_whose_verdict_contradicts_its_reasons_is_corrupt() {
     let reasons = L(vec![S("DAILY_COUNT".to_owned())]);
     for contradiction in [item("ACCEPTED", Bool(false)), item("REASONS", reasons.clone())] {
         let error = to_record(&contradiction, "records").unwrap_err();

@@ -1,4 +1,4 @@
-//! What goes over queues: decisions, deduplication ids, and a file's lines.
+//! Messages of queues: decisions, deduplication ids, and the lines of a file.
 
 use chrono::{DateTime, Utc};
 use loadgate::adapters::sqs::deduplication_id;
@@ -14,7 +14,7 @@ fn key(customer_id: &str, event_id: &str) -> EventKey {
 }
 
 #[test]
-fn a_decision_s_message_is_the_specification_s_to_the_byte() {
+fn a_decision_message_matches_the_specification_to_the_byte() {
     let usage = |code: &str, used, limit| LimitUsage { code: code.to_owned(), used, limit };
     let decided_at: DateTime<Utc> = parse_time("2026-01-05T10:00:00.123Z").unwrap();
     let decision = StoredDecision {
@@ -29,7 +29,7 @@ fn a_decision_s_message_is_the_specification_s_to_the_byte() {
             usage("DAILY_COUNT", 1, 3),
         ],
     };
-    // The specification shows it on three lines.
+    // The specification shows the message on three lines.
     let expected = concat!(
         r#"{"id":"15888","customer_id":"528","accepted":false,"reasons":["DAILY_AMOUNT"],"load_amount":"$3318.47","time":"2000-01-01T09:00:00Z","#,
         r#""decided_at":"2026-01-05T10:00:00.123Z","usage":[{"code":"DAILY_AMOUNT","used":331847,"limit":500000,"remaining":168153},"#,
@@ -41,7 +41,7 @@ fn a_decision_s_message_is_the_specification_s_to_the_byte() {
 }
 
 #[test]
-fn no_two_events_share_a_deduplication_id_by_concatenation() {
+fn deduplication_ids_do_not_collide_by_concatenation() {
     assert_ne!(deduplication_id(&key("ab", "c")), deduplication_id(&key("a", "bc")));
     assert_ne!(deduplication_id(&key("a", "b")), deduplication_id(&key("b", "a")));
     // Computed with coreutils: printf '\0\0\0\0\0\0\0\003528\0\0\0\0\0\0\0\00515888' | sha256sum
@@ -49,7 +49,7 @@ fn no_two_events_share_a_deduplication_id_by_concatenation() {
     assert_eq!(deduplication_id(&key("528", "15888")), expected);
 }
 
-/// A decision about any event.
+/// Returns a decision that accepts an event.
 fn decision(customer_id: &str, event_id: &str) -> StoredDecision {
     let decided_at = parse_time("2026-01-05T10:00:00Z").unwrap();
     StoredDecision {
@@ -63,14 +63,14 @@ fn decision(customer_id: &str, event_id: &str) -> StoredDecision {
 }
 
 #[test]
-fn what_may_stand_in_json_but_in_no_message_is_written_as_an_escape() {
+fn characters_that_sqs_refuses_are_escaped() {
     let message = decision_message(&decision("\u{ffff}", "a\u{fffe}b\u{fffd}"));
     assert!(can_be_body(&message) && message.contains(r#""id":"a\ufffeb"#), "{message}");
 }
 
 proptest! {
     #[test]
-    fn every_decision_can_be_sent_and_reads_back(customer in "\\PC{1,8}|.{1,8}|[\u{0}-\u{1f}\u{fffe}\u{ffff}]{1,3}", event in "(?s).{1,8}") {
+    fn every_decision_can_be_sent_and_parsed_back(customer in "\\PC{1,8}|.{1,8}|[\u{0}-\u{1f}\u{fffe}\u{ffff}]{1,3}", event in "(?s).{1,8}") {
         let message = decision_message(&decision(&customer, &event));
         prop_assert!(can_be_body(&message), "{}", message);
         let read: serde_json::Value = serde_json::from_str(&message).unwrap();
@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn a_customer_is_its_group_or_the_attempt_is_invalid(customer in "[ -~é]{1,4}", group in "[!-~]{1,4}") {
+    fn an_attempt_outside_its_customer_s_group_is_invalid(customer in "[ -~é]{1,4}", group in "[!-~]{1,4}") {
         let text = || AttemptText { id: "1".into(), customer_id: customer.clone().into(), load_amount: "1".into(), time: "2000-01-01T00:00:00Z".into() };
         let expected = match () {
             () if !customer.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte.is_ascii_punctuation()) => Err("BAD_ID"),
@@ -108,7 +108,7 @@ fn blocks(input: &[u8], run: &str) -> MessageBlock {
 }
 
 #[test]
-fn a_file_s_lines_become_messages_in_order_with_their_customer_as_their_group() {
+fn lines_become_messages_in_order_grouped_by_customer() {
     let line = |id: &str, customer: &str| crate::support::line(id, customer, "$1", "2000-01-01T00:00:00Z");
     let mut file =
         (line("1", "a") + "\r\n\n" + &line("2", "b") + &line("1", "a") + "no JSON\n" + &line("3", "a b")).into_bytes();
@@ -134,7 +134,7 @@ fn a_file_s_lines_become_messages_in_order_with_their_customer_as_their_group() 
 }
 
 #[test]
-fn what_a_queue_takes_is_what_sqs_documents() {
+fn bodies_and_groups_follow_the_sqs_documentation() {
     for (text, is_taken) in [
         ("a", true),
         ("", false),

@@ -1,4 +1,4 @@
-//! What a decision costs: capacity units as DynamoDB says them, and round trips as they pass by.
+//! Cost of decisions: capacity units as DynamoDB reports them, and round trips as a proxy counts them.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::support::cloud::{Fault, Fresh, Proxy};
 use crate::support::consumer_harness::{message, raw, received};
 use crate::support::line;
 
-/// Queues that take everything.
-struct Anything;
+/// Queues that accept every message.
+struct AcceptAll;
 
-impl Publisher for Anything {
+impl Publisher for AcceptAll {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
         vec![Ok(()); decisions.len()]
     }
@@ -28,9 +28,9 @@ impl Publisher for Anything {
     }
 }
 
-/// A consumer over real tables, with a proxy before them.
+/// A consumer over real tables, behind a proxy.
 struct Metered {
-    consumer: Consumer<DynamoDb, Anything, SystemClock>,
+    consumer: Consumer<DynamoDb, AcceptAll, SystemClock>,
     proxy: Proxy,
     fresh: Fresh,
 }
@@ -41,7 +41,7 @@ impl Metered {
         let store = fresh.through(&proxy.url).await;
         let correlation_ttl = TimeDelta::hours(24);
         let decider = Decider { store, clock: SystemClock, limits: Limits::default(), correlation_ttl };
-        Metered { consumer: Consumer { decider, publisher: Anything }, proxy, fresh }
+        Metered { consumer: Consumer { decider, publisher: AcceptAll }, proxy, fresh }
     }
 
     async fn handle(&self, records: Vec<SqsMessage>) -> (usize, BatchReport) {
@@ -52,7 +52,8 @@ impl Metered {
         (response.batch_item_failures.len(), report)
     }
 
-    /// Write units of a batch that wholly succeeds, in halves, and its requests by operation.
+    /// Handles a batch, which must succeed completely. Returns its write units, in halves, and its requests by
+    /// operation.
     async fn cost(&self, records: Vec<SqsMessage>) -> (u64, BTreeMap<String, u64>) {
         self.proxy.counts();
         let (failed, report) = self.handle(records).await;
@@ -65,16 +66,16 @@ fn round_trips(counts: &[(&str, u64)]) -> BTreeMap<String, u64> {
     counts.iter().map(|(operation, count)| ((*operation).to_owned(), *count)).collect()
 }
 
-/// Whether a store says what every item of a transaction costs. DynamoDB Local says two units for each table, however many
-/// items there are.
+/// Units that a store reports for a transaction. DynamoDB Local reports two units for each table, regardless of the
+/// number of items.
 #[derive(Clone, Copy, PartialEq)]
 enum Units {
     OfItems,
     OfTables,
 }
 
-async fn costs(metered: Metered, said: Units) {
-    let units = |of_items: u64, tables: u64| if said == Units::OfItems { 2 * of_items } else { 2 * 2 * tables };
+async fn costs(metered: Metered, reported: Units) {
+    let units = |of_items: u64, tables: u64| if reported == Units::OfItems { 2 * of_items } else { 2 * 2 * tables };
     let two = round_trips(&[("BatchGetItem", 1), ("TransactWriteItems", 1)]);
     let lone = metered.cost(vec![message("m", "lone", "1", "$1")]).await;
     assert_eq!(lone, (units(4, 2), two.clone()), "a lone decision: 4 units, two round trips");
@@ -105,19 +106,19 @@ async fn costs(metered: Metered, said: Units) {
 
 #[tokio::test]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn decisions_cost_what_dynamodb_local_says() {
+async fn cost_of_decisions_in_dynamodb_local() {
     costs(Metered::over(Fresh::in_dynamodb_local().await).await, Units::OfTables).await;
 }
 
 #[tokio::test]
-async fn decisions_cost_what_the_embedded_one_says() {
+async fn cost_of_decisions_in_the_embedded_store() {
     costs(Metered::over(Fresh::embedded().await).await, Units::OfItems).await;
 }
 
-/// What may go wrong with a commit, how often in a row, and for which customer.
+/// Faults of commits: the customer, the fault, and the number of times in a row.
 const LOSSES: [(&str, Fault, usize); 5] = [
     ("lost-request", Fault::LoseRequest, 1),
-    // More often than the client repeats a request: another round has to find it out.
+    // More often than the client repeats a request, so another round must find the outcome.
     ("all-requests-lost", Fault::LoseRequest, 4),
     ("lost-answer", Fault::LoseAnswer, 1),
     ("all-answers-lost", Fault::LoseAnswer, 4),
@@ -126,7 +127,7 @@ const LOSSES: [(&str, Fault, usize); 5] = [
 
 #[tokio::test]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn an_answer_that_is_lost_after_the_commit_changes_nothing() {
+async fn a_lost_answer_of_a_commit_changes_nothing() {
     let metered = Metered::over(Fresh::in_dynamodb_local().await).await;
     let late = ("late", Fault::Delay(std::time::Duration::from_millis(1600)), 1);
     for (customer, fault, times) in LOSSES.into_iter().chain([late]) {
@@ -139,8 +140,8 @@ async fn an_answer_that_is_lost_after_the_commit_changes_nothing() {
         let (failed, report) = metered.handle(batch).await;
         assert_eq!(failed, 0, "{customer}");
         assert_eq!((report.accepted, report.declined, report.redelivered), (1, 1, 0), "{customer}: {report:?}");
-        // The client repeats the request under the same token: DynamoDB does it once and says yes twice. Beyond the client's
-        // repetitions, another round finds out.
+        // The client repeats the request under the same token, so DynamoDB applies it once and confirms it twice.
+        // When the client has used up its repetitions, another round finds the outcome.
         let rounds = if times > 3 { 2 } else { 1 };
         assert_eq!(metered.proxy.counts()["BatchGetItem"], rounds, "{customer}");
         let (_, again) = metered
@@ -153,7 +154,7 @@ async fn an_answer_that_is_lost_after_the_commit_changes_nothing() {
 
 #[tokio::test]
 #[ignore = "needs `make tools`; `make test` runs it"]
-async fn declines_whose_answers_are_lost_are_found_to_be_their_own() {
+async fn declines_with_lost_answers_are_recognised() {
     let metered = Metered::over(Fresh::in_dynamodb_local().await).await;
     for (customer, fault, times) in LOSSES {
         metered.proxy.fail("PutItem", fault, times);
@@ -177,7 +178,7 @@ async fn a_lost_or_throttled_read_is_read_again() {
 }
 
 #[tokio::test]
-async fn records_are_read_for_half_a_unit_and_usage_or_after_trouble_everything_for_a_whole_one() {
+async fn an_eventual_read_costs_half_a_unit_and_a_strong_read_one() {
     let fresh = Fresh::embedded().await;
     let metered = Metered::over(fresh).await;
     let batch = vec![message("m1", "a", "1", "$1"), message("m2", "a", "2", "$1")];
@@ -193,7 +194,7 @@ async fn records_are_read_for_half_a_unit_and_usage_or_after_trouble_everything_
 }
 
 #[tokio::test]
-async fn keys_that_dynamodb_leaves_out_are_asked_for_again_and_trouble_only_their_customer() {
+async fn unprocessed_keys_are_read_again_and_affect_only_their_customer() {
     let metered = Metered::over(Fresh::embedded().await).await;
     metered.proxy.fail("BatchGetItem", Fault::LeaveOut("a"), 2);
     let batch = vec![message("m1", "a", "1", "$1"), message("m2", "b", "1", "$1")];

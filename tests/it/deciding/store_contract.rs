@@ -1,4 +1,4 @@
-//! What every store keeps to: the one in memory, Amazon's DynamoDB Local, and the embedded one.
+//! The contract of every store. It is tested on the store in memory, Amazon's DynamoDB Local, and the embedded store.
 
 use crate::support::records::{at, event, now, put, record};
 use chrono::TimeDelta;
@@ -29,18 +29,18 @@ macro_rules! on_every_store {
 }
 
 on_every_store![
-    nothing_is_found_where_nothing_is,
-    what_was_committed_is_read,
-    a_second_record_of_an_event_is_refused_with_everything_else_of_its_commit,
-    a_second_record_of_an_event_is_refused_where_no_usage_changes_too,
-    a_row_that_was_changed_since_is_not_overwritten,
-    a_row_that_a_decision_relies_on_has_to_stand,
+    an_empty_store_returns_nothing,
+    committed_items_are_read,
+    a_second_record_of_an_event_refuses_its_whole_commit,
+    a_second_record_is_refused_without_a_usage_change,
+    a_changed_row_is_not_overwritten,
+    a_checked_row_must_be_unchanged,
     an_expired_record_counts_as_absent_to_the_second,
     a_commit_made_twice_counts_once,
-    a_mark_is_set_and_cleared_and_nothing_else_changes,
-    a_record_that_another_message_wrote_later_is_not_marked,
+    set_publication_changes_nothing_else,
+    set_publication_keeps_another_message_s_record,
     any_number_of_keys_is_read,
-    of_many_writers_one_wins,
+    one_of_many_writers_wins,
 ];
 
 fn week() -> Week {
@@ -81,14 +81,14 @@ fn assert_conflict<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
     assert!(matches!(result, Err(StoreError::Conflict(_))), "{result:?}");
 }
 
-async fn nothing_is_found_where_nothing_is(store: &impl Store) {
+async fn an_empty_store_returns_nothing(store: &impl Store) {
     assert_eq!(read_record(store, "1").await, None);
     assert_eq!(read_row(store).await, None);
     let snapshot = store.read(&Lookup::default(), Consistency::Eventual).await.unwrap();
     assert!(snapshot.records.is_empty() && snapshot.usage.is_empty());
 }
 
-async fn what_was_committed_is_read(store: &impl Store) {
+async fn committed_items_are_read(store: &impl Store) {
     store.commit(&commit(&["1", "2"], UsageRow::default(), usage(5))).await.unwrap();
     assert_eq!(read_record(store, "1").await, Some(record("1")));
     assert_eq!(read_record(store, "2").await, Some(record("2")));
@@ -106,7 +106,7 @@ async fn what_was_committed_is_read(store: &impl Store) {
     assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(7), version: 2 }));
 }
 
-async fn a_second_record_of_an_event_is_refused_with_everything_else_of_its_commit(store: &impl Store) {
+async fn a_second_record_of_an_event_refuses_its_whole_commit(store: &impl Store) {
     store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
     let row = read_row(store).await.unwrap();
     let other = CorrelationRecord { message_id: "another".to_owned(), ..record("1") };
@@ -117,7 +117,7 @@ async fn a_second_record_of_an_event_is_refused_with_everything_else_of_its_comm
     assert_eq!(read_row(store).await, Some(row));
 }
 
-async fn a_second_record_of_an_event_is_refused_where_no_usage_changes_too(store: &impl Store) {
+async fn a_second_record_is_refused_without_a_usage_change(store: &impl Store) {
     let declines = |records| transaction(records, vec![], vec![]);
     store.commit(&put(record("1"))).await.unwrap();
     let other = CorrelationRecord { message_id: "another".to_owned(), ..record("1") };
@@ -132,7 +132,7 @@ async fn a_second_record_of_an_event_is_refused_where_no_usage_changes_too(store
     assert_eq!(read_record(store, "3").await, Some(record("3")));
 }
 
-async fn a_row_that_a_decision_relies_on_has_to_stand(store: &impl Store) {
+async fn a_checked_row_must_be_unchanged(store: &impl Store) {
     let relying_on = |id, version| transaction(vec![record(id)], vec![], vec![UsageCheck { week: week(), version }]);
     store.commit(&relying_on("1", 0)).await.unwrap();
     assert_eq!(read_row(store).await, None);
@@ -146,7 +146,7 @@ async fn a_row_that_a_decision_relies_on_has_to_stand(store: &impl Store) {
     }
 }
 
-async fn a_row_that_was_changed_since_is_not_overwritten(store: &impl Store) {
+async fn a_changed_row_is_not_overwritten(store: &impl Store) {
     store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
     let first = read_row(store).await.unwrap();
     assert_conflict(&store.commit(&commit(&["2"], UsageRow::default(), usage(6))).await);
@@ -187,7 +187,7 @@ async fn a_commit_made_twice_counts_once(store: &impl Store) {
     assert_conflict(&store.commit(&put(later)).await);
 }
 
-async fn a_mark_is_set_and_cleared_and_nothing_else_changes(store: &impl Store) {
+async fn set_publication_changes_nothing_else(store: &impl Store) {
     store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
     let expires_at = at("2126-01-22T10:00:00Z");
     let pending = CorrelationRecord { publication: Publication::Pending, expires_at, ..record("1") };
@@ -199,7 +199,7 @@ async fn a_mark_is_set_and_cleared_and_nothing_else_changes(store: &impl Store) 
     assert_eq!(read_record(store, "1").await, Some(record("1")));
 }
 
-async fn a_record_that_another_message_wrote_later_is_not_marked(store: &impl Store) {
+async fn set_publication_keeps_another_message_s_record(store: &impl Store) {
     assert_eq!(store.set_publication(&record("1")).await.unwrap(), PublicationChange::Superseded);
     assert_eq!(read_record(store, "1").await, None);
     store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
@@ -227,7 +227,7 @@ async fn any_number_of_keys_is_read(store: &impl Store) {
     }
 }
 
-async fn of_many_writers_one_wins(store: &impl Store) {
+async fn one_of_many_writers_wins(store: &impl Store) {
     let commits: Vec<Commit> = (0..8).map(|id| commit(&[&id.to_string()], UsageRow::default(), usage(id))).collect();
     let results = futures_util::future::join_all(commits.iter().map(|commit| store.commit(commit))).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");

@@ -1,4 +1,4 @@
-//! The rule itself: one row an outcome, and both sides of every boundary.
+//! The decision rule: one row for each outcome, and both sides of each boundary.
 
 use loadgate::domain::{
     AttemptText, Cents, Day, Decision, Limit, LimitError, Limits, LoadAttempt, Measure, WeekUsage, Window, decide,
@@ -35,7 +35,7 @@ const FULL_WEEK_BUT_A_CENT: [(&str, &str); 4] =
 type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str, &'a [&'a str]);
 
 #[test]
-fn each_attempt_has_its_outcome() {
+fn every_row_has_its_outcome() {
     let limits = Limits::default();
     let week = FULL_WEEK_BUT_A_CENT;
     let day_in_week = [&[("$1.00", SUN), ("$1.00", SUN), ("$1.00", SUN)][..], &week[..]].concat();
@@ -85,7 +85,7 @@ fn limit(code: &str, measure: Measure, window: Window, max: u64) -> Limit {
 }
 
 #[test]
-fn limits_are_data_in_every_measure_and_window() {
+fn limits_apply_in_every_measure_and_window() {
     let limits = Limits::new(vec![
         limit("weekly-count", Measure::Count, Window::Week, 2),
         limit("none-today", Measure::Count, Window::Day, 1),
@@ -112,7 +112,7 @@ fn all_32_limits_of_the_largest_table_can_be_named() {
 }
 
 #[test]
-fn sums_beyond_all_integers_still_exceed_every_limit() {
+fn an_overflowing_sum_exceeds_every_limit() {
     let limits = Limits::new(vec![limit("ANY", Measure::Amount, Window::Week, u64::MAX - 1)]).unwrap();
     let day = Day::of(attempt("$0", TUE).time);
     let usage = WeekUsage::default().with_load(day, Cents::new(u64::MAX - 1));
@@ -121,7 +121,7 @@ fn sums_beyond_all_integers_still_exceed_every_limit() {
 }
 
 #[test]
-fn a_table_that_no_decision_could_name_is_refused() {
+fn an_invalid_table_of_limits_is_refused() {
     let one = |code: &str| limit(code, Measure::Count, Window::Day, 1);
     assert_eq!(Limits::new(vec![]), Err(LimitError::None));
     let many = (0..33).map(|n| one(&format!("L{n}"))).collect();

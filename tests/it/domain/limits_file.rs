@@ -1,16 +1,16 @@
-//! Limits files: what they say is in force; what they say wrongly is told with its line and key.
+//! Limits files: valid limits take effect, and each fault is reported with its line and key.
 
 use loadgate::config::parse_limits;
 use loadgate::domain::{Limits, Measure, Window};
 use proptest::prelude::*;
 
 #[test]
-fn the_shipped_file_says_the_built_in_limits() {
+fn the_shipped_file_contains_the_built_in_limits() {
     assert_eq!(parse_limits(include_str!("../../../limits.toml")), Ok(Limits::default()));
 }
 
 #[test]
-fn amounts_and_counts_of_days_and_weeks_are_read() {
+fn amounts_and_counts_of_days_and_weeks_are_parsed() {
     let text = "limit = [{code='A', measure='count', window='week', max=0}]";
     let limits = parse_limits(text).unwrap();
     let limit = limits.iter().next().unwrap();
@@ -20,7 +20,7 @@ fn amounts_and_counts_of_days_and_weeks_are_read() {
 }
 
 #[test]
-fn what_is_wrong_is_reported_with_its_line_and_key() {
+fn each_fault_is_reported_with_its_line_and_key() {
     let limit = |changed: &str| {
         let mut lines = vec!["code = \"X\"", "measure = \"amount\"", "window = \"day\"", "max = \"1.00\""];
         let key = changed.split('=').next().unwrap_or_default().trim();
@@ -28,7 +28,7 @@ fn what_is_wrong_is_reported_with_its_line_and_key() {
         format!("# limits\n[[limit]]\n{}\n{changed}\n", lines.join("\n"))
     };
     let two = format!("{}{}", limit("code = \"A\""), limit("code = \"A\""));
-    let told: Vec<String> = [
+    let messages: Vec<String> = [
         String::new(),
         "[[limit]".to_owned(),
         "limit = 3".to_owned(),
@@ -52,7 +52,7 @@ fn what_is_wrong_is_reported_with_its_line_and_key() {
     .iter()
     .map(|text| parse_limits(text).unwrap_err().to_string())
     .collect();
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    insta::assert_snapshot!(messages.join("\n"), @r#"
         line 1: there is no limit: every attempt would be accepted
         line 1: not TOML: unclosed array table, expected `]`
         line 1: limit: must be an array of tables: write [[limit]]
@@ -77,7 +77,7 @@ fn what_is_wrong_is_reported_with_its_line_and_key() {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in r#"(\[\[limit\]\]\n)?((code|measure|window|max) = ("[a-z0-9.]{0,6}"|[0-9]{1,25}|true|\[\])\n){0,5}|\PC{0,40}"#) {
+    fn no_text_causes_a_panic(text in r#"(\[\[limit\]\]\n)?((code|measure|window|max) = ("[a-z0-9.]{0,6}"|[0-9]{1,25}|true|\[\])\n){0,5}|\PC{0,40}"#) {
         let _ = parse_limits(&text);
     }
 }

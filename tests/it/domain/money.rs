@@ -1,4 +1,4 @@
-//! Amounts: exact integer cents, in every form that the specification allows, and in no other.
+//! Amounts: exact integer cents, in every form that the specification allows, and in no other form.
 
 use loadgate::domain::{AmountError, Cents};
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::support::oracle;
 
 #[test]
-fn every_allowed_form_is_read_exactly() {
+fn every_allowed_form_is_parsed_exactly() {
     for (text, cents) in [
         ("$3318.47", 331_847),
         ("3318.47", 331_847),
@@ -74,12 +74,12 @@ fn every_other_form_is_refused_with_its_reason() {
 
 proptest! {
     #[test]
-    fn reading_agrees_with_the_oracle(text in r"(USD)?\$?[0-9,]{0,12}(\.[0-9]{0,3})?|[0-9$,.USD -]{0,10}|\PC{0,6}") {
+    fn parsing_agrees_with_the_oracle(text in r"(USD)?\$?[0-9,]{0,12}(\.[0-9]{0,3})?|[0-9$,.USD -]{0,10}|\PC{0,6}") {
         prop_assert_eq!(Cents::parse(&text).ok().map(Cents::get), oracle::cents(&text));
     }
 
     #[test]
-    fn what_is_printed_reads_back(cents in 0..=Cents::LOAD_MAX.get()) {
+    fn a_printed_amount_parses_to_the_same_amount(cents in 0..=Cents::LOAD_MAX.get()) {
         prop_assert_eq!(Cents::parse(&Cents::new(cents).to_string()), Ok(Cents::new(cents)));
     }
 }

@@ -1,4 +1,5 @@
-//! Reading attempts: one code for each fault, in a fixed order, and nothing but attempts gets through.
+//! Parsing of attempts: each fault has one code, the faults are checked in a fixed order, and only attempts are
+//! accepted.
 
 use loadgate::wire::parse_attempt;
 use proptest::prelude::*;
@@ -68,30 +69,30 @@ fn each_fault_has_its_code() {
 
 #[test]
 fn each_fault_is_reported_in_a_plain_sentence() {
-    let told = |line: &[u8]| parse_attempt(line).unwrap_err().to_string();
+    let message = |line: &[u8]| parse_attempt(line).unwrap_err().to_string();
     let with =
         |amount: &str, time: &str| format!(r#"{{"id":"1","customer_id":"2","load_amount":{amount},"time":{time}}}"#);
     insta::assert_snapshot!(
         [
-            told("x".repeat(262_145).as_bytes()),
-            told(b"{\"id\":\"\xff\"}"),
-            told(b"{\"id\":"),
-            told(b"{\n  \"id\": \"1\",\n  oops}"),
-            told(b"{\"id\":\"\\ud800\"}"),
-            told(b"{\"id\":\"1\",\"id\":\"1\"}"),
-            told(b"{\"id\":\"1\"}"),
-            told(b"[1]"),
-            told(with("3.5", "null").as_bytes()),
-            told(with("\"\"", "\"\"").replace("\"1\"", "\"\"").as_bytes()),
-            told(with("\"\"", "\"\"").replace("\"2\"", &format!("\"{}\"", "c".repeat(200))).as_bytes()),
-            told(with("\"$\"", "\"\"").as_bytes()),
-            told(with("\"$1,00\"", "\"\"").as_bytes()),
-            told(with("\"1.005\"", "\"\"").as_bytes()),
-            told(with("\"-1\"", "\"\"").as_bytes()),
-            told(with("\"90071992547409.92\"", "\"\"").as_bytes()),
-            told(with("\"1\"", "\"yesterday\"").as_bytes()),
-            told(with("\"1\"", "\"2019-02-29T00:00:00Z\"").as_bytes()),
-            told(with("\"1\"", "\"2019-02-28T00:00:60Z\"").as_bytes()),
+            message("x".repeat(262_145).as_bytes()),
+            message(b"{\"id\":\"\xff\"}"),
+            message(b"{\"id\":"),
+            message(b"{\n  \"id\": \"1\",\n  oops}"),
+            message(b"{\"id\":\"\\ud800\"}"),
+            message(b"{\"id\":\"1\",\"id\":\"1\"}"),
+            message(b"{\"id\":\"1\"}"),
+            message(b"[1]"),
+            message(with("3.5", "null").as_bytes()),
+            message(with("\"\"", "\"\"").replace("\"1\"", "\"\"").as_bytes()),
+            message(with("\"\"", "\"\"").replace("\"2\"", &format!("\"{}\"", "c".repeat(200))).as_bytes()),
+            message(with("\"$\"", "\"\"").as_bytes()),
+            message(with("\"$1,00\"", "\"\"").as_bytes()),
+            message(with("\"1.005\"", "\"\"").as_bytes()),
+            message(with("\"-1\"", "\"\"").as_bytes()),
+            message(with("\"90071992547409.92\"", "\"\"").as_bytes()),
+            message(with("\"1\"", "\"yesterday\"").as_bytes()),
+            message(with("\"1\"", "\"2019-02-29T00:00:00Z\"").as_bytes()),
+            message(with("\"1\"", "\"2019-02-28T00:00:60Z\"").as_bytes()),
         ]
         .join("\n"),
         @r#"
@@ -119,16 +120,16 @@ fn each_fault_is_reported_in_a_plain_sentence() {
 }
 
 #[test]
-fn no_sentence_repeats_anything_of_the_input() {
+fn no_error_message_repeats_the_input() {
     for body in bodies_with_marks() {
         let error = parse_attempt(body.as_bytes()).expect_err(&body);
-        let told = error.to_string();
-        assert!(MARKS.iter().all(|mark| !told.contains(mark)), "{told}: {body}");
+        let message = error.to_string();
+        assert!(MARKS.iter().all(|mark| !message.contains(mark)), "{message}: {body}");
     }
 }
 
 #[test]
-fn escapes_are_undone_and_ids_may_hold_any_character() {
+fn escapes_are_decoded_and_ids_may_contain_any_character() {
     let line = r#"{"id":"\u0031\n\"\\","customer_id":"ü\ud83d\ude00 ","load_amount":"\u00241","time":"2000-01-01T00:00:00\u005a"}"#;
     let attempt = parse_attempt(line.as_bytes()).unwrap();
     assert_eq!((attempt.id.as_str(), attempt.customer_id.as_str(), attempt.amount.get()), ("1\n\"\\", "ü😀 ", 100));
@@ -141,7 +142,7 @@ fn deep_nesting_in_an_ignored_field_is_ignored() {
     assert_eq!(code(line.as_bytes()), "VALID");
 }
 
-/// Lines that are nearly attempts: each part sound, or spoilt in some way.
+/// Generates lines that resemble attempts. Each part is valid, or invalid in some way.
 fn nearly_attempts() -> impl Strategy<Value = String> {
     let id = prop_oneof![4 => "[a-z0-9]{1,4}", 1 => Just(String::new()), 1 => r"\PC{0,6}", 1 => r"\\u00[0-7][0-9a-f]"];
     let amount = prop_oneof![4 => r"\$[0-9]{1,4}\.[0-9]{2}", 1 => r"[0-9$,.-]{0,8}"];
@@ -177,7 +178,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
-    fn reading_agrees_with_the_oracle(line in nearly_attempts()) {
+    fn parsing_agrees_with_the_oracle(line in nearly_attempts()) {
         match (parse_attempt(line.as_bytes()), oracle::read(line.as_bytes())) {
             (Ok(attempt), Ok(expected)) => {
                 prop_assert_eq!(attempt.id.as_str(), expected.id);
@@ -185,7 +186,7 @@ proptest! {
                 prop_assert_eq!(attempt.amount.get(), expected.cents);
                 prop_assert_eq!(attempt.time.timestamp(), expected.time.timestamp());
             }
-            // The oracle knows nothing of blank lines here: the file door skips them before.
+            // The oracle reports blank lines separately, because the file replay skips them before it parses.
             (read, Err(expected)) => {
                 let expected = if expected == "BLANK" { "NOT_JSON" } else { expected };
                 prop_assert_eq!(read.map_err(|error| error.code()).err(), Some(expected), "{}", line);
@@ -194,9 +195,9 @@ proptest! {
         }
     }
 
-    /// The plain form has a reader of its own: white space leads past it.
+    /// The plain form has its own parser. Leading white space bypasses it.
     #[test]
-    fn the_plain_form_reads_like_any_other(line in nearly_attempts()) {
+    fn the_plain_form_parses_like_any_other(line in nearly_attempts()) {
         let other_form = format!(" {line}");
         let plain = parse_attempt(line.as_bytes()).map_err(|error| error.code());
         let other = parse_attempt(other_form.as_bytes()).map_err(|error| error.code());
@@ -204,7 +205,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse_attempt(&bytes);
     }
 }

@@ -1,4 +1,4 @@
-//! Rejects keep every byte of an invalid line, however it comes in.
+//! Rejects: each keeps every byte of its invalid line, regardless of the pieces in which the line arrives.
 
 use crate::support::lines::raw;
 use loadgate::domain::LoadError;
@@ -25,14 +25,14 @@ fn text_is_kept_as_text() {
 }
 
 #[test]
-fn from_the_first_byte_that_is_no_text_the_rest_is_kept_in_base64() {
+fn bytes_from_the_first_that_is_not_utf8_are_kept_in_base64() {
     let reject: Value = serde_json::from_str(&written(&[b"good \xff bad"])).unwrap();
     assert_eq!((reject["raw"].as_str(), reject["raw_rest_base64"].as_str()), (Some("good "), Some("/yBiYWQ=")));
 }
 
 proptest! {
     #[test]
-    fn every_byte_is_kept_in_whatever_pieces_it_comes(
+    fn every_byte_is_kept_however_the_line_is_split(
         pieces in prop::collection::vec(prop_oneof![
             prop::collection::vec(any::<u8>(), 0..6),
             r"\PC{0,6}".prop_map(String::into_bytes),

@@ -1,4 +1,4 @@
-//! Time: RFC 3339 to the letter, UTC days, and ISO weeks.
+//! Times: strict RFC 3339, UTC days, and ISO weeks.
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use loadgate::domain::{Day, TimeError, parse_time};
@@ -11,7 +11,7 @@ fn utc(text: &str) -> DateTime<Utc> {
 }
 
 #[test]
-fn every_offset_is_taken_to_utc() {
+fn every_offset_is_converted_to_utc() {
     for (text, same) in [
         ("2000-01-01T00:00:00Z", "2000-01-01T00:00:00Z"),
         ("2000-01-01t00:00:00z", "2000-01-01T00:00:00Z"),
@@ -83,7 +83,7 @@ fn weeks_run_from_monday_to_sunday_across_month_and_year_ends() {
 }
 
 #[test]
-fn days_and_weeks_are_those_of_the_iso_calendar_for_all_days_of_five_centuries() {
+fn days_and_weeks_match_the_iso_calendar_for_five_centuries() {
     let mut date = NaiveDate::from_ymd_opt(1700, 1, 1).unwrap();
     while date.year() < 2200 {
         let day = Day::of(date.and_hms_opt(23, 59, 59).unwrap().and_utc());
@@ -97,7 +97,7 @@ fn days_and_weeks_are_those_of_the_iso_calendar_for_all_days_of_five_centuries()
 
 proptest! {
     #[test]
-    fn reading_agrees_with_the_oracle(
+    fn parsing_agrees_with_the_oracle(
         text in r"[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{0,12})?([Zz]|[+-][0-2][0-9]:[0-6][0-9])?",
     ) {
         let read = parse_time(&text).ok().map(|time| time.timestamp());
@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic(text in r"\PC{0,40}|.{0,40}") {
+    fn no_text_causes_a_panic(text in r"\PC{0,40}|.{0,40}") {
         let _ = parse_time(&text);
     }
 }

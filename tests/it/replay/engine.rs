@@ -1,4 +1,5 @@
-//! The replay engine against the naive oracle, and against its own promises: order, threads, bounds.
+//! The replay engine: it agrees with the naive oracle, keeps the order with any number of threads, and stays within
+//! its bounds.
 
 use std::io::{self, Read, Write};
 
@@ -9,7 +10,8 @@ use proptest::prelude::*;
 
 use crate::support::{Replayed, Settings, Shared, line, lines, oracle, replay};
 
-/// Attempts that meet: few customers, few ids, three weeks over a year end, in any order, amounts near the limits.
+/// Generates attempts that affect one another: few customers, few ids, three weeks around a year end in any order,
+/// and amounts near the limits.
 fn attempts() -> impl Strategy<Value = String> {
     let amount =
         prop_oneof![Just(0_u64), Just(1), Just(499_999), Just(500_000), Just(500_001), Just(250_000), 0..600_000_u64,];
@@ -54,10 +56,10 @@ proptest! {
         let (expected, invalid) = oracle::replay(input.as_bytes(), &limits, true);
         for threads in [1, 2, 8] {
             let settings = Settings { limits: in_domain(&limits), reasons: Reasons::Named, threads };
-            let Replayed { decisions, told, ended, .. } = replay(Trickle::new(&input, 1_000), settings);
+            let Replayed { decisions, reported, ended, .. } = replay(Trickle::new(&input, 1_000), settings);
             prop_assert_eq!(&decisions, &expected);
-            let told: Vec<_> = told.into_iter().map(|(line, code)| (usize::try_from(line).unwrap(), code)).collect();
-            prop_assert_eq!(&told, &invalid);
+            let reported: Vec<_> = reported.into_iter().map(|(line, code)| (usize::try_from(line).unwrap(), code)).collect();
+            prop_assert_eq!(&reported, &invalid);
             let tally = ended.unwrap().tally;
             prop_assert_eq!(tally.accepted + tally.declined, expected.lines().count() as u64);
             prop_assert_eq!(tally.invalid, invalid.len() as u64);
@@ -65,7 +67,7 @@ proptest! {
     }
 }
 
-/// Gives its bytes in reads of at most so many.
+/// A reader that returns at most `most` bytes at once.
 struct Trickle<'t> {
     left: &'t [u8],
     most: usize,
@@ -104,7 +106,7 @@ fn any_number_of_threads_writes_the_same_bytes() {
 fn any_size_of_reads_writes_the_same_bytes() {
     let input = format!("\u{feff}{}no line end", workload(300).replace('\n', "\r\n"));
     let whole = replay(input.as_bytes(), Settings::default());
-    assert_eq!(whole.told, [(301, "NOT_JSON")]);
+    assert_eq!(whole.reported, [(301, "NOT_JSON")]);
     for most in [1, 2, 3, 7, 100, 4_096] {
         let trickled = replay(Trickle::new(&input, most), Settings::default());
         assert_eq!((&trickled.decisions, &trickled.rejects), (&whole.decisions, &whole.rejects), "reads of {most}");
@@ -112,7 +114,7 @@ fn any_size_of_reads_writes_the_same_bytes() {
 }
 
 #[test]
-fn a_decision_is_written_before_more_input_comes() {
+fn a_decision_is_written_before_more_input_arrives() {
     let (mut sender, receiver) = io::pipe().map(|(reader, writer)| (writer, reader)).unwrap();
     let (decisions, mut written) = io::pipe().map(|(reader, writer)| (writer, reader)).unwrap();
     std::thread::scope(|scope| {
@@ -124,7 +126,7 @@ fn a_decision_is_written_before_more_input_comes() {
                 threads: std::num::NonZeroUsize::new(4).unwrap(),
                 identity_key: [0; 16],
             };
-            replay.run(receiver, ReplayOutput::new(decisions, None, Deaf)).unwrap();
+            replay.run(receiver, ReplayOutput::new(decisions, None, NoObserver)).unwrap();
         });
         for id in ["1", "2", "3"] {
             let attempt = line(id, "7", "$1.00", "2000-01-01T00:00:00Z");
@@ -138,16 +140,16 @@ fn a_decision_is_written_before_more_input_comes() {
     });
 }
 
-struct Deaf;
+struct NoObserver;
 
-impl ReplayObserver for Deaf {
+impl ReplayObserver for NoObserver {
     fn invalid(&mut self, _line: u64, _error: &loadgate::domain::LoadError) {}
     fn progressed(&mut self, _tally: &loadgate::replay::Tally) {}
 }
 
 #[test]
-fn ids_are_unique_for_their_customer_only_and_never_run_together() {
-    // However a text is parted into customer and event, it is another event.
+fn ids_are_unique_for_each_customer_only() {
+    // Each split of the text into customer and event is another event.
     let text = "7".repeat(100);
     let parted = (1..100).map(|at| line(&text[at..], &text[..at], "$1", "2000-01-01T00:00:00Z"));
     let input: String = parted.collect();
@@ -165,7 +167,7 @@ fn ids_are_written_as_they_were_read() {
 }
 
 #[test]
-fn an_invalid_attempt_does_not_mark_its_id_as_seen() {
+fn an_invalid_attempt_does_not_use_up_its_id() {
     let time = "2000-01-01T00:00:00Z";
     let input = [line("1", "7", "$1.001", time), line("1", "7", "$1.00", time), line("1", "7", "$2.00", time)].concat();
     let replayed = replay(input.as_bytes(), Settings::default());
@@ -174,7 +176,8 @@ fn an_invalid_attempt_does_not_mark_its_id_as_seen() {
     assert_eq!((tally.accepted, tally.ignored, tally.invalid), (1, 1, 1));
 }
 
-/// Lines around the longest that an attempt may have, whole in memory or not, with every end of line.
+/// Covers lines around the maximum length of an attempt, lines that do and do not fit in memory at once, and both
+/// line ends.
 #[test]
 fn overlong_lines_are_rejected_whole_and_the_next_line_is_decided() {
     let attempt = line("1", "7", "$1.00", "2000-01-01T00:00:00Z");
@@ -185,10 +188,10 @@ fn overlong_lines_are_rejected_whole_and_the_next_line_is_decided() {
                 let input = format!("{overlong}{end}{attempt}");
                 let replayed = replay(Trickle::new(&input, most), Settings::default());
                 assert_eq!(replayed.decisions.lines().count(), 1, "{length} {end:?} {most}");
-                // One carriage return belongs to the line's end, whether it was meant or not.
+                // One carriage return is part of the line end, even if it was meant as content.
                 let line = if end == "\n" { overlong.trim_end() } else { &overlong };
                 let expected = if line.len() > 262_144 { "TOO_LONG" } else { "NOT_JSON" };
-                assert_eq!(replayed.told, [(1, expected)], "{length} {end:?} {most}");
+                assert_eq!(replayed.reported, [(1, expected)], "{length} {end:?} {most}");
                 let kept = lines::raw(&serde_json::from_slice(&replayed.rejects).unwrap());
                 assert!(kept == line.as_bytes(), "{length} {end:?} {most}: the line is not kept whole");
             }
@@ -196,7 +199,7 @@ fn overlong_lines_are_rejected_whole_and_the_next_line_is_decided() {
     }
 }
 
-/// Gives one of its pieces a read.
+/// A reader that returns one piece at each read.
 struct Pieces(Vec<Vec<u8>>);
 
 impl Read for Pieces {
@@ -207,7 +210,7 @@ impl Read for Pieces {
 }
 
 #[test]
-fn a_line_end_that_comes_in_two_reads_is_no_part_of_the_line() {
+fn a_line_end_split_across_two_reads_is_not_part_of_the_line() {
     let attempt = line("1", "7", "$1.00", "2000-01-01T00:00:00Z").into_bytes();
     for parts in
         [[vec![b'x'; 200_000], b"xx\r".to_vec()], [vec![b'x'; 2], b"\r".to_vec()], [b"\r".to_vec(), b"\r".to_vec()]]
@@ -223,16 +226,16 @@ fn a_line_end_that_comes_in_two_reads_is_no_part_of_the_line() {
 }
 
 #[test]
-fn white_space_is_blank_up_to_the_longest_line_however_it_is_read() {
-    for (length, told) in [(262_144, &[][..]), (262_145, &[(1, "TOO_LONG")]), (700_000, &[(1, "TOO_LONG")])] {
+fn white_space_up_to_the_maximum_line_length_is_blank() {
+    for (length, expected) in [(262_144, &[][..]), (262_145, &[(1, "TOO_LONG")]), (700_000, &[(1, "TOO_LONG")])] {
         for most in [1_000, 262_145, 1_000_000_000] {
             let input = format!("{}\n", " ".repeat(length));
-            assert_eq!(replay(Trickle::new(&input, most), Settings::default()).told, told, "{length} {most}");
+            assert_eq!(replay(Trickle::new(&input, most), Settings::default()).reported, expected, "{length} {most}");
         }
     }
 }
 
-/// Fails after its bytes.
+/// A reader that fails after its bytes.
 struct Failing<'t>(&'t [u8]);
 
 impl Read for Failing<'_> {
@@ -245,7 +248,7 @@ impl Read for Failing<'_> {
 }
 
 #[test]
-fn all_whole_lines_before_a_failure_to_read_are_decided() {
+fn whole_lines_before_a_read_error_are_decided() {
     let input = format!("{}{{\"half", workload(1_000));
     for threads in [1, 8] {
         let settings = || Settings { threads, ..Settings::default() };
@@ -255,7 +258,7 @@ fn all_whole_lines_before_a_failure_to_read_are_decided() {
     }
 }
 
-/// Panics when it is asked for more than its bytes.
+/// A reader that panics after its bytes.
 struct Panicking<'t>(&'t [u8]);
 
 impl Read for Panicking<'_> {
@@ -280,12 +283,12 @@ fn many_tiny_lines_keep_their_numbers() {
     let input = format!("{}{attempt}{}", "x\n".repeat(30_000), "\ny\n".repeat(10_000));
     let replayed = replay(input.as_bytes(), Settings::default());
     assert_eq!(replayed.decisions.lines().count(), 1);
-    let numbers: Vec<u64> = replayed.told.iter().map(|(line, _)| *line).collect();
+    let numbers: Vec<u64> = replayed.reported.iter().map(|(line, _)| *line).collect();
     let expected = (1..=30_000).chain((30_001..50_001).filter(|line| line % 2 == 1).map(|line| line + 2));
     assert!(numbers.into_iter().eq(expected));
 }
 
-/// Fails once, and would then go on as if nothing had been.
+/// A writer that fails once. Later writes succeed.
 struct FailingOnce {
     out: Shared,
     writes_left: u32,
@@ -303,7 +306,7 @@ impl Write for FailingOnce {
 }
 
 #[test]
-fn nothing_is_written_behind_a_failure_to_write() {
+fn nothing_is_written_after_a_write_error() {
     let input = workload(40_000);
     let whole = replay(input.as_bytes(), Settings::default()).decisions;
     let settings = Settings::default();
@@ -314,8 +317,8 @@ fn nothing_is_written_behind_a_failure_to_write() {
         identity_key: [0; 16],
     };
     let out = Shared::default();
-    let ended =
-        replay.run(input.as_bytes(), ReplayOutput::new(FailingOnce { out: out.clone(), writes_left: 3 }, None, Deaf));
+    let ended = replay
+        .run(input.as_bytes(), ReplayOutput::new(FailingOnce { out: out.clone(), writes_left: 3 }, None, NoObserver));
     assert!(matches!(ended, Err(ReplayError::WriteDecisions(_))), "{ended:?}");
     let written = out.take();
     assert!(!written.is_empty() && whole.as_bytes().starts_with(&written));

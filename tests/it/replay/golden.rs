@@ -1,4 +1,4 @@
-//! The shipped sample, byte for byte: the files under `events/` say what loadgate decides.
+//! The shipped sample, byte for byte. The files under `events/` contain the expected decisions.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ const EXPLAINED: &str = include_str!("../../../events/sample.explained.jsonl");
 const REJECTS: &str = include_str!("../../../events/sample.rejects.jsonl");
 
 #[test]
-fn the_sample_is_what_the_generator_makes_of_its_settings() {
+fn the_generator_writes_the_sample() {
     let makefile = include_str!("../../../Makefile");
     let settings = makefile.lines().find_map(|line| line.strip_prefix("SAMPLE_SETTINGS := ")).unwrap();
     let made = cargo_bin_cmd!("loadgate").arg("generate").args(settings.split(' ')).output().unwrap();
@@ -21,7 +21,7 @@ fn the_sample_is_what_the_generator_makes_of_its_settings() {
 }
 
 #[test]
-fn the_sample_s_decisions_are_the_oracle_s() {
+fn the_sample_s_decisions_agree_with_the_oracle() {
     let (decisions, invalid) = oracle::replay(SAMPLE, &oracle::default_limits(), false);
     assert_eq!(decisions, DECISIONS);
     assert_eq!(oracle::replay(SAMPLE, &oracle::default_limits(), true).0, EXPLAINED);
@@ -31,7 +31,7 @@ fn the_sample_s_decisions_are_the_oracle_s() {
 }
 
 #[test]
-fn the_command_writes_the_sample_s_files_byte_for_byte() {
+fn replay_writes_the_sample_s_files_byte_for_byte() {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("events/sample.jsonl");
     let folder = tempfile::tempdir().unwrap();
     for (threads, explain) in [("1", false), ("2", true), ("8", false)] {

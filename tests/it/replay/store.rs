@@ -1,4 +1,4 @@
-//! The replay through a store, in this process: blocks overlap, and nobody notices.
+//! The replay through a store, in this process. Overlapping blocks do not change its output.
 
 use std::io::{Cursor, Read};
 use std::num::NonZeroUsize;
@@ -21,9 +21,9 @@ const LINES: u32 = 9_000;
 /// A line in the third block.
 const CORRUPT: u32 = 7_000;
 
-struct Nobody;
+struct NoObserver;
 
-impl ReplayObserver for Nobody {
+impl ReplayObserver for NoObserver {
     fn invalid(&mut self, _line: u64, _error: &LoadError) {}
 
     fn progressed(&mut self, _tally: &Tally) {}
@@ -60,15 +60,15 @@ async fn run_over(
     let (decisions, decider) = (Shared::default(), Arc::clone(decider));
     let customers_max = NonZeroUsize::new(8).unwrap();
     let replay = StoreReplay { decider, run: name.to_owned(), reasons: Reasons::Omitted, customers_max };
-    let ended = replay.run(input, ReplayOutput::new(decisions.clone(), None, Nobody)).await;
+    let ended = replay.run(input, ReplayOutput::new(decisions.clone(), None, NoObserver)).await;
     (String::from_utf8(decisions.take()).unwrap(), ended)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_stops_it_at_the_block_s_begin_and_the_same_run_goes_on() {
+async fn a_failed_run_ends_before_the_failed_block_and_can_be_repeated() {
     let expected = replay(Cursor::new(input()), Settings::default()).decisions;
     let decider = decider();
-    // Some are late, so that later blocks overtake theirs.
+    // Some commits are late, so that later blocks overtake them.
     decider.store.fail("c3", Fault::Slow(Duration::from_millis(200)), 3);
     decider.store.fail("c5", Fault::Conflict, 2);
     decider.store.fail("c7", Fault::LostAfter, 2);
@@ -76,17 +76,17 @@ async fn a_failure_stops_it_at_the_block_s_begin_and_the_same_run_goes_on() {
     *decider.store.corrupt.lock().unwrap() = Some(key);
     let (decisions, ended) = run(&decider).await;
     assert!(matches!(ended, Err(ReplayError::Store { line, .. }) if line == u64::from(CORRUPT)), "{ended:?}");
-    assert!(expected.starts_with(&decisions), "what is written is what comes first");
+    assert!(expected.starts_with(&decisions), "the output is a prefix of the expected one");
     let lines = decisions.lines().count();
     assert!((1..CORRUPT as usize).contains(&lines), "{lines} lines, all of earlier blocks");
 
     *decider.store.corrupt.lock().unwrap() = None;
     let (decisions, ended) = run(&decider).await;
     assert!(ended.unwrap().is_complete);
-    assert!(decisions == expected, "as if it had run once");
+    assert!(decisions == expected, "the output is that of a single run");
 }
 
-/// A pipe that returns as many bytes at once as it chooses.
+/// A pipe that returns a random number of bytes at each read.
 struct Pipe {
     lines: Cursor<Vec<u8>>,
     chances: fastrand::Rng,
@@ -141,9 +141,9 @@ fn sorted(decisions: &str) -> Vec<&str> {
     lines
 }
 
-/// The error's advice leaves every attempt's decision in exactly one output.
+/// Also follows the error's advice, after which each decision is in exactly one output.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_input_is_noticed_before_anything_behind_the_change_is_committed() {
+async fn a_changed_input_is_detected_before_any_commit() {
     for seed in 0..100 {
         let mut chances = fastrand::Rng::with_seed(seed);
         let decider = decider();
@@ -177,15 +177,12 @@ async fn a_changed_input_is_noticed_before_anything_behind_the_change_is_committ
         assert!(ended.unwrap().is_complete);
         assert_eq!(decisions.lines().count(), new.iter().filter(|line| line.starts_with('{')).count(), "seed {seed}");
         let all = [restored, decisions].concat();
-        assert!(
-            sorted(&all).windows(2).all(|pair| pair[0] != pair[1]),
-            "seed {seed}: a decision stands in two outputs"
-        );
+        assert!(sorted(&all).windows(2).all(|pair| pair[0] != pair[1]), "seed {seed}: a decision is in two outputs");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_was_interrupted_and_then_edited_commits_nothing_new() {
+async fn an_interrupted_run_with_edited_input_commits_nothing() {
     let lines: Vec<String> = input().lines().map(|line| line.to_owned() + "\n").collect();
     let decider = decider();
     let key = EventKey { customer_id: customer(CORRUPT), event_id: format!("event-{CORRUPT}") };

@@ -1,4 +1,4 @@
-//! The `loadgate` command, and a folder with attempts for it.
+//! The `loadgate` command, and a folder with a file of attempts.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub fn loadgate(args: &[&str]) -> Command {
     command
 }
 
-/// A folder with `attempts.jsonl` in it.
+/// Creates a folder that contains `attempts.jsonl`. Returns the folder and the file's path.
 pub fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("attempts.jsonl");

@@ -1,4 +1,4 @@
-//! A harness for the consumer in which anything can fail on demand, and time stands still unless somebody waits.
+//! Test harness of the consumer. Every dependency can fail on demand, and the clock advances only during waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -29,9 +29,9 @@ pub enum Fault {
     LostAfter,
     Throttled,
     Conflict,
-    /// The commit is late.
+    /// The commit is delayed by this time.
     Slow(Duration),
-    /// The store panics, as with a defect of this program.
+    /// The store panics, as it would because of a bug.
     Panic,
 }
 
@@ -51,7 +51,7 @@ impl Clock for TestClock {
 #[derive(Default)]
 pub struct FlakyStore {
     inner: MemoryStore,
-    /// Next faults of a customer's commits.
+    /// Next faults of each customer's commits.
     faults: Mutex<BTreeMap<String, Vec<Fault>>>,
     /// Event with an unreadable record.
     pub corrupt: Mutex<Option<EventKey>>,
@@ -59,20 +59,21 @@ pub struct FlakyStore {
     pub is_stale: Mutex<bool>,
     /// Duration of a read.
     pub read_time: Mutex<Duration>,
-    /// Number of publication changes that fail.
-    pub lost_remarks: Mutex<u32>,
+    /// Number of further publication changes that fail.
+    pub failing_publication_changes: Mutex<u32>,
     /// Faults of requests that enter lines in a manifest.
     pub lost_entries: Mutex<Vec<Fault>>,
     /// Customers whose publication changes hang.
-    pub hanging_remarks: Mutex<BTreeSet<String>>,
+    pub hanging_publication_changes: Mutex<BTreeSet<String>>,
     /// Customers whose reads hang.
     pub hanging_reads: Mutex<BTreeSet<String>>,
-    /// Number of reads that show no row yet, although they show the records of its transaction.
+    /// Number of further reads that return the records of a transaction, but not its usage row.
     pub half_applied_reads: Mutex<u32>,
-    /// Lookups of all reads.
+    /// Consistency of each read, in order.
     pub reads: Mutex<Vec<Consistency>>,
     pub commits: Mutex<Vec<Commit>>,
-    pub remarks: Mutex<Vec<(String, bool)>>,
+    /// Publication changes, in order: the event's id, and true if the record became pending.
+    pub publication_changes: Mutex<Vec<(String, bool)>>,
 }
 
 impl FlakyStore {
@@ -157,14 +158,14 @@ impl Store for FlakyStore {
     }
 
     async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
-        self.remarks.lock().unwrap().push((record.decision.key.event_id.clone(), record.is_pending()));
+        self.publication_changes.lock().unwrap().push((record.decision.key.event_id.clone(), record.is_pending()));
         let customer_id = &record.decision.key.customer_id;
-        if self.hanging_remarks.lock().unwrap().contains(customer_id) {
+        if self.hanging_publication_changes.lock().unwrap().contains(customer_id) {
             std::future::pending::<()>().await;
         }
-        let lost = std::mem::take(&mut *self.lost_remarks.lock().unwrap());
-        if lost > 0 {
-            *self.lost_remarks.lock().unwrap() = lost - 1;
+        let failing = std::mem::take(&mut *self.failing_publication_changes.lock().unwrap());
+        if failing > 0 {
+            *self.failing_publication_changes.lock().unwrap() = failing - 1;
             return Err(StoreError::Throttled(Cause::new("too fast")));
         }
         self.inner.set_publication(record).await
@@ -244,7 +245,7 @@ impl Harness {
         &self.consumer.publisher
     }
 
-    /// Advances the calendar at once.
+    /// Advances the clock at once.
     pub fn pass(&self, time: TimeDelta) {
         *self.consumer.decider.clock.0.lock().unwrap() += time;
     }
@@ -275,7 +276,7 @@ impl Harness {
         Harness::published_by(self.publisher())
     }
 
-    /// Returns the same for any publisher.
+    /// Returns the ids of the events whose decisions this publisher has published since the last call.
     pub fn published_by(publisher: &FakePublisher) -> Vec<String> {
         let bodies = std::mem::take(&mut *publisher.published.lock().unwrap());
         let id = |body: &String| {
@@ -287,13 +288,13 @@ impl Harness {
     }
 }
 
-/// A message with an attempt, received for the first time.
+/// Returns a message with an attempt, as its first delivery.
 pub fn message(message_id: &str, customer: &str, id: &str, amount: &str) -> SqsMessage {
     let body = crate::support::line(id, customer, amount, "2000-01-03T00:00:00Z");
     raw(message_id, customer, body.trim_end())
 }
 
-/// A message with any body.
+/// Returns a message with any body, as its first delivery.
 pub fn raw(message_id: &str, group: &str, body: &str) -> SqsMessage {
     let mut message = SqsMessage::default();
     message.message_id = Some(message_id.to_owned());
@@ -303,7 +304,7 @@ pub fn raw(message_id: &str, group: &str, body: &str) -> SqsMessage {
     message
 }
 
-/// The message, received for the nth time.
+/// Returns the message as its nth delivery.
 pub fn received(mut message: SqsMessage, times: u32) -> SqsMessage {
     message.attributes.insert("ApproximateReceiveCount".to_owned(), times.to_string());
     message

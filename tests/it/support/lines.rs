@@ -1,4 +1,4 @@
-//! Lines that the programs write: decisions and rejects.
+//! Parsing of lines that the programs write: decisions and rejects.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// Each customer's decisions, in order: the event's id, whether it was accepted, and the reasons.
+/// Each customer's decisions, in order: the event's id, true if it was accepted, and the reasons.
 pub type ByCustomer = BTreeMap<String, Vec<(String, bool, Vec<String>)>>;
 
 pub fn by_customer(lines: &[String]) -> ByCustomer {
@@ -21,13 +21,13 @@ pub fn by_customer(lines: &[String]) -> ByCustomer {
     customers
 }
 
-/// The whole line that a reject keeps.
+/// Returns the complete invalid line that a reject contains.
 pub fn raw(reject: &Value) -> Vec<u8> {
     let rest = reject.get("raw_rest_base64").map_or("", |rest| rest.as_str().unwrap());
     [reject["raw"].as_str().unwrap().as_bytes(), &STANDARD.decode(rest).unwrap()].concat()
 }
 
-/// The code and the text of a reject that a queue takes.
+/// Returns the code and the text of a reject. Returns `None` if the text cannot be a message of a queue.
 pub fn sendable(line: &str) -> Option<(String, String)> {
     let reject: Value = serde_json::from_str(line).unwrap();
     let is_whole = reject.get("raw_rest_base64").is_none();

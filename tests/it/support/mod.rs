@@ -1,4 +1,4 @@
-//! What several tests need: attempts as lines, and replays in this process.
+//! Code that several tests share: attempts as lines, replays in this process, and local stand-ins for AWS.
 
 pub mod cloud;
 pub mod command;
@@ -26,7 +26,8 @@ pub fn line(id: &str, customer_id: &str, load_amount: &str, time: &str) -> Strin
 pub struct Replayed {
     pub decisions: String,
     pub rejects: Vec<u8>,
-    pub told: Vec<(u64, &'static str)>,
+    /// Number and error code of each line that was reported as invalid.
+    pub reported: Vec<(u64, &'static str)>,
     pub ended: Result<ReplayReport, ReplayError>,
 }
 
@@ -43,21 +44,21 @@ impl Default for Settings {
 }
 
 pub fn replay(input: impl Read + Send, settings: Settings) -> Replayed {
-    let (decisions, rejects, told) = (Shared::default(), Shared::default(), Told::default());
+    let (decisions, rejects, reported) = (Shared::default(), Shared::default(), Reported::default());
     let replay = Replay {
         limits: settings.limits,
         reasons: settings.reasons,
         threads: NonZeroUsize::new(settings.threads).unwrap(),
         identity_key: *b"a key for a test",
     };
-    let output = ReplayOutput::new(decisions.clone(), Some(Box::new(rejects.clone())), told.clone());
+    let output = ReplayOutput::new(decisions.clone(), Some(Box::new(rejects.clone())), reported.clone());
     let ended = replay.run(input, output);
     let decisions = String::from_utf8(decisions.take()).unwrap();
-    let told = std::mem::take(&mut *told.0.lock().unwrap());
-    Replayed { decisions, rejects: rejects.take(), told, ended }
+    let reported = std::mem::take(&mut *reported.0.lock().unwrap());
+    Replayed { decisions, rejects: rejects.take(), reported, ended }
 }
 
-/// A buffer that one side writes and another reads.
+/// A shared buffer: one clone is written, and another is read.
 #[derive(Clone, Default)]
 pub struct Shared(Arc<Mutex<Vec<u8>>>);
 
@@ -78,9 +79,9 @@ impl Write for Shared {
 }
 
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<(u64, &'static str)>>>);
+struct Reported(Arc<Mutex<Vec<(u64, &'static str)>>>);
 
-impl ReplayObserver for Told {
+impl ReplayObserver for Reported {
     fn invalid(&mut self, line: u64, error: &LoadError) {
         self.0.lock().unwrap().push((line, error.code()));
     }
@@ -88,10 +89,10 @@ impl ReplayObserver for Told {
     fn progressed(&mut self, _tally: &Tally) {}
 }
 
-/// Marker text in [`bodies_with_marks`]. No error text and no log may contain it.
+/// Marker texts in the bodies of [`bodies_with_marks`]. No error message and no log may contain them.
 pub const MARKS: [&str; 2] = ["7654321", "Jane"];
 
-/// Returns invalid bodies: a value of every type in every field, with marker texts, beside fields of every kind.
+/// Returns invalid bodies: a value of every type, with marker texts, in every field and beside fields of every kind.
 pub fn bodies_with_marks() -> Vec<String> {
     let values = [
         "7654321.25",

@@ -1,5 +1,5 @@
-//! The naive oracle: reads the specification, not the code. It shares nothing with the library, keeps the whole history
-//! in a list, and recomputes everything from it for each attempt.
+//! The naive oracle: an independent implementation of the specification. It shares no code with the library, keeps
+//! the whole history in a list, and recomputes all usage from it for each attempt.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
 use regex::Regex;
 use serde_json::Value;
 
-/// A limit as the specification's table has it.
+/// A row of the specification's table of limits.
 #[derive(Clone, Debug)]
 pub struct Limit {
     pub code: String,
@@ -42,18 +42,18 @@ pub fn default_limits() -> Vec<Limit> {
 /// A decision.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    /// The reasons to decline; none when it is accepted.
+    /// Reasons to decline; empty if the attempt is accepted.
     pub reasons: Vec<String>,
-    /// What is used of each limit after it.
+    /// Usage of each limit after this decision.
     pub used: Vec<u128>,
 }
 
-/// For each attempt the reasons to decline it, none when it is accepted; nothing at all when it is ignored.
+/// Returns the reasons to decline each attempt: empty if it is accepted, and `None` if it is ignored.
 pub fn decide_all(limits: &[Limit], attempts: &[Attempt]) -> Vec<Option<Vec<String>>> {
     judge_all(limits, attempts).into_iter().map(|verdict| verdict.map(|verdict| verdict.reasons)).collect()
 }
 
-/// The decision on each attempt; nothing at all when it is ignored.
+/// Returns the decision on each attempt, and `None` if it is ignored.
 pub fn judge_all(limits: &[Limit], attempts: &[Attempt]) -> Vec<Option<Verdict>> {
     let mut history: Vec<Past> = Vec::new();
     let mut decisions = Vec::new();
@@ -86,7 +86,7 @@ fn is_same_window(is_weekly: bool, one: DateTime<Utc>, other: DateTime<Utc>) -> 
     if is_weekly { one.iso_week() == other.iso_week() } else { one.date_naive() == other.date_naive() }
 }
 
-/// The decision lines of a file, with or without reasons, and the numbers and codes of its invalid lines.
+/// Returns the decision lines of a file, with or without reasons, and the numbers and codes of its invalid lines.
 pub fn replay(input: &[u8], limits: &[Limit], explain: bool) -> (String, Vec<(usize, &'static str)>) {
     let (mut attempts, mut invalid) = (Vec::new(), Vec::new());
     for (number, line) in (1..).zip(input.split(|byte| *byte == b'\n')) {
@@ -107,7 +107,7 @@ pub fn replay(input: &[u8], limits: &[Limit], explain: bool) -> (String, Vec<(us
     (out, invalid)
 }
 
-/// Reads a line as the specification says, or says the code of what is wrong.
+/// Parses a line as the specification requires, or returns the code of its fault.
 pub fn read(line: &[u8]) -> Result<Attempt, &'static str> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > 262_144 {

@@ -8,7 +8,7 @@ pub fn at(time: &str) -> DateTime<Utc> {
     parse_time(time).unwrap()
 }
 
-/// Far ahead: DynamoDB Local deletes expired records within seconds.
+/// Returns an instant in the far future, because DynamoDB Local deletes expired records within seconds.
 pub fn now() -> DateTime<Utc> {
     at("2126-01-05T10:00:00.123Z")
 }
@@ -37,7 +37,7 @@ pub fn record(id: &str) -> CorrelationRecord {
     }
 }
 
-/// The commit of a lone decline.
+/// Returns the commit of a lone decline.
 pub fn put(record: CorrelationRecord) -> Commit {
     let customer_id = record.decision.key.customer_id.clone();
     Commit { customer_id, writes: Writes::Record(Box::new(record)), now: now() }

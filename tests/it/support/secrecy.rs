@@ -1,4 +1,4 @@
-//! What must not stand in any log: bodies, amounts, business times, secrets.
+//! Checks that a log contains no body, amount, business time or secret.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 /// Secrets in the environments of the programs under test.
 const SECRETS: [&str; 3] = ["local-secret", "AWS_SECRET_ACCESS_KEY=", "Signature="];
 
-/// Minimum length of a text that can be recognised, in bytes.
+/// Minimum length of a text that the check looks for, in bytes.
 const SHORTEST: usize = 6;
 
-/// Checks a log against these load attempts.
+/// Asserts that a log contains no secret, and no part of these load attempts.
 pub fn assert_secret(log: &str, attempts: &str) {
     let mut hidden: BTreeSet<String> = SECRETS.map(str::to_owned).into();
     for line in attempts.lines() {
@@ -32,7 +32,7 @@ pub fn assert_secret(log: &str, attempts: &str) {
 }
 
 #[test]
-fn what_is_shown_is_found_out() {
+fn every_leak_is_detected() {
     let attempt = r#"{"id":"1","customer_id":"2","load_amount":"$123.45","time":"2018-12-31T00:00:00Z"}"#;
     assert_secret("{\"message\":\"a duplicate: ignored\",\"message_id\":\"1\"}\n", attempt);
     for shown in ["{\"amount\":\"$123.45\"}", "at 2018-12-31T00:00:00Z", "local-secret", &attempt.replace('"', "\\\"")]

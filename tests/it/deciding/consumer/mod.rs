@@ -1,4 +1,4 @@
-//! What one invocation promises, with everything around it failing on demand.
+//! Invocations of the consumer. Its store and its queues fail on demand.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn customers_keep_their_order_and_share_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_customers_than_a_request_takes_are_published_in_several() {
+async fn many_customers_are_published_in_several_requests() {
     let harness = Harness::new();
     let batch = (0..25).map(|n| message(&format!("m{n}"), &format!("c{n:02}"), "1", "$1")).collect();
     assert_eq!(harness.handle(batch).await.0, [""; 0]);
@@ -35,7 +35,7 @@ async fn more_customers_than_a_request_takes_are_published_in_several() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_than_one_commit_takes_is_decided_in_several_in_order() {
+async fn many_messages_are_decided_in_several_commits_in_order() {
     let harness = Harness::new();
     let batch = (0..150).map(|n| message(&format!("m{n}"), "a", &n.to_string(), "$0.00")).collect();
     let (failed, report) = harness.handle(batch).await;
@@ -46,7 +46,7 @@ async fn more_than_one_commit_takes_is_decided_in_several_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_redelivery_gets_its_stored_decision_byte_for_byte_and_changes_nothing() {
+async fn a_redelivery_publishes_its_stored_decision_unchanged() {
     let mut harness = Harness::new();
     let first = message("m1", "a", "1", "USD$5,000.00");
     harness.handle(vec![first.clone()]).await;
@@ -78,7 +78,7 @@ async fn a_duplicate_is_ignored_in_the_same_batch_and_in_a_later_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_comes_back_from_the_dead_letter_queue_is_no_duplicate_of_itself() {
+async fn a_redriven_message_is_not_its_own_duplicate() {
     let harness = Harness::new();
     harness.handle(vec![message("m1", "a", "1", "$1")]).await;
     harness.published();
@@ -90,7 +90,7 @@ async fn a_message_that_comes_back_from_the_dead_letter_queue_is_no_duplicate_of
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duplicate_before_it_does_not_hide_a_message_that_comes_back() {
+async fn a_duplicate_does_not_hide_a_redriven_message() {
     let harness = Harness::new();
     harness.handle(vec![message("m1", "a", "1", "$1")]).await;
     harness.published();
@@ -103,7 +103,7 @@ async fn a_duplicate_before_it_does_not_hide_a_message_that_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_expired_record_counts_as_absent_though_it_is_still_there() {
+async fn an_expired_record_counts_as_absent() {
     let harness = Harness::new();
     harness.handle(vec![message("m1", "a", "1", "$1")]).await;
     harness.pass(TimeDelta::hours(24) - TimeDelta::seconds(2));
@@ -114,7 +114,7 @@ async fn an_expired_record_counts_as_absent_though_it_is_still_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_decision_stops_its_customer_and_no_other_and_is_published_whatever_asks_for_it() {
+async fn a_refused_decision_stops_only_its_customer_and_is_published_later() {
     let harness = Harness::new();
     harness.publisher().refused.lock().unwrap().insert("2".to_owned(), 99);
     let batch = [("1", "a"), ("2", "a"), ("3", "a"), ("4", "b")];
@@ -136,15 +136,15 @@ async fn a_refused_decision_stops_its_customer_and_no_other_and_is_published_wha
         harness.handle(vec![message("new id", "a", "2", "$1"), message("other", "a", "3", "$1")]).await;
     assert_eq!((failed.len(), report.redelivered), (0, 2));
     assert_eq!(harness.published(), ["a/2+", "a/3+"]);
-    assert!(!harness.store().record("a", "2").await.unwrap().is_pending(), "the mark is cleared");
-    // And should the answer be lost, the same message still finds its decision, and a duplicate is one.
+    assert!(!harness.store().record("a", "2").await.unwrap().is_pending(), "the record is confirmed");
+    // If the response is lost, the same message still finds its decision, and another message is still a duplicate.
     let (_, report) = harness.handle(vec![message("new id", "a", "2", "$1"), message("m2", "a", "2", "$1")]).await;
     assert_eq!((report.ignored + report.redelivered, report.accepted), (2, 0));
     assert_eq!(harness.store().commits.lock().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_decision_that_the_queue_refuses_for_a_moment_is_published() {
+async fn a_briefly_refused_decision_is_published() {
     let harness = Harness::new();
     harness.publisher().refused.lock().unwrap().insert("1".to_owned(), 2);
     let (failed, report) = harness.handle(vec![message("m1", "a", "1", "$1"), message("m2", "a", "2", "$1")]).await;
@@ -153,12 +153,12 @@ async fn a_decision_that_the_queue_refuses_for_a_moment_is_published() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_received_again_is_marked_until_it_is_published() {
+async fn a_redelivery_is_pending_until_it_is_published() {
     let harness = Harness::new();
-    // Not decided yet: the record is born with its mark.
+    // Not decided yet: the new record is pending.
     harness.handle(vec![received(message("m1", "a", "1", "$1"), 2)]).await;
     assert!(harness.store().commits.lock().unwrap()[0].records()[0].is_pending());
-    assert_eq!(*harness.store().remarks.lock().unwrap(), [("1".to_owned(), false)]);
+    assert_eq!(*harness.store().publication_changes.lock().unwrap(), [("1".to_owned(), false)]);
     let record = harness.store().record("a", "1").await.unwrap();
     assert!(!record.is_pending());
     assert!(
@@ -166,14 +166,14 @@ async fn a_message_received_again_is_marked_until_it_is_published() {
         "it may still end in a dead-letter queue"
     );
 
-    // Decided before: the mark is set before the decision is published.
-    harness.store().remarks.lock().unwrap().clear();
+    // Decided before: the record becomes pending before its decision is published.
+    harness.store().publication_changes.lock().unwrap().clear();
     harness.handle(vec![received(message("m1", "a", "1", "$1"), 3)]).await;
-    assert_eq!(*harness.store().remarks.lock().unwrap(), [("1".to_owned(), true), ("1".to_owned(), false)]);
+    assert_eq!(*harness.store().publication_changes.lock().unwrap(), [("1".to_owned(), true), ("1".to_owned(), false)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn invalid_input_goes_to_the_dead_letter_queue_whole_and_holds_nobody_up() {
+async fn invalid_input_becomes_a_dead_letter_and_delays_no_message() {
     let harness = Harness::new();
     let mismatch = message("m3", "b", "3", "$1").body.unwrap();
     let odd = message("m4", "a b", "4", "$1").body.unwrap();
@@ -199,7 +199,7 @@ async fn invalid_input_goes_to_the_dead_letter_queue_whole_and_holds_nobody_up()
 }
 
 #[tokio::test(start_paused = true)]
-async fn invalid_input_that_cannot_be_put_away_fails_alone() {
+async fn a_refused_dead_letter_fails_alone() {
     let harness = Harness::new();
     *harness.publisher().refuse_letters.lock().unwrap() = true;
     let (failed, report) = harness.handle(vec![raw("m1", "a", "{"), message("m2", "a", "2", "$1")]).await;
@@ -207,7 +207,7 @@ async fn invalid_input_that_cannot_be_put_away_fails_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_without_a_group_is_left_and_the_others_are_decided() {
+async fn a_message_without_a_group_fails_alone() {
     let harness = Harness::new();
     let mut ungrouped = message("m1", "a", "1", "$1");
     ungrouped.attributes.remove("MessageGroupId");
@@ -217,7 +217,7 @@ async fn a_message_without_a_group_is_left_and_the_others_are_decided() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_cannot_be_answered_is_refused_whole() {
+async fn an_event_with_a_message_without_an_id_is_refused() {
     let harness = Harness::new();
     for id in [None, Some(String::new())] {
         let mut nameless = message("", "a", "2", "$1");
@@ -230,7 +230,7 @@ async fn an_event_that_cannot_be_answered_is_refused_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_outcome_is_found_out_by_reading() {
+async fn an_unknown_outcome_is_looked_up() {
     for fault in [Fault::LostAfter, Fault::LostBefore] {
         let harness = Harness::new();
         harness.store().fail("a", fault, 1);
@@ -243,7 +243,7 @@ async fn an_unknown_outcome_is_found_out_by_reading() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conflict_is_decided_again_and_not_for_ever() {
+async fn a_conflict_is_retried_a_bounded_number_of_times() {
     let harness = Harness::new();
     harness.store().fail("a", Fault::Conflict, 3);
     harness.store().fail("b", Fault::Conflict, 99);
@@ -252,11 +252,11 @@ async fn a_conflict_is_decided_again_and_not_for_ever() {
     let (failed, report) = harness.handle(batch.to_vec()).await;
     assert_eq!(failed, ["b", "c"]);
     assert_eq!(report.conflicts, 3 + 6);
-    assert_eq!(harness.published(), ["d/1+", "a/1+"], "nobody waits for another's conflict");
+    assert_eq!(harness.published(), ["d/1+", "a/1+"], "no customer waits for another's conflict");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_understood_fails_itself_and_what_stands_behind_it() {
+async fn a_corrupt_record_fails_its_message_and_those_behind_it() {
     let harness = Harness::new();
     let corrupt = EventKey { customer_id: "a".to_owned(), event_id: "2".to_owned() };
     *harness.store().corrupt.lock().unwrap() = Some(corrupt);
@@ -268,7 +268,7 @@ async fn what_cannot_be_understood_fails_itself_and_what_stands_behind_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_that_a_read_has_missed_is_found_by_the_commit() {
+async fn a_stale_read_is_detected_by_the_commit() {
     let harness = Harness::new();
     let first = message("m1", "a", "1", "$3000");
     harness.handle(vec![first.clone()]).await;
@@ -277,13 +277,13 @@ async fn a_record_that_a_read_has_missed_is_found_by_the_commit() {
     let (failed, report) = harness.handle(vec![first.clone(), message("m2", "a", "1", "$1")]).await;
     assert_eq!((failed.len(), report.redelivered, report.ignored, report.conflicts), (0, 1, 1, 1));
     assert_eq!(*harness.publisher().published.lock().unwrap(), [body]);
-    // One that was received before is read strongly consistent from the start.
+    // A redelivery is read strongly consistent from the start.
     let (failed, report) = harness.handle(vec![received(first, 2)]).await;
     assert_eq!((failed.len(), report.redelivered, report.conflicts), (0, 1, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_of_a_customer_is_published_after_what_was_refused_whatever_the_number_of_commits() {
+async fn nothing_is_published_after_a_refusal_even_across_commits() {
     let harness = Harness::new();
     harness.publisher().refused.lock().unwrap().insert("5".to_owned(), 99);
     let batch = (0..150).map(|n| message(&format!("m{n}"), "a", &n.to_string(), "$1")).collect();
@@ -293,19 +293,19 @@ async fn nothing_of_a_customer_is_published_after_what_was_refused_whatever_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mark_that_cannot_be_cleared_leaves_its_message_for_redelivery() {
+async fn a_record_that_cannot_be_confirmed_leaves_its_message_for_redelivery() {
     let harness = Harness::new();
-    *harness.store().lost_remarks.lock().unwrap() = 3;
+    *harness.store().failing_publication_changes.lock().unwrap() = 3;
     let again = received(message("m1", "a", "1", "$1"), 2);
     assert_eq!(harness.handle(vec![again.clone(), message("m2", "a", "2", "$1")]).await.0, ["m1", "m2"]);
     assert_eq!(harness.handle(vec![again, message("m2", "a", "2", "$1")]).await.0, [""; 0]);
     assert!(!harness.store().record("a", "1").await.unwrap().is_pending());
-    // The queue drops the second one: it has the same deduplication id.
+    // The queue drops the second publication, because it has the same deduplication id.
     assert_eq!(harness.published(), ["a/1+", "a/1+", "a/2+"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mark_is_never_shorter_than_the_time_to_live_and_lasts_through_every_redrive() {
+async fn a_pending_record_is_kept_through_every_redrive() {
     let mut harness = Harness::new();
     harness.consumer.decider.correlation_ttl = TimeDelta::days(30);
     harness.handle(vec![received(message("m1", "a", "1", "$1"), 2)]).await;
@@ -324,9 +324,9 @@ async fn a_mark_is_never_shorter_than_the_time_to_live_and_lasts_through_every_r
 }
 
 #[tokio::test(start_paused = true)]
-async fn near_the_deadline_nothing_is_begun_and_the_rest_is_reported() {
+async fn near_the_deadline_no_commit_begins() {
     let harness = Harness::new();
-    // The first commit ends after 21 of 30 s; then there is less left than the reserve of 10 s.
+    // The first commit ends after 21 of 30 s. Less than the reserve of 10 s remains.
     harness.store().fail("a", Fault::Slow(Duration::from_secs(21)), 1);
     let batch = (0..150).map(|n| message(&format!("m{n}"), "a", &n.to_string(), "$0.00"));
     let (failed, _) = harness.handle(batch.chain([message("m", "b", "1", "$1")]).collect()).await;
@@ -338,7 +338,7 @@ async fn near_the_deadline_nothing_is_begun_and_the_rest_is_reported() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stored_decision_is_published_though_what_stands_behind_it_cannot_be_committed() {
+async fn a_stored_decision_does_not_wait_for_later_commits() {
     for fault in [Fault::Throttled, Fault::Conflict, Fault::LostBefore, Fault::Slow(Duration::from_hours(1))] {
         let harness = Harness::new();
         let [first, second] = ["1", "2"].map(|id| message(id, "a", id, "$1"));
@@ -352,7 +352,7 @@ async fn a_stored_decision_is_published_though_what_stands_behind_it_cannot_be_c
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stored_decision_behind_one_that_fails_is_marked() {
+async fn a_stored_decision_behind_a_failure_becomes_pending() {
     let harness = Harness::new();
     let [first, second] = ["1", "2"].map(|id| message(id, "a", id, "$1"));
     harness.handle(vec![second.clone()]).await;
@@ -365,7 +365,7 @@ async fn a_stored_decision_behind_one_that_fails_is_marked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_whose_last_answer_is_lost_is_found_out_all_the_same() {
+async fn a_commit_whose_last_answer_is_lost_is_found() {
     let harness = Harness::new();
     harness.store().fail("a", Fault::Throttled, 5);
     harness.store().fail("a", Fault::LostAfter, 99);
@@ -388,7 +388,7 @@ async fn several_declines_are_one_transaction() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_decline_that_is_read_with_a_stored_accept_waits_until_its_usage_shows() {
+async fn a_decline_waits_for_the_usage_of_a_stored_accept() {
     let harness = Harness::new();
     let first = message("m1", "a", "1", "$3000");
     harness.handle(vec![first.clone()]).await;
@@ -400,16 +400,16 @@ async fn a_decline_that_is_read_with_a_stored_accept_waits_until_its_usage_shows
     assert!(body.contains(r#""id":"2""#) && body.contains(r#""used":300000"#), "{body}");
 }
 
-/// What can hang for one customer.
+/// Functions that make one kind of request hang for one customer.
 const HANGS: [fn(&Harness); 4] = [
     |harness| harness.store().hanging_reads.lock().unwrap().extend(["a".to_owned()]),
     |harness| harness.store().fail("a", Fault::Slow(Duration::from_hours(1)), 99),
-    |harness| harness.store().hanging_remarks.lock().unwrap().extend(["a".to_owned()]),
+    |harness| harness.store().hanging_publication_changes.lock().unwrap().extend(["a".to_owned()]),
     |harness| harness.publisher().hanging.lock().unwrap().extend(["a".to_owned()]),
 ];
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_for_another_customer_s_requests_that_hang() {
+async fn hanging_requests_delay_no_other_customer() {
     for (place, hang) in HANGS.into_iter().enumerate() {
         let harness = Harness::new();
         harness.handle(vec![message("a1", "a", "1", "$1")]).await;
@@ -430,7 +430,7 @@ async fn nobody_waits_for_another_customer_s_requests_that_hang() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_customer_whose_requests_take_long_shares_none_afterwards() {
+async fn a_slow_customer_shares_no_further_requests() {
     let harness = Harness::new();
     harness.publisher().hanging.lock().unwrap().insert("a".to_owned());
     let batch = ["a", "b", "c"].map(|customer| message(customer, customer, "1", "$1"));
@@ -442,7 +442,7 @@ async fn a_customer_whose_requests_take_long_shares_none_afterwards() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn customers_who_commit_a_little_later_still_share_a_request() {
+async fn customers_that_commit_slightly_later_still_share_a_request() {
     let harness = Harness::new();
     for n in 0..10 {
         harness.store().fail(&format!("c{n}"), Fault::Slow(Duration::from_millis(n * 4)), 1);
@@ -454,7 +454,7 @@ async fn customers_who_commit_a_little_later_still_share_a_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_fails_as_a_whole_is_repeated_for_each_customer_alone() {
+async fn a_failed_shared_request_is_repeated_for_each_customer() {
     let harness = Harness::new();
     harness.publisher().refused.lock().unwrap().extend([
         ("1".to_owned(), 1),
@@ -467,7 +467,7 @@ async fn a_request_that_fails_as_a_whole_is_repeated_for_each_customer_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_over_one_customer_is_that_customer_s_alone() {
+async fn a_panic_affects_only_its_customer() {
     let harness = Harness::new();
     harness.store().fail("a", Fault::Panic, 1);
     let batch = ["a", "b"].map(|customer| message(customer, customer, "1", "$1"));
@@ -476,7 +476,7 @@ async fn a_panic_over_one_customer_is_that_customer_s_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_slow_read_no_customer_is_begun() {
+async fn after_a_slow_read_no_commit_begins() {
     let harness = Harness::new();
     *harness.store().read_time.lock().unwrap() = Duration::from_secs(21);
     assert_eq!(harness.handle(vec![message("m1", "a", "1", "$1")]).await.0, ["m1"]);
@@ -484,7 +484,7 @@ async fn after_a_slow_read_no_customer_is_begun() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_is_given_in_time_whatever_hangs() {
+async fn the_response_is_in_time_when_a_request_hangs() {
     let harness = Harness::new();
     harness.store().fail("a", Fault::Slow(Duration::from_hours(1)), 1);
     let begun = tokio::time::Instant::now();
@@ -494,7 +494,7 @@ async fn the_answer_is_given_in_time_whatever_hangs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_decision_repeats_of_its_attempt_is_bounded() {
+async fn a_decision_shortens_long_amounts_and_times() {
     let harness = Harness::new();
     let amount = format!("{}1.5", "0".repeat(100_000));
     let time = format!("2000-01-03T00:00:00.25{}+02:00", "0".repeat(1_000));
@@ -505,7 +505,7 @@ async fn what_a_decision_repeats_of_its_attempt_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_time_is_repeated_in_rfc_3339_on_the_calendar_s_first_and_last_day_too() {
+async fn a_shortened_time_is_rfc_3339_on_the_first_and_last_day() {
     let harness = Harness::new();
     let zeros = "0".repeat(100);
     for (id, written, repeated) in [

@@ -1,4 +1,4 @@
-//! The bootstrap under the emulator of Lambda's runtime, the very one that `sam local invoke` uses.
+//! The bootstrap under AWS's emulator of the Lambda runtime, which `sam local invoke` also uses.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::free_port;
 use super::local::{Guarded, tool, wait_for_port};
 
-/// A function that can be invoked.
+/// A function under the emulator.
 pub struct Emulator {
     port: u16,
     log: PathBuf,
@@ -21,12 +21,13 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts the bootstrap with this environment and no other. It begins with the first invocation.
+    /// Starts the emulator for the bootstrap, with these environment variables and none of this process's. The
+    /// bootstrap itself starts at the first invocation.
     pub fn start(environment: &[(&str, &str)]) -> Emulator {
         Emulator::start_program(Path::new(env!("CARGO_BIN_EXE_decide")), environment)
     }
 
-    /// The same with another program.
+    /// Starts the emulator for another program, in the same way.
     pub fn start_program(program: &Path, environment: &[(&str, &str)]) -> Emulator {
         let (port, runtime_port) = (free_port(), free_port());
         let folder = tempfile::tempdir().unwrap();
@@ -46,7 +47,7 @@ impl Emulator {
         Emulator { port, log, log_read: 0, _folder: folder, _process: process }
     }
 
-    /// Invokes the function, and gives its answer.
+    /// Invokes the function and returns its response.
     pub fn invoke(&self, event: &str) -> Value {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let path = "/2015-03-31/functions/function/invocations";
@@ -62,12 +63,12 @@ impl Emulator {
         serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 
-    /// Everything that the function has logged, as it stands.
+    /// Returns the function's whole log, as text.
     pub fn log_text(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// What the function has logged since the last time this was asked: JSON objects only.
+    /// Returns the JSON objects that the function has logged since the last call.
     pub fn log(&mut self) -> Vec<Value> {
         let log = std::fs::read_to_string(&self.log).unwrap();
         let new = log[self.log_read..].lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

@@ -1,4 +1,4 @@
-//! Servers as processes of their own.
+//! Servers that run as child processes.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -7,20 +7,21 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a server may take to answer: a Java virtual machine on a busy machine.
+/// Maximum time until a server accepts connections. It is long enough for a Java virtual machine on a busy computer.
 const START_MAX: Duration = Duration::from_mins(1);
 
-/// Runs a program until its own standard input ends. That is when this test process drops it, or dies in whatever way.
+/// Shell script that runs a program until the script's standard input ends. That input ends when this test process
+/// drops it, or dies for any reason.
 const GUARD: &str = r#""$@" </dev/null & pid=$!; cat >/dev/null; kill "$pid" 2>/dev/null; wait "$pid""#;
 
-/// A process that ends with this one.
+/// A child process that does not outlive this process.
 pub struct Guarded {
     child: Child,
     stdin: Option<ChildStdin>,
 }
 
 impl Guarded {
-    /// Starts a program, with `prepare` to add to its arguments and environment.
+    /// Starts a program. `prepare` adds arguments and environment variables.
     pub fn start(program: &Path, prepare: impl FnOnce(&mut Command)) -> Guarded {
         let mut command = Command::new("sh");
         command.args(["-c", GUARD, "guard"]).arg(program);
@@ -38,10 +39,11 @@ impl Drop for Guarded {
     }
 }
 
-/// A port on this machine that nobody uses.
+/// Returns a free port of this computer.
 ///
-/// It is below those that connections are made from, and where a process begins to look depends on its id: a server may take
-/// a second to listen on it, in which nobody else must get it.
+/// The port is below the range of outgoing connections. The search begins at a port that depends on the process's id,
+/// because a server may take a second to listen on its port, and no other test process may get the same port in that
+/// time.
 pub fn free_port() -> u16 {
     static TRIED: AtomicU64 = AtomicU64::new(0);
     let first = u64::from(std::process::id()) * 61;
@@ -50,19 +52,19 @@ pub fn free_port() -> u16 {
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
-/// Something that `make tools` installs. A test that needs it is marked with `#[ignore]`, so that a plain `cargo test` leaves it out,
-/// on a machine with the tools too.
+/// Returns the path of a tool that `make tools` installs. A test that needs a tool has `#[ignore]`, so that a plain
+/// `cargo test` skips it, even on a computer that has the tools.
 pub fn tool(name: &str) -> PathBuf {
     // Cargo starts a benchmark with `--bench`.
-    let asks = ["--include-ignored", "--ignored", "--bench"];
-    let is_asked_for = !cfg!(test) || std::env::args().any(|argument| asks.contains(&&*argument));
-    assert!(is_asked_for, "the test needs {name}: mark it with #[ignore], or run it with `-- --include-ignored`");
+    let options = ["--include-ignored", "--ignored", "--bench"];
+    let is_requested = !cfg!(test) || std::env::args().any(|argument| options.contains(&&*argument));
+    assert!(is_requested, "the test needs {name}: mark it with #[ignore], or run it with `-- --include-ignored`");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".local/tools").join(name);
     assert!(path.exists(), "{} is not there: run `make tools` first", path.display());
     path
 }
 
-/// Waits until something listens on the port.
+/// Waits until a server listens on the port.
 pub fn wait_for_port(port: u16) {
     let begun = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -71,14 +73,14 @@ pub fn wait_for_port(port: u16) {
     }
 }
 
-/// Amazon's DynamoDB Local, one for all tests of this process.
+/// Returns the URL of Amazon's DynamoDB Local. All tests of this process share one server.
 pub fn dynamodb_local() -> &'static str {
     static SERVER: OnceLock<(String, Guarded)> = OnceLock::new();
     let (url, _) = SERVER.get_or_init(|| {
         let port = free_port();
         let folder = tool("dynamodb-local");
         let server = Guarded::start(Path::new("java"), |java| {
-            // It would listen on every interface.
+            // Without this library, the server would listen on every network interface.
             java.env("LD_PRELOAD", tool("dynamodb/loopback.so"));
             java.current_dir(&folder).args(["-Djava.library.path=./DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar"]);
             java.args(["-inMemory", "-sharedDb", "-port", &port.to_string()])

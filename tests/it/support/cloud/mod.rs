@@ -1,4 +1,4 @@
-//! The parts of AWS that run on one machine, started for a test and ended with it.
+//! Local stand-ins for AWS services. A test starts them, and they end with the test.
 
 mod emulator;
 mod local;
@@ -26,14 +26,14 @@ pub use runtime_api::Bootstrap;
 pub use stack::{Endpoints, Stack};
 pub use worker::{Worker, environment};
 
-/// Names that no other test uses.
+/// Returns table names that no other test uses.
 pub fn fresh_names() -> TableNames {
     static TESTS: AtomicU64 = AtomicU64::new(0);
     let test = format!("{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
     TableNames { correlation: format!("correlation-{test}"), load: format!("load-{test}") }
 }
 
-/// How many correlation records there are in a table.
+/// Returns the number of correlation records in a table.
 pub async fn record_count(url: &str, table: &str) -> usize {
     let client = Client::new(&aws::load(Some(url)).await);
     let scan = client.scan().table_name(table).select(Select::Count).consistent_read(true).into_paginator().send();
@@ -41,12 +41,12 @@ pub async fn record_count(url: &str, table: &str) -> usize {
     pages.iter().map(|page| usize::try_from(page.count()).unwrap()).sum()
 }
 
-/// A store in fresh tables, and how to reach it.
+/// A store over fresh tables, with its URL and the names of the tables.
 pub struct Fresh {
     pub store: DynamoDb,
     pub url: String,
     pub names: TableNames,
-    /// What stops an embedded server when it is dropped.
+    /// Stops an embedded server when it is dropped.
     _stop: Option<oneshot::Sender<()>>,
 }
 
@@ -57,12 +57,12 @@ impl Fresh {
         Fresh { store: DynamoDb::new(&sdk, names.clone()), url, names, _stop: stop }
     }
 
-    /// In Amazon's DynamoDB Local.
+    /// Creates fresh tables in Amazon's DynamoDB Local.
     pub async fn in_dynamodb_local() -> Fresh {
         Fresh::at(dynamodb_local().to_owned(), None).await
     }
 
-    /// In a DynamoDB inside this process.
+    /// Creates fresh tables in a new DynamoDB inside this process.
     pub async fn embedded() -> Fresh {
         let database = dynoxide::Database::memory().unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -74,12 +74,12 @@ impl Fresh {
         Fresh::at(url, Some(stop)).await
     }
 
-    /// How many correlation records there are.
+    /// Returns the number of correlation records.
     pub async fn record_count(&self) -> usize {
         record_count(&self.url, &self.names.correlation).await
     }
 
-    /// The same tables seen through another address.
+    /// Returns a store that reaches the same tables through another URL.
     pub async fn through(&self, url: &str) -> DynamoDb {
         DynamoDb::new(&aws::load(Some(url)).await, self.names.clone())
     }

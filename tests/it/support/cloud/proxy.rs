@@ -1,4 +1,4 @@
-//! What stands between a program and DynamoDB or SQS: it counts requests, and can lose them or their answers.
+//! A proxy between a program and DynamoDB or SQS. It counts requests, and can lose or delay requests and responses.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -8,24 +8,24 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What goes wrong with a request.
+/// Fault of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The connection breaks before the request is passed on.
+    /// The connection breaks before the request is forwarded.
     LoseRequest,
-    /// The request is passed on, the connection breaks before the answer is passed back.
+    /// The request is forwarded, but the connection breaks before the response is returned.
     LoseAnswer,
-    /// The request is passed on late.
+    /// The request is forwarded after a delay.
     Late(Duration),
-    /// The answer comes late.
+    /// The response is returned after a delay.
     Delay(Duration),
-    /// DynamoDB says that it has no capacity.
+    /// DynamoDB reports that it has no capacity.
     Throttle,
-    /// DynamoDB leaves a customer's keys out of the answer to a `BatchGetItem`.
+    /// The response to a `BatchGetItem` lists a customer's keys as unprocessed.
     LeaveOut(&'static str),
 }
 
-/// A proxy before a server of this machine.
+/// A proxy in front of a local server.
 #[derive(Clone)]
 pub struct Proxy {
     pub url: String,
@@ -34,21 +34,21 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct State {
-    /// How many requests there were, by their operation.
+    /// Number of requests, by operation.
     counts: BTreeMap<String, u64>,
-    /// What is to go wrong with the next requests of an operation.
+    /// Faults of the next requests, each with its operation.
     faults: Vec<(&'static str, Fault)>,
-    /// What goes wrong by chance, in so many of a thousand requests.
+    /// Random faults: the generator, and the frequency of each kind of fault in a thousand requests.
     chance: Option<(fastrand::Rng, u32)>,
-    /// How often it has.
+    /// Number of random faults so far.
     lost: u64,
-    /// Which requests have no answer.
+    /// Requests that hang.
     hang: Option<Hang>,
-    /// How many requests have had none.
+    /// Number of requests that have hung.
     hung: usize,
 }
 
-/// Requests of these operations with this customer in them have no answer, until they are let go.
+/// Requests of these operations that contain this customer. They get no response until [`Proxy::let_go`].
 #[derive(Clone, Copy)]
 struct Hang {
     operations: &'static [&'static str],
@@ -56,12 +56,12 @@ struct Hang {
     reaches: Reaches,
 }
 
-/// How far a request that hangs comes.
+/// Point at which a request hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaches {
-    /// The proxy.
+    /// In the proxy: the request does not reach the server.
     Nothing,
-    /// The server: only the answer is not passed back.
+    /// Behind the server: the request is processed, but the response is not returned.
     Server,
 }
 
@@ -80,39 +80,41 @@ impl Proxy {
         proxy
     }
 
-    /// Lets the next request of an operation, and with repetition the ones after it, go wrong.
+    /// Makes the next `times` requests of an operation fail in this way.
     pub fn fail(&self, operation: &'static str, fault: Fault, times: usize) {
         self.state.lock().unwrap().faults.extend(vec![(operation, fault); times]);
     }
 
-    /// From now on requests of these operations with this customer in them have no answer.
+    /// Makes all further requests of these operations hang if they contain this customer.
     pub fn hang(&self, operations: &'static [&'static str], customer: &'static str, reaches: Reaches) {
         self.state.lock().unwrap().hang = Some(Hang { operations, customer, reaches });
     }
 
-    /// Nothing hangs any more; says how many requests have. Those whose client still waits are passed on.
+    /// Ends all hangs, and returns the number of requests that have hung. A request is forwarded if its client still
+    /// waits.
     pub fn let_go(&self) -> usize {
         let mut state = self.state.lock().unwrap();
         state.hang = None;
         std::mem::take(&mut state.hung)
     }
 
-    /// How many requests have had no answer.
+    /// Returns the number of requests that have hung.
     pub fn hung(&self) -> usize {
         self.state.lock().unwrap().hung
     }
 
-    /// From now on delays, cuts and loses by chance: each in so many of a thousand requests.
+    /// Injects random faults into all further requests: lost requests, lost responses, throttling and delays. Each
+    /// kind affects `per_thousand` of a thousand requests.
     pub fn be_lossy(&self, seed: u64, per_thousand: u32) {
         self.state.lock().unwrap().chance = Some((fastrand::Rng::with_seed(seed), per_thousand));
     }
 
-    /// How often something went wrong by chance.
+    /// Returns the number of random faults so far.
     pub fn lost(&self) -> u64 {
         self.state.lock().unwrap().lost
     }
 
-    /// How many requests there were, by operation, since the last time this was asked.
+    /// Returns the number of requests since the last call, by operation.
     pub fn counts(&self) -> BTreeMap<String, u64> {
         std::mem::take(&mut self.state.lock().unwrap().counts)
     }
@@ -171,7 +173,7 @@ impl Proxy {
         hangs.then_some(reaches)
     }
 
-    /// `None` when the client has given up.
+    /// Waits until the hang ends. Returns `None` if the client gives up before.
     async fn wait_while_hanging(&self, client: &mut TcpStream) -> Option<()> {
         let mut byte = [0];
         while self.state.lock().unwrap().hang.is_some() {
@@ -204,7 +206,7 @@ impl Proxy {
 const THROTTLED: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 109\r\n\r\n\
 {\"__type\":\"com.amazonaws.dynamodb.v20120810#ThrottlingException\",\"message\":\"Rate of requests exceeds limits\"}";
 
-/// One HTTP message with a length, or in chunks.
+/// Reads one HTTP message, with a content length or in chunks.
 async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let end = loop {
@@ -240,20 +242,20 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// `TransactWriteItems` of `x-amz-target: DynamoDB_20120810.TransactWriteItems`.
+/// Returns a request's operation: `TransactWriteItems` for `x-amz-target: DynamoDB_20120810.TransactWriteItems`.
 fn operation(request: &[u8]) -> Option<String> {
     let head = String::from_utf8_lossy(request);
     let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with("x-amz-target:"))?;
     Some(line.rsplit('.').next()?.trim().to_owned())
 }
 
-/// The JSON of a message.
+/// Returns the JSON body of an HTTP message.
 fn body(message: &[u8]) -> Value {
     let at = find(message, b"\r\n\r\n").unwrap() + 4;
     serde_json::from_slice(&message[at..]).unwrap()
 }
 
-/// The request without a customer's keys, and those keys.
+/// Splits a request into the request without a customer's keys, and those keys.
 fn take_out(request: &[u8], customer: &str) -> (Value, Value) {
     let (mut rest, mut left_out) = (body(request), json!({}));
     let tables = rest["RequestItems"].as_object_mut().unwrap();
@@ -269,7 +271,7 @@ fn take_out(request: &[u8], customer: &str) -> (Value, Value) {
     (rest, left_out)
 }
 
-/// The request with another body. Nobody here checks its signature.
+/// Returns the request with another body. Its signature no longer matches, but the local servers do not check it.
 fn with_body(request: &[u8], body: &Value) -> Vec<u8> {
     let at = find(request, b"\r\n\r\n").unwrap();
     let body = body.to_string();

@@ -1,4 +1,4 @@
-//! An SQS with FIFO semantics, one for all tests of this process.
+//! A local SQS server with FIFO semantics. All tests of this process share one server.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -30,12 +30,12 @@ pub fn sqs() -> &'static str {
     url
 }
 
-/// Makes a FIFO queue that no other test uses; says its URL.
+/// Creates a FIFO queue that no other test uses, and returns its URL.
 pub async fn fresh_queue() -> String {
     fresh_queue_with(&[]).await
 }
 
-/// The same, with further attributes.
+/// Creates such a queue with further attributes. The attribute `DelaySeconds` makes it a standard queue.
 pub async fn fresh_queue_with(attributes: &[(QueueAttributeName, &str)]) -> String {
     let client = Client::new(&aws::load(Some(sqs())).await);
     let mut attributes: HashMap<_, _> =
@@ -49,7 +49,7 @@ pub async fn fresh_queue_with(attributes: &[(QueueAttributeName, &str)]) -> Stri
     queue.queue_url.unwrap().replace("localhost", "127.0.0.1")
 }
 
-/// The queues that a consumer needs.
+/// Queues of one consumer.
 pub struct Queues {
     pub input: String,
     pub decisions: String,
@@ -57,7 +57,8 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// Queues that no other test uses, as the template sets them but for this visibility time-out and number of deliveries.
+    /// Creates queues that no other test uses. They have the template's settings, except for this visibility time-out
+    /// and maximum number of deliveries.
     pub async fn fresh(visibility_s: u32, receive_max: u32) -> Queues {
         let fortnight = "1209600";
         let keeps = |time| [(QueueAttributeName::MessageRetentionPeriod, time)];
@@ -77,7 +78,7 @@ impl Queues {
     }
 }
 
-/// Takes everything out of a queue.
+/// Receives and deletes all visible messages of a queue.
 pub async fn drain(url: &str) -> Vec<Received> {
     let queue = SqsReceiver::new(&aws::load(Some(sqs())).await, url.to_owned());
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! The real bootstrap, fed through an implementation of Lambda's runtime API, so that it can be killed at any moment.
+//! The real bootstrap under an implementation of Lambda's runtime API, so that a test can kill it at any moment.
 
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
-/// How long an invocation has.
+/// Maximum time of an invocation.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where events go in and answers come out.
+/// State of the runtime API: events for the function, and the function's responses.
 struct Api {
     events: Mutex<mpsc::UnboundedReceiver<String>>,
     answers: mpsc::UnboundedSender<Result<String, String>>,
@@ -31,7 +31,7 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// Starts the bootstrap with this environment and no other.
+    /// Starts the bootstrap with only these environment variables and Lambda's own.
     pub async fn start(environment: &[(&'static str, String)], log: &std::path::Path) -> Bootstrap {
         let (events, events_out) = mpsc::unbounded_channel();
         let (answers_in, answers) = mpsc::unbounded_channel();
@@ -55,13 +55,13 @@ impl Bootstrap {
         Bootstrap { child: command.spawn().unwrap(), events, answers, server }
     }
 
-    /// Gives it an event, and waits for its answer for as long as it may take. None when it has none by then.
+    /// Invokes the function with an event. Returns `None` if no response arrives within `time_max`.
     pub async fn invoke(&mut self, event: String, time_max: Duration) -> Option<Result<String, String>> {
         self.events.send(event).unwrap();
         tokio::time::timeout(time_max, self.answers.recv()).await.ok().flatten()
     }
 
-    /// Kills it, as `kill -9` does.
+    /// Kills the process, as `kill -9` does.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::local::tool;
 
-/// A deployed stack. It ends when its standard input does: also when this process dies.
+/// A deployed stack. It ends when its standard input ends, and so also when this process dies.
 pub struct Stack {
     child: Child,
     answers: BufReader<ChildStdout>,
@@ -42,7 +42,7 @@ impl Stack {
         Stack { child, answers, endpoints }
     }
 
-    /// Everything that the function has logged.
+    /// Returns the function's whole log.
     pub fn log(&mut self) -> String {
         writeln!(self.child.stdin.as_mut().unwrap(), "logs").unwrap();
         let mut answer = String::new();

@@ -1,4 +1,4 @@
-//! `loadgate worker` as a process of its own.
+//! `loadgate worker` as a child process.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use loadgate::config::TableNames;
 use super::free_port;
 use super::queues::{Queues, sqs};
 
-/// How long a worker may take to begin or to end.
+/// Maximum time until a worker is ready, or until it has ended.
 const WAIT_MAX: Duration = Duration::from_secs(40);
 
 /// A worker. It is killed when it is dropped.
@@ -23,7 +23,7 @@ pub struct Worker {
     _folder: tempfile::TempDir,
 }
 
-/// The environment that leads a program to these queues and tables.
+/// Returns the environment variables for a program that uses these queues and tables.
 pub fn environment(queues: &Queues, tables: &TableNames, dynamodb_url: &str) -> Vec<(&'static str, String)> {
     vec![
         ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.to_owned()),
@@ -40,12 +40,12 @@ pub fn environment(queues: &Queues, tables: &TableNames, dynamodb_url: &str) -> 
 }
 
 impl Worker {
-    /// Starts a worker with this environment and no other.
+    /// Starts a worker with only these environment variables.
     pub fn start(environment: &[(&'static str, String)]) -> Worker {
         Worker::start_by(Command::new(env!("CARGO_BIN_EXE_loadgate")), environment)
     }
 
-    /// The same, with at most so many open files.
+    /// Starts a worker that may open at most `files_max` files.
     pub fn start_with_files(files_max: u32, environment: &[(&'static str, String)]) -> Worker {
         let mut command = Command::new("/bin/sh");
         let limited = format!("ulimit -n {files_max} && exec \"$0\" \"$@\"");
@@ -53,8 +53,8 @@ impl Worker {
         Worker::start_by(command, environment)
     }
 
-    /// Starts a worker whose log goes elsewhere. Of a pipe, the reader goes away at once.
-    pub fn start_unheard(environment: &[(&'static str, String)], log: Stdio) -> Worker {
+    /// Starts a worker with `log` as its standard error. The read end of a pipe is closed at once.
+    pub fn start_with_stderr(environment: &[(&'static str, String)], log: Stdio) -> Worker {
         let folder = tempfile::tempdir().unwrap();
         File::create(folder.path().join("log")).unwrap();
         let mut worker = Worker::spawn(Command::new(env!("CARGO_BIN_EXE_loadgate")), environment, folder, log);
@@ -81,12 +81,13 @@ impl Worker {
         Worker { child: command.spawn().unwrap(), port, log: folder.path().join("log"), _folder: folder }
     }
 
-    /// Waits until it receives messages.
+    /// Waits until the worker receives messages.
     pub fn wait_until_ready(&mut self) {
         assert!(self.becomes_ready(), "the worker has ended: {}", self.log());
     }
 
-    /// Waits until it receives messages, or has ended because it did not reach what it needs: whether it receives.
+    /// Waits until the worker receives messages, or has ended because it could not reach a queue or table. Returns
+    /// true if it receives messages.
     pub fn becomes_ready(&mut self) -> bool {
         let begun = Instant::now();
         while self.get("/readyz").is_none_or(|(status, _)| status != 200) {
@@ -99,12 +100,12 @@ impl Worker {
         true
     }
 
-    /// How many files and connections it has open.
+    /// Returns the number of files and connections that the worker has open.
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
-    /// Waits until it receives no messages any more.
+    /// Waits until the worker no longer receives messages.
     pub fn wait_until_unready(&self) {
         let begun = Instant::now();
         while self.get("/readyz").is_some_and(|(status, _)| status == 200) {
@@ -113,15 +114,15 @@ impl Worker {
         }
     }
 
-    /// A connection that says no more than this.
+    /// Opens a connection to the worker, and sends only these bytes.
     pub fn connect(&self, beginning: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        // It may have been closed already.
+        // The worker may have closed the connection already.
         let _ = stream.write_all(beginning);
         stream
     }
 
-    /// The status and the body of an answer.
+    /// Returns the status and the body of a response.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(WAIT_MAX)).ok()?;
@@ -132,30 +133,30 @@ impl Worker {
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
     }
 
-    /// How many events it has decided.
+    /// Returns the number of events that the worker has decided.
     pub fn decided(&self) -> u64 {
         self.count("accepted") + self.count("declined")
     }
 
-    /// How far a counter of its metrics is.
+    /// Returns the value of a counter in the worker's metrics.
     pub fn count(&self, name: &str) -> u64 {
         let (_, metrics) = self.get("/metrics").unwrap();
         let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("loadgate_{name} ")));
         line.unwrap_or_else(|| panic!("no {name}: {metrics}")).parse().unwrap()
     }
 
-    /// Everything that it has logged.
+    /// Returns the worker's whole log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// Sends it a signal, by its name.
+    /// Sends the worker the signal of this name.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
-    /// Waits until it has ended.
+    /// Waits until the worker has ended.
     pub fn wait(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
@@ -167,7 +168,7 @@ impl Worker {
         }
     }
 
-    /// Kills it, as `kill -9` does.
+    /// Kills the worker, as `kill -9` does.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
