@@ -1,6 +1,7 @@
-//! `make bench-build`: how long a newcomer waits, from a clean clone to the first decision and to a passed test.
+//! `make bench-build`: waiting time of a new developer, from a clean clone to the first decision and to a passed
+//! test.
 //!
-//! What has not been committed is left out. Crates are taken from cargo's cache where they are there; tools are installed anew.
+//! Uncommitted changes are left out. Crates come from cargo's cache if it has them. Tools are installed anew.
 #![allow(missing_docs, clippy::float_arithmetic, clippy::cast_precision_loss, clippy::indexing_slicing)]
 
 #[path = "../shared/mod.rs"]
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use shared::page;
 use shared::table::Table;
 
-/// The parts of `make test`, in its order, but with the building of the tests apart from their running.
+/// Parts of `make test`, in its order, with the build of the tests separate from their run.
 const TEST: [(&str, &[&str]); 6] = [
     ("tools for tests and local stack", &["make", "tools"]),
     ("format, lints, documentation", &["make", "lint"]),
@@ -47,10 +48,10 @@ fn main() -> Result<()> {
     clone.remove()
 }
 
-/// A clean clone of what is committed.
+/// A clean clone of the last commit.
 struct Clone {
     folder: PathBuf,
-    /// What the last command has said.
+    /// Output of the last command.
     log: PathBuf,
 }
 
@@ -67,12 +68,12 @@ impl Clone {
         if git.status()?.success() { Ok(clone) } else { Err(Error::other("git clone failed")) }
     }
 
-    /// Runs a command as a newcomer would, with nothing of this build's environment.
+    /// Runs a command as a new developer would, without the environment variables of this build.
     fn run(&self, command: &[&str]) -> Result<Duration> {
         let (program, args) = command.split_first().ok_or_else(|| Error::other("no command"))?;
         let mut child = Command::new(program);
-        let said = File::create(&self.log)?;
-        child.args(args).current_dir(&self.folder).stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said);
+        let log = File::create(&self.log)?;
+        child.args(args).current_dir(&self.folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME" || name == "PUBLISH")
             {

@@ -1,4 +1,4 @@
-//! What cargo says that a build has spent its time on.
+//! Compile times of a build, from cargo's own report.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,10 +15,10 @@ struct Unit {
     duration: f64,
 }
 
-/// How many crates to name.
+/// Number of crates to name.
 const NAMED: usize = 6;
 
-/// The crates that took the most time of the last build with `--timings`, in words.
+/// Returns a sentence with the crates that took the most time in the last build with `--timings`.
 pub(crate) fn longest(project: &Path) -> Result<String> {
     let report = fs::read_to_string(project.join("target/cargo-timings/cargo-timing.html"))?;
     let data = report.split_once("const UNIT_DATA = ").and_then(|(_, rest)| rest.split_once(";\n"));

@@ -1,4 +1,4 @@
-//! What is decided: batches of attempts, each batch of one customer, with repeats from a fixed seed.
+//! Input of the benchmark: batches of attempts, each of one customer, with repeats from a fixed seed.
 
 use std::collections::BTreeSet;
 use std::io::{Error, Result};
@@ -8,22 +8,22 @@ use loadgate::domain::LoadAttempt;
 use loadgate::wire::read_attempt;
 use serde_json::json;
 
-/// Decides every draw.
+/// Seed of all random choices.
 const SEED: u64 = 2018;
 
-/// How many customers each case has.
+/// Number of customers in each case.
 pub(crate) const CUSTOMERS: usize = 10;
 
-/// How many messages a batch has where its size is not what is varied.
+/// Number of messages in a batch, in the cases that do not vary it.
 pub(crate) const BATCH: usize = 10;
 
-/// How many batches of each customer a mix has. The first is all new.
+/// Number of batches of each customer in a mix. The first batch has only new events.
 const MIX_BATCHES: usize = 5;
 
-/// One batch.
+/// One batch, of one customer.
 pub(crate) type Batch = Vec<Delivery>;
 
-/// What comes again in a mix.
+/// Kind of repeat.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Repeats {
     /// The same event in another message.
@@ -32,25 +32,25 @@ pub(crate) enum Repeats {
     Redeliveries,
 }
 
-/// Something whose cost is measured.
+/// A measured case.
 pub(crate) struct Case {
     pub(crate) name: String,
-    /// What is decided before, and not measured.
+    /// Batches that are decided first, and not measured.
     pub(crate) before: Vec<Batch>,
     pub(crate) batches: Vec<Batch>,
-    /// Whether the cost is told for each distinct event, and not for each message.
+    /// True if the cost is reported for each distinct event, and not for each message.
     pub(crate) is_by_event: bool,
 }
 
 impl Case {
-    /// Batches of so many new attempts, all within the limits.
+    /// Creates batches of `size` new attempts, all within the limits.
     pub(crate) fn group(size: usize) -> Result<Case> {
         let batch = |customer| (0..size).map(|n| delivery(&format!("group-{size}-{customer}"), n, "$1.00")).collect();
         let batches = (0..CUSTOMERS).map(batch).collect::<Result<Vec<Batch>>>()?;
         Ok(Case { name: size.to_string(), before: vec![], batches, is_by_event: true })
     }
 
-    /// One attempt of one customer, over the limits or within, and then perhaps once more.
+    /// Creates one attempt of each customer, within or over the limits, and optionally a repeat of it.
     pub(crate) fn lone(name: &str, amount: &str, again: Option<Repeats>) -> Result<Case> {
         let one = |customer| Ok(vec![delivery(&format!("{}-{customer}", name.replace(' ', "-")), 0, amount)?]);
         let first = (0..CUSTOMERS).map(one).collect::<Result<Vec<Batch>>>()?;
@@ -60,7 +60,7 @@ impl Case {
         Ok(Case { name, batches: batches.collect(), before: first, is_by_event: false })
     }
 
-    /// Ten attempts of one customer, all over the limits.
+    /// Creates ten attempts of each customer, all over the limits.
     pub(crate) fn ten_declined(name: &str) -> Result<Case> {
         let batch =
             |customer| (0..BATCH).map(|n| delivery(&format!("ten-declined-{customer}"), n, "$5000.01")).collect();
@@ -68,15 +68,15 @@ impl Case {
         Ok(Case { name: name.to_owned(), before: vec![], batches, is_by_event: false })
     }
 
-    /// One attempt that was received before, and then not decided.
+    /// Creates one attempt of each customer that was received before, but not decided.
     pub(crate) fn undecided(name: &str) -> Result<Case> {
         let mut case = Case::lone(name, "$1.00", None)?;
         case.batches.iter_mut().flatten().for_each(|delivery| delivery.source.is_redelivery = true);
         Ok(case)
     }
 
-    /// Batches of ten in which so many of a hundred messages repeat one of an earlier batch of the customer. Amounts
-    /// are drawn, so that the default limits decline some.
+    /// Creates batches of ten in which `percent` of a hundred messages repeat a message of an earlier batch of the
+    /// customer. Amounts are random, so that the default limits decline some.
     pub(crate) fn mix(repeats: Repeats, percent: usize) -> Result<Case> {
         let kind = if repeats == Repeats::Duplicates { "duplicates" } else { "redeliveries" };
         let mut batches = Vec::new();
@@ -87,7 +87,7 @@ impl Case {
         Ok(Case { name: format!("{percent} %"), before: vec![], batches, is_by_event: true })
     }
 
-    /// By how many the cost is divided.
+    /// Returns the number of events or messages by which the cost is divided.
     pub(crate) fn divisor(&self) -> usize {
         let messages = || self.batches.iter().flatten();
         if self.is_by_event {
@@ -114,7 +114,7 @@ fn mixed(customer: &str, repeats: Repeats, percent: usize, seed: u64) -> Result<
         random.shuffle(&mut earlier);
         let mut batch = Batch::new();
         for place in begin..begin + BATCH {
-            // No message comes twice in one batch.
+            // A batch has no message twice.
             let first = if again.contains(&place) { earlier.pop() } else { None };
             batch.push(match first {
                 Some(first) => repeated(&first, repeats, place),
@@ -135,7 +135,7 @@ fn repeated(earlier: &Delivery, repeats: Repeats, index: usize) -> Delivery {
     again
 }
 
-/// The nth message of a customer, with an attempt of its own: three attempts a day.
+/// Returns the nth message of a customer, with an attempt of its own. A customer has three attempts a day.
 fn delivery(customer: &str, n: usize, amount: &str) -> Result<Delivery> {
     let (id, day) = (format!("event-{n}"), 3 + n / 3);
     let time = format!("2000-01-{day:02}T00:00:00Z");
@@ -146,7 +146,7 @@ fn delivery(customer: &str, n: usize, amount: &str) -> Result<Delivery> {
     Ok(Delivery::new(n as u64, source, &written, attempt))
 }
 
-/// An id as long as SQS makes them.
+/// Returns an id of the length of SQS's message ids.
 fn message_id(name: &str) -> String {
     let mut id = loadgate::deciding::digest_hex(&[name.as_bytes()]);
     id.truncate(36);

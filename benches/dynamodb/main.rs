@@ -1,21 +1,21 @@
-//! `make bench-dynamodb`: what a decision costs in DynamoDB, by what DynamoDB's own answers say.
+//! `make bench-dynamodb`: cost of a decision in DynamoDB, according to DynamoDB's own responses.
 //!
 //! The same attempts go through loadgate's consumer and through three other designs, over the SDK, to the embedded
-//! DynamoDB and to Amazon's DynamoDB Local. Nothing is timed: every figure is a count, and the same in each run.
+//! DynamoDB and to Amazon's DynamoDB Local. Every figure is a count, not a time, and is the same in each run.
 #![allow(
     missing_docs,
     clippy::print_stdout,
     clippy::float_arithmetic,
     clippy::cast_precision_loss,
-    clippy::indexing_slicing // In what is shared.
+    clippy::indexing_slicing // In shared code.
 )]
 
 mod designs;
 mod input;
 mod meter;
+mod report;
 #[path = "../shared/mod.rs"]
 mod shared;
-mod told;
 
 use std::io::{Error, Result};
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ use input::{Case, Repeats};
 use meter::{Cost, Costs, Meter};
 use shared::server::Server;
 
-/// The designs, as the tables call them.
+/// Names of the designs in the tables.
 const DESIGNS: [&str; 4] = ["loadgate", "read, then write", "a transaction an event", "an idempotency record"];
 
 #[tokio::main]
@@ -33,10 +33,10 @@ async fn main() -> Result<ExitCode> {
     let inputs = Inputs::new()?;
     let embedded = Measured::over(&Server::embedded(None).await?, &inputs).await?;
     let local = Measured::over(&Server::dynamodb_local()?, &inputs).await?;
-    told::publish(&inputs, &embedded, &local)
+    report::publish(&inputs, &embedded, &local)
 }
 
-/// Everything that is measured.
+/// All measured cases.
 struct Inputs {
     lone: Vec<Case>,
     groups: Vec<Case>,
@@ -64,14 +64,14 @@ impl Inputs {
     }
 }
 
-/// What each design cost over one server.
+/// Costs of each design over one server.
 struct Measured {
     /// By case, in the order of the designs.
     lone: Vec<[Cost; 4]>,
     groups: Vec<[Cost; 4]>,
     duplicates: Vec<[Cost; 4]>,
     redeliveries: Vec<[Cost; 4]>,
-    /// By operation, of all designs and cases together.
+    /// Costs of all designs and cases together, by operation.
     operations: Costs,
 }
 
@@ -120,7 +120,7 @@ impl Bench {
         Ok(costs)
     }
 
-    /// What a case costs each design. All of them have to decide the same.
+    /// Returns the cost of a case in each design. All designs must make the same decisions.
     async fn cost(&mut self, case: &Case) -> Result<[Cost; 4]> {
         for batch in &case.before {
             self.loadgate.handle(batch).await?;
@@ -151,7 +151,7 @@ impl Bench {
     }
 }
 
-/// Puts a case through a design: what it cost, and what was published.
+/// Runs a case through a design. Returns its cost, and the published decisions.
 async fn run(
     design: &impl Design,
     meter: &Meter,

@@ -1,6 +1,6 @@
-//! What stands before a server and counts what passes by: requests, and the capacity that the answers speak of.
+//! A proxy in front of a server. It counts requests, and the consumed capacity in the responses.
 //!
-//! Every design is measured here, so that none tells its own figures.
+//! Every design is measured here, so that none reports its own figures.
 
 use std::collections::BTreeMap;
 use std::io::Result;
@@ -11,13 +11,13 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What some requests came to.
+/// Total cost of some requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Cost {
     pub(crate) write_units: f64,
     pub(crate) read_units: f64,
     pub(crate) requests: f64,
-    /// Writes whose condition did not hold. DynamoDB charges for them, and no answer says what.
+    /// Writes whose condition did not hold. DynamoDB charges for them, but no response contains the charge.
     pub(crate) refused: f64,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Begins to count before a server.
+    /// Starts a counting proxy in front of a server.
     pub(crate) async fn before(url: &str) -> Result<Meter> {
         let target = url.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -70,7 +70,7 @@ impl Meter {
         Ok(meter)
     }
 
-    /// What has passed by since the last time this was asked, by operation.
+    /// Returns the costs since the last call, by operation.
     pub(crate) fn read(&self) -> Costs {
         std::mem::take(&mut *self.costs.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -102,10 +102,10 @@ impl Cost {
     }
 }
 
-/// One HTTP message with a length.
+/// One HTTP message with a content length.
 struct Message {
     bytes: Vec<u8>,
-    /// Where its body begins.
+    /// Offset of the body.
     body: usize,
 }
 

@@ -1,4 +1,4 @@
-//! How the figures are told: tables, a plot, and what is required of them.
+//! Report of the figures: tables, a plot, and requirements.
 
 use std::fmt::Write;
 use std::io::Result;
@@ -11,10 +11,10 @@ use crate::shared::plot::{Plot, Series};
 use crate::shared::table::Table;
 use crate::{DESIGNS, Inputs, Measured};
 
-/// Something that has to hold, and whether it does.
+/// A requirement, and true if it holds.
 type Required = (String, bool);
 
-/// Prints and publishes everything. It fails when something that is required does not hold.
+/// Prints and publishes the report. Returns a failure if a requirement does not hold.
 pub(crate) fn publish(inputs: &Inputs, embedded: &Measured, local: &Measured) -> Result<ExitCode> {
     let required = required(embedded, local);
     let mut text = String::from(LEGEND);

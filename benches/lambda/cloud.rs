@@ -1,4 +1,4 @@
-//! What the functions talk to: Amazon's DynamoDB Local, and queues that answer at once and count.
+//! Services for the functions: Amazon's DynamoDB Local, and queues that respond at once and count messages.
 
 use std::io::{Error, Result};
 use std::path::Path;
@@ -17,8 +17,8 @@ use tokio::net::TcpListener;
 
 use super::local::dynamodb_local;
 
-/// Where systems have all their root certificates in one file, as Lambda's has. Some have them in a folder of files besides,
-/// which would be read too.
+/// Paths of the file with all root certificates on common systems, among them Lambda's. Some systems also have a
+/// folder of certificate files, which would be read as well.
 const ROOT_CERTIFICATES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
 
 /// Tables and queues for one function.
@@ -28,7 +28,7 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// Makes the tables and starts the queues. What the tables are called has `name` in it.
+    /// Creates the tables and starts the queues. The names of the tables contain `name`.
     pub(crate) async fn new(name: &str) -> Result<Cloud> {
         let dynamodb = dynamodb_local();
         let names = TableNames { correlation: format!("{name}-correlation"), load: format!("{name}-load") };
@@ -56,13 +56,13 @@ impl Cloud {
         Ok(Cloud { environment, published })
     }
 
-    /// How many decisions have been published.
+    /// Returns the number of published decisions.
     pub(crate) fn published(&self) -> u64 {
         self.published.load(Ordering::Relaxed)
     }
 }
 
-/// SQS's answers, as far as the functions ask.
+/// Responds as SQS does, to the requests that the functions make.
 async fn answer(
     State(published): State<Arc<AtomicU64>>,
     headers: HeaderMap,

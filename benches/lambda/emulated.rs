@@ -1,5 +1,5 @@
-//! The same under the emulator of Lambda's runtime, which `sam local invoke` uses as well. It starts the function with the
-//! first invocation, and its own share is in every time.
+//! The same measurements under AWS's emulator of the Lambda runtime, which `sam local invoke` also uses. The emulator
+//! starts the function at the first invocation. Every time includes the emulator's own.
 
 use std::io::Result;
 use std::time::{Duration, Instant};
@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use super::emulator::Emulator;
 use super::{BATCHES_KINDS, Measured, median};
 
-/// Starts of each program, with so many batches of each kind after it.
+/// Number of starts of each program, and of batches of each kind after each start.
 const STARTS: usize = 9;
 const BATCHES: usize = 40;
 
-/// What was measured under the emulator.
+/// Times that were measured under the emulator.
 #[derive(Default)]
 pub(crate) struct Emulated {
-    /// From the first invocation to its answer.
+    /// Times from the first invocation to its response.
     pub(crate) first_decision: Vec<Duration>,
-    /// For each kind of batch, in its order: the median of each start.
+    /// Median time of each start, by kind of batch in the order of [`BATCHES_KINDS`].
     pub(crate) wall: [Vec<Duration>; BATCHES_KINDS.len()],
 }
 

@@ -1,8 +1,8 @@
-//! Events of SQS, as Lambda gives them to a function.
+//! SQS events, as Lambda passes them to a function.
 
 use serde_json::{Value, json};
 
-/// What is in a batch.
+/// Contents of a batch.
 #[derive(Clone, Copy)]
 pub(crate) struct Batch {
     pub(crate) name: &'static str,
@@ -11,7 +11,8 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// An event with such a batch. Each `number` has customers of its own, so that nobody's usage grows over the run.
+    /// Returns an event with such a batch. Each `number` has customers of its own, so that no customer's usage grows
+    /// over the run.
     pub(crate) fn event(self, number: u64) -> String {
         let records: Vec<Value> = (0..self.messages).map(|message| self.record(number, message)).collect();
         json!({ "Records": records }).to_string()

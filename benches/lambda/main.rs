@@ -1,7 +1,7 @@
 //! `make bench-lambda`: the Lambda against a plain handler, in one run.
 //!
-//! Both are asked for the same batches in turns, by a runtime API of this bench's own, over Amazon's DynamoDB Local and
-//! queues that answer at once. Every decision has to be published, and memory and size to be within their bounds.
+//! Both get the same batches in turns, from a runtime API of this benchmark, over Amazon's DynamoDB Local and queues
+//! that respond at once. Every decision must be published, and memory and size must be within their bounds.
 #![allow(
     missing_docs,
     clippy::expect_used,
@@ -41,7 +41,7 @@ use shared::table::Table;
 /// Cold starts of each program.
 const COLD_STARTS: usize = 21;
 
-/// Rounds for each kind of batch, of so many batches each.
+/// Number of rounds for each kind of batch, and of batches in each round.
 const ROUNDS: usize = 7;
 const BATCHES: u64 = 150;
 
@@ -51,7 +51,7 @@ const BATCHES_KINDS: [Batch; 3] = [
     Batch { name: "10 messages of 10 customers", messages: 10, customers: 10 },
 ];
 
-/// The most resident memory of the function, and its largest zip file.
+/// Maximum resident memory of the function, and maximum size of its zip file.
 const MEMORY_BYTES_MAX: u64 = 32 << 20;
 const ZIP_BYTES_MAX: u64 = 4 << 20;
 
@@ -60,7 +60,7 @@ async fn main() -> Result<ExitCode> {
     let mut both =
         [Measured::new("loadgate", Program::loadgate()?).await?, Measured::new("plain", Program::plain()?).await?];
     measure_batches(&mut both).await?;
-    // Now that DynamoDB Local is warm: it is not its own cold start that is measured.
+    // Cold starts come after the batches, when DynamoDB Local is warm, so that its own cold start is not measured.
     for _ in 0..COLD_STARTS {
         for measured in &mut both {
             measured.start_cold().await?;
@@ -72,20 +72,20 @@ async fn main() -> Result<ExitCode> {
     Ok(if loadgate.is_within_bounds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One of the two programs, and what has been measured of it.
+/// One of the two programs, with its measurements.
 struct Measured {
     program: Program,
     cloud: Cloud,
-    /// Batches begun, so that each has customers of its own.
+    /// Number of batches so far, from which each batch gets customers of its own.
     batches: u64,
-    /// Messages sent.
+    /// Number of messages sent.
     messages: u64,
     first_request: Vec<Duration>,
     first_decision: Vec<Duration>,
     first_processor: Vec<Duration>,
-    /// For each kind of batch, in its order: the median of each round.
+    /// Median time of each round, by kind of batch in the order of [`BATCHES_KINDS`].
     wall: [Vec<Duration>; BATCHES_KINDS.len()],
-    /// For each kind of batch, in its order: the mean of each round.
+    /// Mean processor time of each round, by kind of batch in the same order.
     processor: [Vec<Duration>; BATCHES_KINDS.len()],
     memory_bytes: u64,
     emulated: Emulated,
@@ -124,7 +124,7 @@ impl Measured {
         Ok(())
     }
 
-    /// The median time of a batch, and the mean of the processor time.
+    /// Runs one round. Returns the median time of a batch, and its mean processor time.
     async fn round(&mut self, function: &mut Function, kind: usize) -> Result<(Duration, Duration)> {
         let (mut times, before) = (Vec::new(), function.processor_time()?);
         for _ in 0..BATCHES {
@@ -143,7 +143,7 @@ impl Measured {
         batch.event(self.batches)
     }
 
-    /// Every message has been decided, and its decision published.
+    /// Checks that every message has been decided, and its decision published.
     fn check(&self) -> Result<()> {
         let published = self.cloud.published();
         let what = || format!("{published} decisions were published for {} messages", self.messages);
@@ -160,7 +160,7 @@ async fn measure_batches(both: &mut [Measured; 2]) -> Result<()> {
     for measured in both.iter_mut() {
         functions.push(measured.start().await?.0);
     }
-    // DynamoDB Local gets faster for a while: the first round is for that.
+    // The first round is a warm-up, because DynamoDB Local gets faster for a while.
     for is_measured in std::iter::once(false).chain([true; ROUNDS]) {
         for kind in 0..BATCHES_KINDS.len() {
             for (measured, function) in both.iter_mut().zip(&mut functions) {
@@ -202,8 +202,8 @@ fn table(loadgate: &Measured, plain: &Measured) -> String {
         let [ours, theirs] = [loadgate, plain].map(|measured| mebibytes(of(measured)));
         let holds = if of(loadgate) <= max { "yes" } else { "NO" };
         let required = format!("at most {:.0}", mebibytes(max));
-        let [ours_told, theirs_told] = [ours, theirs].map(|mebibytes| format!("{mebibytes:.2}"));
-        table.row(&[what.to_owned(), ours_told, theirs_told, ratio(ours / theirs), required, holds.to_owned()]);
+        let [ours_text, theirs_text] = [ours, theirs].map(|mebibytes| format!("{mebibytes:.2}"));
+        table.row(&[what.to_owned(), ours_text, theirs_text, ratio(ours / theirs), required, holds.to_owned()]);
     };
     bytes("peak resident memory, MiB", &|measured| measured.memory_bytes, MEMORY_BYTES_MAX);
     bytes("zip file, MiB", &|measured| measured.program.zip_bytes, ZIP_BYTES_MAX);

@@ -1,4 +1,4 @@
-//! The programs that are compared, as they would be deployed.
+//! The compared programs, as they would be deployed.
 
 use std::io::{Error, Read, Result, Write};
 use std::path::{Path, PathBuf};
@@ -7,24 +7,25 @@ use std::process::Command;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
-/// What a zip file of one entry holds besides the entry's deflated bytes: two headers with its name, and the end's
+/// Size of a zip file of one entry without the entry's deflated bytes: two headers with its name, and the end's
 /// record (PKZIP's APPNOTE, 4.3).
 const ZIP_OVERHEAD_BYTES: u64 = 30 + 46 + 22 + 2 * "bootstrap".len() as u64;
 
 /// A program, stripped as `tools/build-function` strips it.
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
-    /// The size of the zip file that would be deployed.
+    /// Size of the zip file that would be deployed.
     pub(crate) zip_bytes: u64,
 }
 
 impl Program {
-    /// The real one.
+    /// Returns the real function.
     pub(crate) fn loadgate() -> Result<Program> {
         Program::strip(Path::new(env!("CARGO_BIN_EXE_decide")), "loadgate")
     }
 
-    /// The plain handler. Cargo puts it beside this program and tells nobody its whole name; the newest is meant.
+    /// Returns the plain handler. Cargo puts it next to this program under a name with an unknown suffix, so the
+    /// newest match is used.
     pub(crate) fn plain() -> Result<Program> {
         let this = std::env::current_exe()?;
         let mut built = Vec::new();
@@ -53,7 +54,7 @@ impl Program {
     }
 }
 
-/// How large a zip file of the program is, deflated as well as deflate can.
+/// Returns the size of a zip file of the program, at deflate's best compression.
 fn zip_bytes(path: &Path) -> Result<u64> {
     let mut program = Vec::new();
     std::fs::File::open(path)?.read_to_end(&mut program)?;

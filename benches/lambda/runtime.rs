@@ -1,6 +1,6 @@
-//! Lambda's runtime API, and a function that works for it: a process of its own.
+//! Lambda's runtime API, and a function that runs under it as a child process.
 //!
-//! The emulator of Amazon does not tell when a function first asks for work, and adds its own time to every invocation.
+//! Amazon's emulator does not report when a function first asks for work, and adds its own time to every invocation.
 
 use std::io::{Error, Result};
 use std::path::Path;
@@ -16,20 +16,20 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
-/// How long an invocation has, and how long this waits for its answer.
+/// Maximum time of an invocation, and of the wait for its response.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The answer to a batch of which every message is settled.
+/// Response to a batch in which every message is settled.
 const SETTLED: &str = r#"{"batchItemFailures":[]}"#;
 
 struct Api {
     events: Mutex<mpsc::UnboundedReceiver<String>>,
-    /// When the function asked for work.
+    /// Instants at which the function asked for work.
     asked: mpsc::UnboundedSender<Instant>,
     answers: mpsc::UnboundedSender<(Instant, String)>,
 }
 
-/// A function that runs.
+/// A running function.
 pub(crate) struct Function {
     child: Child,
     started: Instant,
@@ -40,7 +40,7 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// Starts a function. Its first event is there before it asks for one, as in a cold start.
+    /// Starts a function. Its first event is available before the function asks for one, as in a cold start.
     pub(crate) async fn start(program: &Path, environment: &[(&str, String)], first_event: String) -> Result<Function> {
         let (events, events_out) = mpsc::unbounded_channel();
         let (asked_in, asked) = mpsc::unbounded_channel();
@@ -69,28 +69,28 @@ impl Function {
         Ok(Function { child, started, events, asked, answers, server })
     }
 
-    /// How long it took to ask for its first work, and to answer it.
+    /// Returns the times from the start to the first request for work, and to the first response.
     pub(crate) async fn cold_start(&mut self) -> Result<(Duration, Duration)> {
         let asked = self.asked.recv().await.ok_or_else(gone)?;
         let answered = self.answered().await?;
         Ok((asked - self.started, answered - self.started))
     }
 
-    /// Gives it an event, and says how long the answer took.
+    /// Invokes the function with an event, and returns the time until its response.
     pub(crate) async fn invoke(&mut self, event: String) -> Result<Duration> {
         let begun = Instant::now();
         self.events.send(event).map_err(|_| gone())?;
         Ok(self.answered().await? - begun)
     }
 
-    /// Waits for an answer, which has to say that nothing is left.
+    /// Waits for a response, which must report no unsettled message. Returns the instant of its arrival.
     async fn answered(&mut self) -> Result<Instant> {
         let answer = tokio::time::timeout(TIMEOUT, self.answers.recv()).await;
         let (at, answer) = answer.ok().flatten().ok_or_else(gone)?;
         if answer == SETTLED { Ok(at) } else { Err(Error::other(format!("the function answered {answer}"))) }
     }
 
-    /// The processor time that it has taken so far: of its threads, none of which has ended.
+    /// Returns the processor time of the function so far. It is the sum of its threads, none of which has ended.
     pub(crate) fn processor_time(&self) -> Result<Duration> {
         let mut nanoseconds = 0;
         for thread in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
@@ -101,7 +101,7 @@ impl Function {
         Ok(Duration::from_nanos(nanoseconds))
     }
 
-    /// The most resident memory that it has had, in bytes.
+    /// Returns the function's peak resident memory, in bytes.
     pub(crate) fn memory_peak(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

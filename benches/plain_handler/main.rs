@@ -1,7 +1,9 @@
-//! What the Lambda is measured against: a handler as one would write it in an afternoon, with the same libraries.
+//! The baseline of the Lambda benchmark: a handler that a developer could write in an afternoon, with the same
+//! libraries.
 //!
-//! One message after another: one read, two writes, one message sent. It decides by the same limits, and keeps none of the
-//! promises: a crash between two of its requests, or a second writer, gives a customer too much or loses a decision.
+//! It handles one message after another, each with one read, two writes and one sent message. It applies the same
+//! limits, but gives none of the guarantees. A crash between two of its requests, or a second writer, gives a
+//! customer too much or loses a decision.
 #![allow(missing_docs, clippy::indexing_slicing)]
 
 use std::collections::HashMap;
@@ -41,7 +43,7 @@ struct Handler {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
-        return Ok(()); // `cargo bench` has started it; only the bench `lambda` has a use for it.
+        return Ok(()); // `cargo bench` has started it, but only the benchmark `lambda` uses it.
     }
     let tls = Provider::Rustls(CryptoMode::Ring);
     let client = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();

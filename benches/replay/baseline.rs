@@ -1,5 +1,5 @@
-//! A plain replay, as one would write it in an afternoon: owned strings, standard collections, one thread. It knows the
-//! default limits only, and skips what is invalid.
+//! The baseline: a plain replay that a developer could write in an afternoon, with owned strings, standard
+//! collections and one thread. It applies only the default limits, and skips invalid lines.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;

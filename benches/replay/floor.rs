@@ -1,4 +1,4 @@
-//! The floor: reads a file and parses each line with borrowing `serde_json`, and decides nothing.
+//! The floor: reads a file, parses each line with borrowing `serde_json`, and decides nothing.
 
 use std::fs::File;
 use std::hint::black_box;

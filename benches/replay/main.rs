@@ -1,7 +1,8 @@
 //! `make bench-replay`: the file replay against a plain baseline and against the floor, in one run.
 //!
-//! Every figure is a ratio of medians, or a count. Each program runs in a process of its own, in turns, with its
-//! decisions in a file. Further inputs measure what memory the shapes take that need most. `QUICK=1` leaves out everything above 2 million attempts.
+//! Every figure is a ratio of medians, or a count. The programs run in turns, each as a child process that writes its
+//! decisions to a file. Further inputs measure the memory of the shapes that need most. `QUICK=1` skips all inputs
+//! with more than 2 million attempts.
 #![allow(missing_docs, clippy::float_arithmetic, clippy::cast_precision_loss, clippy::indexing_slicing)]
 
 mod baseline;
@@ -24,21 +25,21 @@ use shared::table::Table;
 /// Rounds for each comparison.
 const ROUNDS: usize = 7;
 
-/// The memory that a replay of a generated workload may take: 48 MiB and 48 bytes for each distinct event.
+/// Maximum memory of a replay of a generated workload: 48 MiB, and 48 bytes for each distinct event.
 const MEMORY_BASE_BYTES: u64 = 48 << 20;
 const MEMORY_EVENT_BYTES_MAX: u64 = 48;
 
-/// The attempts that all programs are compared with.
+/// Workload on which all programs are compared.
 const COMPARED: Workload = Workload { attempts: 2_000_000, customers: 100_000 };
 
-/// So many more attempts, up to 20 million.
+/// Larger workloads, up to 20 million attempts.
 const LARGER: [Workload; 3] = [
     Workload { attempts: 5_000_000, ..COMPARED },
     Workload { attempts: 10_000_000, ..COMPARED },
     Workload { attempts: 20_000_000, ..COMPARED },
 ];
 
-/// Customers of whom most come once: what takes the most memory for each event.
+/// Workload in which most customers have one attempt. It takes the most memory for each event.
 const SELDOM: Workload = Workload { customers: 5_000_000, ..COMPARED };
 
 fn main() -> Result<()> {
@@ -66,7 +67,7 @@ fn bench() -> Result<()> {
     }
 }
 
-/// What is replayed.
+/// A generated input.
 #[derive(Clone, Copy)]
 struct Workload {
     attempts: u64,
@@ -79,7 +80,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Each program on the same attempts.
+    /// Runs each program on the same attempts.
     fn compare(&self) -> Result<String> {
         let input = self.file(COMPARED)?;
         let programs = [
@@ -97,8 +98,8 @@ impl Bench {
         Ok(format!("{}\n\nRequired: 2 threads at most 1.00x, 1 thread at most 2.00x.", table.markdown()))
     }
 
-    /// How time and memory grow with the input, and whether memory stays within its bound. Decisions go nowhere: a disk's
-    /// time does not grow evenly.
+    /// Measures the growth of time and memory with the input. Returns true if memory stays within its bound.
+    /// Decisions go to /dev/null, because the time of a disk does not grow evenly.
     fn grow(&self) -> Result<(String, bool)> {
         let is_quick = std::env::var_os("QUICK").is_some();
         let larger = if is_quick { &[] } else { &LARGER[..] };
@@ -130,8 +131,8 @@ impl Bench {
         Ok((format!("{}\n\n{required}", table.markdown()), is_within))
     }
 
-    /// What memory the shapes take that need most, and whether each stays within its bound. The bound of each follows from what
-    /// the ledger has to remember of it.
+    /// Measures the memory of the shapes that need most. Returns true if each stays within its bound. The bound of
+    /// each follows from the data that the ledger has to remember for it.
     fn shapes(&self) -> Result<(String, bool)> {
         let limits = shapes::write_limits(&self.folder)?;
         let heads = ["2,000,000 distinct events", "memory", "allowed", "holds", "memory / event", "allowed / event"];
@@ -165,7 +166,7 @@ impl Bench {
         Ok((format!("{}\n\n{required}", table.markdown()), are_within))
     }
 
-    /// Runs each so many times, in turns: the median of each.
+    /// Runs each command several times, in turns. Returns the median of each.
     fn in_turns(&self, commands: &mut [Command], output: &Path) -> Result<Vec<Run>> {
         let mut runs = vec![Vec::new(); commands.len()];
         for _ in 0..ROUNDS {
@@ -176,7 +177,7 @@ impl Bench {
         Ok(runs.iter().map(|runs| median(runs)).collect())
     }
 
-    /// The workload's file, written once.
+    /// Writes the workload to a file, and returns its path.
     fn file(&self, Workload { attempts, customers }: Workload) -> Result<PathBuf> {
         let path = self.folder.join(format!("{attempts}-{customers}.jsonl"));
         let written = Command::new(loadgate())
@@ -188,7 +189,7 @@ impl Bench {
     }
 }
 
-/// Time by attempts, against a line of growth in proportion.
+/// Plots the time by attempts, next to a line of proportional growth.
 fn plot(workloads: &[Workload], runs: &[Run]) -> Result<()> {
     let millions = |workload: &Workload| workload.attempts as f64 / 1e6;
     let measured = workloads.iter().zip(runs).map(|(workload, run)| (millions(workload), ratio(run, &runs[0])));
@@ -211,7 +212,7 @@ fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 
-/// With a comma before each three digits.
+/// Formats a number with commas between thousands.
 fn grouped(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }
@@ -226,7 +227,7 @@ fn replay(input: &Path, threads: usize) -> Command {
     command
 }
 
-/// How many distinct events a replay decides, by its own summary.
+/// Returns the number of distinct events that a replay decides, from its own summary.
 fn events(replay: &mut Command) -> Result<u64> {
     let ended = replay.args(["--summary", "json"]).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
     let summary = ended.stderr.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -234,7 +235,7 @@ fn events(replay: &mut Command) -> Result<u64> {
     Ok(summary["accepted"].as_u64().unwrap_or_default() + summary["declined"].as_u64().unwrap_or_default())
 }
 
-/// This program itself, as one of those that are compared.
+/// Returns the command that runs this program as one of the compared programs.
 fn this(program: &str, input: &Path) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(program).arg(input);

@@ -1,4 +1,4 @@
-//! Inputs that take the most memory: each event is accepted, and each shape makes the ledger remember something else.
+//! Inputs that take the most memory. Each event is accepted, and each shape fills another part of the ledger.
 
 use std::fs::File;
 use std::io::{BufWriter, Result, Write};
@@ -14,7 +14,7 @@ use super::MEMORY_BASE_BYTES;
 /// Events of each shape.
 pub(crate) const EVENTS: u64 = 2_000_000;
 
-/// How many ledgers a replay has.
+/// Number of ledgers in a replay.
 const LEDGERS: u64 = 64;
 
 /// Calendar weeks of a century.
@@ -26,14 +26,14 @@ const LIMITS: &str = "[[limit]]\ncode = \"A\"\nmeasure = \"amount\"\nwindow = \"
 const LITTLE: &str = "$1.00";
 const MUCH: &str = "$50,000,000.00";
 
-/// A shape, and how much the ledger has to remember of it.
+/// A shape, and the amount of data that the ledger has to remember for it.
 pub(crate) struct Shape {
     pub(crate) name: &'static str,
     /// Customer and day, counted from a Monday, of the event with that number.
     event: fn(u64) -> (u64, u64),
     amount: &'static str,
     is_compressed: bool,
-    /// The most memory for a week of one of its customers.
+    /// Maximum memory for a week of one of its customers.
     customer_week_bytes: u64,
     customer_weeks: u64,
     calendar_weeks: u64,
@@ -72,7 +72,7 @@ pub(crate) const SHAPES: [Shape; 6] = [
 ];
 
 impl Shape {
-    /// The most memory that a replay may take for it.
+    /// Returns the maximum memory of a replay of this shape.
     pub(crate) const fn allowed_bytes(&self) -> u64 {
         MEMORY_BASE_BYTES
             + EVENTS * EVENT_BYTES_MAX
@@ -80,7 +80,7 @@ impl Shape {
             + self.calendar_weeks * LEDGERS * CALENDAR_WEEK_BYTES_MAX
     }
 
-    /// Writes its events.
+    /// Writes the events of this shape to a file.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let file = BufWriter::new(File::create(path)?);
         if self.is_compressed {

@@ -1,12 +1,13 @@
-//! What a month costs, in whole trillionths of a dollar: list prices of us-east-1, without free tiers and discounts.
-//! docs/SCALE.md says where each price is from.
+//! Cost of a month, in whole trillionths of a dollar, at the list prices of us-east-1, without free tiers and
+//! discounts. docs/SCALE.md lists the source of each price.
 
 use crate::limits::{RATES, WRITE_UNITS_EACH};
 use crate::shared::table::Table;
 use crate::sim::Outcome;
 use crate::table_of::number;
 
-/// A price: so many trillionths of a dollar for one, up to that many a month; the last is for all beyond.
+/// A price in tiers. Each tier has a maximum monthly quantity, and the price of one in trillionths of a dollar. The
+/// last tier has no maximum.
 type Price = &'static [(u128, u128)];
 
 const ALL: u128 = u128::MAX;
@@ -15,45 +16,45 @@ const GB: u128 = 1_000_000_000;
 
 const WRITE_UNIT: Price = &[(ALL, 625_000)];
 const READ_UNIT: Price = &[(ALL, 125_000)];
-/// Of a gigabyte's month in a table, and in its continuous backup.
+/// Prices of a gigabyte for a month, in a table and in its continuous backup.
 const STORED_GB: Price = &[(ALL, DOLLAR / 4)];
 const BACKUP_GB: Price = &[(ALL, DOLLAR / 5)];
 const QUEUE_REQUEST: Price = &[(100_000_000_000, 500_000), (200_000_000_000, 400_000), (ALL, 350_000)];
 const INVOCATION: Price = &[(ALL, 200_000)];
-/// Of a gigabyte's second on arm64.
+/// Price of a gigabyte for a second on arm64.
 const GB_S: Price = &[(7_500_000_000, 13_333_400), (18_750_000_000, 12_000_100), (ALL, 10_666_700)];
 const LOG_GB: Price = &[(10_000, DOLLAR / 2), (30_000, DOLLAR / 4), (50_000, DOLLAR / 10), (ALL, DOLLAR / 20)];
-/// Of an hour of one provisioned unit.
+/// Prices of one provisioned unit for an hour.
 const PROVISIONED_WRITE: u128 = 650_000_000;
 const PROVISIONED_READ: u128 = 130_000_000;
 
 const HOURS: u128 = 730;
 const MONTH_S: u128 = HOURS * 3600;
 
-/// Assumed: of a hundred attempts, so many are declined.
+/// Assumed percentage of attempts that are declined.
 pub(crate) const DECLINED_PERCENT: u128 = 20;
-/// A decline without company in its batch is a single conditional put.
+/// Write units of a decline that is alone in its batch: a single conditional put.
 const LONE_DECLINE_UNITS: u128 = 1;
-/// A record: 350 to 450 bytes of names and values, and 100 that DynamoDB adds.
+/// Size of a record: 350 to 450 bytes of names and values, and 100 that DynamoDB adds.
 const RECORD_BYTES: u128 = 550;
-/// A record is remembered for 15 days, and deleted up to days later: 17 days in all.
+/// Life of a record: it is kept for 15 days, and deleted up to two days later: 17 days in all.
 const RECORD_S: u128 = 17 * 86_400;
 const ROW_BYTES: u128 = 350;
-/// Assumed: attempts of a customer in a week in which he has any.
+/// Assumed attempts of a customer in a week with at least one.
 const ATTEMPTS_A_WEEK: u128 = 20;
 const YEAR_S: u128 = 365 * 86_400;
-/// Lambda's three lines, 400 bytes, and a quiet batch's metrics: a test holds them to 800.
+/// Log of a batch: Lambda's three lines, 400 bytes, and a quiet batch's metrics, which a test limits to 800 bytes.
 const LOG_BYTES: u128 = 1_200;
-/// The counts of one reason are a line of their own: at most one for each declined attempt.
+/// Log line with the counts of one reason. There is at most one for each declined attempt.
 const DECLINE_LOG_BYTES: u128 = 400;
-/// template.yaml.
+/// Memory of the function in template.yaml.
 const MEMORY_MB: u128 = 512;
-/// What auto scaling holds provisioned capacity at.
+/// Utilisation at which auto scaling keeps provisioned capacity.
 const UTILISATION_PERCENT: u128 = 70;
-/// 18 metrics, 15 alarms on 19 metrics, and a dashboard.
+/// Fixed cost: 18 metrics, 15 alarms on 19 metrics, and a dashboard.
 const FIXED: u128 = 18 * DOLLAR * 3 / 10 + 19 * DOLLAR / 10 + 3 * DOLLAR;
 
-/// How decisions shared batches, as the simulation found it.
+/// Distribution of decisions over batches, as the simulation found it.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
     decisions: u128,
@@ -78,7 +79,7 @@ struct Month {
 }
 
 impl Month {
-    /// As many in this month as there were `count` in the simulation.
+    /// Scales a count of the simulation to this month.
     fn many(&self, count: u128) -> u128 {
         self.decisions * count / self.shape.decisions
     }
@@ -101,7 +102,7 @@ impl Month {
         self.decisions * YEAR_S / MONTH_S / ATTEMPTS_A_WEEK * ROW_BYTES / GB
     }
 
-    /// Attempts sent, one a request; receiving and deleting a batch; publishing.
+    /// Returns the requests that send attempts, one a request; that receive and delete batches; and that publish.
     fn queue_requests(&self) -> [u128; 3] {
         [self.decisions, self.many(2 * self.shape.batches), self.many(self.shape.rounds)]
     }
@@ -143,14 +144,14 @@ impl Month {
         cents(self.all() * 1_000_000 / self.decisions)
     }
 
-    /// The same reads and writes with provisioned capacity that follows the rate.
+    /// Returns the cost of the same reads and writes with provisioned capacity that follows the rate.
     fn provisioned(&self) -> u128 {
         let hourly = self.write_units() * PROVISIONED_WRITE + self.read_units() * PROVISIONED_READ;
         hourly / MONTH_S * HOURS * 100 / UTILISATION_PERCENT
     }
 }
 
-/// The table of what a month costs.
+/// Returns the table of a month's costs.
 pub(crate) fn table(shape: Shape) -> String {
     let months = RATES.map(|rate| Month { shape, decisions: u128::from(rate) * MONTH_S });
     let mut table = Table::new(["dollars a month", "1,000/s", "10,000/s", "100,000/s"]);
@@ -172,7 +173,7 @@ pub(crate) fn table(shape: Shape) -> String {
     table.markdown()
 }
 
-/// What a million decisions cost at the first of [`RATES`].
+/// Returns the cost of a million decisions at the first of [`RATES`].
 pub(crate) fn for_a_million(shape: Shape) -> String {
     Month { shape, decisions: u128::from(RATES[0]) * MONTH_S }.for_a_million()
 }
@@ -187,7 +188,7 @@ fn price(quantity: u128, price: Price) -> u128 {
     sum
 }
 
-/// The price of a quantity that comes on top of another: volumes are counted together.
+/// Returns the price of a quantity on top of another one. Both count together towards the tiers.
 fn after(first: u128, quantity: u128, price_each: Price) -> u128 {
     price(first + quantity, price_each) - price(first, price_each)
 }

@@ -20,18 +20,18 @@ const PANELS: Panels<'_> = Panels {
     file: "scale-peak.svg",
 };
 
-/// The run's day: a second of it stands for a minute.
+/// Length of the simulated day, in which a second stands for a minute.
 const DAY_US: u64 = 1_440_000_000;
 
-/// A step of the plot stands for six minutes.
+/// Length of a step of the plot, which stands for six minutes.
 const STEP_US: u64 = 6_000_000;
 
 const CONCURRENCY: [usize; 6] = [10, 20, 25, 30, 50, 100];
 
-/// Those that are drawn.
+/// Concurrencies that are drawn.
 const DRAWN: [usize; 3] = [20, 25, 50];
 
-/// Simulates the days, and says how decisions shared batches with the concurrency of [`SETTINGS`].
+/// Simulates the days. Returns the distribution of decisions over batches at the concurrency of [`SETTINGS`].
 pub(crate) fn simulate() -> Result<Shape> {
     let heads =
         ["functions at once", "p50", "p99", "longest", "deepest", "decisions in a batch", "dollars for a million"];
@@ -83,7 +83,7 @@ fn depth(outcome: &Outcome) -> Vec<(f64, f64)> {
     steps.map(|(step, depths)| (hours(step), depths[0].max(1) as f64)).collect()
 }
 
-/// The 99th percentile of those that came in a step, in seconds.
+/// Returns the 99th percentile of the latencies of attempts that arrived in each step, in seconds.
 fn latency(outcome: &Outcome) -> Vec<(f64, f64)> {
     let mut by_step = vec![Vec::new(); day_steps()];
     for decided in &outcome.decided {

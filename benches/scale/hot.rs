@@ -1,4 +1,4 @@
-//! One customer sends more than can be decided one after another.
+//! A hot customer, who sends more attempts than can be decided one after another.
 
 use std::io::{Error, Result};
 
@@ -22,23 +22,24 @@ const PANELS: Panels<'_> = Panels {
 
 const SECOND_US: u64 = 1_000_000;
 
-/// When the hot customer begins, and for how long it sends.
+/// Second at which the hot customer begins to send, and number of seconds for which it sends.
 const BEGIN_S: u64 = 60;
 const SENDING_S: u64 = 60;
 
 /// `MessageRetentionPeriod` of the input queue in template.yaml.
 const RETENTION_S: u64 = 1_209_600;
 
-/// Attempts a second of the hot customer, and for how long the others go on.
+/// Attempts a second of the hot customer, and seconds for which the other customers send.
 const RUNS: [(u64, u64); 8] =
     [(0, 300), (10, 300), (50, 300), (70, 300), (100, 300), (500, 300), (1_000, 900), (3_000, 1_800)];
 
-/// Those that are drawn, and until when.
+/// Rates that are drawn, and number of steps that are drawn.
 const DRAWN: [u64; 3] = [100, 1_000, 3_000];
 const DRAWN_STEPS: usize = 360;
 const STEP_US: u64 = 5 * SECOND_US;
 
-/// What the others' 99th percentile may come to, in hundredths of that without a hot customer, while SQS sees all messages.
+/// Maximum of the others' 99th percentile while SQS sees all messages, in percent of the value without a hot
+/// customer.
 const OTHERS_PERCENT_MAX: u64 = 110;
 
 pub(crate) fn simulate() -> Result<()> {
@@ -68,7 +69,7 @@ pub(crate) fn simulate() -> Result<()> {
 fn note(is_kept: bool, throttled: u64) -> String {
     let (most, kept) = (number(one_customer_per_s()), number(one_customer_per_s() * RETENTION_S));
     let verdict = if is_kept { "it holds" } else { "IT DOES NOT HOLD" };
-    // Beyond the window, others go on when all but so many of the customer's messages are decided.
+    // Beyond the window, others continue once the customer's undecided messages fit in the window.
     let (window, held_s) = (number(WINDOW_MAX), 10_000_u64.div_ceil(one_customer_per_s()));
     format!(
         "Required: while there are fewer than {window} messages, the others' p99 is at most {OTHERS_PERCENT_MAX} % of that\n\
@@ -118,7 +119,7 @@ fn seconds(step: usize) -> f64 {
     step as f64 * STEP_US as f64 / SECOND_US as f64
 }
 
-/// The others' longest latency among those that came in a step.
+/// Returns the longest latency of the others' attempts that arrived in each step.
 fn latency(outcome: &Outcome, until_s: u64) -> Vec<(f64, f64)> {
     let mut longest_us = vec![1; usize::try_from(until_s * SECOND_US / STEP_US).unwrap_or(0)];
     for decided in outcome.decided.iter().filter(|decided| decided.customer != HOT) {

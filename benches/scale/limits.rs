@@ -1,35 +1,38 @@
-//! AWS's limits, as its documentation has them, and where they end loadgate's rate. docs/SCALE.md has the sources.
+//! AWS's limits, according to its documentation, and the rates at which loadgate reaches them. docs/SCALE.md lists
+//! the sources.
 
 use crate::shared::table::Table;
 use crate::table_of::{number, percent};
 use crate::times::ASSUMED;
 
-/// Messages in a batch of a FIFO queue.
+/// Maximum number of messages in a batch of a FIFO queue.
 pub(crate) const BATCH_MAX: u64 = 10;
-/// Messages among which SQS looks for groups, and as many may be in flight.
+/// Number of messages among which SQS looks for groups. It is also the maximum number in flight.
 pub(crate) const WINDOW_MAX: u64 = 120_000;
-/// DynamoDB's write units a second for one partition, and so for one key.
+/// Maximum write units a second of one partition of DynamoDB, and so of one key.
 pub(crate) const KEY_WRITE_UNITS_MAX: u64 = 1_000;
-/// `MaxConcurrency` in template.yaml, unless another is given.
+/// Default of `MaxConcurrency` in template.yaml.
 pub(crate) const CONCURRENCY_DEFAULT: u64 = 10;
-/// Functions at once, of one account without a raise and of one mapping at all.
+/// Maximum number of functions at once: the default quota of an account, and the fixed limit of an event source
+/// mapping.
 const CONCURRENCY_MAX: u64 = 1_000;
-/// What a new table on demand takes at once.
+/// Write units a second that a new on-demand table accepts at once.
 const NEW_TABLE_WRITE_UNITS: u64 = 4_000;
-/// A table's quota, of write units and of read units.
+/// Quota of a table, for write units and for read units.
 const TABLE_UNITS_MAX: u64 = 40_000;
-/// Requests a second of one action on a FIFO queue of high throughput: N. Virginia, Oregon, Ireland; Ohio, Frankfurt.
+/// Maximum requests a second of one action on a FIFO queue of high throughput: in N. Virginia, Oregon and Ireland; in
+/// Ohio and Frankfurt.
 const QUEUE_REQUESTS_MAX: [u64; 2] = [70_000, 19_000];
-/// The same for one partition, or for a whole queue without high throughput.
+/// The same for one partition of a queue, or for a whole queue without high throughput.
 const PARTITION_REQUESTS_MAX: u64 = 300;
 
-/// What a record and a row cost in a transaction.
+/// Write units of a record, and of a row, in a transaction.
 pub(crate) const WRITE_UNITS_EACH: u64 = 2;
 
-/// The rates that the tables are for, in decisions a second.
+/// Rates in the tables, in decisions a second.
 pub(crate) const RATES: [u64; 3] = [1_000, 10_000, 100_000];
 
-/// Where each limit ends the rate of all customers together.
+/// Returns the table of the rates at which all customers together reach each limit.
 pub(crate) fn walls() -> String {
     let functions = |count: u64| count * BATCH_MAX * 1_000_000 / ASSUMED.batch_mean_us(BATCH_MAX, 1);
     let mut walls = vec![
@@ -51,7 +54,7 @@ pub(crate) fn walls() -> String {
     table.markdown()
 }
 
-/// Where each limit ends the rate of one customer, whose batches go one after another.
+/// Returns the table of the rates at which one customer, whose batches run one after another, reaches each limit.
 pub(crate) fn one_customer() -> String {
     let mut table = Table::new(["what ends one customer's rate", "decisions/s"]);
     for each in [1, 2, 5, BATCH_MAX] {
@@ -72,7 +75,7 @@ pub(crate) fn one_customer() -> String {
     table.markdown()
 }
 
-/// What one customer gets decided in a second at the most.
+/// Returns the maximum number of one customer's decisions in a second.
 pub(crate) fn one_customer_per_s() -> u64 {
     BATCH_MAX * 1_000_000 / ASSUMED.batch_mean_us(1, BATCH_MAX)
 }

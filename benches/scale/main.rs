@@ -1,7 +1,8 @@
-//! `make bench-scale`: how deep the queue gets and how long decisions take, in a simulation of a day and of a hot
-//! customer; which of AWS's limits ends what rate; and what a month costs.
+//! `make bench-scale`: depth of the queue and latency of decisions, in simulations of a day and of a hot customer;
+//! the rates at which AWS's limits are reached; and the cost of a month.
 //!
-//! The simulation is held against queueing theory first, and every run against Little's law. A seed decides everything.
+//! The simulation is first compared with queueing theory, and each run with Little's law. A seed determines
+//! everything.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -31,13 +32,13 @@ use sim::Settings;
 use times::ASSUMED;
 use traffic::CUSTOMERS;
 
-/// The page that the tables go to.
+/// Page of docs/ that the tables go to.
 const PAGE: &str = "SCALE.md";
 
-/// The hot customer and all others.
+/// Number of customers, including the hot one.
 const CUSTOMERS_ALL: usize = CUSTOMERS as usize + 1;
 
-/// The mean rate of what is simulated, in attempts a second.
+/// Mean rate of the simulations, in attempts a second.
 const RATE: f64 = 1_000.0;
 
 const SETTINGS: Settings = Settings {

@@ -1,11 +1,11 @@
-//! How the queue and the latencies go, one above the other.
+//! Two plots over the same time, one above the other: messages in the queue, and latencies.
 
 use std::io::Result;
 
 use crate::shared::page::folder;
 use crate::shared::plot::{Plot, Scale, Series, write_all};
 
-/// What two plots over the same time are called, and where they go.
+/// Titles of the two plots, and the file that they go to.
 pub(crate) struct Panels<'a> {
     pub(crate) x_label: &'a str,
     pub(crate) depth: &'a str,
@@ -14,7 +14,7 @@ pub(crate) struct Panels<'a> {
 }
 
 impl Panels<'_> {
-    /// Writes messages in the queue, and seconds beneath.
+    /// Writes the plot of messages in the queue, with the plot of latencies in seconds below it.
     pub(crate) fn write(&self, depths: Vec<Series>, latencies: Vec<Series>) -> Result<()> {
         let Panels { x_label, depth, latency, file } = *self;
         let depth = Plot { title: depth, x_label, y_label: "messages", series: depths };

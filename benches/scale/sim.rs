@@ -1,9 +1,10 @@
-//! A FIFO queue, an event source, and functions, event by event, in whole microseconds. One seed decides everything.
+//! Simulation of a FIFO queue, an event source and functions, event by event, in whole microseconds. One seed
+//! determines everything.
 //!
-//! What it has: message groups, one batch of a group at a time; batches of up to ten messages of several groups; at
-//! most so many functions at once; commits of a batch's customers in parallel; a round trip for each decision of a
-//! customer; DynamoDB's write limit for one key; SQS's window, beyond which it does not look for groups. What it has
-//! not: failures, cold starts, and the time that pollers and tables take to grow.
+//! It models: message groups, with one batch of a group at a time; batches of up to ten messages of several groups; a
+//! maximum number of functions at once; commits of a batch's customers in parallel; a round trip for each decision of
+//! a customer; DynamoDB's write limit for one key; and SQS's window, beyond which SQS does not look for groups. It
+//! does not model failures, cold starts, and the time that pollers and tables take to grow.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -12,7 +13,7 @@ use fastrand::Rng;
 
 use crate::times::Times;
 
-/// The customer whom a scenario makes hot. All others have greater numbers.
+/// Number of the customer that a scenario makes hot. All others have greater numbers.
 pub(crate) const HOT: u32 = 0;
 
 #[derive(Clone, Copy)]
@@ -20,12 +21,12 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     pub(crate) concurrency: usize,
     pub(crate) batch_max: usize,
-    /// Among how many messages SQS looks for groups, counted from the oldest that is not deleted.
+    /// Number of messages among which SQS looks for groups, counted from the oldest one that is not deleted.
     pub(crate) window_max: u64,
-    /// What one customer may write in a second.
+    /// Maximum write units of one customer in a second.
     pub(crate) key_units_per_s_max: u64,
     pub(crate) times: Times,
-    /// How long a step of the depth's course is.
+    /// Length of a step in the history of the queue's depth.
     pub(crate) step_us: u64,
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct Arrival {
 #[derive(Clone, Copy)]
 pub(crate) struct Decided {
     pub(crate) at_us: u64,
-    /// From the arrival in the queue until the decision is published.
+    /// Time from the arrival in the queue until the decision is published.
     pub(crate) latency_us: u64,
     pub(crate) customer: u32,
 }
@@ -46,16 +47,16 @@ pub(crate) struct Decided {
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) decided: Vec<Decided>,
-    /// The most messages that were in the queue, by step: the others' and the hot customer's.
+    /// Maximum numbers of messages in the queue, by step: of the other customers, and of the hot one.
     pub(crate) depths: Vec<[u64; 2]>,
     pub(crate) arrived: u64,
     pub(crate) batches: u64,
     pub(crate) groups: u64,
     /// Requests to the decisions queue.
     pub(crate) rounds: u64,
-    /// What Lambda bills of all batches: whole milliseconds.
+    /// Time of all batches that Lambda bills, in whole milliseconds.
     pub(crate) billed_ms: u64,
-    /// Commits that had to wait because their customer had used up what a key may write.
+    /// Commits that had to wait because their customer's key had used up its write units.
     pub(crate) throttled: u64,
     /// Messages in the queue, integrated over time.
     pub(crate) area: u128,
@@ -64,7 +65,8 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Little's law, exactly: everything that came has left, in order, and the messages' times add up to the area.
+    /// Returns true if Little's law holds exactly: all messages have left in order, and their times add up to the
+    /// area.
     pub(crate) fn holds_little(&self) -> bool {
         let times: u128 = self.decided.iter().map(|decided| u128::from(decided.latency_us)).sum();
         self.arrived == self.decided.len() as u64 && self.area == times && self.out_of_order == 0
@@ -80,16 +82,16 @@ struct Group {
     /// Number and arrival of each message within the window.
     waiting: VecDeque<(u64, u64)>,
     is_held: bool,
-    /// Until when the writes so far keep the key busy.
+    /// Instant until which the writes so far occupy the key.
     key_busy_until_us: u64,
     published_until_us: u64,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    /// So many decisions of others and of the hot customer are out.
+    /// Decisions have been published: the numbers of the others' and of the hot customer's.
     Published([u64; 2]),
-    /// A function is free again, its messages are deleted, its customers are free.
+    /// A function has ended: it is free again, its messages are deleted, and its customers are free.
     Ended { messages: u64, customers: Vec<u32> },
 }
 
@@ -98,10 +100,10 @@ struct Simulation<'s> {
     rng: Rng,
     now_us: u64,
     groups: Vec<Group>,
-    /// Groups that could be received, by their first message.
+    /// Groups that can be received, by their first message.
     ready: BinaryHeap<Reverse<(u64, u32)>>,
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
-    /// What SQS does not see yet.
+    /// Messages beyond the window, which SQS does not see yet.
     beyond: VecDeque<(u64, Arrival)>,
     in_window: u64,
     working: usize,
@@ -110,7 +112,7 @@ struct Simulation<'s> {
     outcome: Outcome,
 }
 
-/// Runs it until everything is decided. Customers are numbers below `customers`.
+/// Runs the simulation until every attempt is decided. Customers are numbers below `customers`.
 pub(crate) fn run(settings: &Settings, customers: usize, arrivals: impl Iterator<Item = Arrival>) -> Outcome {
     let mut simulation = Simulation {
         settings,
@@ -134,7 +136,7 @@ pub(crate) fn run(settings: &Settings, customers: usize, arrivals: impl Iterator
             (Some(arrival_us), event_us) if event_us.is_none_or(|event_us| arrival_us < event_us) => {
                 arrivals.next().into_iter().for_each(|arrival| simulation.arrive(arrival));
             }
-            _ => simulation.happen(),
+            _ => simulation.process_event(),
         }
     }
     simulation.outcome.end_us = simulation.now_us;
@@ -164,11 +166,11 @@ impl Simulation<'_> {
         self.outcome.arrived += 1;
         self.depth[class(arrival.customer)] += 1;
         self.note_depth();
-        self.see();
+        self.fill_window();
         self.dispatch();
     }
 
-    fn happen(&mut self) {
+    fn process_event(&mut self) {
         let Some(Reverse((at_us, _, event))) = self.events.pop() else { return };
         self.advance(at_us);
         match event {
@@ -183,14 +185,14 @@ impl Simulation<'_> {
                     self.groups[customer as usize].is_held = false;
                     self.offer(customer);
                 }
-                self.see();
+                self.fill_window();
                 self.dispatch();
             }
         }
     }
 
     /// Lets messages into the window while there is room.
-    fn see(&mut self) {
+    fn fill_window(&mut self) {
         while self.in_window < self.settings.window_max
             && let Some((number, Arrival { at_us, customer })) = self.beyond.pop_front()
         {
@@ -252,7 +254,8 @@ impl Simulation<'_> {
         self.outcome.rounds += rounds as u64;
     }
 
-    /// When a customer's commit is done: two units for each record, paced by what its key may write.
+    /// Returns the instant at which a customer's commit ends. It writes two units for each record, and waits for the
+    /// write limit of its key.
     fn commit(&mut self, customer: u32, messages: usize, from_us: u64) -> u64 {
         let took_us = self.settings.times.commit.draw(&mut self.rng);
         let busy_us = 2 * messages as u64 * 1_000_000 / self.settings.key_units_per_s_max;

@@ -1,17 +1,17 @@
-//! Figures as they stand in tables.
+//! Formats of figures in tables.
 
-/// With commas between thousands.
+/// Formats a number with commas between thousands.
 pub(crate) fn number(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }
 
-/// How much of the most a rate is; bold beyond it.
+/// Formats a rate as a percentage of its maximum, in bold above the maximum.
 pub(crate) fn percent(rate: u64, most: u64) -> String {
     let share = (rate * 100).div_ceil(most);
     if share > 100 { format!("**{} %**", number(share)) } else { format!("{share} %") }
 }
 
-/// Microseconds as milliseconds, or as seconds from one second on.
+/// Formats microseconds as milliseconds, or as seconds from one second on.
 pub(crate) fn time(us: u64) -> String {
     match us {
         0..1_000_000 => format!("{} ms", us / 1_000),
@@ -20,7 +20,7 @@ pub(crate) fn time(us: u64) -> String {
     }
 }
 
-/// That quantile of sorted times, in thousandths.
+/// Returns a quantile of sorted times. The quantile is given in thousandths.
 pub(crate) fn quantile(sorted: &[u64], thousandths: usize) -> u64 {
     let place = (sorted.len() * thousandths).div_ceil(1_000).max(1) - 1;
     sorted.get(place).copied().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! The simulation against queueing theory: what is known by formula has to come out of it.
+//! Comparison of the simulation with queueing theory: the simulation must reproduce the results of formulas.
 
 use std::io::{Error, Result};
 
@@ -10,19 +10,19 @@ use crate::times::{ASSUMED, Piece, Times};
 use crate::traffic::{Poisson, any, hot};
 use crate::{CUSTOMERS_ALL, SETTINGS};
 
-/// How far a simulated mean may be from the formula's.
+/// Maximum relative difference between a simulated mean and the formula's.
 const APART_MAX: f64 = 0.03;
 
-/// The queues of the books have single messages, one piece, and no limits but their own.
+/// Settings of textbook queues: single messages, one piece of work, and no limits besides their own.
 const PLAIN: Settings = Settings { concurrency: 1, batch_max: 1, window_max: u64::MAX, ..SETTINGS };
 
 const SERVICE_US: u64 = 10_000;
 const LOAD: f64 = 0.8;
 
-/// Compares, and says in a table what was found.
+/// Compares the simulation with the formulas, and returns a table of the results.
 ///
 /// # Errors
-/// When a mean is further away than it may be, or Little's law does not hold.
+/// Fails if a mean differs by more than [`APART_MAX`], or if Little's law does not hold.
 pub(crate) fn check() -> Result<String> {
     let constant = Times { read: Piece::new(SERVICE_US, 0), ..Times::default() };
     let random = Times { read: Piece::new(0, SERVICE_US), ..Times::default() };
@@ -63,7 +63,7 @@ pub(crate) fn check() -> Result<String> {
     Ok(markdown)
 }
 
-/// The mean time that messages wait for their service, at four fifths of what can be served.
+/// Returns the mean time that messages wait for their service, at four fifths of the capacity.
 fn wait(settings: &Settings, customer: fn(&mut Rng) -> u32) -> Result<f64> {
     let rate = LOAD * 1e6 / SERVICE_US as f64;
     let arrivals = Poisson::new(settings.seed, 40_000_000_000, rate, |_| rate, customer);
@@ -72,17 +72,19 @@ fn wait(settings: &Settings, customer: fn(&mut Rng) -> u32) -> Result<f64> {
     Ok(sum as f64 / outcome.arrived as f64 - SERVICE_US as f64)
 }
 
-/// How many decisions a second come out when there is always more to do than can be done.
+/// Returns the number of decisions a second under permanent overload.
 fn most(settings: &Settings, customer: fn(&mut Rng) -> u32) -> Result<f64> {
-    // Few enough that hardly any of a million customers has two waiting.
+    // At this rate, hardly any of a million customers has two messages waiting.
     let rate = 1_000.0;
     let arrivals = Poisson::new(settings.seed, 40_000_000, rate, |_| rate, customer);
     let outcome = sound(run(settings, CUSTOMERS_ALL, arrivals))?;
     Ok(outcome.arrived as f64 * 1e6 / outcome.end_us as f64)
 }
 
+/// Returns the outcome if Little's law holds for it.
+///
 /// # Errors
-/// When Little's law does not hold exactly.
+/// Fails if Little's law does not hold exactly.
 pub(crate) fn sound(outcome: Outcome) -> Result<Outcome> {
     if outcome.holds_little() {
         Ok(outcome)

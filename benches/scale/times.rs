@@ -1,9 +1,9 @@
-//! How long the pieces of a batch take. They are assumed, not measured: compare `read_ms`, `commit_ms` and `publish_ms`
-//! of your own dashboard, and change them here.
+//! Durations of the pieces of a batch. They are assumed, not measured: compare them with `read_ms`, `commit_ms` and
+//! `publish_ms` on your own dashboard, and change them here.
 
 use fastrand::Rng;
 
-/// A time that is never shorter than `least_us`, and on average `more_us` longer, exponentially distributed.
+/// A random duration: `least_us`, and an exponentially distributed time whose mean is `more_us`.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Piece {
     pub(crate) least_us: u64,
@@ -25,7 +25,8 @@ impl Piece {
         self.least_us + self.more_us
     }
 
-    /// The mean of the longest of `count` that begin together: the k-th further one adds a k-th of `more_us`.
+    /// Returns the mean of the longest of `count` pieces that begin together. The k-th piece adds a k-th of
+    /// `more_us`.
     pub(crate) fn longest_mean_us(self, count: u64) -> u64 {
         self.least_us + (1..=count).map(|k| self.more_us / k).sum::<u64>()
     }
@@ -36,19 +37,19 @@ impl Piece {
 pub(crate) struct Times {
     /// Receiving, and invoking the function.
     pub(crate) hand_over: Piece,
-    /// What the function itself takes of a processor: JSON, TLS, deciding.
+    /// Processor time of the function itself: JSON, TLS, deciding.
     pub(crate) work: Piece,
     /// `BatchGetItem`, once.
     pub(crate) read: Piece,
-    /// `TransactWriteItems`, for each customer, at the same time.
+    /// `TransactWriteItems`, one for each customer, all at the same time.
     pub(crate) commit: Piece,
-    /// `SendMessageBatch`: as often as the customer with most decisions has some.
+    /// `SendMessageBatch`, as many times as the customer with most decisions has decisions.
     pub(crate) publish: Piece,
-    /// The answer, and `DeleteMessageBatch`: until then the customers are held.
+    /// The response, and `DeleteMessageBatch`. Until then, no other batch has the customers.
     pub(crate) settle: Piece,
 }
 
-/// What is assumed of AWS within one region.
+/// Assumed durations of AWS within one region.
 pub(crate) const ASSUMED: Times = Times {
     hand_over: Piece::new(6_000, 4_000),
     work: Piece::new(2_000, 1_000),
@@ -59,12 +60,12 @@ pub(crate) const ASSUMED: Times = Times {
 };
 
 impl Times {
-    /// The mean time of a batch of so many customers, with so many decisions each.
+    /// Returns the mean time of a batch with this number of customers, and `each` decisions of each customer.
     pub(crate) fn batch_mean_us(&self, customers: u64, each: u64) -> u64 {
         self.hand_over.mean_us() + self.function_mean_us(customers, each) + self.settle.mean_us()
     }
 
-    /// The part of it that Lambda bills.
+    /// Returns the part of the mean time that Lambda bills.
     pub(crate) fn function_mean_us(&self, customers: u64, each: u64) -> u64 {
         let commit = self.commit.longest_mean_us(customers);
         self.work.mean_us() + self.read.mean_us() + commit + self.publish.mean_us() * each

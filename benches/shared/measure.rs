@@ -1,4 +1,4 @@
-//! Runs a program as a process of its own, and says what it took.
+//! Runs a program as a child process, and measures its time and memory.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use wait4::Wait4;
 
-/// What one run took.
+/// Time and memory of one run.
 #[derive(Clone, Copy)]
 pub(crate) struct Run {
     pub(crate) elapsed: Duration,
@@ -14,7 +14,7 @@ pub(crate) struct Run {
     pub(crate) memory_bytes: u64,
 }
 
-/// Runs a command, with its standard output to `output`.
+/// Runs a command with `output` as its standard output.
 pub(crate) fn run(command: &mut Command, output: File) -> std::io::Result<Run> {
     command.stdin(Stdio::null()).stdout(output).stderr(Stdio::null());
     let begun = Instant::now();
@@ -22,7 +22,7 @@ pub(crate) fn run(command: &mut Command, output: File) -> std::io::Result<Run> {
     Ok(Run { elapsed: begun.elapsed(), memory_bytes: usage.rusage.maxrss })
 }
 
-/// The median by time, and the largest memory.
+/// Returns the median time and the largest memory of these runs.
 pub(crate) fn median(runs: &[Run]) -> Run {
     let mut sorted = runs.to_vec();
     sorted.sort_by_key(|run| run.elapsed);

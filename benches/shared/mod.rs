@@ -1,7 +1,8 @@
-//! What the benches share: running programs, tables, plots, and the page that both go to.
+//! Code that the benchmarks share: measured runs, tables, plots, and the pages that both go to.
 //!
-//! A bench prints its table. With `PUBLISH=1` it also puts it into docs/PERFORMANCE.md, and its plots beside it.
-#![allow(dead_code)] // No bench uses everything.
+//! A benchmark prints its table. With `PUBLISH=1` it also writes the table into a page of docs/, and its plots next
+//! to that page.
+#![allow(dead_code)] // No benchmark uses all of it.
 
 pub(crate) mod measure;
 pub(crate) mod page;

@@ -1,10 +1,10 @@
-//! docs/PERFORMANCE.md, whose tables and plots the benches make.
+//! Pages of docs/ with the tables and plots of the benchmarks.
 
 use std::fs;
 use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// The page's folder when it is to be published, and one under `target` otherwise.
+/// Returns docs/ if results are published, and a folder under `target` otherwise.
 pub(crate) fn folder() -> Result<PathBuf> {
     let folder = if is_published() {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
@@ -15,8 +15,8 @@ pub(crate) fn folder() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Prints what a bench has found, in Markdown. When it is to be published, it takes the place of what stands between
-/// `<!-- begin NAME -->` and `<!-- end NAME -->` on that page of docs.
+/// Prints the result of a benchmark, in Markdown. If results are published, it also replaces the text between the
+/// comments `<!-- begin NAME -->` and `<!-- end NAME -->` on that page of docs/.
 #[allow(clippy::print_stdout)]
 pub(crate) fn put(page: &str, name: &str, markdown: &str) -> Result<()> {
     println!("{markdown}");

@@ -7,7 +7,7 @@ use std::path::Path;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-/// Colours that can be told apart by everybody (Okabe and Ito).
+/// Colours that remain distinct with any kind of colour vision (Okabe and Ito).
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -25,7 +25,7 @@ pub(crate) struct Series {
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// What a plot shows.
+/// Contents of a plot.
 pub(crate) struct Plot<'a> {
     pub(crate) title: &'a str,
     pub(crate) x_label: &'a str,
@@ -33,16 +33,16 @@ pub(crate) struct Plot<'a> {
     pub(crate) series: Vec<Series>,
 }
 
-/// How the y axis goes.
+/// Scale of the y axis.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scale {
-    /// From 0.
+    /// Linear, from 0.
     Linear,
-    /// From one power of ten to another; all values are above 0.
+    /// Logarithmic, between two powers of ten. All values must be above 0.
     PowersOfTen,
 }
 
-/// Writes plots into one picture, one below another.
+/// Writes several plots into one picture, one below another.
 pub(crate) fn write_all(plots: &[Plot], scale: Scale, path: &Path) -> Result<()> {
     let draw = || {
         let root = SVGBackend::new(path, (SIZE.0, SIZE.1 * u32::try_from(plots.len())?)).into_drawing_area();
@@ -59,7 +59,7 @@ pub(crate) fn write_all(plots: &[Plot], scale: Scale, path: &Path) -> Result<()>
 type Failure = Box<dyn std::error::Error>;
 
 impl Plot<'_> {
-    /// Writes the plot, with both axes from 0 and a mark at each point where there are few of them.
+    /// Writes the plot, with both axes from 0. A series with few points has a dot at each point.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         write_all(std::slice::from_ref(self), Scale::Linear, path)
     }
@@ -95,7 +95,7 @@ impl Plot<'_> {
             }
         }
         let mut legend = chart.configure_series_labels();
-        // Where the lines are not, by and large.
+        // A place that the lines mostly leave free.
         let position = if is_log { SeriesLabelPosition::MiddleRight } else { self.legend() };
         legend.position(position).background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.3));
         legend.label_font(("sans-serif", 13)).draw()?;
@@ -110,13 +110,13 @@ impl Plot<'_> {
         logs().fold(f64::MAX, f64::min).floor()..logs().fold(f64::MIN, f64::max).ceil()
     }
 
-    /// From 0 to a little more than the largest.
+    /// Returns the range from 0 to slightly above the largest value.
     fn range(&self, coordinate: impl Fn(&(f64, f64)) -> f64) -> Range<f64> {
         let points = self.series.iter().flat_map(|series| &series.points);
         0.0..points.map(coordinate).fold(0.0, f64::max) * 1.05
     }
 
-    /// Above the lines where they begin low, beneath them elsewhere.
+    /// Returns a position above the lines if they begin low, and below them otherwise.
     fn legend(&self) -> SeriesLabelPosition {
         let top = self.range(|point| point.1).end;
         let first = |series: &Series| series.points.first().is_some_and(|point| point.1 > top / 2.0);

@@ -1,4 +1,4 @@
-//! Two stand-ins for DynamoDB on this machine: Amazon's DynamoDB Local, and the embedded one.
+//! Two local stand-ins for DynamoDB: Amazon's DynamoDB Local, and the embedded one.
 
 use std::io::{Error, Result};
 use std::net::{TcpListener, TcpStream};
@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-/// How long a server may take to answer: a Java virtual machine on a busy machine.
+/// Maximum time until a server accepts connections. It is long enough for a Java virtual machine on a busy computer.
 const START_MAX: Duration = Duration::from_mins(1);
 
-/// Runs a program until its own standard input ends: when this process drops it, or dies in whatever way.
+/// Shell script that runs a program until the script's standard input ends. That input ends when this process drops
+/// it, or dies for any reason.
 const GUARD: &str = r#""$@" </dev/null & pid=$!; cat >/dev/null; kill "$pid" 2>/dev/null; wait "$pid""#;
 
 /// A server that ends when it is dropped.
 pub(crate) struct Server {
     pub(crate) url: String,
-    /// What is dropped to end it.
+    /// Ends the server when it is dropped.
     _running: Running,
 }
 
@@ -32,14 +33,14 @@ struct Guarded {
 }
 
 impl Server {
-    /// Amazon's DynamoDB Local, empty and in memory. `make tools` installs it.
+    /// Starts Amazon's DynamoDB Local, empty and in memory. `make tools` installs it.
     pub(crate) fn dynamodb_local() -> Result<Server> {
         let (folder, loopback) = (tool("dynamodb-local")?, tool("dynamodb/loopback.so")?);
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new("sh");
         command.args(["-c", GUARD, "guard", "java", "-Djava.library.path=./DynamoDBLocal_lib", "-jar"]);
         command.args(["DynamoDBLocal.jar", "-inMemory", "-sharedDb", "-disableTelemetry", "-port", &port.to_string()]);
-        // It would listen on every interface.
+        // Without this library, the server would listen on every network interface.
         command.env("LD_PRELOAD", loopback).current_dir(folder);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let stdin = child.stdin.take();
@@ -54,7 +55,7 @@ impl Server {
         Ok(Server { url: format!("http://127.0.0.1:{port}"), _running: running })
     }
 
-    /// A DynamoDB inside this process: in memory, or in a file.
+    /// Starts a DynamoDB inside this process: in memory, or in a file.
     pub(crate) async fn embedded(path: Option<&Path>) -> Result<Server> {
         let database = match path.map(Path::to_string_lossy) {
             None => dynoxide::Database::memory(),

@@ -1,4 +1,4 @@
-//! Tables in Markdown, aligned so that they can be read in a terminal as well.
+//! Tables in Markdown, aligned so that they are readable in a terminal as well.
 
 /// A table with a first column of names and columns of figures.
 pub(crate) struct Table {

@@ -1,7 +1,8 @@
-//! The bare transactions: what a replay writes, without reading and deciding, as fast as the store takes it.
+//! The bare transactions: the writes of a replay, without reading and deciding, as fast as the store accepts them.
 //!
-//! The commits are recorded from a replay over a store in memory, before the clock runs. Then they go through the same
-//! client to the same kind of tables, so many at once, each customer's in order, because their conditions want it.
+//! The commits are recorded from a replay over a store in memory, before the measured time begins. Then they go
+//! through the same client to the same kind of tables, several at once. Each customer's commits stay in order,
+//! because their conditions require it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,13 +25,13 @@ use loadgate::replay::{Entered, Manifest, ManifestEntry, ReplayObserver, ReplayO
 use loadgate::wire::Reasons;
 use tokio::task::JoinSet;
 
-/// How many commits there were, and how long they took.
+/// Number of commits, and the time that they took.
 pub(crate) struct Sent {
     pub(crate) commits: usize,
     pub(crate) elapsed: Duration,
 }
 
-/// Writes into fresh tables what a replay of this input writes, so many commits at once.
+/// Writes the commits of a replay of this input into fresh tables, `in_flight` at once.
 pub(crate) async fn run(url: &str, names: TableNames, input: &Path, in_flight: NonZeroUsize) -> Result<Sent> {
     let (commits, customers) = recorded(input).await?;
     let sdk = aws::load(Some(url)).await;
@@ -59,8 +60,8 @@ async fn send(store: DynamoDb, customers: Arc<Mutex<Vec<Vec<Commit>>>>) -> std::
     }
 }
 
-/// How many commits a replay makes, and each customer's in order. Who has most of them stands last and is sent first,
-/// so that no long tail slows the end.
+/// Returns the number of commits of a replay, and each customer's commits in order. The customer with most commits is
+/// last, and is sent first, so that no long tail slows the end.
 async fn recorded(input: &Path) -> Result<(usize, Vec<Vec<Commit>>)> {
     let decider = Decider {
         store: Recorder::default(),
@@ -71,7 +72,7 @@ async fn recorded(input: &Path) -> Result<(usize, Vec<Vec<Commit>>)> {
     let decider = Arc::new(decider);
     let (run, customers_max) = ("bare".to_owned(), NonZeroUsize::MIN);
     let replay = StoreReplay { decider: Arc::clone(&decider), run, reasons: Reasons::Omitted, customers_max };
-    replay.run(File::open(input)?, ReplayOutput::new(sink(), None, Nobody)).await.map_err(Error::other)?;
+    replay.run(File::open(input)?, ReplayOutput::new(sink(), None, NoObserver)).await.map_err(Error::other)?;
     let commits = std::mem::take(&mut *decider.store.commits.lock().unwrap_or_else(PoisonError::into_inner));
     let count = commits.len();
     let mut customers = BTreeMap::<String, Vec<Commit>>::new();
@@ -83,7 +84,7 @@ async fn recorded(input: &Path) -> Result<(usize, Vec<Vec<Commit>>)> {
     Ok((count, customers))
 }
 
-/// A store that remembers what was committed.
+/// A store that records all commits.
 #[derive(Default)]
 struct Recorder {
     inner: MemoryStore,
@@ -126,9 +127,9 @@ impl Manifest for Recorder {
     }
 }
 
-struct Nobody;
+struct NoObserver;
 
-impl ReplayObserver for Nobody {
+impl ReplayObserver for NoObserver {
     fn invalid(&mut self, _line: u64, _error: &LoadError) {}
 
     fn progressed(&mut self, _tally: &Tally) {}

@@ -1,8 +1,7 @@
-//! `make bench-store`: the replay through a store, as a share of what bare transactions reach.
+//! `make bench-store`: pace of the replay through a store, as a share of the pace of bare transactions.
 //!
-//! Both write the same into fresh tables, in turns, each as a process of its own: `loadgate replay --store`, and this
-//! program with the commits of that replay and nothing else to do. Both say themselves how long they took, without
-//! their start.
+//! Both write the same data into fresh tables, in turns, each as a child process: `loadgate replay --store`, and this
+//! program, which only sends the commits of that replay. Both report their own time, without their start.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -31,13 +30,13 @@ use shared::page::put;
 use shared::server::Server;
 use shared::table::Table;
 
-/// Rounds that count. One more goes before them, for the server to warm up.
+/// Number of rounds that count. One more round before them warms up the server.
 const ROUNDS: usize = 5;
 
-/// How many customers are decided at once, which is how many transactions are on their way. It is the replay's default.
+/// Number of customers that are decided at once, and so of transactions in flight. It is the replay's default.
 const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
-/// What the replay has to reach of the bare transactions' pace.
+/// Minimum pace of the replay, as a share of the bare transactions' pace.
 const SHARE_MIN: f64 = 0.8;
 
 #[tokio::main]
@@ -52,7 +51,7 @@ async fn main() -> Result<ExitCode> {
     }
 }
 
-/// The bare transactions as a program.
+/// Runs the bare transactions, as a child process.
 async fn send(store: &str, name: &str, input: &Path) -> Result<()> {
     let embedded = match store.strip_prefix("sqlite:") {
         Some(path) => Some(Server::embedded(Some(Path::new(path))).await?),
@@ -76,8 +75,8 @@ async fn bench() -> Result<ExitCode> {
         of_sqlite.round(&format!("sqlite:{}", file.display()), round).await?;
     }
     let mut table = Table::new(["through", "attempts", "commits", "the replay's pace, of bare", "required", "holds"]);
-    of_local.tell("DynamoDB Local", &mut table);
-    of_sqlite.tell("embedded, in a file", &mut table);
+    of_local.add_row("DynamoDB Local", &mut table);
+    of_sqlite.add_row("embedded, in a file", &mut table);
     let is_same = of_local.is_same && of_sqlite.is_same;
     let mut text = format!(
         "Medians of {ROUNDS} rounds, each a replay and then the bare commits; {IN_FLIGHT} on their way at once.\n\n"
@@ -87,14 +86,14 @@ async fn bench() -> Result<ExitCode> {
     Ok(if is_same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A replay next to the bare transactions.
+/// Comparison of a replay with the bare transactions.
 struct Compared {
     input: PathBuf,
     attempts: u64,
     commits: u64,
-    /// The bare transactions' time, of the replay's, round by round.
+    /// Time of the bare transactions as a share of the replay's time, by round.
     shares: Vec<f64>,
-    /// Whether both have left the same number of records and rows every time.
+    /// True if both have left the same number of records and rows in every round.
     is_same: bool,
 }
 
@@ -130,7 +129,7 @@ impl Compared {
         Ok(())
     }
 
-    /// One program over fresh tables: what it says, and how many records and rows it leaves.
+    /// Runs one program over fresh tables. Returns its report, and the numbers of records and rows that it leaves.
     async fn turn(
         &self,
         store: &str,
@@ -140,21 +139,21 @@ impl Compared {
         let Some(prefix) = store.strip_prefix("sqlite:") else {
             let tables = Tables::new(&aws::load(Some(store)).await, names(name));
             tables.create().await.map_err(Error::other)?;
-            let told = tell(program(store, name, &self.input))?;
+            let report = run_to_end(program(store, name, &self.input))?;
             let left = left(store, name).await?;
             tables.delete().await.map_err(Error::other)?;
-            return Ok((told, left));
+            return Ok((report, left));
         };
         let file = PathBuf::from(format!("{prefix}-{name}"));
         let forget = || ["", "-wal", "-shm"].map(|end| std::fs::remove_file(format!("{}{end}", file.display())));
         let _ = forget();
-        let told = tell(program(&format!("sqlite:{}", file.display()), name, &self.input))?;
+        let report = run_to_end(program(&format!("sqlite:{}", file.display()), name, &self.input))?;
         let left = left(&Server::embedded(Some(&file)).await?.url, name).await?;
         let _ = forget();
-        Ok((told, left))
+        Ok((report, left))
     }
 
-    fn tell(&self, name: &str, table: &mut Table) {
+    fn add_row(&self, name: &str, table: &mut Table) {
         let mut shares = self.shares.clone();
         shares.sort_by(f64::total_cmp);
         let share = shares[shares.len() / 2];
@@ -179,19 +178,19 @@ fn replay(store: &str, name: &str, input: &Path) -> Command {
     command
 }
 
-/// Runs a program to its end; the last line of what it tells is JSON.
-fn tell(mut command: Command) -> Result<Value> {
+/// Runs a program to its end. Returns the last line of its output, which is JSON.
+fn run_to_end(mut command: Command) -> Result<Value> {
     let ended = command.stdin(Stdio::null()).output()?;
-    let told = if ended.stderr.is_empty() { &ended.stdout } else { &ended.stderr };
-    let last = told.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    serde_json::from_slice(last).map_err(|_| Error::other(String::from_utf8_lossy(told).into_owned()))
+    let output = if ended.stderr.is_empty() { &ended.stdout } else { &ended.stderr };
+    let last = output.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    serde_json::from_slice(last).map_err(|_| Error::other(String::from_utf8_lossy(output).into_owned()))
 }
 
-fn ms(told: &Value) -> Result<f64> {
-    told["elapsed_ms"].as_f64().ok_or_else(|| Error::other(format!("it does not tell its time: {told}")))
+fn ms(report: &Value) -> Result<f64> {
+    report["elapsed_ms"].as_f64().ok_or_else(|| Error::other(format!("it does not report its time: {report}")))
 }
 
-/// How many records and rows there are.
+/// Returns the numbers of records and rows.
 async fn left(url: &str, name: &str) -> Result<[i32; 2]> {
     let (client, TableNames { correlation, load }) = (Client::new(&aws::load(Some(url)).await), names(name));
     let mut counts = [0; 2];

@@ -1,4 +1,4 @@
-//! loadgate's own consumer, over queues that take everything.
+//! loadgate's own consumer, over queues that accept every message.
 
 use std::io::{Error, Result};
 use std::sync::{Mutex, PoisonError};
@@ -12,19 +12,19 @@ use loadgate::domain::{Limits, StoredDecision};
 
 use super::{Decision, Design, TTL};
 
-/// The consumer, and what it says itself about what it consumes.
+/// The consumer, and the units that it reports itself.
 pub(crate) struct Loadgate {
-    consumer: Consumer<DynamoDb, Anything, SystemClock>,
+    consumer: Consumer<DynamoDb, AcceptAll, SystemClock>,
     units: Mutex<Units>,
 }
 
 impl Loadgate {
     pub(crate) fn new(store: DynamoDb) -> Loadgate {
         let decider = Decider { store, clock: SystemClock, limits: Limits::default(), correlation_ttl: TTL };
-        Loadgate { consumer: Consumer { decider, publisher: Anything::default() }, units: Mutex::default() }
+        Loadgate { consumer: Consumer { decider, publisher: AcceptAll::default() }, units: Mutex::default() }
     }
 
-    /// The units that its reports have told since this was last asked.
+    /// Returns the units in the consumer's reports since the last call.
     pub(crate) fn units(&self) -> Units {
         std::mem::take(&mut *self.units.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -47,11 +47,11 @@ impl Design for Loadgate {
     }
 }
 
-/// Queues that take everything.
+/// Queues that accept every message.
 #[derive(Default)]
-struct Anything(Mutex<Vec<Decision>>);
+struct AcceptAll(Mutex<Vec<Decision>>);
 
-impl Publisher for Anything {
+impl Publisher for AcceptAll {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<std::result::Result<(), QueueError>> {
         let mut published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         published.extend(decisions.iter().map(|decision| (decision.key.clone(), decision.verdict.is_accepted())));

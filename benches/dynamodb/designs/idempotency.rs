@@ -1,8 +1,10 @@
-//! An idempotency record in two steps, as common libraries keep it: a conditional put says that the event is in
-//! progress, a conditional update counts the load if every limit has room, an update completes the record.
+//! An idempotency record in two steps, as common libraries keep it. A conditional put records that the event is in
+//! progress. A conditional update counts the load if every limit has room for it. Another update completes the
+//! record.
 //!
-//! The count is no part of the record's write. A consumer that ends after it leaves a record in progress; when that has
-//! expired the event is decided again, and the load counts twice: it breaks the second promise.
+//! The count is not written together with the record. A consumer that ends between the two leaves a record in
+//! progress. When that record has expired, the event is decided again, and the load counts twice: an event may be
+//! decided more than once.
 
 use std::io::{Error, Result};
 
@@ -36,7 +38,7 @@ impl Design for Idempotency {
 }
 
 impl Idempotency {
-    /// Says that the event is in progress. If it has been seen, this is its record.
+    /// Records that the event is in progress. Returns the existing record if the event has been seen.
     async fn begin(&self, delivery: &Delivery) -> Result<Option<Item>> {
         let now = SystemClock.now();
         let put = self.0.client.put_item().table_name(&self.0.names.correlation).set_item(Some(event_key(delivery)));
@@ -50,7 +52,7 @@ impl Idempotency {
         }
     }
 
-    /// The same message is answered with the stored decision, another one is a duplicate.
+    /// Returns the stored decision to the same message, and no decision to a duplicate.
     fn judge(&self, delivery: &Delivery, seen: &Item) -> Result<Vec<Decision>> {
         let record = to_record(seen, &self.0.names.correlation);
         let snapshot = Snapshot { records: [(delivery.event(), record)].into(), ..Snapshot::default() };
@@ -59,7 +61,7 @@ impl Idempotency {
 
     async fn decide(&self, delivery: &Delivery) -> Result<Vec<Decision>> {
         let (is_counted, row) = self.count(delivery).await?;
-        // Counting is deciding. The plan is only asked for the record that says so.
+        // The count is the decision. The plan only provides the record of it.
         let usage = usage_of(&row.unwrap_or_default());
         let before = if is_counted { without(usage, delivery) } else { usage };
         let row = UsageRow { usage: before, version: 1 };
@@ -73,7 +75,7 @@ impl Idempotency {
         Ok(published(&plan))
     }
 
-    /// Counts the load if every limit has room for it. Says whether it has, and the row after it.
+    /// Counts the load if every limit has room for it. Returns true if the load was counted, and the row after it.
     async fn count(&self, delivery: &Delivery) -> Result<(bool, Option<Item>)> {
         let update = self.0.client.update_item().table_name(&self.0.names.load).set_key(Some(week_key(delivery)));
         let [day, week] = [Window::Day, Window::Week].map(|window| name(window, delivery));
@@ -119,7 +121,7 @@ impl Idempotency {
     }
 }
 
-/// What a window's attributes begin with.
+/// Returns the prefix of a window's attribute names.
 fn name(window: Window, delivery: &Delivery) -> String {
     match window {
         Window::Day => format!("DAY{}", Day::of(delivery.attempt.time).days_since_monday()),
@@ -127,7 +129,7 @@ fn name(window: Window, delivery: &Delivery) -> String {
     }
 }
 
-/// The week's usage by a row's attributes.
+/// Returns the week's usage from a row's attributes.
 fn usage_of(row: &Item) -> WeekUsage {
     let get = |name: String| row.get(&name).and_then(|value| value.as_n().ok()?.parse::<u64>().ok()).unwrap_or(0);
     let mut usage = WeekUsage::default();
@@ -138,7 +140,7 @@ fn usage_of(row: &Item) -> WeekUsage {
     usage
 }
 
-/// The usage before the load was counted.
+/// Returns the usage before the load was counted.
 fn without(mut usage: WeekUsage, delivery: &Delivery) -> WeekUsage {
     let day = Day::of(delivery.attempt.time);
     let DayUsage { amount, count } = usage.day(day);

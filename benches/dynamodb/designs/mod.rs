@@ -1,7 +1,7 @@
-//! Designs that are compared: loadgate's own, and three others that keep the same records and usage.
+//! The compared designs: loadgate's own, and three others that keep the same records and usage.
 //!
-//! Each is in the cheapest form that keeps its shape: it reads what is enough for it, no more strongly than it must, and
-//! a decline changes no usage. Deciding is the same everywhere; only reading and writing differ.
+//! Each design has its cheapest form: it reads only what it needs, at the weakest sufficient consistency, and a
+//! decline changes no usage. All designs decide by the same rule, and differ only in reads and writes.
 
 mod consumer;
 mod idempotency;
@@ -27,17 +27,17 @@ pub(crate) use self::idempotency::Idempotency;
 pub(crate) use self::read_then_write::ReadThenWrite;
 pub(crate) use self::transaction::Transaction;
 
-/// How long an event is remembered.
+/// Time for which an event is remembered.
 const TTL: TimeDelta = TimeDelta::hours(24);
 
 const TOTAL: ReturnConsumedCapacity = ReturnConsumedCapacity::Total;
 
-/// An event with whether it was accepted, as it was published.
+/// A published decision: the event, and true if it was accepted.
 pub(crate) type Decision = (EventKey, bool);
 
 /// A way to decide a batch of one customer's messages.
 pub(crate) trait Design {
-    /// Settles the batch, and says what is published for it.
+    /// Settles the batch, and returns the decisions that it publishes.
     async fn handle(&self, batch: &[Delivery]) -> Result<Vec<Decision>>;
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Creates them under names of their own.
+    /// Creates the tables of a design. Their names begin with `name`.
     pub(crate) async fn create(name: &str, url: &str) -> Result<Store> {
         let (sdk, limits) = (aws::load(Some(url)).await, Limits::default());
         let names = TableNames { correlation: format!("{name}-records"), load: format!("{name}-usage") };
@@ -57,12 +57,13 @@ impl Store {
         Ok(Store { client: Client::new(&sdk), names, limits })
     }
 
-    /// The same tables as loadgate sees them.
+    /// Returns loadgate's own store over the same tables.
     pub(crate) async fn of_loadgate(&self, url: &str) -> DynamoDb {
         DynamoDb::new(&aws::load(Some(url)).await, self.names.clone())
     }
 
-    /// What becomes of one delivery, by its own record and row alone. Nobody but loadgate marks what came before.
+    /// Plans one delivery from its own record and row alone. A redelivery counts as a first delivery, because only
+    /// loadgate makes its record pending.
     fn plan(&self, delivery: &Delivery, snapshot: &Snapshot) -> Result<Plan> {
         let mut delivery = delivery.clone();
         delivery.source.is_redelivery = false;
@@ -70,7 +71,7 @@ impl Store {
         plan(&self.limits, TTL, &[delivery], known).map_err(Error::other)
     }
 
-    /// The event's record and, if there is none, the week's row.
+    /// Reads the event's record and, if there is none, the week's row.
     async fn snapshot(&self, delivery: &Delivery, is_row_strong: bool) -> Result<Snapshot> {
         let mut snapshot = Snapshot::default();
         if let Some(item) = self.get(&self.names.correlation, event_key(delivery), false).await? {
@@ -105,7 +106,7 @@ fn number(number: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(number.into().to_string())
 }
 
-/// What is published for a plan of one delivery.
+/// Returns the decisions that a plan of one delivery publishes.
 fn published(plan: &Plan) -> Vec<Decision> {
     let records = plan.outcomes.iter().filter_map(Outcome::record);
     records.map(|record| (record.decision.key.clone(), record.decision.verdict.is_accepted())).collect()

@@ -1,7 +1,7 @@
-//! Reads the record and the row, decides, writes both without conditions: what most first versions do.
+//! Reads the record and the row, decides, and writes both without conditions, as most first versions do.
 //!
-//! It breaks the first promise and the second: two consumers that read the same row both accept what only one of them
-//! may, and one that ends between its two writes leaves a record without its usage.
+//! It guarantees neither the limits nor the usage. Two consumers that read the same row both accept loads of which
+//! only one is allowed. A consumer that ends between its two writes leaves a record without its usage.
 
 use std::io::{Error, Result};
 

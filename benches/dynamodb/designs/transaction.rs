@@ -1,8 +1,9 @@
-//! One transaction an event: reads the record and the row, decides, writes both with conditions, message by message.
+//! One transaction for each event. It reads the record and the row, decides, and writes both with conditions, message
+//! by message.
 //!
-//! It keeps the limits and decides once, at the price of a row's write for each event. A decline has only a record,
-//! which is put by itself. Without loadgate's mark, a decision that was not published is lost when its message comes
-//! back under another id.
+//! It keeps the limits and decides each event once, at the price of a write of the row for each event. A decline has
+//! only a record, which is put alone. Without loadgate's pending state, an unpublished decision is lost when its
+//! message returns under another id.
 
 use std::io::{Error, Result};
 
