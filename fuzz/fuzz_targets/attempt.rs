@@ -1,4 +1,4 @@
-//! A load attempt: a line, or a message's body.
+//! Fuzz target: a load attempt, as a line or a message's body.
 #![no_main]
 
 #[path = "../properties/mod.rs"]

@@ -1,4 +1,4 @@
-//! An SQS event, through the whole consumer.
+//! Fuzz target: an SQS event, through the whole consumer.
 #![no_main]
 
 #[path = "../properties/mod.rs"]

@@ -1,4 +1,4 @@
-//! An item of DynamoDB, as a record and as a row.
+//! Fuzz target: a DynamoDB item, as a record and as a row.
 #![no_main]
 
 #[path = "../properties/mod.rs"]

@@ -1,4 +1,4 @@
-//! A limits file.
+//! Fuzz target: a limits file.
 #![no_main]
 
 #[path = "../properties/mod.rs"]

@@ -1,4 +1,4 @@
-//! A load attempt: what is accepted means the same to any JSON reader, and survives being written again.
+//! A load attempt: an accepted attempt has the same meaning for any JSON parser, and survives being written again.
 
 use loadgate::deciding::{Delivery, MessageSource, WRITTEN_BYTES_MAX};
 use loadgate::domain::{
@@ -7,10 +7,10 @@ use loadgate::domain::{
 use loadgate::wire::read_attempt;
 use serde::Deserialize;
 
-/// The longest sentence about a fault. It repeats nothing of the input, however long that is.
-const SENTENCE_BYTES_MAX: usize = 200;
+/// Maximum length of an error message. It repeats nothing of the input, regardless of the input's length.
+const MESSAGE_BYTES_MAX: usize = 200;
 
-/// The four fields as plain `serde_json` reads them: the second opinion.
+/// The four fields as plain `serde_json` parses them, for comparison.
 #[derive(Debug, PartialEq, Deserialize)]
 struct Plain {
     id: String,
@@ -21,8 +21,8 @@ struct Plain {
 
 pub fn check(bytes: &[u8]) -> bool {
     let read = read_attempt(bytes);
-    assert_eq!(read.as_ref().ok().map(plain), second_opinion(bytes), "serde_json reads something else");
-    // White space leads past the reader of the plain form.
+    assert_eq!(read.as_ref().ok().map(plain), parsed_by_serde(bytes), "serde_json reads something else");
+    // Leading white space bypasses the parser of the plain form.
     let spaced = [b" ", bytes].concat();
     if spaced.len() <= ATTEMPT_BYTES_MAX {
         let code = |read: Result<AttemptText<'_>, LoadError>| read.map(drop).map_err(|error| error.code());
@@ -30,11 +30,11 @@ pub fn check(bytes: &[u8]) -> bool {
     }
     match read {
         Ok(text) => {
-            survives_printing(&text, bytes);
-            is_checked(&text)
+            check_printed(&text, bytes);
+            check_text(&text)
         }
         Err(error) => {
-            is_told(&error, bytes);
+            check_error(&error, bytes);
             false
         }
     }
@@ -46,14 +46,14 @@ fn plain(text: &AttemptText<'_>) -> Plain {
     Plain { id, customer_id, load_amount, time }
 }
 
-/// To serde four strings in an array would be the fields as well, and what it ignores need not be UTF-8: neither is an
-/// attempt.
-fn second_opinion(bytes: &[u8]) -> Option<Plain> {
+/// Parses an attempt with plain `serde_json`. Two kinds of input that serde accepts are not attempts, and are
+/// excluded: four strings in an array, and ignored fields that are not UTF-8.
+fn parsed_by_serde(bytes: &[u8]) -> Option<Plain> {
     let text = str::from_utf8(bytes).ok().filter(|text| text.len() <= ATTEMPT_BYTES_MAX)?;
     text.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(text).ok())?
 }
 
-fn survives_printing(text: &AttemptText<'_>, bytes: &[u8]) {
+fn check_printed(text: &AttemptText<'_>, bytes: &[u8]) {
     let fields = plain(text);
     let bytes_kept = [&fields.id, &fields.customer_id, &fields.load_amount, &fields.time].map(String::len);
     assert!(bytes_kept.iter().sum::<usize>() <= bytes.len(), "more came out than went in");
@@ -65,10 +65,10 @@ fn survives_printing(text: &AttemptText<'_>, bytes: &[u8]) {
     assert_eq!(again, Ok(fields), "printed, it reads as something else");
 }
 
-fn is_told(error: &LoadError, bytes: &[u8]) {
-    let sentence = error.to_string();
-    assert!(sentence.len() <= SENTENCE_BYTES_MAX, "{sentence}");
-    repeats_nothing(*error, &sentence);
+fn check_error(error: &LoadError, bytes: &[u8]) {
+    let message = error.to_string();
+    assert!(message.len() <= MESSAGE_BYTES_MAX, "{message}");
+    check_repeats_nothing(*error, &message);
     match error {
         LoadError::NotUtf8 { at } => assert!((1..=bytes.len()).contains(at), "{error}"),
         LoadError::NotJson { at, .. } => assert!(*at <= bytes.len(), "{error}"),
@@ -77,26 +77,27 @@ fn is_told(error: &LoadError, bytes: &[u8]) {
     }
 }
 
-/// What is copied, and borrows nothing, has no room for the input but in a number: and a sentence's numbers are places,
-/// lengths and bounds.
-fn repeats_nothing<E: Copy + std::fmt::Debug + 'static>(error: E, sentence: &str) {
+/// Checks that an error message repeats nothing of the input. An error that is `Copy` and borrows nothing can contain
+/// input only as a number, and the numbers in a message are positions, lengths and bounds.
+fn check_repeats_nothing<E: Copy + std::fmt::Debug + 'static>(error: E, message: &str) {
     let known = format!(
         "{error:?} {ATTEMPT_BYTES_MAX} {ID_BYTES_MAX} {} $3,318.47 RFC 3339 2000-01-01 0000 001",
         Cents::LOAD_MAX
     );
-    let numbers = sentence.split(|character: char| !character.is_ascii_digit()).filter(|number| number.len() > 2);
-    numbers.for_each(|number| assert!(known.contains(number), "{number}: {sentence}"));
+    let numbers = message.split(|character: char| !character.is_ascii_digit()).filter(|number| number.len() > 2);
+    numbers.for_each(|number| assert!(known.contains(number), "{number}: {message}"));
 }
 
-/// Checks the texts alone, in their customer's message group, and in another's.
-fn is_checked(text: &AttemptText<'_>) -> bool {
+/// Checks the texts alone, in their customer's message group, and in another group. Returns true if they are an
+/// attempt.
+fn check_text(text: &AttemptText<'_>) -> bool {
     let checked = LoadAttempt::check(text.clone());
     let own_group = LoadAttempt::check_grouped(text.clone(), &text.customer_id);
     let other_group = LoadAttempt::check_grouped(text.clone(), &format!("{}x", text.customer_id));
     let attempt = match checked {
         Ok(attempt) => attempt,
         Err(error) => {
-            is_told(&error, &[]);
+            check_error(&error, &[]);
             assert!(own_group.is_err() && other_group.is_err(), "a group makes an attempt of it");
             return false;
         }
@@ -110,12 +111,12 @@ fn is_checked(text: &AttemptText<'_>) -> bool {
     }
     assert_eq!((attempt.id.as_str(), attempt.customer_id.as_str()), (&*text.id, &*text.customer_id));
     assert!([&text.id, &text.customer_id].iter().all(|id| (1..=ID_BYTES_MAX).contains(&id.len())));
-    is_repeated(&attempt, text);
+    check_repeated_texts(&attempt, text);
     true
 }
 
-/// What a record repeats of an attempt is bounded, and says the same.
-fn is_repeated(attempt: &LoadAttempt<'_>, written: &AttemptText<'_>) {
+/// Checks that the texts that a record repeats of an attempt are bounded, and have the same meaning.
+fn check_repeated_texts(attempt: &LoadAttempt<'_>, written: &AttemptText<'_>) {
     assert!(attempt.amount <= Cents::LOAD_MAX);
     assert_eq!(Cents::parse(&attempt.amount.to_string()), Ok(attempt.amount));
     let Delivery { load_amount, time, .. } = Delivery::new(0, MessageSource::default(), written, attempt.clone());

@@ -1,4 +1,4 @@
-//! A decision's message: every queue takes it, and any JSON reader finds the decision's fields in it.
+//! A decision's message: every queue accepts it, and any JSON parser finds the decision's fields in it.
 
 use chrono::{DateTime, Utc};
 use loadgate::domain::{LimitUsage, StoredDecision};

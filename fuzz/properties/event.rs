@@ -1,4 +1,4 @@
-//! An SQS event: whatever it brings, every message of it is settled or reported, and no customer gets over a limit.
+//! An SQS event: whatever it contains, each of its messages is settled or reported, and no customer exceeds a limit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -19,27 +19,27 @@ use loadgate::wire::read_attempt;
 
 use super::decision;
 
-/// How long an invocation has.
+/// Maximum time of an invocation.
 const TIMEOUT: TimeDelta = TimeDelta::seconds(30);
 
-/// A wait that only a deadline asks for. It never ends: nothing here takes time.
+/// Minimum length of a wait for a deadline. Such a wait never ends, because no time passes here.
 const DEADLINE_WAIT_MIN: Duration = Duration::from_secs(20);
 
-/// How often a consumer may be polled until it is done. It never waits for anything; but many futures at once yield.
+/// Maximum number of polls until the consumer is done. It never waits for anything, but many futures at once yield.
 const POLLS_MAX: u32 = 1_000_000;
 
-/// The bytes are handled as an event twice: while the queues refuse some messages, and again when they take all.
+/// Handles the bytes as an event twice: while the queues refuse some messages, and again when they accept all.
 pub fn check(bytes: &[u8]) -> bool {
     let Ok(event) = serde_json::from_slice::<SqsEvent>(bytes) else { return false };
     let consumer = consumer();
-    let is_taken = is_accounted_for(&consumer, &event);
+    let is_taken = handle_event(&consumer, &event);
     consumer.publisher.are_up.store(true, Relaxed);
-    assert_eq!(is_accounted_for(&consumer, &event), is_taken, "the same event again is answered otherwise");
+    assert_eq!(handle_event(&consumer, &event), is_taken, "the same event again is answered otherwise");
     if is_taken {
         let published = consumer.publisher.published.into_inner().unwrap_or_else(PoisonError::into_inner);
         let expected: BTreeSet<EventKey> = event.records.iter().filter_map(attempted).collect();
         assert_eq!(published.keys().cloned().collect::<BTreeSet<_>>(), expected, "decided and published");
-        keep_the_limits(published.into_values().map(|(decision, _)| decision));
+        check_limits(published.into_values().map(|(decision, _)| decision));
     }
     is_taken
 }
@@ -54,8 +54,9 @@ fn consumer() -> Consumer<MemoryStore, FakePublisher, StillClock> {
     Consumer { decider, publisher: FakePublisher::default() }
 }
 
-/// Handles the event, and checks that the answer, the counts and what the queues have seen agree.
-fn is_accounted_for(consumer: &Consumer<MemoryStore, FakePublisher, StillClock>, event: &SqsEvent) -> bool {
+/// Handles the event. Checks that the response, the counts, and the messages that the queues received agree. Returns
+/// true if the event was accepted.
+fn handle_event(consumer: &Consumer<MemoryStore, FakePublisher, StillClock>, event: &SqsEvent) -> bool {
     let queues = &consumer.publisher;
     for count in [&queues.sent, &queues.letters, &queues.refused] {
         count.store(0, Relaxed);
@@ -86,7 +87,7 @@ fn group(record: &SqsMessage) -> Option<&String> {
     record.attributes.get("MessageGroupId").filter(|group| !group.is_empty())
 }
 
-/// The event that a message attempts, if it is valid.
+/// Returns the event of a message's attempt, if the attempt is valid.
 fn attempted(record: &SqsMessage) -> Option<EventKey> {
     let text = read_attempt(record.body.as_deref().unwrap_or_default().as_bytes()).ok()?;
     let attempt = LoadAttempt::check_grouped(text, group(record)?).ok()?;
@@ -94,8 +95,8 @@ fn attempted(record: &SqsMessage) -> Option<EventKey> {
     Some(EventKey { customer_id, event_id })
 }
 
-/// Adds up what was accepted, by the published decisions alone: $5,000 and 3 loads a day, $20,000 a week.
-fn keep_the_limits(decisions: impl Iterator<Item = StoredDecision>) {
+/// Checks the limits from the published decisions alone: $5,000 and 3 loads a day, $20,000 a week.
+fn check_limits(decisions: impl Iterator<Item = StoredDecision>) {
     let mut days = BTreeMap::<(String, Day), (u64, u32)>::new();
     let mut weeks = BTreeMap::<(String, Week), u64>::new();
     for StoredDecision { key, load_amount, time, .. } in decisions.filter(|decision| decision.verdict.is_accepted()) {
@@ -109,11 +110,12 @@ fn keep_the_limits(decisions: impl Iterator<Item = StoredDecision>) {
     assert!(weeks.values().all(|cents| *cents <= 20_000_00), "{weeks:?}");
 }
 
-/// Queues that, while they are down, refuse whatever belongs to a group with a `!`.
+/// Queues that refuse the messages of groups with a `!` while they are down.
 #[derive(Default)]
 struct FakePublisher {
     are_up: AtomicBool,
-    /// Every decision ever published, with its message: again, it is the same to the byte.
+    /// All published decisions, each with its message. A decision that is published again has the same message to the
+    /// byte.
     published: Mutex<BTreeMap<EventKey, (StoredDecision, String)>>,
     sent: AtomicU64,
     letters: AtomicU64,
@@ -153,7 +155,7 @@ impl Publisher for FakePublisher {
     }
 }
 
-/// A clock that stands still: nothing expires, and no wait takes time.
+/// A clock that does not advance: nothing expires, and no wait takes time.
 struct StillClock;
 
 impl Clock for StillClock {

@@ -1,4 +1,4 @@
-//! An item of DynamoDB: what is understood survives being stored again; anything else is told as corrupt.
+//! A DynamoDB item: a valid item survives being stored again, and any other item is reported as corrupt.
 
 use std::collections::HashMap;
 
@@ -15,25 +15,25 @@ use super::decision;
 /// The deepest nesting that DynamoDB stores (its developer guide, "Service quotas").
 const DEPTH_MAX: u32 = 32;
 
-/// A sentence about an item repeats its keys beside so many bytes.
-const SENTENCE_BYTES_MAX: usize = 200;
+/// Maximum length of an error message besides the item's keys, which it repeats.
+const MESSAGE_BYTES_MAX: usize = 200;
 
-/// The bytes are an item in DynamoDB's JSON: `{"CUSTOMER_ID":{"S":"528"},…}`.
+/// Checks bytes that are an item in DynamoDB's JSON: `{"CUSTOMER_ID":{"S":"528"},…}`.
 pub fn check(bytes: &[u8]) -> bool {
     let Some(item) = serde_json::from_slice(bytes).ok().and_then(|json| map(&json, DEPTH_MAX)) else { return false };
-    let is_record = is_record(&item, bytes.len());
-    is_row(&item, bytes.len()) || is_record
+    let is_record = check_record(&item, bytes.len());
+    check_row(&item, bytes.len()) || is_record
 }
 
-fn is_record(item: &Item, bytes: usize) -> bool {
+fn check_record(item: &Item, bytes: usize) -> bool {
     let record = match to_record(item, "records") {
         Ok(record) => record,
-        Err(error) => return is_told(&error, bytes),
+        Err(error) => return check_error(&error, bytes),
     };
     let stored = from_record(&record);
     assert_eq!(to_record(&stored, "records").ok().as_ref(), Some(&record), "stored again, it is another record");
     decision::message(&record.decision);
-    // To DynamoDB's conditions, EXPIRES_AT is a number of seconds; to the plan, an instant. They have to agree.
+    // EXPIRES_AT is a number of seconds in DynamoDB's conditions, and an instant in the plan. Both must agree.
     let expires_at_s: i64 = item["EXPIRES_AT"].as_n().expect("a number").parse().expect("a whole number");
     for now in [DateTime::<Utc>::MIN_UTC, DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::days(365_000)] {
         assert_eq!(record.is_expired(now), expires_at_s <= now.timestamp(), "{expires_at_s} at {now}");
@@ -41,17 +41,17 @@ fn is_record(item: &Item, bytes: usize) -> bool {
     true
 }
 
-fn is_row(item: &Item, bytes: usize) -> bool {
+fn check_row(item: &Item, bytes: usize) -> bool {
     let row = match to_row(item, "rows") {
         Ok(row) => row,
-        Err(error) => return is_told(&error, bytes),
+        Err(error) => return check_error(&error, bytes),
     };
     // The next change adds 1 to the version.
     assert!(row.version >= 1 && row.version < u64::MAX, "{row:?}");
     let version = AttributeValue::N(row.version.to_string());
     let stored = HashMap::from([("VERSION".to_owned(), version), ("DAYS".to_owned(), from_days(&row.usage))]);
     assert_eq!(to_row(&stored, "rows").ok(), Some(row), "stored again, it is another row");
-    // A sum never overflows: it is over every limit.
+    // A sum never overflows. It exceeds every limit instead.
     let day = Day::of(DateTime::UNIX_EPOCH);
     let after = row.usage.with_load(day, Cents::LOAD_MAX);
     assert!(after.used(Measure::Amount, Window::Week, day) >= row.usage.used(Measure::Amount, Window::Week, day));
@@ -59,9 +59,9 @@ fn is_row(item: &Item, bytes: usize) -> bool {
     true
 }
 
-fn is_told(error: &StoreError, bytes: usize) -> bool {
+fn check_error(error: &StoreError, bytes: usize) -> bool {
     assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
-    assert!(error.to_string().len() <= bytes + SENTENCE_BYTES_MAX, "{error}");
+    assert!(error.to_string().len() <= bytes + MESSAGE_BYTES_MAX, "{error}");
     false
 }
 
@@ -70,7 +70,8 @@ fn map(json: &Value, depth: u32) -> Option<Item> {
     attributes.map(|(name, value)| Some((name.clone(), attribute(value, depth)?))).collect()
 }
 
-/// An attribute: an object with the name of its type. Binary attributes, which loadgate has none of, are taken as text.
+/// Parses an attribute: an object with the name of its type. Binary attributes, which loadgate does not use, are read
+/// as text.
 fn attribute(json: &Value, depth: u32) -> Option<AttributeValue> {
     let depth = depth.checked_sub(1)?;
     let typed = json.as_object().filter(|typed| typed.len() == 1)?;

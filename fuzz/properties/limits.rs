@@ -1,10 +1,10 @@
-//! A limits file: what is accepted survives being written again; what is not is told with a line of the file.
+//! A limits file: accepted limits survive being written again, and a fault is reported with a line of the file.
 
 use loadgate::config::parse_limits;
 use loadgate::domain::{Cents, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, Measure, Window};
 
-/// A sentence about a fault may repeat a key or a word of the file once, as it stands there, beside so many bytes.
-const SENTENCE_BYTES_MAX: usize = 300;
+/// Maximum length of an error message besides a key or word of the file, which it may repeat once.
+const MESSAGE_BYTES_MAX: usize = 300;
 
 pub fn check(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return false };
@@ -18,13 +18,13 @@ pub fn check(bytes: &[u8]) -> bool {
         }
         Err(error) => {
             assert!((1..=text.matches('\n').count() + 1).contains(&error.line), "{error}");
-            assert!(error.to_string().len() <= text.len() + SENTENCE_BYTES_MAX, "{error}");
+            assert!(error.to_string().len() <= text.len() + MESSAGE_BYTES_MAX, "{error}");
             false
         }
     }
 }
 
-/// A limit as TOML. A code is a plain word, which needs no escape.
+/// Formats a limit as TOML. A code is a plain word, which needs no escape.
 fn printed(Limit { code, measure, window, max }: &Limit) -> String {
     let window = match window {
         Window::Day => "day",

@@ -1,4 +1,4 @@
-//! What holds for all bytes that come from outside, whatever they are. The fuzz targets and `cargo test` share it.
+//! Properties that hold for all bytes from outside. The fuzz targets and `cargo test` share them.
 
 mod attempt;
 mod decision;
@@ -6,14 +6,15 @@ mod event;
 mod item;
 mod limits;
 
-/// Panics where a property does not hold for the bytes. Says whether the parser took them.
+/// Checks the properties of a parser for some bytes. Panics if one does not hold. Returns true if the parser accepts
+/// the bytes.
 pub type Check = fn(&[u8]) -> bool;
 
-/// Each parser of outside bytes: its fuzz target's name, and what holds.
+/// Parsers of bytes from outside, each with the name of its fuzz target and the check of its properties.
 pub const PARSERS: [(&str, Check); 4] =
     [("attempt", attempt::check), ("limits", limits::check), ("event", event::check), ("item", item::check)];
 
-/// Holds the bytes against a parser's properties.
+/// Checks the properties of the parser with this name for some bytes.
 pub fn check(parser: &str, bytes: &[u8]) -> bool {
     let (_, check) = PARSERS.iter().find(|(name, _)| *name == parser).expect("a parser of this name");
     check(bytes)
