@@ -81,7 +81,7 @@ impl<'a> Summary<'a> {
 
     fn text(&self) -> String {
         if !self.complete {
-            return "stopped early: the reader of the decisions went away".to_owned();
+            return "stopped early: the reader of the decisions closed the pipe".to_owned();
         }
         let mut text = String::new();
         let mut count = |name: &str, count: u64, note: &str| {

@@ -297,7 +297,7 @@ fn a_closed_pipe_ends_the_run_without_an_error() {
         let stderr = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(0), "{stderr}");
         let lines: Vec<&str> = stderr.lines().filter(|line| !line.contains("NOT_JSON")).collect();
-        assert_eq!(lines.last(), Some(&"stopped early: the reader of the decisions went away"));
+        assert_eq!(lines.last(), Some(&"stopped early: the reader of the decisions closed the pipe"));
         assert!(lines.iter().all(|line| !line.contains("panicked") && !line.contains("Broken pipe")), "{lines:?}");
     }
 }
