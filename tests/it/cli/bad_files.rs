@@ -259,7 +259,9 @@ fn signal(child: &std::process::Child, name: &str) {
 fn an_interrupted_run_leaves_nothing_behind() {
     for (name, number) in [("HUP", 1), ("INT", 2), ("QUIT", 3), ("TERM", 15)] {
         let (folder, _) = folder();
-        let mut child = waiting_run(folder.path(), "ulimit -c 0; exec \"$@\"");
+        // A process inherits ignored signals, such as those of a test run in the background, and a run honours them.
+        let defaults = "ulimit -c 0; exec env --default-signal=HUP,INT,QUIT,TERM \"$@\"";
+        let mut child = waiting_run(folder.path(), defaults);
         // Waiting for a child closes its input, and the end of its input would also end the run.
         let input = child.stdin.take();
         signal(&child, name);

@@ -32,10 +32,10 @@ use text::Left;
 /// Text of the exit codes for `--help`.
 const REDRIVE_EXIT_CODES: &str = "\
 Exit codes:
-  0  nothing is left to do: there is no letter in the queue
+  0  nothing is left to do: there is no dead letter in the queue
   1  something failed, or it was interrupted; what is not done is where it was
   2  the command line is wrong; nothing was done
-  3  letters are left: without --go, all that were seen; with it, invalid ones, or some that could not be seen";
+  3  dead letters are left: without --go, all that were seen; with it, invalid ones, or some that could not be seen";
 
 /// Inspect a dead-letter queue, or empty it
 ///
