@@ -7,7 +7,7 @@ LOADGATE := $(or $(CARGO_TARGET_DIR),target)/release/loadgate
 QUICK := $(or $(CARGO_TARGET_DIR),target)/quick/loadgate
 DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
-FUZZ_TARGETS := attempt limits event item
+FUZZ_TARGETS := attempt limits limit_event event item
 FUZZ := $(or $(CARGO_TARGET_DIR),target)/fuzz
 EVENT ?= events/one-customer.json
 # The processor of the Lambda: arm64, as template.yaml has it, or x86_64.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`domain`] | the rules: pure, synchronous, no I/O and no clock |
 //! | [`deciding`] | the exactly-once protocol, and the ports it needs |
+//! | [`limits`] | which limits apply: limit events, and what they leave |
 //! | `redrive` | dead letters: listing them, and settling them |
 //! | `replay` | a file through the same rules, in memory or through a store; workloads |
 //! | [`wire`] | JSON shapes, in and out |
@@ -22,6 +23,7 @@ pub mod adapters;
 pub mod config;
 pub mod deciding;
 pub mod domain;
+pub mod limits;
 #[cfg(feature = "cli")]
 pub mod redrive;
 #[cfg(feature = "replay")]

@@ -20,7 +20,7 @@ use loadgate::config::TableNames;
 use loadgate::deciding::{
     Commit, Consistency, CorrelationRecord, Decider, Lookup, PublicationChange, Snapshot, Store, StoreError, Units,
 };
-use loadgate::domain::{Limits, LoadError};
+use loadgate::domain::{Currency, Limits, LoadError};
 use loadgate::replay::{Entered, Manifest, ManifestEntry, ReplayObserver, ReplayOutput, StoreReplay, Tally};
 use loadgate::wire::Reasons;
 use tokio::task::JoinSet;
@@ -67,6 +67,7 @@ async fn recorded(input: &Path) -> Result<(usize, Vec<Vec<Commit>>)> {
         store: Recorder::default(),
         clock: SystemClock,
         limits: Limits::default(),
+        currency: Currency::USD,
         correlation_ttl: TimeDelta::hours(24),
     };
     let decider = Arc::new(decider);

@@ -2,7 +2,7 @@
 
 use loadgate::deciding::{Delivery, MessageSource, WRITTEN_BYTES_MAX};
 use loadgate::domain::{
-    ATTEMPT_BYTES_MAX, AttemptText, Cents, ID_BYTES_MAX, LoadAttempt, LoadError, can_be_group, parse_time,
+    ATTEMPT_BYTES_MAX, AttemptText, Cents, Currency, ID_BYTES_MAX, LoadAttempt, LoadError, can_be_group, parse_time,
 };
 use loadgate::wire::read_attempt;
 use serde::Deserialize;
@@ -92,8 +92,8 @@ fn check_repeats_nothing<E: Copy + std::fmt::Debug + 'static>(error: E, message:
 /// attempt.
 fn check_text(text: &AttemptText<'_>) -> bool {
     let checked = LoadAttempt::check(text.clone());
-    let own_group = LoadAttempt::check_grouped(text.clone(), &text.customer_id);
-    let other_group = LoadAttempt::check_grouped(text.clone(), &format!("{}x", text.customer_id));
+    let own_group = LoadAttempt::check_grouped(text.clone(), &text.customer_id, Currency::USD);
+    let other_group = LoadAttempt::check_grouped(text.clone(), &format!("{}x", text.customer_id), Currency::USD);
     let attempt = match checked {
         Ok(attempt) => attempt,
         Err(error) => {

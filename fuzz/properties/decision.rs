@@ -15,7 +15,14 @@ pub fn message(decision: &StoredDecision) -> String {
     assert_eq!(decided_at, Some(decision.decided_at), "{message}");
     let usage = |usage: &LimitUsage| {
         let remaining = usage.limit.saturating_sub(usage.used);
-        json!({ "code": usage.code, "used": usage.used, "limit": usage.limit, "remaining": remaining })
+        let mut entry = json!({ "code": usage.code, "used": usage.used, "limit": usage.limit, "remaining": remaining });
+        if let Some(resets_at) = usage.resets_at {
+            // The message has no fraction, or three digits.
+            let is_whole = resets_at.timestamp_subsec_millis() == 0;
+            let format = if is_whole { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%.3fZ" };
+            entry["resets_at"] = resets_at.format(format).to_string().into();
+        }
+        entry
     };
     let expected = json!({
         "id": decision.key.event_id,

@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::consumer::{BatchReport, Consumer};
 use loadgate::deciding::{Cause, Clock, DeadLetter, Decider, Publisher, QueueError, SEND_MAX};
-use loadgate::domain::{Cents, Day, EventKey, Limits, LoadAttempt, StoredDecision, Week, parse_time};
+use loadgate::domain::{Cents, Currency, Day, EventKey, Limits, LoadAttempt, StoredDecision, Week, parse_time};
 use loadgate::runtime::lambda::handle;
 use loadgate::wire::read_attempt;
 
@@ -49,6 +49,7 @@ fn consumer() -> Consumer<MemoryStore, FakePublisher, StillClock> {
         store: MemoryStore::default(),
         clock: StillClock,
         limits: Limits::default(),
+        currency: Currency::USD,
         correlation_ttl: TimeDelta::hours(24),
     };
     Consumer { decider, publisher: FakePublisher::default() }
@@ -90,7 +91,7 @@ fn group(record: &SqsMessage) -> Option<&String> {
 /// Returns the event of a message's attempt, if the attempt is valid.
 fn attempted(record: &SqsMessage) -> Option<EventKey> {
     let text = read_attempt(record.body.as_deref().unwrap_or_default().as_bytes()).ok()?;
-    let attempt = LoadAttempt::check_grouped(text, group(record)?).ok()?;
+    let attempt = LoadAttempt::check_grouped(text, group(record)?, Currency::USD).ok()?;
     let [customer_id, event_id] = [attempt.customer_id.as_str(), attempt.id.as_str()].map(str::to_owned);
     Some(EventKey { customer_id, event_id })
 }

@@ -1,7 +1,7 @@
 //! A limits file: accepted limits survive being written again, and a fault is reported with a line of the file.
 
 use loadgate::config::parse_limits;
-use loadgate::domain::{Cents, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, Measure, Window};
+use loadgate::domain::{Cents, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, Measure, Window, Zone};
 
 /// Maximum length of an error message besides a key or word of the file, which it may repeat once.
 const MESSAGE_BYTES_MAX: usize = 300;
@@ -24,15 +24,21 @@ pub fn check(bytes: &[u8]) -> bool {
     }
 }
 
-/// Formats a limit as TOML. A code is a plain word, which needs no escape.
+/// Formats a limit as TOML. Codes and names of zones are plain words, which need no escape.
 fn printed(Limit { code, measure, window, max }: &Limit) -> String {
+    let zoned = |window: &str, zone: &Zone| format!("\"{window}\"\nzone = \"{}\"", zone.name());
     let window = match window {
-        Window::Day => "day",
-        Window::Week => "week",
+        Window::Load => "\"load\"".to_owned(),
+        Window::Day(zone) => zoned("day", zone),
+        Window::Week(zone) => zoned("week", zone),
+        Window::Month(zone) => zoned("month", zone),
+        Window::Lifetime => "\"lifetime\"".to_owned(),
+        Window::Rolling(hours) => format!("\"rolling\"\nhours = {}", hours.get()),
+        Window::Anchored(_) => panic!("no limits file has an anchored window"),
     };
     let (measure, max) = match measure {
         Measure::Amount => ("amount", format!("\"{}\"", Cents::new(*max))),
         Measure::Count => ("count", max.to_string()),
     };
-    format!("[[limit]]\ncode = \"{code}\"\nmeasure = \"{measure}\"\nwindow = \"{window}\"\nmax = {max}\n")
+    format!("[[limit]]\ncode = \"{code}\"\nmeasure = \"{measure}\"\nwindow = {window}\nmax = {max}\n")
 }

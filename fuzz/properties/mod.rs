@@ -4,6 +4,7 @@ mod attempt;
 mod decision;
 mod event;
 mod item;
+mod limit_event;
 mod limits;
 
 /// Checks the properties of a parser for some bytes. Panics if one does not hold. Returns true if the parser accepts
@@ -11,8 +12,13 @@ mod limits;
 pub type Check = fn(&[u8]) -> bool;
 
 /// Parsers of bytes from outside, each with the name of its fuzz target and the check of its properties.
-pub const PARSERS: [(&str, Check); 4] =
-    [("attempt", attempt::check), ("limits", limits::check), ("event", event::check), ("item", item::check)];
+pub const PARSERS: [(&str, Check); 5] = [
+    ("attempt", attempt::check),
+    ("limits", limits::check),
+    ("limit_event", limit_event::check),
+    ("event", event::check),
+    ("item", item::check),
+];
 
 /// Checks the properties of the parser with this name for some bytes.
 pub fn check(parser: &str, bytes: &[u8]) -> bool {

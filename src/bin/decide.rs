@@ -55,7 +55,13 @@ async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runti
     let store = DynamoDb::new(&sdk, config.tables);
     let publisher = SqsPublisher::new(&sdk, config.decisions_queue_url, config.dead_letter_queue_url);
     connect(&store, &publisher).await?;
-    let decider = Decider { store, clock: SystemClock, limits: config.limits, correlation_ttl: config.correlation_ttl };
+    let decider = Decider {
+        store,
+        clock: SystemClock,
+        limits: config.limits,
+        currency: config.currency,
+        correlation_ttl: config.correlation_ttl,
+    };
     Ok((Consumer { decider, publisher }, metrics))
 }
 

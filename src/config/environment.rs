@@ -5,7 +5,7 @@ use std::env::VarError;
 use chrono::TimeDelta;
 
 use super::reader::Reader;
-use crate::domain::Limits;
+use crate::domain::{Currency, Limits};
 
 /// Variable for the name of the table of correlation records.
 pub const CORRELATION_TABLE: &str = "LOADGATE_CORRELATION_TABLE";
@@ -21,6 +21,9 @@ pub const DEAD_LETTER_QUEUE_URL: &str = "LOADGATE_DEAD_LETTER_QUEUE_URL";
 pub const CORRELATION_TTL_HOURS: &str = "LOADGATE_CORRELATION_TTL_HOURS";
 /// Variable for the limits: the text of a limits file, or its path.
 pub const LIMITS: &str = "LOADGATE_LIMITS";
+
+/// Variable for the currency of all amounts: an ISO 4217 code.
+pub const CURRENCY: &str = "LOADGATE_CURRENCY";
 
 /// SDK variables for the endpoints of services.
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"];
@@ -69,6 +72,8 @@ pub struct ConsumerConfig {
     pub correlation_ttl: TimeDelta,
     /// Limits in force.
     pub limits: Limits,
+    /// Currency of all amounts.
+    pub currency: Currency,
 }
 
 /// All errors of a configuration.
@@ -126,6 +131,7 @@ impl ConsumerConfig {
                 1..=TTL_HOURS_MAX,
             )),
             limits: reader.limits(LIMITS),
+            currency: reader.currency(CURRENCY),
         };
         for name in ENDPOINTS {
             reader.endpoint(name);

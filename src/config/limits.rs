@@ -9,7 +9,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::domain::{Cents, Limit, LimitError, Limits, Measure, Window};
+use crate::domain::{Cents, Limit, LimitError, Limits, Measure, RollingHours, Window, Zone};
 
 /// Maximum size of a limits file, in bytes: room for [`LIMITS_MAX`](crate::domain::LIMITS_MAX) limits and many
 /// comments.
@@ -41,6 +41,17 @@ pub struct LimitsTextError {
     /// Key of the error, as `limit 2, max: `; empty if the reason names it, or if the text is not TOML.
     key: String,
     reason: String,
+}
+
+/// Returns the reason why a store cannot enforce the limits; `None` if it can.
+///
+/// A store keeps totals for each day of a UTC week. A long window needs the accepted loads themselves.
+pub fn unstorable(limits: &Limits) -> Option<String> {
+    let code = &limits.first_long()?.code;
+    Some(format!(
+        "limit {code}: a store keeps totals of UTC days and weeks, which do not answer this limit's window; use \
+         the windows load, day and week without a zone, or `loadgate replay` without --store"
+    ))
 }
 
 /// Reads the limits from a file.
@@ -80,7 +91,10 @@ pub fn parse_limits(text: &str) -> Result<Limits, LimitsTextError> {
     Limits::new(limits).map_err(|error| {
         let number = match error {
             LimitError::None | LimitError::TooMany { .. } => tables.len(),
-            LimitError::BadCode { number } | LimitError::SameCode { second: number, .. } => number,
+            LimitError::BadCode { number }
+            | LimitError::OwnCode { number }
+            | LimitError::CountOfOne { number }
+            | LimitError::SameCode { second: number, .. } => number,
         };
         let code = number.checked_sub(1).and_then(|at| codes.get(at)).cloned().unwrap_or_default();
         wrong(text, code, "", error)
@@ -109,19 +123,53 @@ impl<'t> LimitTable<'t> {
 
     /// Returns the limit, and the place of its code in the text.
     fn limit(&self) -> Result<(Limit, Range<usize>), LimitsTextError> {
-        let known = ["code", "measure", "window", "max"];
+        let known = ["code", "measure", "window", "zone", "hours", "max"];
         if let Some((key, _)) = self.table.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref())) {
-            return Err(self.wrong(key.get_ref(), key.span(), "unknown; a limit has code, measure, window and max"));
+            let reason = "unknown; a limit has code, measure, window, max, and zone or hours for some windows";
+            return Err(self.wrong(key.get_ref(), key.span(), reason));
         }
         let measure = self.word("measure", &[("amount", Measure::Amount), ("count", Measure::Count)])?;
         let (code, code_span) = self.string("code")?;
-        let limit = Limit {
-            code: code.to_owned(),
-            measure,
-            window: self.word("window", &[("day", Window::Day), ("week", Window::Week)])?,
-            max: self.max(measure)?,
-        };
+        let limit = Limit { code: code.to_owned(), measure, window: self.window()?, max: self.max(measure)? };
         Ok((limit, code_span))
+    }
+
+    fn window(&self) -> Result<Window, LimitsTextError> {
+        let words = ["load", "day", "week", "month", "lifetime", "rolling"].map(|word| (word, word));
+        let word = self.word("window", &words)?;
+        for (key, windows) in [("zone", &["day", "week", "month"][..]), ("hours", &["rolling"])] {
+            if let Some(value) = self.table.get(key).filter(|_| !windows.contains(&word)) {
+                let reason = format!("the window {word} has none; it belongs to {}", windows.join(", "));
+                return Err(self.wrong(key, value.span(), reason));
+            }
+        }
+        Ok(match word {
+            "day" => Window::Day(self.zone()?),
+            "week" => Window::Week(self.zone()?),
+            "month" => Window::Month(self.zone()?),
+            "lifetime" => Window::Lifetime,
+            "rolling" => Window::Rolling(self.hours()?),
+            _ => Window::Load,
+        })
+    }
+
+    fn zone(&self) -> Result<Zone, LimitsTextError> {
+        if self.table.get("zone").is_none() {
+            return Ok(Zone::UTC);
+        }
+        let (name, span) = self.string("zone")?;
+        let unknown = || format!("must be a time zone of the IANA database, like \"Europe/London\", not \"{name}\"");
+        Zone::named(name).ok_or_else(|| self.wrong("zone", span, unknown()))
+    }
+
+    fn hours(&self) -> Result<RollingHours, LimitsTextError> {
+        let value = self.get("hours")?;
+        let hours = match value.get_ref() {
+            DeValue::Integer(hours) => u16::from_str_radix(hours.as_str(), hours.radix()).ok(),
+            _ => None,
+        };
+        let reason = format!("must be a whole number from 1 to {}", RollingHours::MAX);
+        hours.and_then(RollingHours::new).ok_or_else(|| self.wrong("hours", value.span(), reason))
     }
 
     fn max(&self, measure: Measure) -> Result<u64, LimitsTextError> {

@@ -6,8 +6,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, LimitsFileError, is_fifo, is_url, parse_limits, read_limits};
-use crate::domain::Limits;
+use super::{ConfigError, LimitsFileError, is_fifo, is_url, parse_limits, read_limits, unstorable};
+use crate::domain::{Currency, Limits};
 
 /// Reads settings by the names of their environment variables.
 pub struct Reader<G, L> {
@@ -95,7 +95,17 @@ where
         }
     }
 
-    /// Returns limits from a limits file's text or path, which [`LimitsSource::of`] distinguishes.
+    /// Returns a currency: US dollars by default.
+    pub fn currency(&mut self, name: &str) -> Currency {
+        let Some(text) = self.text(name) else { return Currency::USD };
+        Currency::parse(text.trim()).unwrap_or_else(|| {
+            self.problem(name, format!("'{text}' is not the code of a currency: three capital letters, such as USD"));
+            Currency::USD
+        })
+    }
+
+    /// Returns limits that a store can enforce, from a limits file's text or path, which [`LimitsSource::of`]
+    /// distinguishes.
     pub fn limits(&mut self, name: &str) -> Limits {
         let Some(text) = self.text(name) else { return Limits::default() };
         let limits = match LimitsSource::of(&text, Path::new("")) {
@@ -105,6 +115,9 @@ where
             LimitsSource::Text => parse_limits(&text)
                 .map_err(|error| format!("{error}; no file has this name, so it is read as the text of limits")),
         };
+        if let Some(problem) = limits.as_ref().ok().and_then(unstorable) {
+            self.problem(name, problem);
+        }
         limits.unwrap_or_else(|problem| {
             let hint = if is_cut_limits_text(&text) { CUT_HINT } else { "" };
             self.problem(name, format!("{problem}{hint}"));

@@ -17,8 +17,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::environment::{
-    CORRELATION_TABLE, CORRELATION_TTL_HOURS, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMITS,
-    LOAD_TABLE,
+    CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL,
+    LIMITS, LOAD_TABLE,
 };
 use super::reader::{LimitsSource, Reader};
 use super::{ConfigError, ConsumerConfig};
@@ -31,7 +31,7 @@ const LISTEN: &str = "LOADGATE_LISTEN";
 const LOG_LEVEL: &str = "LOADGATE_LOG_LEVEL";
 
 /// All settings, by the names of their variables.
-pub const SETTINGS: [&str; 13] = [
+pub const SETTINGS: [&str; 14] = [
     INPUT_QUEUE_URL,
     DECISIONS_QUEUE_URL,
     DEAD_LETTER_QUEUE_URL,
@@ -39,6 +39,7 @@ pub const SETTINGS: [&str; 13] = [
     LOAD_TABLE,
     CORRELATION_TTL_HOURS,
     LIMITS,
+    CURRENCY,
     CUSTOMERS_IN_PARALLEL,
     POLL_WAIT_S,
     WORK_TIMEOUT_S,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::{CorrelationRecord, StoreError};
-use crate::domain::Limits;
+use crate::domain::{Currency, Limits};
 
 /// Lifetime of a pending record, from the last time that it became pending. It exceeds the lifetime of the record's
 /// message.
@@ -60,6 +60,8 @@ pub struct Decider<S, C> {
     pub clock: C,
     /// The limits in force.
     pub limits: Limits,
+    /// The currency of all amounts.
+    pub currency: Currency,
     /// Lifetime of a record, from its decision.
     pub correlation_ttl: TimeDelta,
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use crate::deciding::{DeadLetter, Delivery, MessageSource};
-use crate::domain::{LoadAttempt, LoadError};
+use crate::domain::{Currency, LoadAttempt, LoadError};
 use crate::wire::read_attempt;
 
 /// A received message.
@@ -113,8 +113,8 @@ pub struct Outgoing {
 }
 
 /// Reads a message, which is at this position of its batch.
-pub fn message(index: u64, received: Received) -> Message {
-    let delivery = read_delivery(index, &received);
+pub fn message(index: u64, received: Received, currency: Currency) -> Message {
+    let delivery = read_delivery(index, &received, currency);
     let Received { message_id, group_id, sent_at, body, .. } = received;
     let content = match delivery {
         // Without a group there is no customer's order: no FIFO queue has sent the message.
@@ -134,8 +134,8 @@ pub fn message(index: u64, received: Received) -> Message {
 ///
 /// # Errors
 /// [`LoadError`] when the body is not a valid attempt, or names another customer than the message's group.
-pub fn read_delivery(index: u64, received: &Received) -> Result<Delivery, LoadError> {
-    read_delivery_of(index, received, &received.message_id, &received.group_id)
+pub fn read_delivery(index: u64, received: &Received, currency: Currency) -> Result<Delivery, LoadError> {
+    read_delivery_of(index, received, &received.message_id, &received.group_id, currency)
 }
 
 /// Reads the load attempt in a message that was moved, given the message id and the group that it had before.
@@ -147,9 +147,10 @@ pub fn read_delivery_of(
     received: &Received,
     message_id: &str,
     group_id: &str,
+    currency: Currency,
 ) -> Result<Delivery, LoadError> {
     let written = read_attempt(received.body.as_bytes())?;
-    let attempt = LoadAttempt::check_grouped(written.clone(), group_id)?;
+    let attempt = LoadAttempt::check_grouped(written.clone(), group_id, currency)?;
     let source = MessageSource {
         message_id: message_id.to_owned(),
         moved_from: received.deduplication_id.clone(),

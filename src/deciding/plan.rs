@@ -9,7 +9,7 @@ use crate::deciding::{
     Commit, Consistency, CorrelationRecord, Delivery, Lookup, MessageSource, Outcome, Publication, Snapshot,
     StoreError, UsageChange, UsageCheck, UsageKey, UsageRow, Writes, expiry, pending,
 };
-use crate::domain::{Day, Decision, EventKey, LimitUsage, Limits, StoredDecision, Week, WeekUsage, decide};
+use crate::domain::{Day, Decision, EventKey, LimitUsage, Limits, StoredDecision, Week, WeekUsage, decide_in_week};
 
 /// Result of planning the first deliveries of a group, as many as one commit takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,9 +138,9 @@ impl Planner<'_> {
     fn decide(&mut self, delivery: &Delivery, event: EventKey) -> Result<Outcome, StoreError> {
         let key = delivery.week();
         let (before, usage) = self.row(&key)?;
-        let (decision, after) = decide(self.limits, &usage, &delivery.attempt);
+        let (decision, after) = decide_in_week(self.limits, &usage, &delivery.attempt);
         self.rows.insert(key.week, (before, after));
-        let record = self.record(delivery, event, decision, &after);
+        let record = self.record(delivery, event, decision, &usage);
         self.seen.insert(record.decision.key.clone(), record.fingerprint.clone());
         self.records.push(record.clone());
         Ok(Outcome::Decided(record))
@@ -168,7 +168,7 @@ impl Planner<'_> {
             load_amount: delivery.load_amount.clone(),
             time: delivery.time.clone(),
             decided_at: self.now,
-            usage: LimitUsage::of(self.limits, usage, day),
+            usage: LimitUsage::after(decision, &delivery.attempt, self.limits, |limit| usage.used(limit, day)),
         };
         let expires_at = expiry(self.now, self.correlation_ttl);
         let record = CorrelationRecord {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 
-use super::{Cents, Field, IdError, LoadError, parse_time};
+use super::{Cents, Currency, Field, IdError, LoadError, parse_time};
 
 /// Maximum length, in bytes, of a line or message body with an attempt: the size limit of an SQS message.
 pub const ATTEMPT_BYTES_MAX: usize = 256 * 1024;
@@ -47,15 +47,23 @@ pub struct AttemptText<'a> {
 }
 
 impl<'a> LoadAttempt<'a> {
+    /// Checks the texts of an attempt of US dollars.
+    ///
+    /// # Errors
+    /// See [`LoadAttempt::check_in`].
+    pub fn check(text: AttemptText<'a>) -> Result<LoadAttempt<'a>, LoadError> {
+        LoadAttempt::check_in(text, Currency::USD)
+    }
+
     /// Checks the texts of an attempt, in the order of the codes: ids, amount, time.
     ///
     /// # Errors
     /// The first [`LoadError`] found: `BAD_ID`, `BAD_AMOUNT` or `BAD_TIME`.
-    pub fn check(text: AttemptText<'a>) -> Result<LoadAttempt<'a>, LoadError> {
+    pub fn check_in(text: AttemptText<'a>, currency: Currency) -> Result<LoadAttempt<'a>, LoadError> {
         Ok(LoadAttempt {
             id: EventId(checked_id(text.id, Field::Id)?),
             customer_id: CustomerId(checked_id(text.customer_id, Field::CustomerId)?),
-            amount: Cents::parse(&text.load_amount).map_err(LoadError::BadAmount)?,
+            amount: Cents::parse_in(&text.load_amount, currency).map_err(LoadError::BadAmount)?,
             time: parse_time(&text.time).map_err(LoadError::BadTime)?,
         })
     }
@@ -65,9 +73,13 @@ impl<'a> LoadAttempt<'a> {
     /// # Errors
     /// The first [`LoadError`] found: `BAD_ID`, also for a customer id that cannot be a message group; `BAD_AMOUNT`,
     /// `BAD_TIME` or `GROUP_MISMATCH`.
-    pub fn check_grouped(text: AttemptText<'a>, group_id: &str) -> Result<LoadAttempt<'a>, LoadError> {
+    pub fn check_grouped(
+        text: AttemptText<'a>,
+        group_id: &str,
+        currency: Currency,
+    ) -> Result<LoadAttempt<'a>, LoadError> {
         let can_be_group = can_be_group(&text.customer_id);
-        match LoadAttempt::check(text) {
+        match LoadAttempt::check_in(text, currency) {
             Err(error @ LoadError::BadId { .. }) => Err(error),
             _ if !can_be_group => Err(LoadError::BadId { field: Field::CustomerId, reason: IdError::Character }),
             Ok(attempt) if attempt.customer_id.as_str() != group_id => Err(LoadError::GroupMismatch),

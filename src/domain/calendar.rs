@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Timelike, Utc};
 
-/// A UTC calendar day.
+/// A calendar day, of UTC unless a zone is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day {
     /// Days since 1970-01-01; negative before it.
@@ -19,9 +19,35 @@ pub struct Week {
 }
 
 impl Day {
+    /// Creates the day so many days after 1970-01-01; negative before it.
+    pub const fn from_epoch_days(since_epoch_days: i32) -> Day {
+        Day { since_epoch_days }
+    }
+
+    /// Creates the day of a date.
+    pub fn of_date(date: NaiveDate) -> Day {
+        Day { since_epoch_days: date.to_epoch_days() }
+    }
+
+    /// Returns the days since 1970-01-01; negative before it.
+    pub const fn since_epoch_days(self) -> i32 {
+        self.since_epoch_days
+    }
+
+    /// Returns the day's date. `None` only far outside the years in which a load may be.
+    pub const fn date(self) -> Option<NaiveDate> {
+        NaiveDate::from_epoch_days(self.since_epoch_days)
+    }
+
+    /// Returns the day so many days later; earlier if the number is negative.
+    #[must_use]
+    pub const fn plus(self, days: i32) -> Day {
+        Day { since_epoch_days: self.since_epoch_days.saturating_add(days) }
+    }
+
     /// Returns the UTC day that contains the instant.
     pub fn of(instant: DateTime<Utc>) -> Day {
-        Day { since_epoch_days: instant.date_naive().to_epoch_days() }
+        Day::of_date(instant.date_naive())
     }
 
     /// Returns the day's place in its week: 0 is Monday, 6 is Sunday.
@@ -48,7 +74,7 @@ impl Week {
 /// Formats the day like `2018-12-31`.
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match NaiveDate::from_epoch_days(self.since_epoch_days) {
+        match self.date() {
             Some(date) => date.fmt(f),
             None => write!(f, "day {}", self.since_epoch_days),
         }

@@ -1,6 +1,6 @@
 //! The rule that accepts or declines load attempts, the same for every program.
 
-use super::{BrokenLimits, Day, Limits, LoadAttempt, WeekUsage};
+use super::{BrokenLimits, Day, Limit, Limits, LimitsInForce, LoadAttempt, Millis, WeekUsage};
 
 /// Decision about a load attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +27,28 @@ impl<'l> Decision<'l> {
     }
 }
 
-/// Decides an attempt that has not been seen before. Returns the decision, and the customer's usage after it.
+/// Decides an attempt that has not been seen before.
 ///
-/// The caller must pass the customer's usage of the week in which the attempt's own time lies, whatever was decided in
-/// between: a late attempt is decided against its own day and week. A declined attempt leaves the usage as it was.
-pub fn decide<'l>(limits: &'l Limits, usage: &WeekUsage, attempt: &LoadAttempt<'_>) -> (Decision<'l>, WeekUsage) {
+/// `used` must return, for each limit and its place, the customer's accepted loads in the limit's window around the
+/// attempt's own time, without the attempt: cents or loads. So a late attempt is decided against its own spans, whatever
+/// was decided in between.
+pub fn decide<'l>(
+    limits: LimitsInForce<'l>,
+    attempt: &LoadAttempt<'_>,
+    used: impl Fn(usize, &Limit) -> u64,
+) -> Decision<'l> {
+    let is_broken = |place: usize, limit: &Limit| limit.with_load(used(place, limit), attempt.amount) > limit.max;
+    limits.broken(Millis::of(attempt.time), is_broken).map_or(Decision::Accepted, Decision::Declined)
+}
+
+/// Decides an attempt by the usage of the week in which its time lies. Returns the decision, and the usage after it,
+/// which a declined attempt leaves as it was.
+pub fn decide_in_week<'l>(
+    limits: &'l Limits,
+    usage: &WeekUsage,
+    attempt: &LoadAttempt<'_>,
+) -> (Decision<'l>, WeekUsage) {
     let day = Day::of(attempt.time);
-    let after = usage.with_load(day, attempt.amount);
-    match limits.exceeded_by(&after, day) {
-        None => (Decision::Accepted, after),
-        Some(broken) => (Decision::Declined(broken), *usage),
-    }
+    let decision = decide(limits.into(), attempt, |_, limit| usage.used(limit, day));
+    (decision, if decision.is_accepted() { usage.with_load(day, attempt.amount) } else { *usage })
 }

@@ -129,6 +129,18 @@ impl LoadError {
     }
 }
 
+/// An error of an input: one code for machines, and one plain sentence that repeats no part of the input.
+pub trait InputError: std::error::Error {
+    /// Returns the code.
+    fn code(&self) -> &'static str;
+}
+
+impl InputError for LoadError {
+    fn code(&self) -> &'static str {
+        LoadError::code(self)
+    }
+}
+
 /// Subject of a sentence: a field, or the whole input.
 struct Subject(Option<Field>);
 

@@ -1,15 +1,17 @@
-//! Velocity limits, as data: amounts or numbers of loads that a customer may reach in a calendar window.
+//! Velocity limits, as data: amounts or numbers of loads that a customer may reach in a window.
 
 use std::fmt;
-use std::num::NonZeroU32;
 
-use super::{Cents, Day, WeekUsage};
+use super::{Cents, Millis, OwnLimits, OwnPeriod, Window, Zone};
 
 /// Maximum number of limits in a table. A [`BrokenLimits`] has one bit for each.
 pub const LIMITS_MAX: usize = 32;
 
 /// Maximum length of a limit's code, in bytes.
 pub const LIMIT_CODE_BYTES_MAX: usize = 64;
+
+/// Beginning of the codes of customers' own limits. No other limit has it.
+pub const OWN_CODE_PREFIX: &str = "CUSTOMER_";
 
 /// Quantity that a limit adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,15 +20,6 @@ pub enum Measure {
     Amount,
     /// The number of accepted loads.
     Count,
-}
-
-/// Calendar window over which a limit adds up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Window {
-    /// The attempt's UTC calendar day.
-    Day,
-    /// The attempt's ISO week, Monday 00:00:00 UTC to Sunday.
-    Week,
 }
 
 /// One velocity limit. It is inclusive: a load that brings the total to exactly `max` is within the limit.
@@ -58,6 +51,18 @@ pub enum LimitError {
         /// Their number.
         count: usize,
     },
+    /// A code begins as those of customers' own limits do.
+    #[error("the code of limit {number} must not begin with {OWN_CODE_PREFIX}: customers' own limits have such codes")]
+    OwnCode {
+        /// The limit's number in the table, from 1.
+        number: usize,
+    },
+    /// A limit over single loads counts them. It would be 1 for each.
+    #[error("limit {number} counts loads in the window load, which holds one load: only amounts can be limited there")]
+    CountOfOne {
+        /// The limit's number in the table, from 1.
+        number: usize,
+    },
     /// A code is not a plain word.
     #[error("the code of limit {number} must be 1 to {LIMIT_CODE_BYTES_MAX} letters, digits, '_', '-' or '.'")]
     BadCode {
@@ -76,21 +81,41 @@ pub enum LimitError {
     },
 }
 
+/// The limits that apply to a customer. A load must be within every limit of both groups.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitsInForce<'l> {
+    /// The limits of the deployment.
+    pub deployment: &'l Limits,
+    /// The customer's own limits.
+    pub own: &'l OwnLimits,
+}
+
 /// The limits that an attempt would break: at least one. They describe themselves by their codes, whatever limits apply
 /// to the next customer.
 #[derive(Clone, Copy)]
 pub struct BrokenLimits<'l> {
-    limits: &'l Limits,
-    /// A bit for each broken limit, by its place in `limits`.
-    places: NonZeroU32,
+    deployment: &'l Limits,
+    /// A bit for each broken limit, by its place in `deployment`.
+    places: u32,
+    /// The periods of broken own limits, each once, in the order of the limits.
+    own: [Option<OwnPeriod>; OwnPeriod::ALL.len()],
+}
+
+impl Limit {
+    /// Returns a total of this limit's window after one more load of that amount: cents or loads.
+    pub const fn with_load(&self, used: u64, amount: Cents) -> u64 {
+        match self.measure {
+            Measure::Amount => used.saturating_add(amount.get()),
+            Measure::Count => used.saturating_add(1),
+        }
+    }
 }
 
 impl Limits {
     /// Checks limits, and combines them into a table.
     ///
     /// # Errors
-    /// [`LimitError`] when there are none or too many, when a code is not a plain word, or when two limits share a
-    /// code.
+    /// [`LimitError`] of the first limit that is not valid, or when there are none or too many.
     pub fn new(limits: Vec<Limit>) -> Result<Limits, LimitError> {
         match limits.len() {
             0 => return Err(LimitError::None),
@@ -100,6 +125,12 @@ impl Limits {
         for (number, limit) in (1..).zip(&limits) {
             if !is_plain_word(&limit.code) {
                 return Err(LimitError::BadCode { number });
+            }
+            if limit.code.starts_with(OWN_CODE_PREFIX) {
+                return Err(LimitError::OwnCode { number });
+            }
+            if limit.measure == Measure::Count && limit.window == Window::Load {
+                return Err(LimitError::CountOfOne { number });
             }
             let mut with_code = (1..).zip(&limits).filter(|(_, other)| other.code == limit.code);
             if let Some((first, _)) = with_code.next().filter(|(first, _)| *first < number) {
@@ -114,12 +145,42 @@ impl Limits {
         self.0.iter()
     }
 
-    /// Every limit that this usage of the day's week is over; `None` when it is within all of them.
-    pub fn exceeded_by(&self, usage: &WeekUsage, day: Day) -> Option<BrokenLimits<'_>> {
-        let over = |limit: &Limit| usage.used(limit.measure, limit.window, day) > limit.max;
-        let places = (0_u32..).zip(&self.0).filter(|(_, limit)| over(limit));
-        let places = places.fold(0, |set, (place, _)| set | 1_u32.checked_shl(place).unwrap_or_default());
-        NonZeroU32::new(places).map(|places| BrokenLimits { limits: self, places })
+    /// Returns the first limit whose window is long: see [`Window::is_long`].
+    pub fn first_long(&self) -> Option<&Limit> {
+        self.iter().find(|limit| limit.window.is_long())
+    }
+}
+
+impl<'l> From<&'l Limits> for LimitsInForce<'l> {
+    fn from(deployment: &'l Limits) -> LimitsInForce<'l> {
+        LimitsInForce { deployment, own: OwnLimits::NONE }
+    }
+}
+
+impl<'l> LimitsInForce<'l> {
+    /// Returns the limits that apply to a load at this instant and that `is_broken` selects; `None` when there are none.
+    /// Places count the limits of the deployment first, and then all own limits.
+    pub fn broken(self, at: Millis, is_broken: impl Fn(usize, &Limit) -> bool) -> Option<BrokenLimits<'l>> {
+        let deployment = (0_u32..).zip(self.deployment.iter().enumerate());
+        let broken = deployment.filter(|(_, (place, limit))| is_broken(*place, limit));
+        let places = broken.fold(0, |set, (bit, _)| set | 1_u32.checked_shl(bit).unwrap_or_default());
+        let mut own = [None; OwnPeriod::ALL.len()];
+        let first_own = self.deployment.iter().len();
+        for (place, (limit, rule)) in (first_own..).zip(self.own.iter()) {
+            if limit.applies_to(at) && is_broken(place, rule) {
+                note(&mut own, limit.period);
+            }
+        }
+        let is_any = places != 0 || own.iter().any(Option::is_some);
+        is_any.then_some(BrokenLimits { deployment: self.deployment, places, own })
+    }
+}
+
+/// Notes a period at the first free place, unless it is noted already.
+fn note(noted: &mut [Option<OwnPeriod>], period: OwnPeriod) {
+    let place = noted.iter_mut().find(|noted| noted.is_none_or(|noted| noted == period));
+    if let Some(place) = place {
+        *place = Some(period);
     }
 }
 
@@ -128,19 +189,20 @@ impl Default for Limits {
     fn default() -> Limits {
         let limit = |code: &str, measure, window, max| Limit { code: code.to_owned(), measure, window, max };
         Limits(vec![
-            limit("DAILY_AMOUNT", Measure::Amount, Window::Day, Cents::new(5_000_00).get()),
-            limit("WEEKLY_AMOUNT", Measure::Amount, Window::Week, Cents::new(20_000_00).get()),
-            limit("DAILY_COUNT", Measure::Count, Window::Day, 3),
+            limit("DAILY_AMOUNT", Measure::Amount, Window::Day(Zone::UTC), Cents::new(5_000_00).get()),
+            limit("WEEKLY_AMOUNT", Measure::Amount, Window::Week(Zone::UTC), Cents::new(20_000_00).get()),
+            limit("DAILY_COUNT", Measure::Count, Window::Day(Zone::UTC), 3),
         ])
     }
 }
 
 impl<'l> BrokenLimits<'l> {
-    /// The limits' codes, in the order in which the limits apply.
+    /// Returns the limits' codes, each once: those of the deployment's limits, and then those of the customer's own.
     pub fn codes(self) -> impl Iterator<Item = &'l str> {
-        let is_broken = move |place: u32| self.places.get().checked_shr(place).is_some_and(|bits| bits & 1 == 1);
-        let broken = (0_u32..).zip(self.limits.iter()).filter(move |(place, _)| is_broken(*place));
-        broken.map(|(_, limit)| limit.code.as_str())
+        let is_broken = move |place: u32| self.places.checked_shr(place).is_some_and(|bits| bits & 1 == 1);
+        let broken = (0_u32..).zip(self.deployment.iter()).filter(move |(place, _)| is_broken(*place));
+        let own = self.own.into_iter().flatten().map(|period| -> &'l str { period.code() });
+        broken.map(|(_, limit)| limit.code.as_str()).chain(own)
     }
 }
 

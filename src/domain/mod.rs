@@ -8,16 +8,28 @@ mod attempt;
 mod calendar;
 mod decide;
 mod error;
+mod limit_event;
 mod limits;
+mod loads;
 mod money;
+mod own_limit;
 mod stored;
 mod usage;
+mod window;
+mod zone;
 
 pub use attempt::{ATTEMPT_BYTES_MAX, AttemptText, CustomerId, EventId, ID_BYTES_MAX, LoadAttempt, can_be_group};
 pub use calendar::{Day, TimeError, Week, parse_time};
-pub use decide::{Decision, decide};
-pub use error::{Field, IdError, LoadError};
-pub use limits::{BrokenLimits, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, Limits, Measure, Window};
-pub use money::{AmountError, Cents};
+pub use decide::{Decision, decide, decide_in_week};
+pub use error::{Field, IdError, InputError, LoadError};
+pub use limit_event::{Change, LimitEvent, LimitEventError, LimitEventField, Progress};
+pub use limits::{
+    BrokenLimits, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, Limits, LimitsInForce, Measure, OWN_CODE_PREFIX,
+};
+pub use loads::AcceptedLoads;
+pub use money::{AmountError, Cents, Currency};
+pub use own_limit::{OWN_LIMITS_MAX, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnLimits, OwnPeriod};
 pub use stored::{EventKey, LimitUsage, StoredDecision, Verdict};
 pub use usage::{DayUsage, WeekUsage};
+pub use window::{Anchored, DAY_MS, Millis, Period, RollingHours, Span, Window};
+pub use zone::Zone;

@@ -1,10 +1,14 @@
-//! Money: exact, non-negative US dollars in integer cents.
+//! Money: exact, non-negative amounts in integer cents, and the currency of a deployment.
 
 use std::fmt;
 
-/// An amount of US dollars in cents. A sum saturates at [`u64::MAX`] cents, which exceeds every possible limit.
+/// An amount in cents, the hundredths of the deployment's currency. A sum saturates at [`u64::MAX`] cents, which exceeds every possible limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cents(u64);
+
+/// An ISO 4217 code of a currency: three capital letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Currency([u8; 3]);
 
 /// Reason why a text is not an amount. It never repeats the text, because amounts must stay out of logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +28,22 @@ pub enum AmountError {
     /// The amount is more than [`Cents::LOAD_MAX`].
     #[error("is more than $90071992547409.91, the largest amount allowed")]
     TooLarge,
+}
+
+impl Currency {
+    /// The default currency.
+    pub const USD: Currency = Currency(*b"USD");
+
+    /// Reads a code. Returns `None` for anything but three capital letters.
+    pub fn parse(code: &str) -> Option<Currency> {
+        let code: [u8; 3] = code.as_bytes().try_into().ok()?;
+        code.iter().all(u8::is_ascii_uppercase).then_some(Currency(code))
+    }
+
+    /// Returns the code.
+    pub fn code(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 impl Cents {
@@ -46,14 +66,22 @@ impl Cents {
         Cents(self.0.saturating_add(other.0))
     }
 
-    /// Reads an amount: optional `USD`, optional `$`, digits with optional thousands commas, optional point with one or
-    /// two decimals.
+    /// Reads an amount of US dollars.
+    ///
+    /// # Errors
+    /// See [`Cents::parse_in`].
+    pub fn parse(text: &str) -> Result<Cents, AmountError> {
+        Cents::parse_in(text, Currency::USD)
+    }
+
+    /// Reads an amount: the currency's code, which is optional; for US dollars an optional `$`; digits with optional
+    /// thousands commas; and an optional point with one or two decimals.
     ///
     /// # Errors
     /// [`AmountError`] when the text is anything else, or is above [`Cents::LOAD_MAX`].
-    pub fn parse(text: &str) -> Result<Cents, AmountError> {
-        let number = text.strip_prefix("USD").unwrap_or(text);
-        let number = number.strip_prefix('$').unwrap_or(number);
+    pub fn parse_in(text: &str, currency: Currency) -> Result<Cents, AmountError> {
+        let number = text.strip_prefix(currency.code()).unwrap_or(text);
+        let number = if currency == Currency::USD { number.strip_prefix('$').unwrap_or(number) } else { number };
         let mut parts = number.as_bytes().splitn(2, |byte| *byte == b'.');
         let dollars = read_dollars(parts.next().unwrap_or_default())?;
         let decimals = match *parts.next().unwrap_or(b"00") {

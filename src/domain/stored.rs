@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Day, Decision, Limits, WeekUsage};
+use super::{Decision, Limit, Limits, LoadAttempt, Millis};
 
 /// An event. Its id is unique only for its customer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,14 +52,29 @@ pub struct LimitUsage {
     pub used: u64,
     /// The maximum usage: cents or loads.
     pub limit: u64,
+    /// The end of the span that holds the load. `None` for a window without one, and in decisions of versions before it
+    /// was stored.
+    pub resets_at: Option<DateTime<Utc>>,
 }
 
 impl LimitUsage {
-    /// Returns the usage of every limit on that day of the week, in the order of the limits.
-    pub fn of(limits: &Limits, usage: &WeekUsage, day: Day) -> Vec<LimitUsage> {
-        let used = |limit: &super::Limit| usage.used(limit.measure, limit.window, day);
-        let of_limit =
-            |limit: &super::Limit| LimitUsage { code: limit.code.clone(), used: used(limit), limit: limit.max };
+    /// Returns the usage of every limit after the decision on an attempt, in the order of the limits. `used` returns the
+    /// total of a limit's window before it, as for [`decide`](super::decide()).
+    pub fn after(
+        decision: Decision<'_>,
+        attempt: &LoadAttempt<'_>,
+        limits: &Limits,
+        used: impl Fn(&Limit) -> u64,
+    ) -> Vec<LimitUsage> {
+        let of_limit = |limit: &Limit| {
+            let before = used(limit);
+            LimitUsage {
+                code: limit.code.clone(),
+                used: if decision.is_accepted() { limit.with_load(before, attempt.amount) } else { before },
+                limit: limit.max,
+                resets_at: limit.window.resets_at(Millis::of(attempt.time)),
+            }
+        };
         limits.iter().map(of_limit).collect()
     }
 

@@ -1,6 +1,6 @@
 //! A customer's usage of the limits. Only accepted loads count.
 
-use super::{Cents, Day, Measure, Window};
+use super::{Cents, Day, Limit, Measure, Window};
 
 /// A customer's accepted loads of one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,13 +54,16 @@ impl WeekUsage {
         self
     }
 
-    /// Returns the usage in the window that contains the day: cents or loads.
-    pub fn used(&self, measure: Measure, window: Window, day: Day) -> u64 {
-        let usage = match window {
-            Window::Day => self.day(day),
-            Window::Week => self.days.iter().copied().fold(DayUsage::default(), DayUsage::plus),
+    /// Returns the total of a limit's window on that day: cents or loads. A long window is not answered by a week: it
+    /// counts as full.
+    pub fn used(&self, limit: &Limit, day: Day) -> u64 {
+        let usage = match limit.window {
+            Window::Load => return 0,
+            _ if limit.window.is_long() => return u64::MAX,
+            Window::Day(_) => self.day(day),
+            _ => self.days.iter().copied().fold(DayUsage::default(), DayUsage::plus),
         };
-        match measure {
+        match limit.measure {
             Measure::Amount => usage.amount.get(),
             Measure::Count => u64::from(usage.count),
         }

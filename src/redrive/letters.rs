@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::deciding::dead_letter::origin;
 use crate::deciding::{Clock, Delivery, Publisher, Received, Sender, Store, StoreError, read_delivery_of};
-use crate::domain::LoadError;
+use crate::domain::{Currency, LoadError};
 use crate::redrive::redriver::{Action, Redriver};
 
 /// A message of a dead-letter queue.
@@ -43,7 +43,7 @@ pub async fn judge<S: Store, Q: Publisher, C: Clock, O: Sender>(
     redriver: &Redriver<S, Q, C, O>,
     received: &[Received],
 ) -> Result<Vec<LetterContent>, StoreError> {
-    let read: Vec<_> = received.iter().map(read).collect();
+    let read: Vec<_> = received.iter().map(|letter| read(letter, redriver.currency)).collect();
     let valid: Vec<&Delivery> = read.iter().filter_map(|delivery| delivery.as_ref().ok()).collect();
     let actions = redriver.actions(&valid).await?;
     let content = |delivery: Result<Delivery, LoadError>| match delivery {
@@ -59,9 +59,9 @@ pub fn has_own_group(letter: &Received) -> bool {
 }
 
 /// Reads a dead letter as the message that it was before.
-fn read(letter: &Received) -> Result<Delivery, LoadError> {
+fn read(letter: &Received, currency: Currency) -> Result<Delivery, LoadError> {
     let (message_id, group_id) = origin(letter).unwrap_or((&letter.message_id, &letter.group_id));
-    read_delivery_of(0, letter, message_id, group_id)
+    read_delivery_of(0, letter, message_id, group_id, currency)
 }
 
 /// Sorts dead letters by customer, in order.

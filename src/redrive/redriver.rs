@@ -9,6 +9,7 @@ use crate::deciding::{
     Clock, Consistency, CorrelationRecord, Delivery, Lookup, Outcome, Outgoing, Publisher, QueueError, Sender,
     Snapshot, Store, StoreError, confirmed, confirmed_and_kept, judge_seen, write_publication,
 };
+use crate::domain::Currency;
 
 /// Maximum number of times that a decision is offered to the queue. The client also repeats whole requests by itself.
 const OFFERS_MAX: u32 = 3;
@@ -53,6 +54,8 @@ pub struct Redriver<S, Q, C, O> {
     pub clock: C,
     /// The input queue.
     pub input: O,
+    /// The currency of all amounts.
+    pub currency: Currency,
 }
 
 impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::domain::LoadError;
+use crate::domain::{Currency, LoadError};
 use crate::replay::ledger::{Identifier, PendingAttempt};
 use crate::wire::lines::{is_blank, split};
 use crate::wire::parse_attempt;
@@ -48,7 +48,11 @@ pub(crate) fn read_lines<'b, A>(
 }
 
 /// Reads a line for the ledger.
-pub(crate) fn read_pending<'b>(raw: &'b [u8], identifier: &Identifier) -> Result<PendingAttempt<'b>, LoadError> {
-    let attempt = parse_attempt(raw)?;
+pub(crate) fn read_pending<'b>(
+    raw: &'b [u8],
+    identifier: &Identifier,
+    currency: Currency,
+) -> Result<PendingAttempt<'b>, LoadError> {
+    let attempt = parse_attempt(raw, currency)?;
     Ok(PendingAttempt::new(attempt, identifier))
 }

@@ -36,7 +36,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use crate::deciding::UndecidedReason;
-use crate::domain::Limits;
+use crate::domain::Currency;
+use crate::limits::AllLimits;
 use crate::replay::ledger::Identifier;
 use crate::replay::line::{read_lines, read_pending};
 #[cfg(feature = "cli")]
@@ -55,7 +56,9 @@ use crate::wire::lines::{Piece, Source};
 #[derive(Clone, Debug)]
 pub struct Replay {
     /// The limits in force.
-    pub limits: Limits,
+    pub limits: AllLimits,
+    /// The currency of all amounts.
+    pub currency: Currency,
     /// Includes or omits the reasons of each decision.
     pub reasons: Reasons,
     /// Number of threads that read, decide and write. It does not affect the output.
@@ -176,7 +179,7 @@ impl<'a, 'o, R: Read> MemoryRun<'a, 'o, R> {
     /// Processes one block. Returns `None` when the replay has been stopped early.
     fn pass(&self, ticket: u64, piece: Piece, block: &[u8]) -> Option<()> {
         let is_lines = matches!(piece, Piece::Lines);
-        let read = |raw, _| read_pending(raw, &self.identifier);
+        let read = |raw, _| read_pending(raw, &self.identifier, self.replay.currency);
         let (mut lines, line_count) = if is_lines { read_lines(block, read) } else { (Vec::new(), 0) };
         self.shards.decide(ticket, &mut lines, &self.replay.limits)?;
         let rendered = RenderedBlock::new(&lines, line_count, self.replay.reasons);
@@ -217,7 +220,13 @@ mod tests {
     #[test]
     fn a_worker_that_panics_with_a_ticket_releases_the_others() {
         let threads = NonZeroUsize::MIN;
-        let replay = Replay { limits: Limits::default(), reasons: Reasons::Omitted, threads, identity_key: [0; 16] };
+        let replay = Replay {
+            limits: crate::domain::Limits::default().into(),
+            currency: Currency::USD,
+            reasons: Reasons::Omitted,
+            threads,
+            identity_key: [0; 16],
+        };
         let output = ReplayOutput::new(io::sink(), None, NoObserver);
         let run = MemoryRun::new(&replay, io::empty(), output);
         std::thread::scope(|scope| {

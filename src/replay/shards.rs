@@ -2,7 +2,7 @@
 
 use std::iter::repeat_n;
 
-use crate::domain::Limits;
+use crate::limits::AllLimits;
 use crate::replay::ledger::{Identity, Ledger, PendingAttempt};
 use crate::replay::line::Line;
 use crate::replay::ticket_lock::TicketLock;
@@ -34,7 +34,7 @@ impl Shards {
 
     /// Passes through every shard in the ticket's turn, and decides there the attempts of the shard's customers.
     /// None when the shards have been closed.
-    pub(super) fn decide<'b>(&self, ticket: u64, lines: &mut [Line<'b>], limits: &'b Limits) -> Option<()> {
+    pub(super) fn decide<'b>(&self, ticket: u64, lines: &mut [Line<'b>], limits: &'b AllLimits) -> Option<()> {
         let mut by_shard: Vec<Vec<&mut PendingAttempt<'b>>> = self.ledgers.iter().map(|_| Vec::new()).collect();
         for line in lines {
             if let Line::Valid(pending) = line

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Limit, Limits};
+use crate::domain::{Limit, Limits, OWN_CODE_PREFIX};
 use crate::replay::ledger::LineOutcome;
 
 /// Counts of attempts. Every attempt is accepted, declined, ignored or invalid.
@@ -69,11 +69,12 @@ impl Tally {
         self.accepted + self.declined + self.ignored + self.invalid
     }
 
-    /// Returns the number of declines by each limit, in the order of the limits. One attempt may break several
-    /// limits.
-    pub fn declined_by_reason<'l>(&self, limits: &'l Limits) -> impl Iterator<Item = (&'l str, u64)> {
-        limits
-            .iter()
-            .map(|Limit { code, .. }| (code.as_str(), self.declined_by_code.get(code).copied().unwrap_or_default()))
+    /// Returns the number of declines by each limit's code: those of the deployment's limits, in their order, and then
+    /// those of customers' own limits that declined. One attempt may break several limits.
+    pub fn declined_by_reason<'l>(&'l self, limits: &'l Limits) -> impl Iterator<Item = (&'l str, u64)> {
+        let count = |code: &str| self.declined_by_code.get(code).copied().unwrap_or_default();
+        let deployment = limits.iter().map(move |Limit { code, .. }| (code.as_str(), count(code)));
+        let own = self.declined_by_code.iter().filter(|(code, _)| code.starts_with(OWN_CODE_PREFIX));
+        deployment.chain(own.map(|(code, count)| (code.as_str(), *count)))
     }
 }

@@ -190,7 +190,7 @@ impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
 
     fn delivery(&self, raw: &[u8], line: u64) -> Result<Delivery, LoadError> {
         let written = read_attempt(raw)?;
-        let attempt = LoadAttempt::check(written.clone())?;
+        let attempt = LoadAttempt::check_in(written.clone(), self.decider.currency)?;
         let source = MessageSource { message_id: format!("{}:{line}", self.run), ..MessageSource::default() };
         Ok(Delivery::new(line, source, &written, attempt))
     }

@@ -47,7 +47,8 @@ pub async fn handle<S: Store, Q: Publisher, C: Clock>(
 ) -> Result<(SqsBatchResponse, BatchReport), EventError> {
     let deadline = Deadline::before(end, consumer.decider.clock.now());
     let ids = message_ids(&event)?;
-    let messages = (0..).zip(event.records).map(|(index, record)| message(index, received(record)));
+    let currency = consumer.decider.currency;
+    let messages = (0..).zip(event.records).map(|(index, record)| message(index, received(record), currency));
     let handled = consumer.handle(messages.collect(), deadline).await;
     let mut response = SqsBatchResponse::default();
     let failed = handled.failed.iter().filter_map(|index| ids.get(usize::try_from(*index).ok()?));

@@ -5,6 +5,8 @@
 pub mod init_error;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+#[cfg(feature = "replay")]
+pub mod limit_events;
 #[cfg(feature = "cli")]
 pub mod send;
 #[cfg(feature = "worker")]

@@ -2,19 +2,20 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::json::{Fault, OBJECT, STRING, kind_of, position, present};
 use super::needs_escape;
-use crate::domain::{ATTEMPT_BYTES_MAX, AttemptText, Field, LoadAttempt, LoadError};
+use crate::domain::{ATTEMPT_BYTES_MAX, AttemptText, Currency, Field, LoadAttempt, LoadError};
 
-/// Parses a load attempt. It borrows from `bytes` all text that is written without escapes.
+/// Parses a load attempt in a deployment with this currency. It borrows from `bytes` all text that is written without escapes.
 ///
 /// # Errors
 /// The first error in the order of [`LoadError`]'s variants.
-pub fn parse_attempt(bytes: &[u8]) -> Result<LoadAttempt<'_>, LoadError> {
-    LoadAttempt::check(read_attempt(bytes)?)
+pub fn parse_attempt(bytes: &[u8], currency: Currency) -> Result<LoadAttempt<'_>, LoadError> {
+    LoadAttempt::check_in(read_attempt(bytes)?, currency)
 }
 
 /// Reads the four texts of an attempt, without checking them.
@@ -96,15 +97,10 @@ struct LooseShape<'a> {
     time: Option<&'a RawValue>,
 }
 
-/// Reads a field that is present, even if it is `null`; a missing field gets serde's default instead.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
-}
-
 /// Finds the error in a text without the shape of an attempt. It is slower than parsing, and rarely needed.
 fn explain(text: &str) -> LoadError {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
-        return not_json(text, &error);
+        return not_json(Fault::of(text, &error));
     }
     let found = kind_of(text);
     if found != OBJECT {
@@ -115,8 +111,8 @@ fn explain(text: &str) -> LoadError {
         // The text is an object and any value is accepted, so a field occurs twice. It is unclear which one counts.
         Err(error) => return LoadError::NotJson { at: position(text, &error), detail: field_twice(&error) },
     };
-    if let Some(error) = fields.into_iter().flatten().find_map(|value| bad_escape(text, value.get())) {
-        return error;
+    if let Some(fault) = fields.into_iter().flatten().find_map(|value| Fault::of_escape(text, value.get())) {
+        return not_json(fault);
     }
     let mut fields = Field::ALL.into_iter().zip(fields);
     if let Some((field, _)) = fields.clone().find(|(_, value)| value.is_none()) {
@@ -131,21 +127,8 @@ fn explain(text: &str) -> LoadError {
         })
 }
 
-/// Returns the error of a string with an invalid escape.
-fn bad_escape(text: &str, value: &str) -> Option<LoadError> {
-    let error = serde_json::from_str::<String>(value).err().filter(|_| kind_of(value) == STRING)?;
-    let before = value.as_ptr().addr().saturating_sub(text.as_ptr().addr());
-    Some(LoadError::NotJson { at: before + position(value, &error), detail: detail(&error) })
-}
-
-fn not_json(text: &str, error: &serde_json::Error) -> LoadError {
-    LoadError::NotJson { at: position(text, error), detail: detail(error) }
-}
-
-/// Returns the position at which the parser stopped, in bytes from 1. `serde_json` restarts its columns in each line.
-fn position(text: &str, error: &serde_json::Error) -> usize {
-    let lines_before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
-    lines_before.map(str::len).sum::<usize>() + error.column()
+const fn not_json(Fault { at, detail }: Fault) -> LoadError {
+    LoadError::NotJson { at, detail }
 }
 
 fn field_twice(error: &serde_json::Error) -> &'static str {
@@ -154,49 +137,4 @@ fn field_twice(error: &serde_json::Error) -> &'static str {
     let sentences =
         ["id appears twice", "customer_id appears twice", "load_amount appears twice", "time appears twice"];
     Field::ALL.into_iter().zip(sentences).find_map(twice).unwrap_or("a field appears twice")
-}
-
-/// Messages of `serde_json` about a text's grammar. Its other messages could quote the text.
-const DETAILS: [&str; 21] = [
-    "EOF while parsing a list",
-    "EOF while parsing a string",
-    "EOF while parsing a value",
-    "EOF while parsing an object",
-    "control character (\\u0000-\\u001F) found while parsing a string",
-    "expected `,` or `]`",
-    "expected `,` or `}`",
-    "expected `:`",
-    "expected `\"`",
-    "expected ident",
-    "expected value",
-    "invalid escape",
-    "invalid number",
-    "invalid unicode code point",
-    "key must be a string",
-    "lone leading surrogate in hex escape",
-    "number out of range",
-    "recursion limit exceeded",
-    "trailing characters",
-    "trailing comma",
-    "unexpected end of hex escape",
-];
-
-fn detail(error: &serde_json::Error) -> &'static str {
-    let said = error.to_string();
-    DETAILS.into_iter().find(|detail| said.starts_with(detail)).unwrap_or("it does not follow the grammar of JSON")
-}
-
-const OBJECT: &str = "an object";
-const STRING: &str = "a string";
-
-/// Returns the type of a valid JSON text, which its first character determines.
-fn kind_of(json: &str) -> &'static str {
-    match json.trim_start().as_bytes().first() {
-        Some(b'{') => OBJECT,
-        Some(b'"') => STRING,
-        Some(b'[') => "an array",
-        Some(b't' | b'f') => "a boolean",
-        Some(b'n') => "null",
-        _ => "a number",
-    }
 }

@@ -76,6 +76,8 @@ struct Usage<'a> {
     used: u64,
     limit: u64,
     remaining: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets_at: Option<String>,
 }
 
 /// Returns the body of a decision's message. The same decision gives the same bytes.
@@ -97,7 +99,9 @@ pub fn decision_message(decision: &StoredDecision) -> String {
 
 impl<'a> Usage<'a> {
     fn new(usage: &'a LimitUsage) -> Usage<'a> {
-        Usage { code: &usage.code, used: usage.used, limit: usage.limit, remaining: usage.remaining() }
+        // Whole seconds, or three digits of a second.
+        let resets_at = usage.resets_at.map(|instant| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+        Usage { code: &usage.code, used: usage.used, limit: usage.limit, remaining: usage.remaining(), resets_at }
     }
 }
 

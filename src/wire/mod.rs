@@ -2,6 +2,8 @@
 
 mod attempt;
 mod decision;
+mod json;
+mod limit_event;
 #[cfg(feature = "replay")]
 pub(crate) mod lines;
 #[cfg(feature = "replay")]
@@ -9,6 +11,7 @@ mod reject;
 
 pub use attempt::{parse_attempt, read_attempt};
 pub use decision::{Reasons, can_be_body, decision_message, write_decision};
+pub use limit_event::parse_limit_event;
 #[cfg(feature = "replay")]
 pub use reject::RejectWriter;
 

@@ -1,6 +1,6 @@
 //! Writer of invalid lines, complete and with their errors.
 //!
-//! Each reject is one JSON object: `line` (from 1), `code`, `message`, and the line itself in `raw`. JSON cannot hold
+//! Each reject is one JSON object: `source`, where a file has rejects of several inputs; `line` (from 1), `code`, `message`, and the line itself in `raw`. JSON cannot hold
 //! bytes that are not UTF-8: from the first such byte on, the rest of the line is in `raw_rest_base64` instead. So the
 //! line's bytes are always those of `raw` followed by those of `raw_rest_base64`. A line of any length is written piece
 //! by piece.
@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::domain::LoadError;
+use crate::domain::InputError;
 
 /// Writes rejects one after another.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct RejectWriter<W> {
     held: Vec<u8>,
     encoding: Encoding,
     is_begun: bool,
+    /// Name of the input, where a file has rejects of several inputs.
+    source: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,8 @@ enum Encoding {
 /// Fields before the line itself, without the closing brace.
 #[derive(Serialize)]
 struct Head<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
     line: u64,
     code: &'a str,
     message: &'a str,
@@ -41,14 +45,19 @@ struct Head<'a> {
 impl<W: Write> RejectWriter<W> {
     /// Creates a writer of rejects to `out`.
     pub fn new(out: W) -> RejectWriter<W> {
-        RejectWriter { out, held: Vec::new(), encoding: Encoding::Text, is_begun: false }
+        RejectWriter { out, held: Vec::new(), encoding: Encoding::Text, is_begun: false, source: None }
+    }
+
+    /// Creates a writer whose rejects name their input in `source`.
+    pub fn of_source(out: W, source: &'static str) -> RejectWriter<W> {
+        RejectWriter { source: Some(source), ..RejectWriter::new(out) }
     }
 
     /// Writes the reject of a line that is in memory.
     ///
     /// # Errors
     /// Errors of the underlying writer.
-    pub fn write(&mut self, line: u64, error: &LoadError, raw: &[u8]) -> io::Result<()> {
+    pub fn write(&mut self, line: u64, error: &dyn InputError, raw: &[u8]) -> io::Result<()> {
         self.begin(line, error)?;
         self.push(raw)?;
         self.end()
@@ -58,8 +67,8 @@ impl<W: Write> RejectWriter<W> {
     ///
     /// # Errors
     /// Errors of the underlying writer.
-    pub fn begin(&mut self, line: u64, error: &LoadError) -> io::Result<()> {
-        let head = Head { line, code: error.code(), message: &error.to_string() };
+    pub fn begin(&mut self, line: u64, error: &dyn InputError) -> io::Result<()> {
+        let head = Head { source: self.source, line, code: error.code(), message: &error.to_string() };
         let mut head = serde_json::to_vec(&head)?;
         head.pop();
         (self.encoding, self.is_begun) = (Encoding::Text, true);

@@ -8,9 +8,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("wire", &["domain"]),
     ("deciding", &["domain", "wire"]),
+    ("limits", &["domain"]),
     ("redrive", &["deciding", "domain"]),
-    ("replay", &["deciding", "domain", "wire"]),
-    ("runtime", &["deciding", "domain", "wire"]),
+    ("replay", &["deciding", "domain", "limits", "wire"]),
+    ("runtime", &["deciding", "domain", "limits", "wire"]),
     // Adapters name the ports of features, and the table names of the configuration.
     ("adapters", &["config", "deciding", "domain", "replay", "wire"]),
     ("config", &["domain"]),
@@ -39,6 +40,7 @@ const IMPURE: &[&str] = &[
 const FOREIGN: &[(&str, &[&str])] = &[
     ("domain", &["serde", "toml", "tokio", "aws_", "lambda_", "futures_util", "std::io", "std::thread", "println!"]),
     ("deciding", &["serde", "tokio", "aws_", "lambda_"]),
+    ("limits", &["serde", "tokio", "aws_", "lambda_"]),
     ("redrive", &["serde", "tokio", "aws_", "lambda_"]),
     ("replay", &["aws_", "lambda_"]),
     ("wire", &["aws_", "lambda_", "tokio"]),

@@ -8,6 +8,7 @@ mod documents;
 mod domain;
 mod fuzz_corpus;
 mod layering;
+mod limits;
 mod redrive;
 mod replay;
 mod sim;

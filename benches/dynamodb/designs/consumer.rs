@@ -8,7 +8,7 @@ use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::deciding::consumer::{Consumer, Deadline};
 use loadgate::deciding::{Clock, DeadLetter, Decider, Delivery, Message, MessageContent, Publisher, QueueError, Units};
-use loadgate::domain::{Limits, StoredDecision};
+use loadgate::domain::{Currency, Limits, StoredDecision};
 
 use super::{Decision, Design, TTL};
 
@@ -20,7 +20,13 @@ pub(crate) struct Loadgate {
 
 impl Loadgate {
     pub(crate) fn new(store: DynamoDb) -> Loadgate {
-        let decider = Decider { store, clock: SystemClock, limits: Limits::default(), correlation_ttl: TTL };
+        let decider = Decider {
+            store,
+            clock: SystemClock,
+            limits: Limits::default(),
+            currency: Currency::USD,
+            correlation_ttl: TTL,
+        };
         Loadgate { consumer: Consumer { decider, publisher: AcceptAll::default() }, units: Mutex::default() }
     }
 

@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::{Item, from_record, to_record};
 use loadgate::deciding::{Clock, CorrelationRecord, Delivery, Outcome, Snapshot, UsageRow};
-use loadgate::domain::{Cents, Day, DayUsage, Measure, WeekUsage, Window};
+use loadgate::domain::{Cents, Day, DayUsage, Measure, WeekUsage, Window, Zone};
 
 use super::{Decision, Design, Store, TOTAL, TTL, event_key, number, published, week_key};
 
@@ -78,7 +78,7 @@ impl Idempotency {
     /// Counts the load if every limit has room for it. Returns true if the load was counted, and the row after it.
     async fn count(&self, delivery: &Delivery) -> Result<(bool, Option<Item>)> {
         let update = self.0.client.update_item().table_name(&self.0.names.load).set_key(Some(week_key(delivery)));
-        let [day, week] = [Window::Day, Window::Week].map(|window| name(window, delivery));
+        let [day, week] = [Window::Day(Zone::UTC), Window::Week(Zone::UTC)].map(|window| name(&window, delivery));
         let add = format!("ADD {day}_AMOUNT :amount, {day}_COUNT :one, {week}_AMOUNT :amount, {week}_COUNT :one");
         let mut update = update.update_expression(add).return_values(ReturnValue::AllNew);
         update = update.expression_attribute_values(":amount", number(delivery.attempt.amount.get()));
@@ -89,7 +89,7 @@ impl Idempotency {
                 Measure::Amount => ("AMOUNT", delivery.attempt.amount.get()),
                 Measure::Count => ("COUNT", 1),
             };
-            let (used, left) = (format!("{}_{kind}", name(limit.window, delivery)), limit.max.checked_sub(added));
+            let (used, left) = (format!("{}_{kind}", name(&limit.window, delivery)), limit.max.checked_sub(added));
             let or_nothing = if left.is_some() { format!("attribute_not_exists({used}) OR ") } else { String::new() };
             conditions.push(format!("({or_nothing}{used} <= :left{place})"));
             let left = left.map_or(number(-1), number);
@@ -122,10 +122,10 @@ impl Idempotency {
 }
 
 /// Returns the prefix of a window's attribute names.
-fn name(window: Window, delivery: &Delivery) -> String {
+fn name(window: &Window, delivery: &Delivery) -> String {
     match window {
-        Window::Day => format!("DAY{}", Day::of(delivery.attempt.time).days_since_monday()),
-        Window::Week => "WEEK".to_owned(),
+        Window::Day(_) => format!("DAY{}", Day::of(delivery.attempt.time).days_since_monday()),
+        _ => "WEEK".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, M, N, S};
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 
 use crate::deciding::{Cause, CorrelationRecord, Publication, StoreError, UsageKey, UsageRow};
-use crate::domain::{Cents, DayUsage, EventKey, LimitUsage, StoredDecision, Verdict, WeekUsage};
+use crate::domain::{Cents, DayUsage, EventKey, LimitUsage, Millis, StoredDecision, Verdict, WeekUsage};
 
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;
@@ -32,6 +32,8 @@ const COUNT: &str = "COUNT";
 const CODE: &str = "CODE";
 const USED: &str = "USED";
 const LIMIT: &str = "LIMIT";
+/// End of the span of a limit, in milliseconds since 1970.
+const RESETS_AT: &str = "RESETS_AT";
 
 /// Names of a week row's days, Monday first.
 const WEEKDAYS: [&str; 7] = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
@@ -67,7 +69,11 @@ pub fn from_record(record: &CorrelationRecord) -> Item {
 
 fn from_usage(usage: &LimitUsage) -> AttributeValue {
     let number = |number: u64| N(number.to_string());
-    M(item([(CODE, S(usage.code.clone())), (USED, number(usage.used)), (LIMIT, number(usage.limit))]))
+    let mut entry = item([(CODE, S(usage.code.clone())), (USED, number(usage.used)), (LIMIT, number(usage.limit))]);
+    if let Some(resets_at) = usage.resets_at {
+        entry.insert(RESETS_AT.to_owned(), N(Millis::of(resets_at).get().to_string()));
+    }
+    M(entry)
 }
 
 /// Converts the days with accepted loads to the `DAYS` attribute of a row.
@@ -119,6 +125,11 @@ fn to_usage(value: &AttributeValue) -> Option<LimitUsage> {
         code: usage.get(CODE)?.as_s().ok()?.clone(),
         used: number(usage.get(USED)?)?,
         limit: number(usage.get(LIMIT)?)?,
+        // Records of earlier versions have none.
+        resets_at: match usage.get(RESETS_AT) {
+            Some(value) => Some(Millis::new(number(value)?).instant()?),
+            None => None,
+        },
     })
 }
 

@@ -4,6 +4,7 @@
 mod absent;
 #[cfg(feature = "cli")]
 mod cloud;
+mod customer_limits;
 mod decompress;
 #[cfg(feature = "sqlite")]
 mod embedded;

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use loadgate::domain::Limits;
+use loadgate::domain::{Currency, Limits};
 use loadgate::replay::{ReplayError, ReplayOutput, ReplayReport};
 use loadgate::wire::Reasons;
 
@@ -26,7 +26,14 @@ impl StoreArgs {
 
     /// Never called, because no run has a name.
     #[allow(clippy::unnecessary_wraps, clippy::unused_self)]
-    pub fn open(&self, run: StoreEngine, _: Limits, _: Reasons, _: NonZeroUsize) -> Result<StoreEngine, Failure> {
+    pub fn open(
+        &self,
+        run: StoreEngine,
+        _: Limits,
+        _: Currency,
+        _: Reasons,
+        _: NonZeroUsize,
+    ) -> Result<StoreEngine, Failure> {
         Ok(run)
     }
 }

@@ -9,10 +9,12 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use loadgate::config::{LimitsFileError, read_limits};
-use loadgate::domain::Limits;
+use loadgate::domain::{Currency, Limits};
+use loadgate::limits::AllLimits;
 use loadgate::replay::{Replay, ReplayError, ReplayOutput, ReplayReport};
 use loadgate::wire::Reasons;
 
+use crate::customer_limits;
 use crate::decompress::decompressed;
 use crate::files::{FileId, are_one_new_file, named};
 use crate::input::Input;
@@ -46,6 +48,14 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     limits: Option<PathBuf>,
 
+    /// Read customers' own limits from a file of limit events, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    customer_limits: Option<PathBuf>,
+
+    /// Currency of all amounts, as an ISO 4217 code: the optional prefix of an amount. `$` is for USD only
+    #[arg(long, value_name = "CODE", default_value = "USD", value_parser = currency)]
+    currency: Currency,
+
     /// Add "reasons" to each decision: the code of every limit that the attempt would break
     #[arg(long)]
     explain: bool,
@@ -72,13 +82,23 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let run_name = args.store.run_name(args.input.as_deref())?;
     let input = Input::open(args.input.as_deref())?;
     refuse_shared_files(args, &input)?;
+    if run_name.is_some() && args.customer_limits.is_some() {
+        let problem = "--customer-limits is for a replay in memory: give no --store";
+        return Err(Failure::Usage(anyhow!(problem)));
+    }
     let threads = threads(args.threads);
-    let engine = match run_name {
-        Some(run) => Engine::Store(args.store.open(run, limits.clone(), reasons, threads)?),
-        None => Engine::Memory(Replay { limits: limits.clone(), reasons, threads, identity_key: random_key()? }),
-    };
+    let open = |run| args.store.open(run, limits.clone(), args.currency, reasons, threads);
+    let store = run_name.map(open).transpose()?;
     let mut output = Output::open(args.output.as_deref())?;
-    let rejects = args.rejects.as_deref().map(create_rejects).transpose()?;
+    let mut rejects = args.rejects.as_deref().map(create_rejects).transpose()?;
+    let own = args.customer_limits.as_deref().map(|path| customer_limits::read(path, rejects.as_mut())).transpose()?;
+    let (own, invalid_events) = own.unwrap_or_default();
+    let engine = if let Some(store) = store {
+        Engine::Store(store)
+    } else {
+        let limits = AllLimits::new(limits.clone(), &own, args.currency);
+        Engine::Memory(Replay { limits, currency: args.currency, reasons, threads, identity_key: random_key()? })
+    };
 
     let begun = Instant::now();
     let report = replay_all(args, engine, input, rejects, &mut output)?;
@@ -87,7 +107,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     report_unshown(report.tally.invalid, args.rejects.as_deref());
     Summary::new(&report, &limits, begun.elapsed()).print(args.summary)?;
-    let some_invalid = report.is_complete && report.tally.invalid > 0;
+    let some_invalid = report.is_complete && report.tally.invalid + invalid_events > 0;
     Ok(if some_invalid { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
 }
 
@@ -150,6 +170,11 @@ fn limits(path: Option<&Path>) -> Result<Limits, Failure> {
     })
 }
 
+/// Reads a currency from the command line.
+pub fn currency(text: &str) -> Result<Currency, String> {
+    Currency::parse(text).ok_or_else(|| "not the code of a currency: three capital letters, such as USD".to_owned())
+}
+
 fn threads(wanted: Option<u16>) -> NonZeroUsize {
     let by_default = || std::thread::available_parallelism().map_or(1, |cores| cores.get().min(DEFAULT_THREADS_MAX));
     NonZeroUsize::new(wanted.map_or_else(by_default, usize::from)).unwrap_or(NonZeroUsize::MIN)
@@ -173,6 +198,7 @@ fn create_rejects(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
 /// Refuses an output that is also the input or another output.
 fn refuse_shared_files(args: &Args, input: &Input) -> Result<(), Failure> {
     let limits = args.limits.as_deref().and_then(FileId::of_path);
+    let events = args.customer_limits.as_deref().and_then(FileId::of_path);
     let output = named(args.output.as_deref());
     let decisions = output.map_or_else(FileId::of_stdout, FileId::of_path);
     let rejects = args.rejects.as_deref().and_then(FileId::of_path);
@@ -187,6 +213,10 @@ fn refuse_shared_files(args: &Args, input: &Input) -> Result<(), Failure> {
         "the decisions and the rejects would go to one file: give two"
     } else if are_one(&decisions, &limits) || are_one(&rejects, &limits) {
         "an output would overwrite the limits file: give another output"
+    } else if are_one(&decisions, &events) || are_one(&rejects, &events) {
+        "an output would overwrite the file of customers' limits: give another output"
+    } else if args.customer_limits.is_some() && named(args.customer_limits.as_deref()).is_none() {
+        "--customer-limits takes a file: standard input is for load attempts"
     } else if args.rejects.is_some() && named(args.rejects.as_deref()).is_none() {
         "--rejects takes a file: standard output is for decisions"
     } else {

@@ -10,9 +10,9 @@ use chrono::TimeDelta;
 use clap::value_parser;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::{SystemClock, aws};
-use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX};
+use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX, unstorable};
 use loadgate::deciding::Decider;
-use loadgate::domain::Limits;
+use loadgate::domain::{Currency, Limits};
 use loadgate::replay::{ReplayError, ReplayOutput, ReplayReport, StoreReplay};
 use loadgate::wire::Reasons;
 use tokio::runtime::Runtime;
@@ -92,11 +92,15 @@ impl StoreArgs {
         &self,
         run: String,
         limits: Limits,
+        currency: Currency,
         reasons: Reasons,
         threads: NonZeroUsize,
     ) -> Result<StoreEngine, Failure> {
         if self.endpoint_url.is_some() && self.store != Some(StoreKind::DynamoDb) {
             return Err(Failure::Usage(anyhow!("--endpoint-url says where DynamoDB is; this store is a file")));
+        }
+        if let Some(problem) = unstorable(&limits) {
+            return Err(Failure::Usage(anyhow!(problem)));
         }
         let names = self.tables.names()?;
         let runtime = runtime(Some(threads))?;
@@ -117,7 +121,7 @@ impl StoreArgs {
         let store = DynamoDb::new(&runtime.block_on(aws::load(endpoint_url)), names);
         runtime.block_on(store.connect()).context("could not use the store").map_err(Failure::Io)?;
         let correlation_ttl = TimeDelta::hours(self.correlation_ttl_hours);
-        let decider = Arc::new(Decider { store, clock: SystemClock, limits, correlation_ttl });
+        let decider = Arc::new(Decider { store, clock: SystemClock, limits, currency, correlation_ttl });
         let replay = StoreReplay { decider, run, reasons, customers_max: self.customers_in_parallel };
         Ok(StoreEngine {
             replay,

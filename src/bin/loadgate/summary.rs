@@ -51,7 +51,7 @@ fn as_ms<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::O
 }
 
 impl<'a> Summary<'a> {
-    pub fn new(report: &ReplayReport, limits: &'a Limits, elapsed: Duration) -> Summary<'a> {
+    pub fn new(report: &'a ReplayReport, limits: &'a Limits, elapsed: Duration) -> Summary<'a> {
         let tally = &report.tally;
         Summary {
             attempts: tally.attempts(),

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 
-use crate::domain::{AttemptText, Cents, Day, Limits, LoadAttempt, Measure, Week, WeekUsage, decide};
+use crate::domain::{AttemptText, Cents, Day, Limits, LoadAttempt, Measure, Week, WeekUsage, decide_in_week};
 
 /// Number of each customer's first event. All customers use the same ids, which are unique only for one customer.
 const FIRST_EVENT: u64 = 10_000;
@@ -113,7 +113,7 @@ impl Generator<'_> {
         let amount = self.draw_amount(&usage, day);
         let draft = Draft { id: customer.events + FIRST_EVENT, customer: place, amount, time };
         if let Some(attempt) = draft.attempt() {
-            usage = decide(&self.limits, &usage, &attempt).1;
+            usage = decide_in_week(&self.limits, &usage, &attempt).1;
         }
         if customer.events == 0 {
             self.known.push(place);
@@ -170,7 +170,7 @@ impl Generator<'_> {
     /// Returns what the tightest amount limit leaves, in cents.
     fn left(&self, usage: &WeekUsage, day: Day) -> u64 {
         let amounts = self.limits.iter().filter(|limit| limit.measure == Measure::Amount);
-        let left = amounts.map(|limit| limit.max.saturating_sub(usage.used(Measure::Amount, limit.window, day)));
+        let left = amounts.map(|limit| limit.max.saturating_sub(usage.used(limit, day)));
         left.min().unwrap_or_default()
     }
 }

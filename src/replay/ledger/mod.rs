@@ -10,20 +10,27 @@
 //! - 88 bytes more, and the 53 in any case, for a week with a day of more than 2^32 - 1 cents or 255 loads;
 //! - one table for each calendar week.
 //!
+//! Limits that need the accepted loads themselves get them instead of the weeks: [`CUSTOMER_BYTES_MAX`] and
+//! [`LOAD_BYTES_MAX`].
+//!
 //! All but the 88 bytes are in hash tables, which are between 7/16 and 7/8 full once they have grown. The constants
 //! below are the resulting bounds.
 
 mod identity;
+mod load_table;
 mod week_table;
 mod wide_weeks;
 
 use std::collections::BTreeMap;
 
 pub use crate::replay::ledger::identity::{Identifier, Identity};
+pub use crate::replay::ledger::load_table::{CUSTOMER_BYTES_MAX, LOAD_BYTES_MAX};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use crate::domain::{Day, Decision, Limits, LoadAttempt, Week, decide};
+use crate::domain::{Day, Decision, Limits, LoadAttempt, Week, decide_in_week};
+use crate::limits::AllLimits;
+use crate::replay::ledger::load_table::LoadTable;
 use crate::replay::ledger::week_table::WeekTable;
 use crate::replay::ledger::wide_weeks::WideWeeks;
 
@@ -60,6 +67,8 @@ pub struct Ledger {
     /// memory.
     weeks: BTreeMap<Week, WeekTable>,
     wide: WideWeeks,
+    /// The accepted loads, instead of the weeks, for limits that need them.
+    loads: LoadTable,
 }
 
 /// A valid load attempt that passes through a ledger.
@@ -84,29 +93,40 @@ impl Ledger {
     /// Every attempt needs several places in memory that no cache is likely to hold. The first pass needs them in short
     /// rounds that do not wait for one another, so that the processor fetches many places at once; the others find
     /// them there.
-    pub fn decide<'a>(&mut self, limits: &'a Limits, attempts: &mut [&mut PendingAttempt<'a>]) {
-        self.touch(attempts);
+    pub fn decide<'a>(&mut self, limits: &'a AllLimits, attempts: &mut [&mut PendingAttempt<'a>]) {
+        let need_loads = limits.need_loads();
+        self.touch(attempts, need_loads);
         for pending in &mut *attempts {
             if !self.remember(pending.identity.event) {
                 pending.outcome = Some(LineOutcome::Ignored);
             }
         }
+        if need_loads {
+            for pending in attempts.iter_mut().filter(|pending| pending.outcome.is_none()) {
+                let limits = limits.of(pending.attempt.customer_id.as_str());
+                let decision = self.loads.decide(limits, pending.identity.customer, &pending.attempt);
+                pending.outcome = Some(LineOutcome::Decided(decision));
+            }
+            return;
+        }
         for run in attempts.chunk_by_mut(|one, next| one.week == next.week) {
             let Some(first) = run.first() else { continue };
             let table = self.weeks.entry(first.week).or_default();
             for pending in run.iter_mut().filter(|pending| pending.outcome.is_none()) {
-                pending.outcome = Some(LineOutcome::Decided(pending.decide(limits, table, &mut self.wide)));
+                pending.outcome = Some(LineOutcome::Decided(pending.decide(&limits.deployment, table, &mut self.wide)));
             }
         }
     }
 
     /// Reads the memory that deciding needs, only to load it into the cache.
-    fn touch(&self, attempts: &[&mut PendingAttempt<'_>]) {
+    fn touch(&self, attempts: &[&mut PendingAttempt<'_>], need_loads: bool) {
         for run in attempts.chunk_by(|one, next| one.week == next.week) {
             let table = run.first().and_then(|first| self.weeks.get(&first.week));
             for PendingAttempt { identity, .. } in run.iter().map(|pending| &**pending) {
                 std::hint::black_box(self.events.find(hash(identity.event), |_| false).is_some());
-                if let Some(table) = table {
+                if need_loads {
+                    self.loads.touch(identity.customer);
+                } else if let Some(table) = table {
                     table.touch(identity.customer);
                 }
             }
@@ -137,7 +157,7 @@ impl<'a> PendingAttempt<'a> {
         let mut decision = Decision::Accepted;
         table.change(wide, self.identity.customer, self.day.days_since_monday(), |usage| {
             let after;
-            (decision, after) = decide(limits, usage, &self.attempt);
+            (decision, after) = decide_in_week(limits, usage, &self.attempt);
             decision.is_accepted().then(|| after.day(self.day))
         });
         decision
@@ -154,7 +174,7 @@ mod tests {
     use chrono::{DateTime, Days, Utc};
 
     use super::*;
-    use crate::domain::{AttemptText, Limit, Measure, Window};
+    use crate::domain::{AttemptText, Limit, Measure, Window, Zone};
 
     /// Memory that an empty ledger may use: the first chunk of the wide weeks.
     const LEDGER_BYTES: u64 = 8 * 1024;
@@ -166,9 +186,9 @@ mod tests {
     /// each of the first 64, and then after every 64th. Returns the highest percentage of the bound that more than
     /// 10,000 events used.
     fn percent_of_allowed_max(attempts: impl Iterator<Item = (u32, u32, &'static str)>) -> u64 {
-        let limit = |measure, max| Limit { code: format!("{measure:?}"), measure, window: Window::Day, max };
+        let limit = |measure, max| Limit { code: format!("{measure:?}"), measure, window: Window::Day(Zone::UTC), max };
         let limits = [limit(Measure::Amount, u64::MAX), limit(Measure::Count, 1_000_000)];
-        let limits = Limits::new(limits.into()).unwrap();
+        let limits = AllLimits::from(Limits::new(limits.into()).unwrap());
         let (mut ledger, identifier) = (Ledger::default(), Identifier::new([7; 16]));
         let mut percent_max = 0;
         for (events, (customer, days, amount)) in (1_u64..).zip(attempts) {

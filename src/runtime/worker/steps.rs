@@ -67,7 +67,8 @@ where
     pub(super) async fn work(&self, batch: Batch) -> StepResult {
         let (id, begun) = (batch.id, self.consumer.decider.clock.now());
         let receipts: Vec<Receipt> = batch.messages.iter().map(|received| received.receipt.clone()).collect();
-        let messages = (0..).zip(batch.messages).map(|(index, received)| message(index, received)).collect();
+        let currency = self.consumer.decider.currency;
+        let messages = (0..).zip(batch.messages).map(|(index, received)| message(index, received, currency)).collect();
         let work_timeout = TimeDelta::from_std(self.settings.work_timeout).unwrap_or(TimeDelta::MAX);
         let handled = self.consumer.handle(messages, Deadline::before(begun + work_timeout, begun)).await;
         let settled = (0..).zip(receipts).filter(|(index, _)| !handled.failed.contains(index));

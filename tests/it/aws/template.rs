@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use loadgate::config::{
-    CORRELATION_TABLE, CORRELATION_TTL_HOURS, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMITS, LOAD_TABLE, SETTINGS,
-    TTL_HOURS_DEFAULT, TableNames, parse_limits,
+    CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMITS, LOAD_TABLE,
+    SETTINGS, TTL_HOURS_DEFAULT, TableNames, parse_limits,
 };
 use regex::Regex;
 
@@ -62,8 +62,15 @@ fn all(pattern: &str, text: &str) -> BTreeSet<String> {
 #[test]
 fn the_function_gets_exactly_the_variables_that_it_reads() {
     let set = all(r"(?m)^ +(LOADGATE_[A-Z_]+): ", TEMPLATE);
-    let read =
-        [CORRELATION_TABLE, LOAD_TABLE, DECISIONS_QUEUE_URL, DEAD_LETTER_QUEUE_URL, CORRELATION_TTL_HOURS, LIMITS];
+    let read = [
+        CORRELATION_TABLE,
+        LOAD_TABLE,
+        DECISIONS_QUEUE_URL,
+        DEAD_LETTER_QUEUE_URL,
+        CORRELATION_TTL_HOURS,
+        LIMITS,
+        CURRENCY,
+    ];
     assert_eq!(set, read.map(str::to_owned).into());
     assert!(set.iter().all(|name| CONFIGURATION.contains(&format!("| `{name}` |"))));
     let TableNames { correlation, load } = TableNames::default();

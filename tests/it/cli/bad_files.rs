@@ -308,11 +308,10 @@ fn a_closed_pipe_ends_the_run_without_an_error() {
 fn a_bad_limits_file_is_refused_before_input_is_read() {
     let (folder, input) = folder();
     let (limits, output) = (folder.path().join("limits.toml"), folder.path().join("out"));
-    std::fs::write(&limits, "[[limit]]\ncode = \"A\"\nmeasure = \"amount\"\nwindow = \"month\"\nmax = \"1\"\n")
-        .unwrap();
+    std::fs::write(&limits, "[[limit]]\ncode = \"A\"\nmeasure = \"amount\"\nwindow = \"year\"\nmax = \"1\"\n").unwrap();
     let ended = loadgate(&["replay", "-o"]).arg(&output).arg("--limits").args([&limits, &input]).assert().code(2);
     ended.stdout(is_empty()).stderr(format!(
-        "loadgate: limits file '{}': line 4: limit 1, window: must be \"day\" or \"week\", not \"month\"\n",
+        "loadgate: limits file '{}': line 4: limit 1, window: must be \"load\" or \"day\" or \"week\" or \"month\" or \"lifetime\" or \"rolling\", not \"year\"\n",
         limits.display()
     ));
     assert!(!output.exists());

@@ -2,6 +2,7 @@
 
 mod bad_files;
 mod bad_input;
+mod customer_limits;
 mod generate;
 mod quick_build;
 mod redrive;

@@ -211,6 +211,7 @@ async fn a_check_lists_the_settings_and_their_problems() {
         ("LOADGATE_LOAD_TABLE", fresh.names.load.as_str(), "environment"),
         ("LOADGATE_LISTEN", "127.0.0.1:9464", "default"),
         ("LOADGATE_LIMITS", "DAILY_AMOUNT, WEEKLY_AMOUNT, DAILY_COUNT", "default"),
+        ("LOADGATE_CURRENCY", "USD", "default"),
     ] {
         assert!(text.contains(&format!("{name:32} {value}  ({origin})\n")), "{name}: {text}");
     }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use loadgate::adapters::SystemClock;
 use loadgate::deciding::consumer::Consumer;
 use loadgate::deciding::{Clock, DeadLetter, Decider, Publisher, QueueError};
-use loadgate::domain::{Cents, EventKey, Limits, StoredDecision};
+use loadgate::domain::{Cents, Currency, EventKey, Limits, StoredDecision};
 use loadgate::runtime::lambda::handle;
 
 use crate::support::cloud::Fresh;
@@ -57,8 +57,13 @@ async fn contend(fresh: Fresh) {
     let consume = |consumer: usize| {
         let (store, published) = (fresh.store.clone(), &published);
         async move {
-            let decider =
-                Decider { store, clock: SystemClock, limits: Limits::default(), correlation_ttl: TimeDelta::hours(24) };
+            let decider = Decider {
+                store,
+                clock: SystemClock,
+                limits: Limits::default(),
+                currency: Currency::USD,
+                correlation_ttl: TimeDelta::hours(24),
+            };
             let consumer = (Consumer { decider, publisher: published }, messages(consumer));
             for batch in consumer.1.chunks(10) {
                 let mut waiting = batch.to_vec();

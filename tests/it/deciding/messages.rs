@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use loadgate::adapters::sqs::deduplication_id;
 use loadgate::domain::{
-    AttemptText, EventKey, LimitUsage, LoadAttempt, StoredDecision, Verdict, can_be_group, parse_time,
+    AttemptText, Currency, EventKey, LimitUsage, LoadAttempt, StoredDecision, Verdict, can_be_group, parse_time,
 };
 use loadgate::runtime::send::{MessageBlock, Messages};
 use loadgate::wire::{can_be_body, decision_message};
@@ -15,7 +15,13 @@ fn key(customer_id: &str, event_id: &str) -> EventKey {
 
 #[test]
 fn a_decision_message_matches_the_specification_to_the_byte() {
-    let usage = |code: &str, used, limit| LimitUsage { code: code.to_owned(), used, limit };
+    let usage = |code: &str, used, limit, resets_at| LimitUsage {
+        code: code.to_owned(),
+        used,
+        limit,
+        resets_at: Some(parse_time(resets_at).unwrap()),
+    };
+    let (tomorrow, monday) = ("2000-01-02T00:00:00Z", "2000-01-03T00:00:00Z");
     let decided_at: DateTime<Utc> = parse_time("2026-01-05T10:00:00.123Z").unwrap();
     let decision = StoredDecision {
         key: key("528", "15888"),
@@ -24,20 +30,36 @@ fn a_decision_message_matches_the_specification_to_the_byte() {
         time: "2000-01-01T09:00:00Z".to_owned(),
         decided_at,
         usage: vec![
-            usage("DAILY_AMOUNT", 331_847, 500_000),
-            usage("WEEKLY_AMOUNT", 331_847, 2_000_000),
-            usage("DAILY_COUNT", 1, 3),
+            usage("DAILY_AMOUNT", 331_847, 500_000, tomorrow),
+            usage("WEEKLY_AMOUNT", 331_847, 2_000_000, monday),
+            usage("DAILY_COUNT", 1, 3, tomorrow),
         ],
     };
     // The specification shows the message on three lines.
     let expected = concat!(
         r#"{"id":"15888","customer_id":"528","accepted":false,"reasons":["DAILY_AMOUNT"],"load_amount":"$3318.47","time":"2000-01-01T09:00:00Z","#,
-        r#""decided_at":"2026-01-05T10:00:00.123Z","usage":[{"code":"DAILY_AMOUNT","used":331847,"limit":500000,"remaining":168153},"#,
-        r#"{"code":"WEEKLY_AMOUNT","used":331847,"limit":2000000,"remaining":1668153},{"code":"DAILY_COUNT","used":1,"limit":3,"remaining":2}]}"#,
+        r#""decided_at":"2026-01-05T10:00:00.123Z","usage":[{"code":"DAILY_AMOUNT","used":331847,"limit":500000,"remaining":168153,"resets_at":"2000-01-02T00:00:00Z"},"#,
+        r#"{"code":"WEEKLY_AMOUNT","used":331847,"limit":2000000,"remaining":1668153,"resets_at":"2000-01-03T00:00:00Z"},{"code":"DAILY_COUNT","used":1,"limit":3,"remaining":2,"resets_at":"2000-01-02T00:00:00Z"}]}"#,
     );
     assert_eq!(decision_message(&decision), expected);
-    let over = LimitUsage { used: 4, ..usage("DAILY_COUNT", 0, 3) };
+    let over = LimitUsage { used: 4, ..usage("DAILY_COUNT", 0, 3, tomorrow) };
     assert_eq!(over.remaining(), 0, "limits may have been lowered");
+}
+
+#[test]
+fn the_end_of_a_span_has_no_fraction_or_three_digits_and_may_be_missing() {
+    let entry = |resets_at: Option<&str>| {
+        let resets_at = resets_at.map(|time| parse_time(time).unwrap());
+        let usage = vec![LimitUsage { code: "A".to_owned(), used: 0, limit: 1, resets_at }];
+        let message = decision_message(&StoredDecision { usage, ..decision("528", "1") });
+        message.split_once("\"usage\":").unwrap().1.to_owned()
+    };
+    // Versions before `resets_at` stored none.
+    assert_eq!(entry(None), r#"[{"code":"A","used":0,"limit":1,"remaining":1}]}"#);
+    let with =
+        |resets_at: &str| format!(r#"[{{"code":"A","used":0,"limit":1,"remaining":1,"resets_at":"{resets_at}"}}]}}"#);
+    assert_eq!(entry(Some("2000-01-02T10:48:10Z")), with("2000-01-02T10:48:10Z"));
+    assert_eq!(entry(Some("2000-01-02T10:48:10.59Z")), with("2000-01-02T10:48:10.590Z"));
 }
 
 #[test]
@@ -92,7 +114,7 @@ proptest! {
             () if customer != group => Err("GROUP_MISMATCH"),
             () => Ok(()),
         };
-        let checked = LoadAttempt::check_grouped(text(), &group);
+        let checked = LoadAttempt::check_grouped(text(), &group, Currency::USD);
         prop_assert_eq!(checked.map(drop).map_err(|error| error.code()), expected);
     }
 }

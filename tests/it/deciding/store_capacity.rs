@@ -8,7 +8,7 @@ use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::deciding::consumer::{BatchReport, Consumer};
 use loadgate::deciding::{Clock, Consistency, DeadLetter, Decider, Lookup, Publisher, QueueError, Store};
-use loadgate::domain::{EventKey, Limits, StoredDecision};
+use loadgate::domain::{Currency, EventKey, Limits, StoredDecision};
 use loadgate::runtime::lambda::handle;
 
 use crate::support::cloud::{Fault, Fresh, Proxy};
@@ -40,7 +40,8 @@ impl Metered {
         let proxy = Proxy::before(&fresh.url).await;
         let store = fresh.through(&proxy.url).await;
         let correlation_ttl = TimeDelta::hours(24);
-        let decider = Decider { store, clock: SystemClock, limits: Limits::default(), correlation_ttl };
+        let decider =
+            Decider { store, clock: SystemClock, limits: Limits::default(), currency: Currency::USD, correlation_ttl };
         Metered { consumer: Consumer { decider, publisher: AcceptAll }, proxy, fresh }
     }
 

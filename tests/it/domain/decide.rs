@@ -1,7 +1,8 @@
 //! The decision rule: one row for each outcome, and both sides of each boundary.
 
 use loadgate::domain::{
-    AttemptText, Cents, Day, Decision, Limit, LimitError, Limits, LoadAttempt, Measure, WeekUsage, Window, decide,
+    AttemptText, Cents, Day, Decision, Limit, LimitError, Limits, LoadAttempt, Measure, WeekUsage, Window, Zone,
+    decide_in_week,
 };
 
 fn attempt(amount: &str, time: &str) -> LoadAttempt<'static> {
@@ -63,7 +64,7 @@ fn every_row_has_its_outcome() {
     ];
     for (name, accepted, amount, time, reasons) in rows {
         let (before, attempt) = (usage(accepted), attempt(amount, time));
-        let (decision, after) = decide(&limits, &before, &attempt);
+        let (decision, after) = decide_in_week(&limits, &before, &attempt);
         let named: Vec<&str> = decision.codes().collect();
         assert_eq!((decision.is_accepted(), &named[..]), (reasons.is_empty(), *reasons), "{name}");
         let counted = before.with_load(Day::of(attempt.time), attempt.amount);
@@ -76,7 +77,7 @@ fn an_offset_moves_a_load_into_another_day_and_week() {
     let limits = Limits::default();
     let full_sunday = usage(&[("$5000.00", SUN)]);
     // Monday 01:00 in Berlin is still Sunday in UTC.
-    let (decision, _) = decide(&limits, &full_sunday, &attempt("$0.01", "2019-01-07T00:59:59+01:00"));
+    let (decision, _) = decide_in_week(&limits, &full_sunday, &attempt("$0.01", "2019-01-07T00:59:59+01:00"));
     assert!(!decision.is_accepted());
 }
 
@@ -87,12 +88,12 @@ fn limit(code: &str, measure: Measure, window: Window, max: u64) -> Limit {
 #[test]
 fn limits_apply_in_every_measure_and_window() {
     let limits = Limits::new(vec![
-        limit("weekly-count", Measure::Count, Window::Week, 2),
-        limit("none-today", Measure::Count, Window::Day, 1),
+        limit("weekly-count", Measure::Count, Window::Week(Zone::UTC), 2),
+        limit("none-today", Measure::Count, Window::Day(Zone::UTC), 1),
     ]);
     let limits = limits.unwrap();
     let codes = |accepted: &[(&str, &str)], time| {
-        let (decision, _) = decide(&limits, &usage(accepted), &attempt("$99999.00", time));
+        let (decision, _) = decide_in_week(&limits, &usage(accepted), &attempt("$99999.00", time));
         decision.codes().map(str::to_owned).collect::<Vec<_>>()
     };
     assert!(codes(&[("$1", MON)], TUE).is_empty());
@@ -103,26 +104,26 @@ fn limits_apply_in_every_measure_and_window() {
 
 #[test]
 fn all_32_limits_of_the_largest_table_can_be_named() {
-    let all = (1..=32).map(|max| limit(&format!("L{max}"), Measure::Amount, Window::Day, max)).collect();
+    let all = (1..=32).map(|max| limit(&format!("L{max}"), Measure::Amount, Window::Day(Zone::UTC), max)).collect();
     let limits = Limits::new(all).unwrap();
-    let (decision, _) = decide(&limits, &WeekUsage::default(), &attempt("$0.32", TUE));
+    let (decision, _) = decide_in_week(&limits, &WeekUsage::default(), &attempt("$0.32", TUE));
     assert_eq!(decision.codes().count(), 31);
-    let (decision, _) = decide(&limits, &WeekUsage::default(), &attempt("$0.33", TUE));
+    let (decision, _) = decide_in_week(&limits, &WeekUsage::default(), &attempt("$0.33", TUE));
     assert_eq!(decision.codes().last(), Some("L32"));
 }
 
 #[test]
 fn an_overflowing_sum_exceeds_every_limit() {
-    let limits = Limits::new(vec![limit("ANY", Measure::Amount, Window::Week, u64::MAX - 1)]).unwrap();
+    let limits = Limits::new(vec![limit("ANY", Measure::Amount, Window::Week(Zone::UTC), u64::MAX - 1)]).unwrap();
     let day = Day::of(attempt("$0", TUE).time);
     let usage = WeekUsage::default().with_load(day, Cents::new(u64::MAX - 1));
-    assert_eq!(decide(&limits, &usage, &attempt("$0.00", TUE)).0, Decision::Accepted);
-    assert!(!decide(&limits, &usage, &attempt("$90071992547409.91", WED)).0.is_accepted());
+    assert_eq!(decide_in_week(&limits, &usage, &attempt("$0.00", TUE)).0, Decision::Accepted);
+    assert!(!decide_in_week(&limits, &usage, &attempt("$90071992547409.91", WED)).0.is_accepted());
 }
 
 #[test]
 fn an_invalid_table_of_limits_is_refused() {
-    let one = |code: &str| limit(code, Measure::Count, Window::Day, 1);
+    let one = |code: &str| limit(code, Measure::Count, Window::Day(Zone::UTC), 1);
     assert_eq!(Limits::new(vec![]), Err(LimitError::None));
     let many = (0..33).map(|n| one(&format!("L{n}"))).collect();
     assert_eq!(Limits::new(many), Err(LimitError::TooMany { count: 33 }));

@@ -1,7 +1,7 @@
 //! Limits files: valid limits take effect, and each fault is reported with its line and key.
 
 use loadgate::config::parse_limits;
-use loadgate::domain::{Limits, Measure, Window};
+use loadgate::domain::{Limits, Measure, RollingHours, Window, Zone};
 use proptest::prelude::*;
 
 #[test]
@@ -14,7 +14,7 @@ fn amounts_and_counts_of_days_and_weeks_are_parsed() {
     let text = "limit = [{code='A', measure='count', window='week', max=0}]";
     let limits = parse_limits(text).unwrap();
     let limit = limits.iter().next().unwrap();
-    assert_eq!((limit.measure, limit.window, limit.max), (Measure::Count, Window::Week, 0));
+    assert_eq!((limit.measure, &limit.window, limit.max), (Measure::Count, &Window::Week(Zone::UTC), 0));
     let text = "[[limit]]\ncode='B'\nmeasure='amount'\nwindow='day'\nmax='$1,234.5'\n";
     assert_eq!(parse_limits(text).unwrap().iter().next().unwrap().max, 123_450);
 }
@@ -36,7 +36,7 @@ fn each_fault_is_reported_with_its_line_and_key() {
         "[[limits]]\ncode = \"A\"".to_owned(),
         "\n\n[[limit]]\ncode = \"A\"".to_owned(),
         limit("measure = \"sum\""),
-        limit("window = \"month\""),
+        limit("window = \"year\""),
         limit("window = 7"),
         limit("max = 5000.00"),
         limit("max = 5000"),
@@ -46,6 +46,18 @@ fn each_fault_is_reported_with_its_line_and_key() {
         limit("measure = \"count\"\nmax = -1").replace("max = \"1.00\"\n", ""),
         limit("maximum = 3"),
         limit("code = \"with space\""),
+        limit("code = \"CUSTOMER_DAY\""),
+        limit("zone = \"Europe/Atlantis\""),
+        limit("zone = 1"),
+        limit("window = \"load\"\nzone = \"UTC\"").replace("window = \"day\"\n", ""),
+        limit("window = \"rolling\"").replace("window = \"day\"\n", ""),
+        limit("window = \"rolling\"\nhours = 745").replace("window = \"day\"\n", ""),
+        limit("window = \"rolling\"\nhours = \"1\"").replace("window = \"day\"\n", ""),
+        limit("hours = 1"),
+        limit("window = \"load\"\nmeasure = \"count\"\nmax = 1")
+            .replace("window = \"day\"\n", "")
+            .replace("measure = \"amount\"\n", "")
+            .replace("max = \"1.00\"\n", ""),
         two,
         limit("code = \"A\"\ncode = \"A\""),
     ]
@@ -60,7 +72,7 @@ fn each_fault_is_reported_with_its_line_and_key() {
         line 1: limits: unknown; a limits file has nothing but [[limit]] tables
         line 3: limit 1, measure: missing
         line 6: limit 1, measure: must be "amount" or "count", not "sum"
-        line 6: limit 1, window: must be "day" or "week", not "month"
+        line 6: limit 1, window: must be "load" or "day" or "week" or "month" or "lifetime" or "rolling", not "year"
         line 6: limit 1, window: must be a string, not an integer
         line 6: limit 1, max: must be dollars in a string, like "5000.00", not a float
         line 6: limit 1, max: must be dollars in a string, like "5000.00", not an integer
@@ -68,8 +80,17 @@ fn each_fault_is_reported_with_its_line_and_key() {
         line 6: limit 1, max: the amount must have one or two digits after the point; it is never rounded
         line 5: limit 1, max: must be a whole number of loads, not a string
         line 6: limit 1, max: must be a number of loads from 0 to 18446744073709551615
-        line 7: limit 1, maximum: unknown; a limit has code, measure, window and max
+        line 7: limit 1, maximum: unknown; a limit has code, measure, window, max, and zone or hours for some windows
         line 6: the code of limit 1 must be 1 to 64 letters, digits, '_', '-' or '.'
+        line 6: the code of limit 1 must not begin with CUSTOMER_: customers' own limits have such codes
+        line 7: limit 1, zone: must be a time zone of the IANA database, like "Europe/London", not "Europe/Atlantis"
+        line 7: limit 1, zone: must be a string, not an integer
+        line 7: limit 1, zone: the window load has none; it belongs to day, week, month
+        line 2: limit 1, hours: missing
+        line 7: limit 1, hours: must be a whole number from 1 to 744
+        line 7: limit 1, hours: must be a whole number from 1 to 744
+        line 7: limit 1, hours: the window day has none; it belongs to rolling
+        line 3: limit 1 counts loads in the window load, which holds one load: only amounts can be limited there
         line 12: limits 1 and 2 have the same code A
         line 7: not TOML: duplicate key
         "#);
@@ -80,4 +101,19 @@ proptest! {
     fn no_text_causes_a_panic(text in r#"(\[\[limit\]\]\n)?((code|measure|window|max) = ("[a-z0-9.]{0,6}"|[0-9]{1,25}|true|\[\])\n){0,5}|\PC{0,40}"#) {
         let _ = parse_limits(&text);
     }
+}
+
+#[test]
+fn every_window_is_read_with_its_keys() {
+    let window = |keys: &str| {
+        let text = format!("[[limit]]\ncode = \"A\"\nmeasure = \"amount\"\nmax = \"1\"\n{keys}\n");
+        parse_limits(&text).unwrap().iter().next().unwrap().window.clone()
+    };
+    let london = || Zone::named("Europe/London").unwrap();
+    assert_eq!(window("window = \"load\""), Window::Load);
+    assert_eq!(window("window = \"day\"\nzone = \"Europe/London\""), Window::Day(london()));
+    assert_eq!(window("window = \"week\"\nzone = \"UTC\""), Window::Week(Zone::UTC));
+    assert_eq!(window("window = \"month\"\nzone = \"Europe/London\""), Window::Month(london()));
+    assert_eq!(window("window = \"lifetime\""), Window::Lifetime);
+    assert_eq!(window("window = \"rolling\"\nhours = 0x2e8"), Window::Rolling(RollingHours::new(744).unwrap()));
 }

@@ -6,3 +6,4 @@ mod money;
 mod parse_attempt;
 mod reject;
 mod time;
+mod windows;

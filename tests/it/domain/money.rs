@@ -1,6 +1,6 @@
 //! Amounts: exact integer cents, in every form that the specification allows, and in no other form.
 
-use loadgate::domain::{AmountError, Cents};
+use loadgate::domain::{AmountError, Cents, Currency};
 use proptest::prelude::*;
 
 use crate::support::oracle;
@@ -69,6 +69,20 @@ fn every_other_form_is_refused_with_its_reason() {
         ("$184467440737095516.16", TooLarge),
     ] {
         assert_eq!(Cents::parse(text), Err(error), "{text}");
+    }
+}
+
+#[test]
+fn a_currency_s_code_is_the_prefix_and_the_dollar_sign_is_for_us_dollars() {
+    let parse = |text, currency| Cents::parse_in(text, Currency::parse(currency).unwrap()).map(Cents::get);
+    assert_eq!(parse("EUR3,318.47", "EUR"), Ok(331_847));
+    assert_eq!(parse("3318.4", "EUR"), Ok(331_840));
+    for text in ["$3318.47", "USD3318.47", "EUR$3318.47", "eur3318.47"] {
+        assert_eq!(parse(text, "EUR"), Err(AmountError::Character), "{text}");
+    }
+    assert_eq!(parse("EUR1", "USD"), Err(AmountError::Character));
+    for code in ["", "EU", "EURO", "eur", "E\u{dc}", "US1"] {
+        assert_eq!(Currency::parse(code), None, "{code}");
     }
 }
 

@@ -1,13 +1,14 @@
 //! Parsing of attempts: each fault has one code, the faults are checked in a fixed order, and only attempts are
 //! accepted.
 
+use loadgate::domain::Currency;
 use loadgate::wire::parse_attempt;
 use proptest::prelude::*;
 
 use crate::support::{MARKS, bodies_with_marks, oracle};
 
 fn code(line: &[u8]) -> &'static str {
-    parse_attempt(line).map_or_else(|error| error.code(), |_| "VALID")
+    parse_attempt(line, Currency::USD).map_or_else(|error| error.code(), |_| "VALID")
 }
 
 #[test]
@@ -69,7 +70,7 @@ fn each_fault_has_its_code() {
 
 #[test]
 fn each_fault_is_reported_in_a_plain_sentence() {
-    let message = |line: &[u8]| parse_attempt(line).unwrap_err().to_string();
+    let message = |line: &[u8]| parse_attempt(line, Currency::USD).unwrap_err().to_string();
     let with =
         |amount: &str, time: &str| format!(r#"{{"id":"1","customer_id":"2","load_amount":{amount},"time":{time}}}"#);
     insta::assert_snapshot!(
@@ -122,7 +123,7 @@ fn each_fault_is_reported_in_a_plain_sentence() {
 #[test]
 fn no_error_message_repeats_the_input() {
     for body in bodies_with_marks() {
-        let error = parse_attempt(body.as_bytes()).expect_err(&body);
+        let error = parse_attempt(body.as_bytes(), Currency::USD).expect_err(&body);
         let message = error.to_string();
         assert!(MARKS.iter().all(|mark| !message.contains(mark)), "{message}: {body}");
     }
@@ -131,7 +132,7 @@ fn no_error_message_repeats_the_input() {
 #[test]
 fn escapes_are_decoded_and_ids_may_contain_any_character() {
     let line = r#"{"id":"\u0031\n\"\\","customer_id":"ü\ud83d\ude00 ","load_amount":"\u00241","time":"2000-01-01T00:00:00\u005a"}"#;
-    let attempt = parse_attempt(line.as_bytes()).unwrap();
+    let attempt = parse_attempt(line.as_bytes(), Currency::USD).unwrap();
     assert_eq!((attempt.id.as_str(), attempt.customer_id.as_str(), attempt.amount.get()), ("1\n\"\\", "ü😀 ", 100));
 }
 
@@ -179,7 +180,7 @@ proptest! {
 
     #[test]
     fn parsing_agrees_with_the_oracle(line in nearly_attempts()) {
-        match (parse_attempt(line.as_bytes()), oracle::read(line.as_bytes())) {
+        match (parse_attempt(line.as_bytes(), Currency::USD), oracle::read(line.as_bytes())) {
             (Ok(attempt), Ok(expected)) => {
                 prop_assert_eq!(attempt.id.as_str(), expected.id);
                 prop_assert_eq!(attempt.customer_id.as_str(), expected.customer_id);
@@ -199,13 +200,13 @@ proptest! {
     #[test]
     fn the_plain_form_parses_like_any_other(line in nearly_attempts()) {
         let other_form = format!(" {line}");
-        let plain = parse_attempt(line.as_bytes()).map_err(|error| error.code());
-        let other = parse_attempt(other_form.as_bytes()).map_err(|error| error.code());
+        let plain = parse_attempt(line.as_bytes(), Currency::USD).map_err(|error| error.code());
+        let other = parse_attempt(other_form.as_bytes(), Currency::USD).map_err(|error| error.code());
         prop_assert_eq!(plain, other);
     }
 
     #[test]
     fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = parse_attempt(&bytes);
+        let _ = parse_attempt(&bytes, Currency::USD);
     }
 }

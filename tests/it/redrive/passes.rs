@@ -135,6 +135,7 @@ fn redrive(letters: Vec<Received>) -> TestRedrive {
         publisher: consumer.publisher,
         clock: consumer.decider.clock,
         input: Input::default(),
+        currency: consumer.decider.currency,
     };
     let queue = DeadLetters { letters: Mutex::new(letters.into()), ..DeadLetters::default() };
     Redrive { redriver, letters: queue, letters_max: 1_000 }

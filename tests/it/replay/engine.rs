@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write};
 
-use loadgate::domain::{Limit, Limits, Measure, Window};
+use loadgate::domain::{Currency, Limit, Limits, Measure, Window, Zone};
 use loadgate::replay::{Replay, ReplayError, ReplayObserver, ReplayOutput};
 use loadgate::wire::Reasons;
 use proptest::prelude::*;
@@ -42,7 +42,7 @@ fn in_domain(limits: &[oracle::Limit]) -> Limits {
     let limit = |limit: &oracle::Limit| Limit {
         code: limit.code.clone(),
         measure: if limit.is_amount { Measure::Amount } else { Measure::Count },
-        window: if limit.is_weekly { Window::Week } else { Window::Day },
+        window: if limit.is_weekly { Window::Week(Zone::UTC) } else { Window::Day(Zone::UTC) },
         max: limit.max,
     };
     Limits::new(limits.iter().map(limit).collect()).unwrap()
@@ -121,7 +121,8 @@ fn a_decision_is_written_before_more_input_arrives() {
         scope.spawn(move || {
             let settings = Settings::default();
             let replay = Replay {
-                limits: settings.limits,
+                limits: settings.limits.into(),
+                currency: Currency::USD,
                 reasons: settings.reasons,
                 threads: std::num::NonZeroUsize::new(4).unwrap(),
                 identity_key: [0; 16],
@@ -311,7 +312,8 @@ fn nothing_is_written_after_a_write_error() {
     let whole = replay(input.as_bytes(), Settings::default()).decisions;
     let settings = Settings::default();
     let replay = Replay {
-        limits: settings.limits,
+        limits: settings.limits.into(),
+        currency: Currency::USD,
         reasons: settings.reasons,
         threads: std::num::NonZeroUsize::new(8).unwrap(),
         identity_key: [0; 16],

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use loadgate::adapters::SystemClock;
 use loadgate::deciding::Decider;
-use loadgate::domain::{EventKey, Limits, LoadError};
+use loadgate::domain::{Currency, EventKey, Limits, LoadError};
 use loadgate::replay::{ReplayError, ReplayObserver, ReplayOutput, ReplayReport, StoreReplay, Tally};
 use loadgate::wire::Reasons;
 
@@ -45,7 +45,7 @@ type TestDecider = Arc<Decider<FlakyStore, SystemClock>>;
 
 fn decider() -> TestDecider {
     let (clock, limits, correlation_ttl) = (SystemClock, Limits::default(), TimeDelta::hours(24));
-    Arc::new(Decider { store: FlakyStore::default(), clock, limits, correlation_ttl })
+    Arc::new(Decider { store: FlakyStore::default(), clock, limits, currency: Currency::USD, correlation_ttl })
 }
 
 async fn run(decider: &TestDecider) -> (String, Result<ReplayReport, ReplayError>) {

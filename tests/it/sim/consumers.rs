@@ -8,7 +8,7 @@ use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::deciding::consumer::{BatchReport, Consumer};
 use loadgate::deciding::{CorrelationRecord, Decider, Delivery, Group, MessageSource, QueueError};
-use loadgate::domain::{EventKey, Limits, LoadAttempt};
+use loadgate::domain::{Currency, EventKey, Limits, LoadAttempt};
 use loadgate::runtime::lambda::handle;
 use loadgate::runtime::worker::{Settings, Worker, WorkerObserver};
 use loadgate::wire::read_attempt;
@@ -75,7 +75,7 @@ pub fn clock(simulation: &Arc<Simulation>, actor: &str) -> SkewedClock {
 fn decider(simulation: &Arc<Simulation>, actor: &str) -> Decider<SimStore, SkewedClock> {
     let (clock, correlation_ttl) = (clock(simulation, actor), simulation.state().correlation_ttl);
     let store = SimStore { simulation: Arc::clone(simulation), actor: actor.to_owned(), invocation: None };
-    Decider { store, clock, limits: Limits::default(), correlation_ttl }
+    Decider { store, clock, limits: Limits::default(), currency: Currency::USD, correlation_ttl }
 }
 
 /// Starts a consumer: a function with its event source, or a worker.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use loadgate::deciding::Received;
-use loadgate::domain::LoadError;
+use loadgate::domain::{Currency, LoadError};
 use loadgate::redrive::{Archive, Mode, Redrive, Redriver};
 
 use super::consumers::clock;
@@ -81,6 +81,7 @@ async fn redrive(simulation: &Arc<Simulation>) {
         publisher: SimPublisher { simulation: Arc::clone(simulation), actor: actor.clone(), invocation: None },
         clock: clock(simulation, OPERATOR),
         input: SimSender(Arc::clone(simulation)),
+        currency: Currency::USD,
     };
     let letters = SimReceiver { simulation: Arc::clone(simulation), actor, source: Source::DeadLetters };
     let mut archive = SimArchive(Arc::clone(simulation));

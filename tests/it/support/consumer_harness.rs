@@ -12,7 +12,7 @@ use loadgate::deciding::{
     Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Decider, Lookup, PublicationChange, Publisher,
     QueueError, Snapshot, Store, StoreError, Units,
 };
-use loadgate::domain::{EventKey, Limits, StoredDecision, parse_time};
+use loadgate::domain::{Currency, EventKey, Limits, StoredDecision, parse_time};
 use loadgate::replay::{Entered, Manifest, ManifestEntry};
 use loadgate::runtime::lambda::{EventError, handle};
 use loadgate::wire::decision_message;
@@ -233,7 +233,13 @@ impl Harness {
     pub fn new() -> Harness {
         let clock = TestClock(Mutex::new(parse_time("2026-01-05T10:00:00.123Z").unwrap()), tokio::time::Instant::now());
         let store = FlakyStore::default();
-        let decider = Decider { store, clock, limits: Limits::default(), correlation_ttl: TimeDelta::hours(24) };
+        let decider = Decider {
+            store,
+            clock,
+            limits: Limits::default(),
+            currency: Currency::USD,
+            correlation_ttl: TimeDelta::hours(24),
+        };
         Harness { consumer: Consumer { decider, publisher: FakePublisher::default() } }
     }
 

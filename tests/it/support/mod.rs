@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
-use loadgate::domain::{Limits, LoadError};
+use loadgate::domain::{Currency, Limits, LoadError};
 use loadgate::replay::{Replay, ReplayError, ReplayObserver, ReplayOutput, ReplayReport, Tally};
 use loadgate::wire::Reasons;
 
@@ -46,7 +46,8 @@ impl Default for Settings {
 pub fn replay(input: impl Read + Send, settings: Settings) -> Replayed {
     let (decisions, rejects, reported) = (Shared::default(), Shared::default(), Reported::default());
     let replay = Replay {
-        limits: settings.limits,
+        limits: settings.limits.into(),
+        currency: Currency::USD,
         reasons: settings.reasons,
         threads: NonZeroUsize::new(settings.threads).unwrap(),
         identity_key: *b"a key for a test",

@@ -1,6 +1,6 @@
 //! Correlation records and commits of one customer, for tests of stores and of redrive.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::deciding::{Commit, CorrelationRecord, Publication, Writes};
 use loadgate::domain::{EventKey, LimitUsage, StoredDecision, Verdict, parse_time};
 
@@ -26,8 +26,13 @@ pub fn record(id: &str) -> CorrelationRecord {
             time: "2018-12-31T23:59:59.5+01:00".to_owned(),
             decided_at: now(),
             usage: vec![
-                LimitUsage { code: "DAILY_AMOUNT".to_owned(), used: u64::MAX, limit: 500_000 },
-                LimitUsage { code: "DAILY_COUNT".to_owned(), used: 3, limit: 3 },
+                LimitUsage { code: "DAILY_AMOUNT".to_owned(), used: u64::MAX, limit: 500_000, resets_at: None },
+                LimitUsage {
+                    code: "DAILY_COUNT".to_owned(),
+                    used: 3,
+                    limit: 3,
+                    resets_at: Some(DateTime::UNIX_EPOCH + TimeDelta::milliseconds(1)),
+                },
             ],
         },
         message_id: format!("message of {id}"),

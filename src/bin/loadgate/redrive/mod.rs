@@ -16,8 +16,9 @@ use indicatif::{HumanCount, ProgressBar};
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::sqs::{SqsPublisher, SqsReceiver, SqsSender, queue_settings};
 use loadgate::adapters::{SystemClock, aws};
-use loadgate::config::{DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, is_fifo};
+use loadgate::config::{CURRENCY, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, is_fifo};
 use loadgate::deciding::with_sources;
+use loadgate::domain::Currency;
 use loadgate::redrive::{Archive, Mode, Redrive, RedriveReport, Redriver};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
@@ -25,6 +26,7 @@ use signal_hook::flag;
 use crate::cloud::{TableArgs, block_on, sdk_for_queue, url};
 use crate::outcome::{Failure, SOME_INVALID, print_status};
 use crate::progress::BAR_TICK;
+use crate::replay::currency;
 use crate::standard_output;
 use archive::FileArchive;
 use text::Left;
@@ -61,6 +63,10 @@ pub struct Args {
 
     #[command(flatten)]
     tables: TableArgs,
+
+    /// Currency of all amounts, as an ISO 4217 code
+    #[arg(long, value_name = "CODE", env = CURRENCY, default_value = "USD", value_parser = currency)]
+    currency: Currency,
 
     /// DynamoDB endpoint [default: AWS's own]
     #[arg(long, value_name = "URL", value_parser = url)]
@@ -188,7 +194,13 @@ async fn open(
         queues.connect().await.context("could not use the queues").map_err(Failure::Io)?;
         check_input(sdk, &input_url, &args.dead_letter_queue_url).await?;
     }
-    let redriver = Redriver { store, publisher: queues, clock: SystemClock, input: SqsSender::new(sdk, input_url) };
+    let redriver = Redriver {
+        store,
+        publisher: queues,
+        clock: SystemClock,
+        input: SqsSender::new(sdk, input_url),
+        currency: args.currency,
+    };
     let letters = SqsReceiver::new(sdk, args.dead_letter_queue_url.clone());
     Ok(Redrive { redriver, letters, letters_max: args.max })
 }

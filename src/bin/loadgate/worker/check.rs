@@ -56,6 +56,7 @@ fn settings(source: &WorkerEnvironment, config: &WorkerConfig) -> String {
         consumer.tables.load.clone(),
         consumer.correlation_ttl.num_hours().to_string(),
         codes.join(", "),
+        consumer.currency.code().to_owned(),
         config.customers_in_parallel.to_string(),
         seconds(config.poll_wait),
         seconds(config.work_timeout),

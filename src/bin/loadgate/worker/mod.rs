@@ -131,6 +131,7 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, Sy
         store,
         clock: SystemClock,
         limits: consumer.limits.clone(),
+        currency: consumer.currency,
         correlation_ttl: consumer.correlation_ttl,
     };
     let receiver = SqsReceiver::new(&sqs, config.input_queue_url.clone());

@@ -1,0 +1,9 @@
+//! Fuzz target: a limit event.
+#![no_main]
+
+#[path = "../properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    properties::check("limit_event", bytes);
+});

@@ -1,0 +1,94 @@
+//! A customer's accepted loads, one by one: they answer every window.
+
+use super::{Cents, Limit, Measure, Millis, Span, Window};
+
+/// A customer's accepted loads, in the order of their times.
+///
+/// A load takes 24 bytes. Adding the latest one takes constant time on average; a late one moves all later ones. A
+/// total takes the time of a binary search.
+#[derive(Clone, Debug, Default)]
+pub struct AcceptedLoads {
+    loads: Vec<AcceptedLoad>,
+}
+
+/// An accepted load. It is packed, because loads like it make up most of a replay's memory.
+#[derive(Clone, Copy, Debug)]
+#[repr(Rust, packed)]
+struct AcceptedLoad {
+    at: Millis,
+    /// The sum of all amounts up to and with this load, in cents.
+    sum: u128,
+}
+
+const _: () = assert!(size_of::<AcceptedLoad>() == 24, "what the type's text says");
+
+impl AcceptedLoads {
+    /// Adds a load.
+    pub fn add(&mut self, at: Millis, amount: Cents) {
+        let place = self.before(at.plus(1));
+        let sum = self.sum_before(place).saturating_add(u128::from(amount.get()));
+        if self.loads.len() == self.loads.capacity() {
+            // A vector's own growth would begin with four, which most customers never have.
+            self.loads.reserve_exact(self.loads.len().div_ceil(2).max(1));
+        }
+        self.loads.insert(place, AcceptedLoad { at, sum });
+        for load in self.loads.iter_mut().skip(place.saturating_add(1)) {
+            load.sum = load.sum.saturating_add(u128::from(amount.get()));
+        }
+    }
+
+    /// Returns the total of a limit's window around an instant: cents or loads. `span` must be the span of the window that
+    /// holds the instant, if the window has a single one.
+    pub fn used(&self, limit: &Limit, at: Millis, span: Option<Span>) -> u64 {
+        match (&limit.window, span) {
+            (Window::Rolling(hours), _) => self.largest_total(limit.measure, hours.milliseconds(), at),
+            (_, Some(span)) => self.total(limit.measure, span),
+            (_, None) => 0,
+        }
+    }
+
+    /// Returns the total of the loads in a span: cents or loads.
+    pub fn total(&self, measure: Measure, span: Span) -> u64 {
+        self.between(measure, self.before(span.start), self.before(span.end))
+    }
+
+    /// Returns the largest total of any span of this length, in milliseconds, that holds the instant.
+    pub fn largest_total(&self, measure: Measure, length_ms: i64, holding: Millis) -> u64 {
+        let first = self.before(holding.plus(length_ms.saturating_neg()).plus(1));
+        let later = self.before(holding.plus(1));
+        let is_latest = later == self.loads.len();
+        if is_latest {
+            return self.between(measure, first, later);
+        }
+        // A span with the largest total begins with a load, or with the instant itself.
+        let begins = self.loads.get(first..later).unwrap_or_default().iter().map(|load| load.at);
+        let spans = begins.chain([holding]).map(|start| Span { start, end: start.plus(length_ms) });
+        spans.map(|span| self.total(measure, span)).max().unwrap_or_default()
+    }
+
+    /// Returns its allocated memory, in bytes.
+    pub fn allocated_bytes(&self) -> usize {
+        self.loads.capacity().saturating_mul(size_of::<AcceptedLoad>())
+    }
+
+    /// Returns the number of loads before an instant.
+    fn before(&self, instant: Millis) -> usize {
+        // Attempts arrive in the order of their times, so the answer is most often: all.
+        match self.loads.last() {
+            Some(last) if { last.at } >= instant => self.loads.partition_point(|load| { load.at } < instant),
+            _ => self.loads.len(),
+        }
+    }
+
+    fn sum_before(&self, place: usize) -> u128 {
+        place.checked_sub(1).and_then(|last| self.loads.get(last)).map_or(0, |load| load.sum)
+    }
+
+    fn between(&self, measure: Measure, first: usize, end: usize) -> u64 {
+        let total = match measure {
+            Measure::Amount => u64::try_from(self.sum_before(end).saturating_sub(self.sum_before(first))).ok(),
+            Measure::Count => u64::try_from(end.saturating_sub(first)).ok(),
+        };
+        total.unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,45 @@
+//! The limits in force: those of the deployment, and each customer's own.
+
+use std::collections::HashMap;
+
+use crate::domain::{Currency, Limits, LimitsInForce, OwnLimits};
+use crate::limits::LimitBook;
+
+/// The limits of all customers.
+#[derive(Clone, Debug)]
+pub struct AllLimits {
+    /// The limits of the deployment.
+    pub deployment: Limits,
+    /// Customers' own limits that are enforced, by the customer's id.
+    own: HashMap<String, OwnLimits>,
+}
+
+impl AllLimits {
+    /// Combines the deployment's limits with the own limits of a book that are enforced in this currency.
+    pub fn new(deployment: Limits, book: &LimitBook, currency: Currency) -> AllLimits {
+        let mut own = HashMap::<String, OwnLimits>::new();
+        for limit in book.definitions().filter(|limit| limit.is_enforced_in(currency)) {
+            own.entry(limit.user_id.clone()).or_default().add(limit.clone());
+        }
+        AllLimits { deployment, own }
+    }
+
+    /// Returns the limits in force for a customer.
+    pub fn of(&self, customer_id: &str) -> LimitsInForce<'_> {
+        // Most replays have no own limits, and need no look-up.
+        let own = if self.own.is_empty() { None } else { self.own.get(customer_id) };
+        LimitsInForce { deployment: &self.deployment, own: own.unwrap_or(OwnLimits::NONE) }
+    }
+
+    /// Returns true when a limit needs the accepted loads themselves: when its window is long, or when it is a customer's
+    /// own.
+    pub fn need_loads(&self) -> bool {
+        !self.own.is_empty() || self.deployment.first_long().is_some()
+    }
+}
+
+impl From<Limits> for AllLimits {
+    fn from(deployment: Limits) -> AllLimits {
+        AllLimits { deployment, own: HashMap::new() }
+    }
+}
