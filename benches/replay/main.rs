@@ -39,6 +39,33 @@ const LARGER: [Workload; 3] = [
     Workload { attempts: 20_000_000, ..COMPARED },
 ];
 
+/// Limits with windows that need the accepted loads themselves. They decline nothing that the default limits accept.
+const LONG_LIMITS: &str = "
+[[limit]]
+code = \"MONTHLY_AMOUNT\"
+measure = \"amount\"
+window = \"month\"
+zone = \"Europe/London\"
+max = \"10000000.00\"
+
+[[limit]]
+code = \"ROLLING_AMOUNT\"
+measure = \"amount\"
+window = \"rolling\"
+hours = 168
+max = \"10000000.00\"
+
+[[limit]]
+code = \"LIFETIME_COUNT\"
+measure = \"count\"
+window = \"lifetime\"
+max = 1000000
+";
+
+/// Maximum time and memory with such limits: so many times the time, and so many bytes more for each accepted load.
+const LONG_TIME_MAX: f64 = 2.5;
+const LONG_LOAD_BYTES_MAX: u64 = 64;
+
 /// Workload in which most customers have one attempt. It takes the most memory for each event.
 const SELDOM: Workload = Workload { customers: 5_000_000, ..COMPARED };
 
@@ -59,8 +86,10 @@ fn bench() -> Result<()> {
     std::fs::create_dir_all(&bench.folder)?;
     let (shaped, is_every_shape_within) = bench.shapes()?;
     let (grown, is_within_memory) = bench.grow()?;
+    let (long, is_long_within) = bench.long_windows()?;
     page::put("PERFORMANCE.md", "replay", &format!("{}\n\n{grown}\n\n{shaped}", bench.compare()?))?;
-    if is_within_memory && is_every_shape_within {
+    page::put("PERFORMANCE.md", "long-windows", &long)?;
+    if is_within_memory && is_every_shape_within && is_long_within {
         Ok(())
     } else {
         Err(Error::other("a replay took more memory than it may"))
@@ -166,6 +195,43 @@ impl Bench {
         Ok((format!("{}\n\n{required}", table.markdown()), are_within))
     }
 
+    /// Compares the default limits with the same ones and long windows, on the same attempts. Returns true if time and
+    /// memory stay within their bounds.
+    fn long_windows(&self) -> Result<(String, bool)> {
+        let limits = self.folder.join("long.toml");
+        std::fs::write(&limits, format!("{}{LONG_LIMITS}", include_str!("../../limits.toml")))?;
+        let heads = ["2,000,000 attempts, 1 thread", "time", "memory", "allowed", "holds"];
+        let (mut table, mut are_within) = (Table::new(heads), true);
+        for workload in [COMPARED, SELDOM] {
+            let input = self.file(workload)?;
+            let mut long = replay(&input, 1);
+            long.arg("--limits").arg(&limits);
+            let runs = self.in_turns(&mut [replay(&input, 1), long], Path::new("/dev/null"))?;
+            let allowed = runs[0].memory_bytes + LONG_LOAD_BYTES_MAX * accepted(&mut replay(&input, 1))?;
+            let is_within = runs[1].memory_bytes <= allowed && ratio(&runs[1], &runs[0]) <= LONG_TIME_MAX;
+            are_within &= is_within;
+            for (name, run, allowed, holds) in [
+                ("days and weeks", &runs[0], String::new(), ""),
+                (
+                    "and a month, a rolling week, a lifetime",
+                    &runs[1],
+                    mebibytes(allowed),
+                    if is_within { "yes" } else { "NO" },
+                ),
+            ] {
+                table.row(&[
+                    format!("{} customers: {name}", grouped(workload.customers)),
+                    format!("{:.2}x", ratio(run, &runs[0])),
+                    mebibytes(run.memory_bytes),
+                    allowed,
+                    holds.to_owned(),
+                ]);
+            }
+        }
+        let required = "Required: at most 2.50x the time, and 64 bytes more for each accepted load.";
+        Ok((format!("{}\n\n{required}", table.markdown()), are_within))
+    }
+
     /// Runs each command several times, in turns. Returns the median of each.
     fn in_turns(&self, commands: &mut [Command], output: &Path) -> Result<Vec<Run>> {
         let mut runs = vec![Vec::new(); commands.len()];
@@ -229,10 +295,19 @@ fn replay(input: &Path, threads: usize) -> Command {
 
 /// Returns the number of distinct events that a replay decides, from its own summary.
 fn events(replay: &mut Command) -> Result<u64> {
+    let summary = summary(replay)?;
+    Ok(summary["accepted"].as_u64().unwrap_or_default() + summary["declined"].as_u64().unwrap_or_default())
+}
+
+/// Returns the number of loads that a replay accepts, from its own summary.
+fn accepted(replay: &mut Command) -> Result<u64> {
+    Ok(summary(replay)?["accepted"].as_u64().unwrap_or_default())
+}
+
+fn summary(replay: &mut Command) -> Result<serde_json::Value> {
     let ended = replay.args(["--summary", "json"]).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
     let summary = ended.stderr.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    let summary: serde_json::Value = serde_json::from_slice(summary)?;
-    Ok(summary["accepted"].as_u64().unwrap_or_default() + summary["declined"].as_u64().unwrap_or_default())
+    Ok(serde_json::from_slice(summary)?)
 }
 
 /// Returns the command that runs this program as one of the compared programs.
