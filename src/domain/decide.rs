@@ -1,6 +1,6 @@
 //! The rule that accepts or declines load attempts, the same for every program.
 
-use super::{BrokenLimits, Day, Limit, Limits, LimitsInForce, LoadAttempt, Millis, WeekUsage};
+use super::{BrokenLimits, Day, Limit, Limits, LimitsInForce, LoadAttempt, WeekUsage};
 
 /// Decision about a load attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub fn decide<'l>(
     used: impl Fn(usize, &Limit) -> u64,
 ) -> Decision<'l> {
     let is_broken = |place: usize, limit: &Limit| limit.with_load(used(place, limit), attempt.amount) > limit.max;
-    limits.broken(Millis::of(attempt.time), is_broken).map_or(Decision::Accepted, Decision::Declined)
+    limits.broken(attempt.time, is_broken).map_or(Decision::Accepted, Decision::Declined)
 }
 
 /// Decides an attempt by the usage of the week in which its time lies. Returns the decision, and the usage after it,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
+
 use super::{Cents, Millis, OwnLimits, OwnPeriod, Window, Zone};
 
 /// Maximum number of limits in a table. A [`BrokenLimits`] has one bit for each.
@@ -158,21 +160,34 @@ impl<'l> From<&'l Limits> for LimitsInForce<'l> {
 }
 
 impl<'l> LimitsInForce<'l> {
-    /// Returns the limits that apply to a load at this instant and that `is_broken` selects; `None` when there are none.
+    /// Returns the limits that apply to a load at this time and that `is_broken` selects; `None` when there are none.
     /// Places count the limits of the deployment first, and then all own limits.
-    pub fn broken(self, at: Millis, is_broken: impl Fn(usize, &Limit) -> bool) -> Option<BrokenLimits<'l>> {
-        let deployment = (0_u32..).zip(self.deployment.iter().enumerate());
-        let broken = deployment.filter(|(_, (place, limit))| is_broken(*place, limit));
-        let places = broken.fold(0, |set, (bit, _)| set | 1_u32.checked_shl(bit).unwrap_or_default());
-        let mut own = [None; OwnPeriod::ALL.len()];
-        let first_own = self.deployment.iter().len();
-        for (place, (limit, rule)) in (first_own..).zip(self.own.iter()) {
-            if limit.applies_to(at) && is_broken(place, rule) {
-                note(&mut own, limit.period);
+    pub fn broken(self, time: DateTime<Utc>, is_broken: impl Fn(usize, &Limit) -> bool) -> Option<BrokenLimits<'l>> {
+        let (mut places, mut bit) = (0, 1_u32);
+        for (place, limit) in self.deployment.iter().enumerate() {
+            if is_broken(place, limit) {
+                places |= bit;
             }
+            bit = bit.rotate_left(1);
         }
+        let own = if self.own.is_empty() { [None; _] } else { self.broken_own(Millis::of(time), is_broken) };
         let is_any = places != 0 || own.iter().any(Option::is_some);
         is_any.then_some(BrokenLimits { deployment: self.deployment, places, own })
+    }
+
+    fn broken_own(
+        self,
+        at: Millis,
+        is_broken: impl Fn(usize, &Limit) -> bool,
+    ) -> [Option<OwnPeriod>; OwnPeriod::ALL.len()] {
+        let mut broken = [None; OwnPeriod::ALL.len()];
+        let first = self.deployment.iter().len();
+        for (place, (limit, rule)) in (first..).zip(self.own.iter()) {
+            if limit.applies_to(at) && is_broken(place, rule) {
+                note(&mut broken, limit.period);
+            }
+        }
+        broken
     }
 }
 

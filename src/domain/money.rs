@@ -80,9 +80,10 @@ impl Cents {
     /// # Errors
     /// [`AmountError`] when the text is anything else, or is above [`Cents::LOAD_MAX`].
     pub fn parse_in(text: &str, currency: Currency) -> Result<Cents, AmountError> {
-        let number = text.strip_prefix(currency.code()).unwrap_or(text);
-        let number = if currency == Currency::USD { number.strip_prefix('$').unwrap_or(number) } else { number };
-        let mut parts = number.as_bytes().splitn(2, |byte| *byte == b'.');
+        let number = text.as_bytes();
+        let number = number.strip_prefix(&currency.0).unwrap_or(number);
+        let number = if currency == Currency::USD { number.strip_prefix(b"$").unwrap_or(number) } else { number };
+        let mut parts = number.splitn(2, |byte| *byte == b'.');
         let dollars = read_dollars(parts.next().unwrap_or_default())?;
         let decimals = match *parts.next().unwrap_or(b"00") {
             [tenths] => [tenths, b'0'],

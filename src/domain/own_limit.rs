@@ -204,6 +204,11 @@ impl OwnLimits {
         self.0.insert(place, (limit, rule));
     }
 
+    /// Returns true when there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns each limit with its rule, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&OwnLimit, &Limit)> {
         self.0.iter().map(|(limit, rule)| (limit, rule))

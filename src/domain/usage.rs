@@ -57,11 +57,11 @@ impl WeekUsage {
     /// Returns the total of a limit's window on that day: cents or loads. A long window is not answered by a week: it
     /// counts as full.
     pub fn used(&self, limit: &Limit, day: Day) -> u64 {
-        let usage = match limit.window {
+        let usage = match &limit.window {
+            Window::Day(zone) if zone.is_utc() => self.day(day),
+            Window::Week(zone) if zone.is_utc() => self.days.iter().copied().fold(DayUsage::default(), DayUsage::plus),
             Window::Load => return 0,
-            _ if limit.window.is_long() => return u64::MAX,
-            Window::Day(_) => self.day(day),
-            _ => self.days.iter().copied().fold(DayUsage::default(), DayUsage::plus),
+            _ => return u64::MAX,
         };
         match limit.measure {
             Measure::Amount => usage.amount.get(),
