@@ -64,7 +64,11 @@ pub fn apply_limit_events<W: Write>(
         match piece {
             Piece::Lines => split(&block).try_for_each(|raw| events.line(raw))?,
             Piece::Overlong { begins, ends } => events.overlong(&block, begins, ends)?,
-            Piece::Failed(source) => return Err(LimitEventsError::Read { lines: events.lines, source }),
+            Piece::Failed(source) => {
+                let lines = events.lines;
+                events.end()?;
+                return Err(LimitEventsError::Read { lines, source });
+            }
         }
     }
     events.end()

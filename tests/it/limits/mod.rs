@@ -7,7 +7,8 @@ use loadgate::domain::{
     Progress,
 };
 use loadgate::limits::{Applied, LimitBook};
-use loadgate::wire::parse_limit_event;
+use loadgate::runtime::limit_events::{LimitEventsError, SOURCE, apply_limit_events};
+use loadgate::wire::{RejectWriter, parse_limit_event};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -257,4 +258,28 @@ proptest! {
             prop_assert_eq!(once.get(&id).unwrap().definition.as_ref(), last.map(|limit| &**limit));
         }
     }
+}
+
+/// Input that fails after its bytes.
+struct Failing<'b>(&'b [u8]);
+
+impl std::io::Read for Failing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(std::io::Error::other("the disk is gone")),
+            bytes => Ok(bytes),
+        }
+    }
+}
+
+#[test]
+fn a_read_error_leaves_whole_rejects() {
+    let (mut out, mut book) = (Vec::new(), LimitBook::default());
+    let input = format!("oops\n{}", "x".repeat(2_000_000));
+    let mut rejects = RejectWriter::of_source(&mut out, SOURCE);
+    let ended = apply_limit_events(Failing(input.as_bytes()), &mut book, Some(&mut rejects), |_, _| {});
+    assert!(matches!(ended, Err(LimitEventsError::Read { lines: 2, .. })), "{ended:?}");
+    let rejects = String::from_utf8(out).unwrap();
+    let codes = rejects.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["code"].clone());
+    assert_eq!(codes.collect::<Vec<_>>(), ["NOT_JSON", "TOO_LONG"]);
 }
