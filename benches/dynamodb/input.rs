@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{Error, Result};
 
 use loadgate::deciding::{Delivery, MessageSource};
-use loadgate::domain::LoadAttempt;
+use loadgate::domain::{Currency, LoadAttempt};
 use loadgate::wire::read_attempt;
 use serde_json::json;
 
@@ -143,7 +143,7 @@ fn delivery(customer: &str, n: usize, amount: &str) -> Result<Delivery> {
     let written = read_attempt(line.as_bytes()).map_err(Error::other)?;
     let attempt = LoadAttempt::check(written.clone()).map_err(Error::other)?;
     let source = MessageSource { message_id: message_id(&format!("{customer}-{n}")), ..MessageSource::default() };
-    Ok(Delivery::new(n as u64, source, &written, attempt))
+    Ok(Delivery::new(n as u64, source, &written, attempt, Currency::USD))
 }
 
 /// Returns an id of the length of SQS's message ids.

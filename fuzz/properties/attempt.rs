@@ -119,7 +119,8 @@ fn check_text(text: &AttemptText<'_>) -> bool {
 fn check_repeated_texts(attempt: &LoadAttempt<'_>, written: &AttemptText<'_>) {
     assert!(attempt.amount <= Cents::LOAD_MAX);
     assert_eq!(Cents::parse(&attempt.amount.to_string()), Ok(attempt.amount));
-    let Delivery { load_amount, time, .. } = Delivery::new(0, MessageSource::default(), written, attempt.clone());
+    let Delivery { load_amount, time, .. } =
+        Delivery::new(0, MessageSource::default(), written, attempt.clone(), Currency::USD);
     assert!(load_amount.len() <= WRITTEN_BYTES_MAX && time.len() <= WRITTEN_BYTES_MAX, "{load_amount} {time}");
     assert_eq!(Cents::parse(&load_amount), Ok(attempt.amount), "{load_amount}");
     assert_eq!(parse_time(&time), Ok(attempt.time), "{time}");

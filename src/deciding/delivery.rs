@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 
 use crate::deciding::{UsageKey, WRITTEN_BYTES_MAX, digest_hex};
-use crate::domain::{AttemptText, Cents, Currency, Day, EventKey, LoadAttempt};
+use crate::domain::{AttemptText, Currency, Day, EventKey, LoadAttempt};
 
 /// Origin of an attempt: a message, and its delivery history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,8 +37,14 @@ pub struct Delivery {
 
 impl Delivery {
     /// Combines an attempt with the texts that it was read from.
-    pub fn new(index: u64, source: MessageSource, written: &AttemptText<'_>, attempt: LoadAttempt<'_>) -> Delivery {
-        let load_amount = bounded(&written.load_amount, || shortest_amount(&written.load_amount, attempt.amount));
+    pub fn new(
+        index: u64,
+        source: MessageSource,
+        written: &AttemptText<'_>,
+        attempt: LoadAttempt<'_>,
+        currency: Currency,
+    ) -> Delivery {
+        let load_amount = bounded(&written.load_amount, || currency.format(attempt.amount));
         let time = bounded(&written.time, || shortest_time(&written.time, attempt.time));
         Delivery { index, source, load_amount, time, attempt: attempt.into_owned() }
     }
@@ -76,14 +82,6 @@ impl Delivery {
 
 fn bounded(written: &str, shortest: impl FnOnce() -> String) -> String {
     if written.len() <= WRITTEN_BYTES_MAX { written.to_owned() } else { shortest() }
-}
-
-/// Returns the amount with two decimals, after the code of its currency, if it was written with another code than that of
-/// US dollars.
-fn shortest_amount(written: &str, amount: Cents) -> String {
-    let code = written.get(..3).and_then(Currency::parse).filter(|code| *code != Currency::USD);
-    let dollars = amount.to_string();
-    code.map_or_else(|| dollars.clone(), |code| format!("{}{}", code.code(), dollars.trim_start_matches('$')))
 }
 
 /// Returns the time in UTC. Keeps the time's own offset where the UTC year would need a sign or a fifth digit, which

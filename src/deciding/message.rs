@@ -158,5 +158,5 @@ pub fn read_delivery_of(
         // confirm it.
         is_redelivery: received.receive_count != Some(1),
     };
-    Ok(Delivery::new(index, source, &written, attempt))
+    Ok(Delivery::new(index, source, &written, attempt, currency))
 }

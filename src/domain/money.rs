@@ -13,8 +13,8 @@ pub struct Currency([u8; 3]);
 /// Reason why a text is not an amount. It never repeats the text, because amounts must stay out of logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
-    /// A digit is missing where the dollars should begin.
-    #[error("has no digits where the dollars should begin")]
+    /// A digit is missing where the amount should begin.
+    #[error("has no digits where the amount should begin")]
     NoDollars,
     /// A comma does not separate thousands.
     #[error("has a comma that does not part thousands")]
@@ -23,10 +23,10 @@ pub enum AmountError {
     #[error("must have one or two digits after the point; it is never rounded")]
     Decimals,
     /// The text has a character that no amount has: a sign, a space, a letter.
-    #[error("has a character that no amount has; write it like $3,318.47")]
+    #[error("has a character that no amount has; write it like 3,318.47")]
     Character,
     /// The amount is more than [`Cents::LOAD_MAX`].
-    #[error("is more than $90071992547409.91, the largest amount allowed")]
+    #[error("is more than 90071992547409.91, the largest amount allowed")]
     TooLarge,
 }
 
@@ -38,6 +38,12 @@ impl Currency {
     pub fn parse(code: &str) -> Option<Currency> {
         let code: [u8; 3] = code.as_bytes().try_into().ok()?;
         code.iter().all(u8::is_ascii_uppercase).then_some(Currency(code))
+    }
+
+    /// Formats an amount like `$3318.47`, or with the code of another currency than US dollars, like `EUR3318.47`.
+    pub fn format(self, amount: Cents) -> String {
+        let dollars = amount.to_string();
+        if self == Currency::USD { dollars } else { dollars.replace('$', self.code()) }
     }
 
     /// Returns the code.

@@ -192,7 +192,7 @@ impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
         let written = read_attempt(raw)?;
         let attempt = LoadAttempt::check_in(written.clone(), self.decider.currency)?;
         let source = MessageSource { message_id: format!("{}:{line}", self.run), ..MessageSource::default() };
-        Ok(Delivery::new(line, source, &written, attempt))
+        Ok(Delivery::new(line, source, &written, attempt, self.decider.currency))
     }
 }
 

@@ -24,7 +24,7 @@ pub fn parse_limit_event(bytes: &[u8]) -> Result<LimitEvent, LimitEventError> {
         return Err(LimitEventError::BadType { field: input, expected: OBJECT, found: kind_of(text) });
     };
     let kind = reader.string("type", envelope.kind);
-    let sequence_number = reader.number("sequenceNumber", envelope.sequence_number);
+    let sequence_number: Option<u64> = reader.integer("sequenceNumber", envelope.sequence_number);
     let created_at = reader.instant("createdAt", envelope.created_at);
     let payload = reader.require("payload", envelope.payload).map(RawValue::get);
     let change = match (kind.as_deref(), payload) {
@@ -209,10 +209,6 @@ impl<'t> Reader<'t> {
             self.bad_type(name, "a whole number", found);
         }
         number
-    }
-
-    fn number(&mut self, name: &'static str, raw: Option<&'t RawValue>) -> Option<u64> {
-        self.integer(name, raw)
     }
 
     fn instant(&mut self, name: &'static str, raw: Option<&'t RawValue>) -> Option<Millis> {

@@ -20,8 +20,8 @@ pub(super) struct LoadTable {
     /// Places of customers in the list.
     places: HashTable<usize>,
     chunks: Vec<Vec<CustomerLoads>>,
-    /// For each limit of the deployment, the span of its window that held the last attempt. Attempts arrive in the order of their times,
-    /// so the next one usually lies in the same span.
+    /// For each limit of the deployment, the span of its window that held the last attempt. Attempts arrive in the order
+    /// of their times, so the next one usually lies in the same span.
     spans: Vec<Option<Span>>,
 }
 

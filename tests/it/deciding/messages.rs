@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use loadgate::adapters::sqs::deduplication_id;
+use loadgate::deciding::{Received, read_delivery};
 use loadgate::domain::{
-    AttemptText, Currency, EventKey, LimitUsage, LoadAttempt, StoredDecision, Verdict, can_be_group, parse_time,
+    AttemptText, Cents, Currency, EventKey, LimitUsage, LoadAttempt, StoredDecision, Verdict, can_be_group, parse_time,
 };
 use loadgate::runtime::send::{MessageBlock, Messages};
 use loadgate::wire::{can_be_body, decision_message};
@@ -60,6 +61,25 @@ fn the_end_of_a_span_has_no_fraction_or_three_digits_and_may_be_missing() {
         |resets_at: &str| format!(r#"[{{"code":"A","used":0,"limit":1,"remaining":1,"resets_at":"{resets_at}"}}]}}"#);
     assert_eq!(entry(Some("2000-01-02T10:48:10Z")), with("2000-01-02T10:48:10Z"));
     assert_eq!(entry(Some("2000-01-02T10:48:10.59Z")), with("2000-01-02T10:48:10.590Z"));
+}
+
+#[test]
+fn a_shortened_amount_has_the_prefix_of_its_currency() {
+    let received = |amount: String| Received {
+        message_id: "m".to_owned(),
+        group_id: "7".to_owned(),
+        body: crate::support::line("1", "7", &amount, "2000-01-01T00:00:00Z"),
+        ..Received::default()
+    };
+    let zeros = "0".repeat(100);
+    for (prefix, currency, shortened) in
+        [("", "EUR", "EUR1.50"), ("EUR", "EUR", "EUR1.50"), ("", "USD", "$1.50"), ("USD", "USD", "$1.50")]
+    {
+        let currency = Currency::parse(currency).unwrap();
+        let delivery = read_delivery(0, &received(format!("{prefix}{zeros}1.5")), currency).unwrap();
+        assert_eq!(delivery.load_amount, shortened);
+        assert_eq!(Cents::parse_in(&delivery.load_amount, currency), Ok(delivery.attempt.amount));
+    }
 }
 
 #[test]

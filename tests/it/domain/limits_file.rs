@@ -76,7 +76,7 @@ fn each_fault_is_reported_with_its_line_and_key() {
         line 6: limit 1, window: must be a string, not an integer
         line 6: limit 1, max: must be dollars in a string, like "5000.00", not a float
         line 6: limit 1, max: must be dollars in a string, like "5000.00", not an integer
-        line 6: limit 1, max: the amount has a character that no amount has; write it like $3,318.47
+        line 6: limit 1, max: the amount has a character that no amount has; write it like 3,318.47
         line 6: limit 1, max: the amount must have one or two digits after the point; it is never rounded
         line 5: limit 1, max: must be a whole number of loads, not a string
         line 6: limit 1, max: must be a number of loads from 0 to 18446744073709551615

@@ -108,11 +108,11 @@ fn each_fault_is_reported_in_a_plain_sentence() {
         the field load_amount must be a string, not a number
         id is empty
         customer_id is 200 bytes long; at most 128 are allowed
-        load_amount has no digits where the dollars should begin
+        load_amount has no digits where the amount should begin
         load_amount has a comma that does not part thousands
         load_amount must have one or two digits after the point; it is never rounded
-        load_amount has a character that no amount has; write it like $3,318.47
-        load_amount is more than $90071992547409.91, the largest amount allowed
+        load_amount has a character that no amount has; write it like 3,318.47
+        load_amount is more than 90071992547409.91, the largest amount allowed
         time is not an RFC 3339 date and time, like 2000-01-01T00:00:00Z
         time names a date, time or offset that does not exist
         time has a second 60 elsewhere than at 23:59:60 UTC

@@ -215,7 +215,7 @@ pub async fn replay(simulation: Arc<Simulation>) {
         let written = read_attempt(body.trim_end().as_bytes()).unwrap();
         let attempt = LoadAttempt::check(written.clone()).unwrap();
         let source = MessageSource { message_id: format!("{REPLAY}{line}"), ..MessageSource::default() };
-        let deliveries = vec![Delivery::new(u64::from(line), source, &written, attempt)];
+        let deliveries = vec![Delivery::new(u64::from(line), source, &written, attempt, Currency::USD)];
         // A failed line is dropped: nothing depends on it.
         let _ = decider.decide_all(Group { deliveries }, None).await;
     }
