@@ -167,7 +167,7 @@ impl Compared {
 }
 
 fn replay(store: &str, name: &str, input: &Path) -> Command {
-    let TableNames { correlation, load } = names(name);
+    let TableNames { correlation, load, .. } = names(name);
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadgate"));
     command.args(["replay", "--summary", "json", "--customers-in-parallel", &IN_FLIGHT.to_string()]).arg(input);
     command.args(["--correlation-table", &correlation, "--load-table", &load]);
@@ -192,7 +192,7 @@ fn ms(report: &Value) -> Result<f64> {
 
 /// Returns the numbers of records and rows.
 async fn left(url: &str, name: &str) -> Result<[i32; 2]> {
-    let (client, TableNames { correlation, load }) = (Client::new(&aws::load(Some(url)).await), names(name));
+    let (client, TableNames { correlation, load, .. }) = (Client::new(&aws::load(Some(url)).await), names(name));
     let mut counts = [0; 2];
     for (table, count) in [correlation, load].into_iter().zip(&mut counts) {
         let mut pages = client.scan().table_name(table).select(Select::Count).into_paginator().send();
@@ -204,7 +204,7 @@ async fn left(url: &str, name: &str) -> Result<[i32; 2]> {
 }
 
 fn names(name: &str) -> TableNames {
-    TableNames { correlation: format!("{name}-records"), load: format!("{name}-usage") }
+    TableNames { correlation: format!("{name}-records"), load: format!("{name}-usage"), limit: None }
 }
 
 const fn yes_or_no(holds: bool) -> &'static str {

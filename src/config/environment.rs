@@ -11,6 +11,8 @@ use crate::domain::{Currency, Limits};
 pub const CORRELATION_TABLE: &str = "LOADGATE_CORRELATION_TABLE";
 /// Variable for the name of the table of usage rows.
 pub const LOAD_TABLE: &str = "LOADGATE_LOAD_TABLE";
+/// Variable for the name of the table of customers' own limits. Without it, customers have none.
+pub const LIMIT_TABLE: &str = "LOADGATE_LIMIT_TABLE";
 /// Variable for the URL of the FIFO queue of load attempts. AWS Lambda does not need it.
 pub const INPUT_QUEUE_URL: &str = "LOADGATE_INPUT_QUEUE_URL";
 /// Variable for the URL of the FIFO queue to which decisions are published.
@@ -42,20 +44,42 @@ pub struct TableNames {
     pub correlation: String,
     /// Table of usage rows.
     pub load: String,
+    /// Table of customers' own limits; `None` where customers have none.
+    pub limit: Option<String>,
 }
 
 impl TableNames {
-    /// Returns true if both names stand for one table: equal names, or a name and an ARN with that name.
-    pub fn are_one(&self) -> bool {
-        let name = |table: &str| table.rsplit('/').next().unwrap_or_default().to_owned();
-        let are_arns = self.correlation.contains('/') && self.load.contains('/');
-        self.correlation == self.load || !are_arns && name(&self.correlation) == name(&self.load)
+    /// Returns the names, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        [&self.correlation, &self.load].into_iter().chain(&self.limit).map(String::as_str)
     }
+
+    /// Returns the variables of two names that stand for one table: equal names, or a name and an ARN with that name.
+    pub fn same(&self) -> Option<[&'static str; 2]> {
+        let variables = [CORRELATION_TABLE, LOAD_TABLE, LIMIT_TABLE];
+        let names: Vec<(&'static str, &str)> = variables.into_iter().zip(self.iter()).collect();
+        let pairs = names
+            .iter()
+            .enumerate()
+            .flat_map(|(place, later)| names.iter().take(place).map(move |earlier| (earlier, later)));
+        let mut same = pairs.filter(|((_, one), (_, other))| are_one(one, other));
+        same.next().map(|((earlier, _), (later, _))| [*earlier, *later])
+    }
+}
+
+fn are_one(one: &str, other: &str) -> bool {
+    let name = |table: &str| table.rsplit('/').next().unwrap_or_default().to_owned();
+    let are_arns = one.contains('/') && other.contains('/');
+    one == other || !are_arns && name(one) == name(other)
 }
 
 impl Default for TableNames {
     fn default() -> TableNames {
-        TableNames { correlation: "EventCorrelationTable".to_owned(), load: "DailyCustomerLoadTable".to_owned() }
+        TableNames {
+            correlation: "EventCorrelationTable".to_owned(),
+            load: "DailyCustomerLoadTable".to_owned(),
+            limit: None,
+        }
     }
 }
 
@@ -122,6 +146,7 @@ impl ConsumerConfig {
             tables: TableNames {
                 correlation: reader.table(CORRELATION_TABLE, default.correlation),
                 load: reader.table(LOAD_TABLE, default.load),
+                limit: reader.optional_table(LIMIT_TABLE),
             },
             decisions_queue_url: reader.fifo_url(DECISIONS_QUEUE_URL),
             dead_letter_queue_url: reader.fifo_url(DEAD_LETTER_QUEUE_URL),
@@ -136,8 +161,8 @@ impl ConsumerConfig {
         for name in ENDPOINTS {
             reader.endpoint(name);
         }
-        if config.tables.are_one() {
-            reader.problem(LOAD_TABLE, format!("is the same table as {CORRELATION_TABLE}; they are two"));
+        if let Some([earlier, later]) = config.tables.same() {
+            reader.problem(later, format!("is the same table as {earlier}; they are two"));
         }
         if config.decisions_queue_url == config.dead_letter_queue_url && !config.decisions_queue_url.is_empty() {
             reader.problem(DEAD_LETTER_QUEUE_URL, format!("is the same queue as {DECISIONS_QUEUE_URL}; they are two"));

@@ -8,8 +8,8 @@ mod worker;
 
 pub use environment::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, ConfigError, ConsumerConfig, DEAD_LETTER_QUEUE_URL,
-    DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMITS, LOAD_TABLE, LambdaEnvironment, TTL_HOURS_DEFAULT, TTL_HOURS_MAX,
-    TableNames, has_credentials, is_fifo, is_url,
+    DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, LambdaEnvironment, TTL_HOURS_DEFAULT,
+    TTL_HOURS_MAX, TableNames, has_credentials, is_fifo, is_url,
 };
 pub use limits::{LimitsFileError, LimitsTextError, parse_limits, read_limits, unstorable};
 #[cfg(feature = "worker")]

@@ -50,6 +50,12 @@ where
         }
     }
 
+    /// Returns the name or the ARN of a table; `None` if it is not set.
+    pub fn optional_table(&mut self, name: &str) -> Option<String> {
+        let table = self.text(name)?;
+        Some(self.table(name, table))
+    }
+
     /// Returns the name or the ARN of a table.
     pub fn table(&mut self, name: &str, default: String) -> String {
         let table = self.text(name).unwrap_or(default);

@@ -18,7 +18,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL,
-    LIMITS, LOAD_TABLE,
+    LIMIT_TABLE, LIMITS, LOAD_TABLE,
 };
 use super::reader::{LimitsSource, Reader};
 use super::{ConfigError, ConsumerConfig};
@@ -31,12 +31,13 @@ const LISTEN: &str = "LOADGATE_LISTEN";
 const LOG_LEVEL: &str = "LOADGATE_LOG_LEVEL";
 
 /// All settings, by the names of their variables.
-pub const SETTINGS: [&str; 14] = [
+pub const SETTINGS: [&str; 15] = [
     INPUT_QUEUE_URL,
     DECISIONS_QUEUE_URL,
     DEAD_LETTER_QUEUE_URL,
     CORRELATION_TABLE,
     LOAD_TABLE,
+    LIMIT_TABLE,
     CORRELATION_TTL_HOURS,
     LIMITS,
     CURRENCY,

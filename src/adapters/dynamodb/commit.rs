@@ -95,7 +95,7 @@ impl DynamoDb {
     /// Returns a token that identifies exactly this commit, so that DynamoDB executes a repeated request only once.
     /// DynamoDB keeps tokens by account, so the tables are part of the token.
     fn token(&self, commit: &Commit) -> String {
-        let TableNames { correlation, load } = &self.tables;
+        let TableNames { correlation, load, .. } = &self.tables;
         let mut parts = vec![correlation.clone(), load.clone(), commit.customer_id.clone()];
         for record in commit.records() {
             let decided_at_ms = record.decision.decided_at.timestamp_millis().to_string();

@@ -6,12 +6,12 @@ use std::num::NonZeroUsize;
 use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
 use loadgate::adapters::aws;
-use loadgate::config::{CORRELATION_TABLE, LOAD_TABLE, TableNames, is_url};
+use loadgate::config::{CORRELATION_TABLE, LIMIT_TABLE, LOAD_TABLE, TableNames, is_url};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::outcome::Failure;
 
-/// Names of the two tables, as command-line arguments.
+/// Names of the tables, as command-line arguments.
 #[derive(clap::Args)]
 pub struct TableArgs {
     /// Name of the table of correlation records
@@ -21,22 +21,39 @@ pub struct TableArgs {
     /// Name of the table of usage rows
     #[arg(long, global = true, value_name = "NAME", env = LOAD_TABLE, default_value_t = TableNames::default().load)]
     load_table: String,
+
+    /// Name of the table of customers' own limits [default: none, and customers have no limits of their own]
+    #[arg(long, global = true, value_name = "NAME", env = LIMIT_TABLE)]
+    limit_table: Option<String>,
 }
 
 impl TableArgs {
     /// Returns the names of the tables.
     ///
     /// # Errors
-    /// [`Failure::Usage`] when both names are the same.
+    /// [`Failure::Usage`] when two names stand for one table.
     pub fn names(&self) -> Result<TableNames, Failure> {
-        let names = TableNames { correlation: self.correlation_table.clone(), load: self.load_table.clone() };
-        if names.are_one() {
+        let names = TableNames {
+            correlation: self.correlation_table.clone(),
+            load: self.load_table.clone(),
+            limit: self.limit_table.clone().filter(|name| !name.is_empty()),
+        };
+        if let Some(same) = names.same() {
+            let [earlier, later] = same.map(argument);
             return Err(Failure::Usage(anyhow!(
-                "--correlation-table and --load-table are both '{}'; they are two tables: give each a name of its own",
-                names.load
+                "{earlier} and {later} name the same table; give each a name of its own"
             )));
         }
         Ok(names)
+    }
+}
+
+/// Returns the argument that stands for a variable.
+fn argument(variable: &str) -> &str {
+    match variable {
+        CORRELATION_TABLE => "--correlation-table",
+        LOAD_TABLE => "--load-table",
+        _ => "--limit-table",
     }
 }
 

@@ -73,7 +73,7 @@ fn the_function_gets_exactly_the_variables_that_it_reads() {
     ];
     assert_eq!(set, read.map(str::to_owned).into());
     assert!(set.iter().all(|name| CONFIGURATION.contains(&format!("| `{name}` |"))));
-    let TableNames { correlation, load } = TableNames::default();
+    let TableNames { correlation, load, .. } = TableNames::default();
     assert!(
         TEMPLATE.contains(&format!("Default: {correlation}\n")) && TEMPLATE.contains(&format!("Default: {load}\n"))
     );

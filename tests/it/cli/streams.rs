@@ -253,7 +253,7 @@ fn two_tables_of_one_name_are_refused_before_anything_is_created() {
             let arguments = [command, &tables, &["--endpoint-url", dynamodb_local()]].concat();
             let ended = loadgate(&arguments, "").output().unwrap();
             assert_eq!(ended.status.code(), Some(2), "{}", stderr(&ended));
-            assert!(stderr(&ended).contains("they are two tables: give each a name of its own"), "{}", stderr(&ended));
+            assert!(stderr(&ended).contains("name the same table; give each a name of its own"), "{}", stderr(&ended));
         }
     }
     let status = ["tables", "status", "--endpoint-url", dynamodb_local(), "--load-table", &name];

@@ -54,6 +54,7 @@ fn settings(source: &WorkerEnvironment, config: &WorkerConfig) -> String {
         consumer.dead_letter_queue_url.clone(),
         consumer.tables.correlation.clone(),
         consumer.tables.load.clone(),
+        consumer.tables.limit.clone().unwrap_or_else(|| "none".to_owned()),
         consumer.correlation_ttl.num_hours().to_string(),
         codes.join(", "),
         consumer.currency.code().to_owned(),

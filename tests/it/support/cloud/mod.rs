@@ -30,7 +30,7 @@ pub use worker::{Worker, environment};
 pub fn fresh_names() -> TableNames {
     static TESTS: AtomicU64 = AtomicU64::new(0);
     let test = format!("{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
-    TableNames { correlation: format!("correlation-{test}"), load: format!("load-{test}") }
+    TableNames { correlation: format!("correlation-{test}"), load: format!("load-{test}"), limit: None }
 }
 
 /// Returns the number of correlation records in a table.
