@@ -8,6 +8,7 @@ mod attempt;
 mod calendar;
 mod decide;
 mod error;
+mod history;
 mod limit_event;
 mod limits;
 mod loads;
@@ -22,6 +23,7 @@ pub use attempt::{ATTEMPT_BYTES_MAX, AttemptText, CustomerId, EventId, ID_BYTES_
 pub use calendar::{Day, TimeError, Week, parse_time};
 pub use decide::{Decision, decide, decide_in_week};
 pub use error::{Field, IdError, InputError, LoadError};
+pub use history::{History, KEPT_LOADS_MAX, WeekHistory};
 pub use limit_event::{Change, LimitEvent, LimitEventError, LimitEventField, Progress};
 pub use limits::{
     BrokenLimits, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, Limits, LimitsInForce, Measure, OWN_CODE_PREFIX,
@@ -30,6 +32,6 @@ pub use loads::AcceptedLoads;
 pub use money::{AmountError, Cents, Currency};
 pub use own_limit::{OWN_LIMITS_MAX, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnLimits, OwnPeriod};
 pub use stored::{EventKey, LimitUsage, StoredDecision, Verdict};
-pub use usage::{DayUsage, WeekUsage};
+pub use usage::{LoadTotal, WeekUsage};
 pub use window::{Anchored, DAY_MS, Millis, Period, RollingHours, Span, Window};
 pub use zone::Zone;

@@ -24,6 +24,7 @@ impl Loadgate {
             store,
             clock: SystemClock,
             limits: Limits::default(),
+            has_own_limits: false,
             currency: Currency::USD,
             correlation_ttl: TTL,
         };

@@ -66,7 +66,7 @@ impl Transaction {
     }
 
     fn update(&self, delivery: &Delivery, change: &UsageChange) -> std::result::Result<Update, BuildError> {
-        let read = change.before.version;
+        let read = change.read_version();
         let update = Update::builder().table_name(&self.0.names.load).set_key(Some(week_key(delivery)));
         let update = update.update_expression("SET VERSION = :next, DAYS = :days");
         let update = update.expression_attribute_values(":next", number(read + 1));

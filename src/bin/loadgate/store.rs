@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use clap::value_parser;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::{SystemClock, aws};
-use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX, unstorable};
+use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX};
 use loadgate::deciding::Decider;
 use loadgate::domain::{Currency, Limits};
 use loadgate::replay::{ReplayError, ReplayOutput, ReplayReport, StoreReplay};
@@ -99,9 +99,6 @@ impl StoreArgs {
         if self.endpoint_url.is_some() && self.store != Some(StoreKind::DynamoDb) {
             return Err(Failure::Usage(anyhow!("--endpoint-url says where DynamoDB is; this store is a file")));
         }
-        if let Some(problem) = unstorable(&limits) {
-            return Err(Failure::Usage(anyhow!(problem)));
-        }
         let names = self.tables.names()?;
         let runtime = runtime(Some(threads))?;
         #[cfg(feature = "sqlite")]
@@ -118,10 +115,12 @@ impl StoreArgs {
         #[cfg(not(feature = "sqlite"))]
         let endpoint_url = self.endpoint_url.as_deref();
 
+        let has_own_limits = names.limit.is_some();
         let store = DynamoDb::new(&runtime.block_on(aws::load(endpoint_url)), names);
         runtime.block_on(store.connect()).context("could not use the store").map_err(Failure::Io)?;
         let correlation_ttl = TimeDelta::hours(self.correlation_ttl_hours);
-        let decider = Arc::new(Decider { store, clock: SystemClock, limits, currency, correlation_ttl });
+        let decider =
+            Arc::new(Decider { store, clock: SystemClock, limits, has_own_limits, currency, correlation_ttl });
         let replay = StoreReplay { decider, run, reasons, customers_max: self.customers_in_parallel };
         Ok(StoreEngine {
             replay,

@@ -40,8 +40,14 @@ impl Metered {
         let proxy = Proxy::before(&fresh.url).await;
         let store = fresh.through(&proxy.url).await;
         let correlation_ttl = TimeDelta::hours(24);
-        let decider =
-            Decider { store, clock: SystemClock, limits: Limits::default(), currency: Currency::USD, correlation_ttl };
+        let decider = Decider {
+            store,
+            clock: SystemClock,
+            limits: Limits::default(),
+            has_own_limits: false,
+            currency: Currency::USD,
+            correlation_ttl,
+        };
         Metered { consumer: Consumer { decider, publisher: AcceptAll }, proxy, fresh }
     }
 

@@ -75,7 +75,7 @@ pub fn clock(simulation: &Arc<Simulation>, actor: &str) -> SkewedClock {
 fn decider(simulation: &Arc<Simulation>, actor: &str) -> Decider<SimStore, SkewedClock> {
     let (clock, correlation_ttl) = (clock(simulation, actor), simulation.state().correlation_ttl);
     let store = SimStore { simulation: Arc::clone(simulation), actor: actor.to_owned(), invocation: None };
-    Decider { store, clock, limits: Limits::default(), currency: Currency::USD, correlation_ttl }
+    Decider { store, clock, limits: Limits::default(), has_own_limits: false, currency: Currency::USD, correlation_ttl }
 }
 
 /// Starts a consumer: a function with its event source, or a worker.

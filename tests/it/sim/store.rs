@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::deciding::{
-    COMMITS_MAX, Cause, Commit, Consistency, CorrelationRecord, Lookup, Publication, PublicationChange, Snapshot,
-    Store, StoreError, Units, UsageKey, UsageRow, Writes,
+    AllRows, COMMITS_MAX, Cause, Commit, Consistency, CorrelationRecord, Fence, FenceWrite, FencedLookup,
+    FencedSnapshot, Lookup, Publication, PublicationChange, Snapshot, Store, StoreError, Units, UsageKey, UsageRow,
+    Writes,
 };
 use loadgate::domain::EventKey;
 
@@ -63,6 +64,7 @@ impl<T: Clone> Stored<T> {
 pub struct Tables {
     pub records: BTreeMap<EventKey, Stored<CorrelationRecord>>,
     pub usage: BTreeMap<UsageKey, Stored<UsageRow>>,
+    pub fences: BTreeMap<String, Stored<Fence>>,
     /// Records that each row carries, under [`Sabotage::OneWriteAccept`].
     pub carried: BTreeMap<UsageKey, Vec<CorrelationRecord>>,
     /// All records as they were committed, in order, each with the true time of its commit.
@@ -104,7 +106,7 @@ impl Tables {
 
     /// Puts a row that reads return at once.
     pub fn put_row(&mut self, key: UsageKey, row: UsageRow, now: DateTime<Utc>) {
-        let before = self.usage.get(&key).map(|stored| stored.item);
+        let before = self.usage.get(&key).map(|stored| stored.item.clone());
         self.usage.insert(key, Stored { item: row, before, applied_at: now, deleted_at: None });
     }
 }
@@ -135,6 +137,32 @@ impl Store for SimStore {
             one_write::add_carried(self, lookup, &mut snapshot).await;
         }
         Ok(snapshot)
+    }
+
+    async fn read_fenced(&self, lookup: &FencedLookup) -> Result<FencedSnapshot, StoreError> {
+        let customer_id = lookup.customer_id.as_str();
+        let mut rng = self.simulation.state().draw(&self.actor, &format!("read fenced {customer_id}"));
+        let is_hanging = self.simulation.hangs(&mut rng, &[customer_id]).await;
+        self.simulation.delay(&mut rng).await;
+        if is_hanging {
+            return Err(StoreError::Unavailable(Cause::new("no answer")));
+        }
+        self.simulation.state().read_fenced(lookup, &mut rng)
+    }
+
+    async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
+        let mut rng = self.simulation.state().draw(&self.actor, &format!("read rows {customer_id}"));
+        let is_hanging = self.simulation.hangs(&mut rng, &[customer_id]).await;
+        self.simulation.delay(&mut rng).await;
+        if is_hanging {
+            return Err(StoreError::Unavailable(Cause::new("no answer")));
+        }
+        let mut state = self.simulation.state();
+        state.fail_without_effect(&mut rng)?;
+        let now = state.now();
+        let rows = state.tables.usage.iter().filter(|(key, _)| key.customer_id == customer_id);
+        let rows = rows.filter_map(|(key, row)| Some((key.week, row.seen(now)?.clone()))).collect();
+        Ok(AllRows { rows, units: Units::default() })
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
@@ -301,9 +329,30 @@ impl State {
             }
         }
         self.note_half_applied(lookup);
-        let row = |key: &UsageKey| Some((key.clone(), Ok(*self.tables.usage.get(key)?.seen(now)?)));
+        let row = |key: &UsageKey| Some((key.clone(), Ok(self.tables.usage.get(key)?.seen(now)?.clone())));
         snapshot.usage = lookup.weeks.iter().filter_map(row).collect();
+        let fence =
+            |customer: &String| Some((customer.clone(), Ok(self.tables.fences.get(customer)?.seen(now)?.clone())));
+        snapshot.fences = lookup.fences.iter().filter_map(fence).collect();
         Ok(snapshot)
+    }
+
+    /// Reads a fence and rows at one moment. A commit that is being applied to one of them cancels the read.
+    fn read_fenced(&mut self, lookup: &FencedLookup, rng: &mut Chance) -> Result<FencedSnapshot, StoreError> {
+        self.fail_without_effect(rng)?;
+        let now = self.now();
+        let key = |week| UsageKey { customer_id: lookup.customer_id.clone(), week };
+        let rows = || lookup.weeks.iter().filter_map(|week| Some((*week, self.tables.usage.get(&key(*week))?)));
+        let fence = self.tables.fences.get(&lookup.customer_id);
+        let is_conflict =
+            fence.is_some_and(|fence| fence.is_being_applied(now)) || rows().any(|(_, row)| row.is_being_applied(now));
+        if is_conflict {
+            self.count("conflicts", 1);
+            return Err(StoreError::Conflict(Cause::new("TransactionConflict")));
+        }
+        let fence = fence.and_then(|fence| fence.seen(now)).cloned().unwrap_or_default();
+        let rows = rows().filter_map(|(week, row)| Some((week, row.seen(now)?.clone()))).collect();
+        Ok(FencedSnapshot { fence, rows, units: Units::default() })
     }
 
     fn note_half_applied(&mut self, lookup: &Lookup) {
@@ -348,12 +397,14 @@ impl State {
     fn commit(&mut self, commit: &Commit, rng: &mut Chance) -> Result<Duration, StoreError> {
         let now = self.now();
         let key = |week| UsageKey { customer_id: commit.customer_id.clone(), week };
-        let changed = commit.usage().iter().map(|change| (key(change.week), change.before.version));
+        let changed = commit.usage().iter().map(|change| (key(change.week), change.read_version()));
         let relied_on = commit.checks().iter().map(|check| (key(check.week), check.version));
         let rows: Vec<(UsageKey, u64)> = changed.chain(relied_on).collect();
         let is_being_applied = |key: &UsageKey| self.tables.usage.get(key).is_some_and(|row| row.is_being_applied(now));
         let records = || commit.records().iter().map(|record| &record.decision.key);
+        let fence = self.tables.fences.get(&commit.customer_id);
         let is_conflict = rows.iter().any(|(key, _)| is_being_applied(key))
+            || commit.fence().is_some() && fence.is_some_and(|fence| fence.is_being_applied(now))
             || records().any(|key| self.tables.records.get(key).is_some_and(|record| record.is_being_applied(now)));
         if is_conflict {
             self.count("conflicts", 1);
@@ -362,7 +413,9 @@ impl State {
         // DynamoDB's condition compares whole seconds.
         let in_force = |record: &CorrelationRecord| record.expires_at.timestamp() > commit.now.timestamp();
         let is_seen = records().any(|key| self.tables.record(key, now).is_some_and(in_force));
-        let has_changed = rows.iter().any(|(key, version)| self.tables.version(key) != *version);
+        let fence_version = fence.map_or(0, |fence| fence.item.version);
+        let has_changed = rows.iter().any(|(key, version)| self.tables.version(key) != *version)
+            || commit.fence().is_some_and(|fence| fence.read_version() != fence_version);
         if is_seen && self.has_made(commit, now) {
             return Ok(Duration::ZERO);
         }
@@ -392,15 +445,22 @@ impl State {
             commit.records().iter().map(|_| applied_at()).collect(),
             commit.usage().iter().map(|_| applied_at()).collect(),
         );
-        let last = records_at.iter().chain(&rows_at).max().map_or(TimeDelta::zero(), |last| *last - now);
+        let fence_at = if commit.fence().is_some() { applied_at() } else { now };
+        let last =
+            records_at.iter().chain(&rows_at).chain([&fence_at]).max().map_or(TimeDelta::zero(), |last| *last - now);
         for (record, applied_at) in commit.records().iter().zip(records_at) {
             self.put_record(record.clone(), applied_at, rng);
         }
         if self.sabotage != Sabotage::TornCommit || rng.bool() {
+            if let Some(FenceWrite::Change(fence)) = commit.fence() {
+                let before = self.tables.fences.get(&commit.customer_id).map(|stored| stored.item.clone());
+                let stored = Stored { item: fence.clone(), before, applied_at: fence_at, deleted_at: None };
+                self.tables.fences.insert(commit.customer_id.clone(), stored);
+            }
             for (change, applied_at) in commit.usage().iter().zip(rows_at) {
                 let key = UsageKey { customer_id: commit.customer_id.clone(), week: change.week };
-                let item = UsageRow { usage: change.after, version: change.before.version + 1 };
-                let before = self.tables.usage.get(&key).map(|stored| stored.item);
+                let item = change.after.clone();
+                let before = self.tables.usage.get(&key).map(|stored| stored.item.clone());
                 self.tables.usage.insert(key, Stored { item, before, applied_at, deleted_at: None });
             }
         }
