@@ -1,5 +1,7 @@
 //! In-memory store that enforces every condition. It is the reference for the behaviour of the other stores.
 
+mod limits;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +24,7 @@ pub struct MemoryStore(Mutex<Tables>);
 struct Tables {
     records: BTreeMap<EventKey, CorrelationRecord>,
     usage: BTreeMap<UsageKey, UsageRow>,
+    limits: limits::LimitTable,
     /// Entries by run and first line, each with the instant at which it expires.
     #[cfg(feature = "cli")]
     manifests: BTreeMap<(String, u64), (ManifestEntry, DateTime<Utc>)>,

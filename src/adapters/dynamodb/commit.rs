@@ -25,7 +25,7 @@ use crate::deciding::{
 use crate::domain::Week;
 
 /// Length of a token. DynamoDB accepts at most 36 characters; 128 bits distinguish commits.
-const TOKEN_BYTES: usize = 32;
+pub(super) const TOKEN_BYTES: usize = 32;
 
 /// Condition: the event has no record in force.
 const EVENT_IS_NEW: &str = "attribute_not_exists(EVENT_ID) OR EXPIRES_AT <= :now";
@@ -171,7 +171,7 @@ pub(super) fn epoch_seconds(instant: DateTime<Utc>) -> AttributeValue {
 }
 
 /// Returns the most severe reason for a cancelled transaction. A transient reason counts only if there is no other.
-fn of_reasons(reasons: &[CancellationReason], tables: &str) -> StoreError {
+pub(super) fn of_reasons(reasons: &[CancellationReason], tables: &str) -> StoreError {
     let mut codes: Vec<&str> =
         reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None").collect();
     codes.dedup();

@@ -3,6 +3,8 @@
 mod commit;
 mod error;
 mod item;
+mod limit_item;
+mod limit_store;
 #[cfg(feature = "cli")]
 mod manifest;
 #[cfg(feature = "cli")]
@@ -28,6 +30,7 @@ use commit::{epoch_seconds, write_units};
 use error::{store_error, unbuilt};
 use item::{CUSTOMER_ID, DATE, EVENT_ID, event_key, usage_key};
 pub use item::{Item, from_days, from_record, to_record, to_row};
+pub use limit_item::{customer_key, to_customer_limits};
 
 /// Condition: the record still belongs to the same message, not to a later one that was written after it expired.
 const RECORD_STANDS: &str = "MESSAGE_ID = :message_id";
