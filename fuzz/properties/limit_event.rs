@@ -34,7 +34,7 @@ fn check_event(event: &LimitEvent) {
     assert_eq!(book.apply(event.clone()), Ok(Applied::Outdated));
     match change {
         Change::Created { limit, .. } => {
-            assert_eq!(book.get(&limit.limit_id).and_then(|entry| entry.definition.as_ref()), Some(&**limit));
+            assert_eq!(book.get(&limit.limit_id).and_then(|entry| entry.definition), Some(&**limit));
             let ids = [&limit.limit_id, &limit.user_id];
             assert!(ids.iter().all(|id| (1..=ID_BYTES_MAX).contains(&id.len())));
             // Any load has its place in the limit's window.

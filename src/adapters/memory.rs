@@ -1,5 +1,7 @@
 //! In-memory store that enforces every condition. It is the reference for the behaviour of the other stores.
 
+mod limits;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +25,7 @@ struct Tables {
     records: BTreeMap<EventKey, CorrelationRecord>,
     usage: BTreeMap<UsageKey, UsageRow>,
     fences: BTreeMap<String, Fence>,
+    limits: limits::LimitTable,
     /// Entries by run and first line, each with the instant at which it expires.
     #[cfg(feature = "cli")]
     manifests: BTreeMap<(String, u64), (ManifestEntry, DateTime<Utc>)>,
@@ -47,11 +50,15 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let record = |key: &EventKey| Some((key.clone(), Ok(tables.records.get(key)?.clone())));
         let row = |key: &UsageKey| Some((key.clone(), Ok(tables.usage.get(key)?.clone())));
+        let own_limits = |customer: &String| {
+            let limits = tables.limits.of(customer)?.limits.values();
+            Some((customer.clone(), Ok(limits.cloned().collect())))
+        };
         let fence = |customer: &String| Some((customer.clone(), Ok(tables.fences.get(customer)?.clone())));
         Ok(Snapshot {
             records: lookup.events.iter().filter_map(record).collect(),
             usage: lookup.weeks.iter().filter_map(row).collect(),
-            own_limits: BTreeMap::new(),
+            own_limits: lookup.own_limits.iter().filter_map(own_limits).collect(),
             fences: lookup.fences.iter().filter_map(fence).collect(),
             units: Units::default(),
         })

@@ -40,6 +40,24 @@ pub struct Progress {
     pub progress: u64,
 }
 
+impl Change {
+    /// Returns the id of the limit that changes.
+    pub fn limit_id(&self) -> &str {
+        match self {
+            Change::Created { limit, .. } => &limit.limit_id,
+            Change::Progressed(progress) => &progress.limit_id,
+        }
+    }
+
+    /// Returns the customer whose limit changes.
+    pub fn user_id(&self) -> &str {
+        match self {
+            Change::Created { limit, .. } => &limit.user_id,
+            Change::Progressed(progress) => &progress.user_id,
+        }
+    }
+}
+
 /// A field of a limit event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LimitEventField(pub &'static str);

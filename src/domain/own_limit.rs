@@ -176,10 +176,18 @@ impl OwnLimit {
         is_active && !is_canceled
     }
 
+    /// Returns the first instant at which the limit is canceled or ended; `None` if it has no end.
+    pub fn closes_at(&self) -> Option<Millis> {
+        let canceled_at = match self.status {
+            OwnLimitStatus::Canceled { at } => Some(at),
+            OwnLimitStatus::Active | OwnLimitStatus::Future | OwnLimitStatus::InCooldown => None,
+        };
+        canceled_at.into_iter().chain(self.active_until).min()
+    }
+
     /// Returns true when the limit is neither canceled nor ended at this instant.
     pub fn is_open(&self, now: Millis) -> bool {
-        let is_canceled = matches!(self.status, OwnLimitStatus::Canceled { .. });
-        !is_canceled && self.active_until.is_none_or(|until| now < until)
+        self.closes_at().is_none_or(|at| now < at)
     }
 
     /// Returns the limit as a rule.

@@ -3,9 +3,22 @@
 //! A stream of events defines customers' own limits and reports their progress. Events arrive repeated, reordered and
 //! late. Each limit has two marks, one for its definition and one for its reported progress, and each takes an event
 //! only if its sequence number is above the mark. So the order of the events has no effect on the result.
+//!
+//! [`judge()`] has the rules. [`LimitBook`] applies events in memory; [`LimitApplier`] applies them to a store, which any
+//! number of appliers share.
 
+mod applier;
+mod batch;
 mod book;
+mod customer;
 mod in_force;
+mod judge;
+mod ports;
 
-pub use book::{Applied, LimitBook, LimitEntry};
+pub use applier::{ApplyError, LimitApplier};
+pub use batch::CUSTOMERS_IN_PARALLEL_MAX;
+pub use book::{LimitBook, LimitEntry};
+pub use customer::{CLOSED_KEPT_MS, CustomerLimits, KEPT_LIMITS_MAX};
 pub use in_force::AllLimits;
+pub use judge::{Applied, Judgement, LimitChange, LimitPointer, judge};
+pub use ports::{LimitStore, LimitWrite, ReportedLimit, StoredLimit};

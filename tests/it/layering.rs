@@ -8,12 +8,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("wire", &["domain"]),
     ("deciding", &["domain", "wire"]),
-    ("limits", &["domain"]),
+    ("limits", &["deciding", "domain"]),
     ("redrive", &["deciding", "domain"]),
     ("replay", &["deciding", "domain", "limits", "wire"]),
     ("runtime", &["deciding", "domain", "limits", "wire"]),
     // Adapters name the ports of features, and the table names of the configuration.
-    ("adapters", &["config", "deciding", "domain", "replay", "wire"]),
+    ("adapters", &["config", "deciding", "domain", "limits", "replay", "wire"]),
     ("config", &["domain"]),
     ("telemetry", &["deciding"]),
 ];

@@ -4,6 +4,8 @@ mod commit;
 mod error;
 mod fence;
 mod item;
+mod limit_item;
+mod limit_store;
 mod loads;
 #[cfg(feature = "cli")]
 mod manifest;
@@ -25,12 +27,13 @@ use crate::deciding::{
     AllRows, Cause, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, Lookup, PublicationChange,
     READ_KEYS_MAX, Snapshot, Store, StoreError, Units, UsageKey, Writes,
 };
-use crate::domain::{Day, EventKey};
+use crate::domain::{Day, EventKey, OwnLimit};
 use commit::{epoch_seconds, write_units};
 use error::{store_error, unbuilt};
 use fence::{fence_key, is_fence, to_fence};
 use item::{CUSTOMER_ID, DATE, EVENT_ID, event_key, usage_key};
 pub use item::{Item, from_days, from_record, to_record, to_row, week_of};
+pub use limit_item::{customer_key, to_customer_limits};
 pub use loads::encode_loads;
 
 /// Condition: the record still belongs to the same message, not to a later one that was written after it expired.
@@ -239,11 +242,6 @@ fn halves<'c>(capacities: impl IntoIterator<Item = &'c ConsumedCapacity>) -> u64
         .sum()
 }
 
-// Replaced when merged.
-fn customer_key(customer_id: &str) -> Item {
-    item::item([("PK", S(format!("customer/{customer_id}"))), ("SK", S("limits".to_owned()))])
-}
-
-fn to_own_limits(_item: &Item, _table: &str) -> Result<Vec<crate::domain::OwnLimit>, StoreError> {
-    Ok(vec![])
+fn to_own_limits(item: &Item, table: &str) -> Result<Vec<OwnLimit>, StoreError> {
+    Ok(to_customer_limits(item, table)?.limits.into_values().collect())
 }

@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::error::{store_error, unbuilt};
 use super::item::{CUSTOMER_ID, DATE, EVENT_ID, EXPIRES_AT};
+use super::limit_item::{PK, SK};
 use crate::config::TableNames;
 use crate::deciding::{Cause, StoreError};
 
@@ -23,7 +24,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// Maximum time for the creation or deletion of a table.
 const WAIT_MAX: Duration = Duration::from_mins(2);
 
-/// The two tables.
+/// The tables: two, or three if one of customers' own limits is named.
 #[derive(Clone, Debug)]
 pub struct Tables {
     client: Client,
@@ -33,6 +34,7 @@ pub struct Tables {
 /// Required shape of one table.
 struct Wanted<'t> {
     name: &'t str,
+    hash: &'static str,
     range: &'static str,
     has_ttl: bool,
 }
@@ -79,14 +81,16 @@ impl Tables {
         Tables { client: Client::new(config), names }
     }
 
-    fn wanted(&self) -> [Wanted<'_>; 2] {
-        [
-            Wanted { name: &self.names.correlation, range: EVENT_ID, has_ttl: true },
-            Wanted { name: &self.names.load, range: DATE, has_ttl: false },
-        ]
+    fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> {
+        let TableNames { correlation, load, limit } = &self.names;
+        let two = [
+            Wanted { name: correlation, hash: CUSTOMER_ID, range: EVENT_ID, has_ttl: true },
+            Wanted { name: load, hash: CUSTOMER_ID, range: DATE, has_ttl: false },
+        ];
+        two.into_iter().chain(limit.iter().map(|name| Wanted { name, hash: PK, range: SK, has_ttl: true }))
     }
 
-    /// Creates missing tables, and waits until both are usable. Safe to repeat.
+    /// Creates missing tables, and waits until all are usable. Safe to repeat.
     ///
     /// # Errors
     /// [`StoreError`], also if a table exists with another shape.
@@ -112,7 +116,7 @@ impl Tables {
         Ok(done)
     }
 
-    /// Returns the state of both tables.
+    /// Returns the state of each table.
     ///
     /// # Errors
     /// [`StoreError`] if the state cannot be read.
@@ -144,7 +148,7 @@ impl Tables {
         }
     }
 
-    /// Deletes both tables with all their data, and waits until they are gone. Safe to repeat.
+    /// Deletes the tables with all their data, and waits until they are gone. Safe to repeat.
     ///
     /// # Errors
     /// [`StoreError`], also for a table with deletion protection.
@@ -163,7 +167,7 @@ impl Tables {
     /// Creates a table. Returns false if it exists already, because another caller may have created it first.
     async fn create_one(&self, wanted: &Wanted<'_>) -> Result<bool, StoreError> {
         let mut request = self.client.create_table().table_name(wanted.name).billing_mode(BillingMode::PayPerRequest);
-        for (name, kind) in [(CUSTOMER_ID, KeyType::Hash), (wanted.range, KeyType::Range)] {
+        for (name, kind) in [(wanted.hash, KeyType::Hash), (wanted.range, KeyType::Range)] {
             let key = KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
             let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
             request =
@@ -257,11 +261,11 @@ impl Wanted<'_> {
             };
             table.attribute_definitions().iter().any(is)
         };
-        let is_right = is_key(CUSTOMER_ID, &KeyType::Hash)
+        let is_right = is_key(self.hash, &KeyType::Hash)
             && is_key(self.range, &KeyType::Range)
-            && is_string(CUSTOMER_ID)
+            && is_string(self.hash)
             && is_string(self.range);
-        let wanted = || format!("it has other keys than {CUSTOMER_ID} (S, hash) and {} (S, range)", self.range);
+        let wanted = || format!("it has other keys than {} (S, hash) and {} (S, range)", self.hash, self.range);
         (!is_right).then(wanted)
     }
 }

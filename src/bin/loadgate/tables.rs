@@ -32,9 +32,9 @@ pub struct Args {
 enum Action {
     /// Create missing tables (on demand, with time to live) and wait until they are usable; safe to repeat
     Create,
-    /// Show the tables; exit with 1 unless both are usable
+    /// Show the tables; exit with 1 unless all are usable
     Status,
-    /// Delete both tables with all their data; ask first, unless they are on this machine
+    /// Delete the tables with all their data; ask first, unless they are on this machine
     Delete {
         /// Do not ask for confirmation
         #[arg(long)]
@@ -98,8 +98,9 @@ async fn delete(tables: &Tables, args: &Args, names: &TableNames, yes: bool) -> 
 
 fn is_confirmed(args: &Args, names: &TableNames) -> anyhow::Result<bool> {
     let place = args.endpoint_url.as_deref().unwrap_or("AWS");
+    let limits = names.limit.as_ref().map_or(String::new(), |name| format!(", and {name} with every limit"));
     print_status(&format!(
-        "{} and {} in {place} will be deleted with every decision in them.",
+        "{} and {} in {place} will be deleted with every decision in them{limits}.",
         names.correlation, names.load
     ));
     print_status("Type yes to go on:");

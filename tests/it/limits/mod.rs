@@ -255,7 +255,7 @@ proptest! {
                 Some(Change::Created { limit, .. }) if limit.limit_id == id => Some(limit),
                 _ => None,
             });
-            prop_assert_eq!(once.get(&id).unwrap().definition.as_ref(), last.map(|limit| &**limit));
+            prop_assert_eq!(once.get(&id).unwrap().definition, last.map(|limit| &**limit));
         }
     }
 }

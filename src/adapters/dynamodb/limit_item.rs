@@ -1,0 +1,170 @@
+//! Conversion between customers' own limits and DynamoDB items.
+//!
+//! | item | `PK` | `SK` | attributes |
+//! |---|---|---|---|
+//! | a customer's limits | `customer/` and its id | `limits` | `VERSION`; `LIMITS`: a map from limit ids to definitions |
+//! | a limit's pointer | `limit/` and its id | `limit` | `CUSTOMER_ID`, `DEFINITION_MARK`, `PROGRESS_MARK`, `REPORTED` |
+//!
+//! Instants are milliseconds since 1970; amounts are hundredths of the currency.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue::{self, M, N, S};
+
+use super::item::{Item, item, number};
+use crate::deciding::{Cause, StoreError};
+use crate::domain::{Cents, Currency, Millis, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod};
+use crate::limits::{CustomerLimits, LimitPointer};
+
+pub const PK: &str = "PK";
+pub const SK: &str = "SK";
+pub const VERSION: &str = "VERSION";
+pub const LIMITS: &str = "LIMITS";
+pub const CUSTOMER_ID: &str = "CUSTOMER_ID";
+pub const DEFINITION_MARK: &str = "DEFINITION_MARK";
+pub const PROGRESS_MARK: &str = "PROGRESS_MARK";
+pub const REPORTED: &str = "REPORTED";
+
+const CUSTOMER_PREFIX: &str = "customer/";
+const LIMIT_PREFIX: &str = "limit/";
+const CUSTOMER_SK: &str = "limits";
+const LIMIT_SK: &str = "limit";
+
+const BRAND_ID: &str = "BRAND_ID";
+const TYPE: &str = "TYPE";
+const PERIOD: &str = "PERIOD";
+const CURRENCY: &str = "CURRENCY";
+const VALUE: &str = "VALUE";
+const STATUS: &str = "STATUS";
+const CANCELED_AT: &str = "CANCELED_AT";
+const ACTIVE_FROM: &str = "ACTIVE_FROM";
+const ACTIVE_UNTIL: &str = "ACTIVE_UNTIL";
+
+/// Returns the key of the item with a customer's own limits.
+pub fn customer_key(customer_id: &str) -> Item {
+    item([(PK, S(format!("{CUSTOMER_PREFIX}{customer_id}"))), (SK, S(CUSTOMER_SK.to_owned()))])
+}
+
+/// Returns the key of a limit's pointer.
+pub fn pointer_key(limit_id: &str) -> Item {
+    item([(PK, S(format!("{LIMIT_PREFIX}{limit_id}"))), (SK, S(LIMIT_SK.to_owned()))])
+}
+
+/// Converts limits to the `LIMITS` attribute of a customer's item.
+pub fn from_limits(limits: &BTreeMap<String, OwnLimit>) -> AttributeValue {
+    M(limits.iter().map(|(limit_id, limit)| (limit_id.clone(), M(from_limit(limit)))).collect())
+}
+
+fn from_limit(limit: &OwnLimit) -> Item {
+    let word = |word: &str| S(word.to_owned());
+    let instant = |at: Millis| N(at.get().to_string());
+    let mut fields = item([
+        (TYPE, word(limit.kind.name())),
+        (PERIOD, word(limit.period.name())),
+        (CURRENCY, word(limit.currency.code())),
+        (VALUE, N(limit.value.get().to_string())),
+        (STATUS, word(limit.status.name())),
+        (ACTIVE_FROM, instant(limit.active_from)),
+    ]);
+    let canceled_at = match limit.status {
+        OwnLimitStatus::Canceled { at } => Some(at),
+        OwnLimitStatus::Active | OwnLimitStatus::Future | OwnLimitStatus::InCooldown => None,
+    };
+    let optional = [
+        (CANCELED_AT, canceled_at.map(instant)),
+        (ACTIVE_UNTIL, limit.active_until.map(instant)),
+        (BRAND_ID, limit.brand_id.clone().map(S)),
+    ];
+    fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    fields
+}
+
+/// Reads a customer's limits from an item of this table.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] with the first attribute that is missing or invalid.
+pub fn to_customer_limits(item: &Item, table: &str) -> Result<CustomerLimits, StoreError> {
+    let reader = Reader { item, table };
+    let user_id = reader.get(PK, |value| value.as_s().ok()?.strip_prefix(CUSTOMER_PREFIX).map(str::to_owned))?;
+    let version = reader.get(VERSION, |value| number(value).filter(|version| (1..u64::MAX).contains(version)))?;
+    let definitions = reader.get(LIMITS, |value| value.as_m().ok().cloned())?;
+    let limits = definitions.iter().map(|(limit_id, value)| {
+        let limit = value.as_m().ok().and_then(|fields| to_limit(limit_id, &user_id, fields));
+        limit
+            .map(|limit| (limit_id.clone(), limit))
+            .ok_or_else(|| reader.corrupt(&format!("{LIMITS}.{limit_id}"), WRONG))
+    });
+    Ok(CustomerLimits { version, limits: limits.collect::<Result<_, _>>()? })
+}
+
+fn to_limit(limit_id: &str, user_id: &str, fields: &Item) -> Option<OwnLimit> {
+    let text = |name| fields.get(name)?.as_s().ok();
+    let instant = |value: &AttributeValue| Some(Millis::new(number(value)?)).filter(|at| at.instant().is_some());
+    let canceled = || Some(OwnLimitStatus::Canceled { at: instant(fields.get(CANCELED_AT)?)? });
+    let open = [OwnLimitStatus::Active, OwnLimitStatus::Future, OwnLimitStatus::InCooldown];
+    let (kind, period, status) = (text(TYPE)?, text(PERIOD)?, text(STATUS)?);
+    Some(OwnLimit {
+        limit_id: limit_id.to_owned(),
+        user_id: user_id.to_owned(),
+        brand_id: match fields.get(BRAND_ID) {
+            Some(brand_id) => Some(brand_id.as_s().ok()?.clone()),
+            None => None,
+        },
+        kind: OwnLimitKind::ALL.into_iter().find(|known| known.name() == kind)?,
+        period: OwnPeriod::ALL.into_iter().find(|known| known.name() == period)?,
+        currency: Currency::parse(text(CURRENCY)?)?,
+        value: Cents::new(number(fields.get(VALUE)?)?),
+        status: match open.into_iter().find(|known| known.name() == status) {
+            Some(status) => status,
+            None => canceled().filter(|canceled| canceled.name() == status)?,
+        },
+        active_from: instant(fields.get(ACTIVE_FROM)?)?,
+        active_until: match fields.get(ACTIVE_UNTIL) {
+            Some(until) => Some(instant(until)?),
+            None => None,
+        },
+    })
+}
+
+/// Reads a limit's pointer from an item of this table.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] with the first attribute that is missing or invalid.
+pub fn to_pointer(item: &Item, table: &str) -> Result<LimitPointer, StoreError> {
+    let reader = Reader { item, table };
+    let progress_mark = reader.optional(PROGRESS_MARK)?;
+    Ok(LimitPointer {
+        user_id: reader.get(CUSTOMER_ID, |value| value.as_s().ok().cloned())?,
+        definition_mark: reader.optional(DEFINITION_MARK)?,
+        progress_mark,
+        // A mark without its report would show no progress as the reported one.
+        reported: if progress_mark.is_some() { reader.get(REPORTED, number)? } else { 0 },
+    })
+}
+
+const MISSING: &str = "is missing";
+const WRONG: &str = "cannot be understood";
+
+/// Reads the attributes of one item. Its errors name the invalid attribute.
+struct Reader<'i> {
+    item: &'i Item,
+    table: &'i str,
+}
+
+impl Reader<'_> {
+    fn get<T>(&self, name: &str, read: impl FnOnce(&AttributeValue) -> Option<T>) -> Result<T, StoreError> {
+        let value = self.item.get(name).ok_or_else(|| self.corrupt(name, MISSING))?;
+        read(value).ok_or_else(|| self.corrupt(name, WRONG))
+    }
+
+    fn optional(&self, name: &str) -> Result<Option<u64>, StoreError> {
+        if self.item.contains_key(name) { self.get(name, number).map(Some) } else { Ok(None) }
+    }
+
+    fn corrupt(&self, name: &str, problem: &str) -> StoreError {
+        let key = |name| self.item.get(name).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
+        let (pk, sk, table) = (key(PK), key(SK), self.table);
+        let place = format!("{name} of the item {PK} '{pk}', {SK} '{sk}' in table {table}");
+        StoreError::Corrupt(Cause::new(format!("{place} {problem}: correct the item by hand")))
+    }
+}

@@ -1,0 +1,46 @@
+//! A customer's own limits, as one item.
+
+use std::collections::BTreeMap;
+
+use crate::domain::{DAY_MS, Millis, OWN_LIMITS_MAX, OwnLimit};
+
+/// Time for which a canceled or ended limit stays with its customer, in milliseconds: 62 days. It still applies to loads
+/// before its end.
+pub const CLOSED_KEPT_MS: i64 = 62 * DAY_MS;
+
+/// Maximum number of limits that stay with a customer, closed ones included. With ids of the greatest length they take
+/// less than half of the 400 KB that an item may have.
+pub const KEPT_LIMITS_MAX: usize = 500;
+
+/// A customer's own limits. One item holds all of them, so that a decision reads them at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomerLimits {
+    /// 0 for a customer that has no item yet. Each stored change adds 1.
+    pub version: u64,
+    /// The limits, by their ids.
+    pub limits: BTreeMap<String, OwnLimit>,
+}
+
+impl CustomerLimits {
+    /// Stores a limit, or replaces the one with its id. Removes every limit that has been closed for
+    /// [`CLOSED_KEPT_MS`] at `now`, this one too.
+    pub fn define(&mut self, limit: OwnLimit, now: Millis) {
+        self.limits.insert(limit.limit_id.clone(), limit);
+        self.remove_closed(now);
+    }
+
+    /// Removes every limit that has been closed for [`CLOSED_KEPT_MS`] at `now`.
+    pub fn remove_closed(&mut self, now: Millis) {
+        let horizon = now.plus(-CLOSED_KEPT_MS);
+        self.limits.retain(|_, limit| limit.closes_at().is_none_or(|at| at > horizon));
+    }
+
+    /// Returns true if the customer may have this limit: at `at`, fewer than [`OWN_LIMITS_MAX`] others are open, or the
+    /// limit is closed; and fewer than [`KEPT_LIMITS_MAX`] others are kept, or the limit replaces one.
+    pub(super) fn has_room_for(&self, limit: &OwnLimit, at: Millis) -> bool {
+        let others = self.limits.values().filter(|other| other.limit_id != limit.limit_id);
+        let open = others.filter(|other| other.is_open(at)).count();
+        let may_be_open = !limit.is_open(at) || open < OWN_LIMITS_MAX;
+        may_be_open && (self.limits.contains_key(&limit.limit_id) || self.limits.len() < KEPT_LIMITS_MAX)
+    }
+}
