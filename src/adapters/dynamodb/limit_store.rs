@@ -7,7 +7,6 @@ use aws_sdk_dynamodb::types::AttributeValue::{N, S};
 use aws_sdk_dynamodb::types::{KeysAndAttributes, TransactWriteItem, Update};
 use futures_util::future::try_join_all;
 
-use super::DynamoDb;
 use super::commit::{TOKEN_BYTES, of_reasons};
 use super::error::{store_error, unbuilt};
 use super::item::{Item, item};
@@ -15,6 +14,7 @@ use super::limit_item::{
     CUSTOMER_ID, DEFINITION_MARK, LIMITS, PK, PROGRESS_MARK, REPORTED, customer_key, from_limits, pointer_key,
     to_customer_limits, to_pointer,
 };
+use super::{DynamoDb, text};
 use crate::deciding::{Cause, READ_KEYS_MAX, StoreError, digest_hex};
 use crate::limits::{CustomerLimits, LimitPointer, LimitStore, LimitWrite, ReportedLimit, StoredLimit};
 
@@ -132,10 +132,10 @@ impl LimitStore for DynamoDb {
         let requests = keys.chunks(READ_KEYS_MAX).map(|keys| self.get_limit_items(table, keys.to_vec()));
         let mut pointers = HashMap::new();
         for item in try_join_all(requests).await?.concat() {
-            pointers.insert(item.get(PK).cloned(), to_pointer(&item, table)?);
+            pointers.insert(text(&item, PK).to_owned(), to_pointer(&item, table)?);
         }
         let reported = |(limit_id, limit): (String, _)| {
-            let pointer = pointers.get(&pointer_key(&limit_id).get(PK).cloned());
+            let pointer = pointers.get(text(&pointer_key(&limit_id), PK));
             let pointer = pointer.ok_or_else(|| no_pointer(&limit_id, user_id, table))?;
             Ok(ReportedLimit { limit, reported: pointer.reported })
         };

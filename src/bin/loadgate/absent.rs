@@ -3,16 +3,16 @@
 use clap::error::{ContextKind, ContextValue};
 
 /// Commands that need the AWS SDK.
-const COMMANDS: [&str; 5] = ["tables", "send", "receive", "redrive", "worker"];
+const COMMANDS: &[&str] = &["tables", "send", "receive", "redrive", "limits", "worker"];
 
 /// Options of `replay` that need the AWS SDK.
-const OPTIONS: [&str; 5] = ["--store", "--endpoint-url", "--run", "--correlation-ttl-hours", "--customers-in-parallel"];
+const OPTIONS: &[&str] = &["--store", "--endpoint-url", "--run", "--correlation-ttl-hours", "--customers-in-parallel"];
 
 /// Explains a command or an option that only the whole program has. `None` for any other fault in the command line.
 pub fn explained(error: &clap::Error) -> Option<String> {
-    let is_in = |kind, names: [&'static str; 5]| {
+    let is_in = |kind, names: &[&'static str]| {
         let Some(ContextValue::String(name)) = error.get(kind) else { return None };
-        names.into_iter().find(|known| known == name)
+        names.iter().copied().find(|known| known == name)
     };
     let absent = is_in(ContextKind::InvalidSubcommand, COMMANDS).or_else(|| is_in(ContextKind::InvalidArg, OPTIONS))?;
     Some(format!(

@@ -33,10 +33,19 @@ impl TableArgs {
     /// # Errors
     /// [`Failure::Usage`] when two names stand for one table.
     pub fn names(&self) -> Result<TableNames, Failure> {
+        self.names_or(None)
+    }
+
+    /// Returns the names of the tables, with a default name for the table of customers' own limits.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when two names stand for one table.
+    pub fn names_or(&self, limit: Option<&str>) -> Result<TableNames, Failure> {
+        let given = self.limit_table.as_deref().filter(|name| !name.is_empty());
         let names = TableNames {
             correlation: self.correlation_table.clone(),
             load: self.load_table.clone(),
-            limit: self.limit_table.clone().filter(|name| !name.is_empty()),
+            limit: given.or(limit).map(str::to_owned),
         };
         if let Some(same) = names.same() {
             let [earlier, later] = same.map(argument);

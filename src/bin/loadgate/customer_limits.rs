@@ -9,14 +9,14 @@ use loadgate::runtime::limit_events::{LimitEventCounts, SOURCE, apply_limit_even
 use loadgate::wire::RejectWriter;
 
 use crate::decompress::decompressed;
-use crate::input::Input;
+use crate::input::{Contents, Input};
 use crate::outcome::{Failure, print_status};
 use crate::progress::INVALID_SHOWN_MAX;
 
 /// Reads all events of a file. Returns the limits that they leave, and the number of invalid lines.
 pub fn read(path: &Path, rejects: Option<&mut Box<dyn Write + Send>>) -> Result<(LimitBook, u64), Failure> {
     let name = path.display();
-    let input = Input::open(Some(path))?;
+    let input = Input::open(Some(path), Contents::LimitEvents)?;
     let bytes = decompressed(input.raw).with_context(|| format!("could not read '{name}'")).map_err(Failure::Io)?;
     let mut book = LimitBook::default();
     let mut rejects = rejects.map(|out| RejectWriter::of_source(out, SOURCE));

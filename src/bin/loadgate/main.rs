@@ -12,6 +12,8 @@ mod files;
 mod generate;
 mod input;
 #[cfg(feature = "cli")]
+mod limits;
+#[cfg(feature = "cli")]
 mod message_line;
 mod outcome;
 mod output;
@@ -29,6 +31,8 @@ mod store;
 #[cfg(not(feature = "cli"))]
 #[path = "no_store.rs"]
 mod store;
+#[cfg(feature = "cli")]
+mod store_kind;
 mod summary;
 #[cfg(feature = "cli")]
 mod tables;
@@ -60,6 +64,8 @@ enum Command {
     Receive(receive::Args),
     #[cfg(feature = "cli")]
     Redrive(redrive::Args),
+    #[cfg(feature = "cli")]
+    Limits(limits::Args),
     #[cfg(feature = "worker")]
     Worker(worker::Args),
 }
@@ -80,6 +86,8 @@ fn main() -> ExitCode {
         Command::Receive(args) => receive::run(&args),
         #[cfg(feature = "cli")]
         Command::Redrive(args) => redrive::run(&args),
+        #[cfg(feature = "cli")]
+        Command::Limits(args) => limits::run(&args),
         #[cfg(feature = "worker")]
         Command::Worker(args) => worker::run(&args),
     };

@@ -17,7 +17,7 @@ use loadgate::wire::Reasons;
 use crate::customer_limits;
 use crate::decompress::decompressed;
 use crate::files::{FileId, are_one_new_file, named};
-use crate::input::Input;
+use crate::input::{Contents, Input};
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, print_status};
 use crate::output::Output;
 use crate::progress::{INVALID_SHOWN_MAX, Progress, ReplayProgress};
@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let limits = limits(args.limits.as_deref())?;
     let reasons = if args.explain { Reasons::Named } else { Reasons::Omitted };
     let run_name = args.store.run_name(args.input.as_deref())?;
-    let input = Input::open(args.input.as_deref())?;
+    let input = Input::open(args.input.as_deref(), Contents::LoadAttempts)?;
     refuse_shared_files(args, &input)?;
     if run_name.is_some() && args.customer_limits.is_some() {
         let problem = "--customer-limits is for a replay in memory: give no --store";
@@ -145,7 +145,7 @@ fn replay_all(
 }
 
 /// Reports the number of invalid lines that were not reported one by one, and where they are kept.
-fn report_unshown(invalid: u64, rejects: Option<&Path>) {
+pub fn report_unshown(invalid: u64, rejects: Option<&Path>) {
     let not_shown = invalid.saturating_sub(INVALID_SHOWN_MAX);
     match rejects {
         _ if not_shown == 0 => {}
@@ -188,7 +188,8 @@ fn random_key() -> Result<[u8; 16], Failure> {
     Ok(key)
 }
 
-fn create_rejects(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
+/// Creates the file of the rejects.
+pub fn create_rejects(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
     let file = File::create(path)
         .with_context(|| format!("could not create the rejects file '{}'", path.display()))
         .map_err(Failure::Io)?;

@@ -13,7 +13,7 @@ use loadgate::runtime::send::Messages;
 
 use crate::cloud::{QueueArgs, block_on};
 use crate::decompress::decompressed;
-use crate::input::Input;
+use crate::input::{Contents, Input};
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, print_status};
 use crate::progress::{INVALID_SHOWN_MAX, Progress, progress_bar};
 use crate::store::run_name;
@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         )));
     }
     let run = run_name(args.run.as_deref(), args.input.as_deref())?;
-    let input = Input::open(args.input.as_deref())?;
+    let input = Input::open(args.input.as_deref(), Contents::LoadAttempts)?;
     let name = input.name;
     let bar = progress_bar(args.progress, input.bytes, false);
     let bytes = decompressed(bar.wrap_read(input.raw))

@@ -8,18 +8,18 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use chrono::TimeDelta;
 use clap::value_parser;
+use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX};
 use loadgate::deciding::Decider;
 use loadgate::domain::{Currency, Limits};
 use loadgate::replay::{ReplayError, ReplayOutput, ReplayReport, StoreReplay};
 use loadgate::wire::Reasons;
-use tokio::runtime::Runtime;
 
 use crate::cloud::{TableArgs, runtime, url};
 use crate::files::named;
 use crate::outcome::Failure;
+use crate::store_kind::{Connection, StoreKind};
 
 /// Store of events and usage, and name of the run.
 #[derive(clap::Args)]
@@ -52,33 +52,10 @@ pub struct StoreArgs {
     tables: TableArgs,
 }
 
-/// A kind of store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum StoreKind {
-    DynamoDb,
-    #[cfg(feature = "sqlite")]
-    Sqlite(std::path::PathBuf),
-}
-
-impl StoreKind {
-    fn parse(text: &str) -> Result<StoreKind, String> {
-        match text.split_once(':') {
-            None if text == "dynamodb" => Ok(StoreKind::DynamoDb),
-            #[cfg(feature = "sqlite")]
-            Some(("sqlite", path)) if !path.is_empty() => Ok(StoreKind::Sqlite(path.into())),
-            #[cfg(not(feature = "sqlite"))]
-            Some(("sqlite", _)) => Err("this loadgate has no sqlite; build it with `--features sqlite`".to_owned()),
-            _ => Err("neither `dynamodb` nor `sqlite:PATH`".to_owned()),
-        }
-    }
-}
-
 /// A replay through an open store, with the resources that keep the store open.
 pub struct StoreEngine {
     replay: StoreReplay<DynamoDb, SystemClock>,
-    runtime: Runtime,
-    #[cfg(feature = "sqlite")]
-    embedded: Option<crate::embedded::Embedded>,
+    connection: Connection,
 }
 
 impl StoreArgs {
@@ -96,49 +73,25 @@ impl StoreArgs {
         reasons: Reasons,
         threads: NonZeroUsize,
     ) -> Result<StoreEngine, Failure> {
-        if self.endpoint_url.is_some() && self.store != Some(StoreKind::DynamoDb) {
-            return Err(Failure::Usage(anyhow!("--endpoint-url says where DynamoDB is; this store is a file")));
-        }
-        let names = self.tables.names()?;
-        let runtime = runtime(Some(threads))?;
-        #[cfg(feature = "sqlite")]
-        let embedded = match &self.store {
-            Some(StoreKind::Sqlite(path)) => {
-                let opened = runtime.block_on(crate::embedded::Embedded::open(path, &names));
-                let opened = opened.with_context(|| format!("could not open the store '{}'", path.display()));
-                Some(opened.map_err(Failure::Io)?)
-            }
-            Some(StoreKind::DynamoDb) | None => None,
-        };
-        #[cfg(feature = "sqlite")]
-        let endpoint_url = embedded.as_ref().map(|embedded| embedded.url.as_str()).or(self.endpoint_url.as_deref());
-        #[cfg(not(feature = "sqlite"))]
-        let endpoint_url = self.endpoint_url.as_deref();
-
+        let kind = self.store.as_ref().unwrap_or(&StoreKind::DynamoDb);
+        let names = self.tables.names_or(kind.limit_table())?;
         let has_own_limits = names.limit.is_some();
-        let store = DynamoDb::new(&runtime.block_on(aws::load(endpoint_url)), names);
-        runtime.block_on(store.connect()).context("could not use the store").map_err(Failure::Io)?;
+        let (store, connection) = kind.open(self.endpoint_url.as_deref(), names, runtime(Some(threads))?)?;
+        let connected = connection.runtime.block_on(store.connect());
+        connected.context("could not use the store").map_err(Failure::Io)?;
         let correlation_ttl = TimeDelta::hours(self.correlation_ttl_hours);
         let decider =
             Arc::new(Decider { store, clock: SystemClock, limits, has_own_limits, currency, correlation_ttl });
         let replay = StoreReplay { decider, run, reasons, customers_max: self.customers_in_parallel };
-        Ok(StoreEngine {
-            replay,
-            runtime,
-            #[cfg(feature = "sqlite")]
-            embedded,
-        })
+        Ok(StoreEngine { replay, connection })
     }
 }
 
 impl StoreEngine {
     pub fn run(self, input: impl Read + Send + 'static, output: ReplayOutput<'_>) -> Result<ReplayReport, ReplayError> {
-        let report = self.runtime.block_on(self.replay.run(input, output));
-        #[cfg(feature = "sqlite")]
-        if let Some(embedded) = self.embedded {
-            drop(self.replay);
-            self.runtime.block_on(embedded.close());
-        }
+        let report = self.connection.runtime.block_on(self.replay.run(input, output));
+        drop(self.replay);
+        self.connection.close();
         report
     }
 }

@@ -46,7 +46,8 @@ fn as_object<S: serde::Serializer>(counts: &[(&str, u64)], serializer: S) -> Res
     serializer.collect_map(counts.iter().copied())
 }
 
-fn as_ms<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes a duration as whole milliseconds.
+pub fn as_ms<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u128(elapsed.as_millis())
 }
 

@@ -1,0 +1,91 @@
+//! Kinds of stores that a command can use, and opening one.
+
+use anyhow::anyhow;
+use loadgate::adapters::aws;
+use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::config::TableNames;
+use tokio::runtime::Runtime;
+
+use crate::outcome::Failure;
+
+/// Default name of the table of customers' own limits in a store that is a file.
+const TABLE_IN_FILE: &str = "LimitTable";
+
+/// A kind of store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    DynamoDb,
+    #[cfg(feature = "sqlite")]
+    Sqlite(std::path::PathBuf),
+}
+
+/// Resources that keep an open store open.
+pub struct Connection {
+    pub runtime: Runtime,
+    #[cfg(feature = "sqlite")]
+    embedded: Option<crate::embedded::Embedded>,
+}
+
+impl StoreKind {
+    /// Parses the value of an argument.
+    pub fn parse(text: &str) -> Result<StoreKind, String> {
+        match text.split_once(':') {
+            None if text == "dynamodb" => Ok(StoreKind::DynamoDb),
+            #[cfg(feature = "sqlite")]
+            Some(("sqlite", path)) if !path.is_empty() => Ok(StoreKind::Sqlite(path.into())),
+            #[cfg(not(feature = "sqlite"))]
+            Some(("sqlite", _)) => Err("this loadgate has no sqlite; build it with `--features sqlite`".to_owned()),
+            _ => Err("neither `dynamodb` nor `sqlite:PATH`".to_owned()),
+        }
+    }
+
+    /// Returns the default name of the table of customers' own limits. A store that is a file always has one, so that limits
+    /// that were applied to it are enforced.
+    pub fn limit_table(&self) -> Option<&'static str> {
+        (*self != StoreKind::DynamoDb).then_some(TABLE_IN_FILE)
+    }
+
+    /// Opens the store. Creates the file of an embedded one, and its tables, if they do not exist.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for an endpoint of a store that is a file.
+    pub fn open(
+        &self,
+        endpoint_url: Option<&str>,
+        names: TableNames,
+        runtime: Runtime,
+    ) -> Result<(DynamoDb, Connection), Failure> {
+        if endpoint_url.is_some() && *self != StoreKind::DynamoDb {
+            return Err(Failure::Usage(anyhow!("--endpoint-url says where DynamoDB is; this store is a file")));
+        }
+        #[cfg(feature = "sqlite")]
+        let embedded = match self {
+            StoreKind::DynamoDb => None,
+            StoreKind::Sqlite(path) => {
+                use anyhow::Context;
+                let opened = runtime.block_on(crate::embedded::Embedded::open(path, &names));
+                let opened = opened.with_context(|| format!("could not open the store '{}'", path.display()));
+                Some(opened.map_err(Failure::Io)?)
+            }
+        };
+        #[cfg(feature = "sqlite")]
+        let endpoint_url = embedded.as_ref().map(|embedded| embedded.url.as_str()).or(endpoint_url);
+        let store = DynamoDb::new(&runtime.block_on(aws::load(endpoint_url)), names);
+        let connection = Connection {
+            runtime,
+            #[cfg(feature = "sqlite")]
+            embedded,
+        };
+        Ok((store, connection))
+    }
+}
+
+impl Connection {
+    /// Waits for the requests in progress and closes the store.
+    pub fn close(self) {
+        #[cfg(feature = "sqlite")]
+        if let Some(embedded) = self.embedded {
+            self.runtime.block_on(embedded.close());
+        }
+    }
+}
