@@ -3,6 +3,7 @@
 mod concurrency;
 mod consumer;
 mod items;
+mod long_limits;
 mod messages;
 mod store_capacity;
 mod store_contract;

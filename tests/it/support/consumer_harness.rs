@@ -50,7 +50,7 @@ impl Clock for TestClock {
 
 #[derive(Default)]
 pub struct FlakyStore {
-    inner: MemoryStore,
+    pub inner: MemoryStore,
     /// Next faults of each customer's commits.
     faults: Mutex<BTreeMap<String, Vec<Fault>>>,
     /// Event with an unreadable record.
