@@ -33,6 +33,12 @@ pub fn fresh_names() -> TableNames {
     TableNames { correlation: format!("correlation-{test}"), load: format!("load-{test}"), limit: None }
 }
 
+/// Returns table names that no other test uses, with a table of customers' own limits.
+pub fn fresh_names_with_limits() -> TableNames {
+    let names = fresh_names();
+    TableNames { limit: Some(names.load.replace("load-", "limits-")), ..names }
+}
+
 /// Returns the number of correlation records in a table.
 pub async fn record_count(url: &str, table: &str) -> usize {
     let client = Client::new(&aws::load(Some(url)).await);
@@ -51,19 +57,33 @@ pub struct Fresh {
 }
 
 impl Fresh {
-    async fn at(url: String, stop: Option<oneshot::Sender<()>>) -> Fresh {
-        let (sdk, names) = (aws::load(Some(&url)).await, fresh_names());
+    async fn at(url: String, names: TableNames, stop: Option<oneshot::Sender<()>>) -> Fresh {
+        let sdk = aws::load(Some(&url)).await;
         Tables::new(&sdk, names.clone()).create().await.unwrap();
         Fresh { store: DynamoDb::new(&sdk, names.clone()), url, names, _stop: stop }
     }
 
     /// Creates fresh tables in Amazon's DynamoDB Local.
     pub async fn in_dynamodb_local() -> Fresh {
-        Fresh::at(dynamodb_local().to_owned(), None).await
+        Fresh::at(dynamodb_local().to_owned(), fresh_names(), None).await
+    }
+
+    /// Creates fresh tables in Amazon's DynamoDB Local, with one of customers' own limits.
+    pub async fn with_limits_in_dynamodb_local() -> Fresh {
+        Fresh::at(dynamodb_local().to_owned(), fresh_names_with_limits(), None).await
     }
 
     /// Creates fresh tables in a new DynamoDB inside this process.
     pub async fn embedded() -> Fresh {
+        Fresh::embedded_with(fresh_names()).await
+    }
+
+    /// Creates fresh tables in a new DynamoDB inside this process, with one of customers' own limits.
+    pub async fn embedded_with_limits() -> Fresh {
+        Fresh::embedded_with(fresh_names_with_limits()).await
+    }
+
+    async fn embedded_with(names: TableNames) -> Fresh {
         let database = dynoxide::Database::memory().unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -71,7 +91,7 @@ impl Fresh {
         tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, async {
             let _ = stopped.await;
         }));
-        Fresh::at(url, Some(stop)).await
+        Fresh::at(url, names, Some(stop)).await
     }
 
     /// Returns the number of correlation records.
