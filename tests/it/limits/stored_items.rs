@@ -226,6 +226,30 @@ async fn keys_that_dynamodb_leaves_out_are_read_again() {
     assert!(matches!(listed, Err(StoreError::Throttled(_))), "{listed:?}");
 }
 
+/// The transaction's token makes DynamoDB recognise the repeated request, so that nothing is read again.
+#[tokio::test]
+async fn a_repeated_transaction_is_recognised() {
+    let fresh = Fresh::embedded_with_limits().await;
+    let proxy = Proxy::before(&fresh.url).await;
+    let applier = applier(fresh.through(&proxy.url).await);
+    proxy.fail("TransactWriteItems", Fault::LoseAnswer, 1);
+    applier.apply(&created(1, limit("l", "u"), Some(1))).await.unwrap();
+    let expected = [("BatchGetItem".to_owned(), 1), ("TransactWriteItems".to_owned(), 2)];
+    assert_eq!(proxy.counts().into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn the_table_has_its_keys_and_time_to_live() {
+    let fresh = Fresh::embedded_with_limits().await;
+    let (client, table) = (client(&fresh).await, fresh.names.limit.clone().unwrap());
+    let described = client.describe_table().table_name(&table).send().await.unwrap().table.unwrap();
+    let keys: Vec<_> =
+        described.key_schema().iter().map(|key| (key.attribute_name(), key.key_type().as_str())).collect();
+    assert_eq!(keys, [("PK", "HASH"), ("SK", "RANGE")]);
+    let ttl = client.describe_time_to_live().table_name(&table).send().await.unwrap().time_to_live_description.unwrap();
+    assert_eq!(ttl.attribute_name(), Some("EXPIRES_AT"));
+}
+
 /// The requests of a report and of a definition, as the service charges them.
 #[tokio::test]
 async fn a_report_writes_the_pointer_alone() {
