@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ATTEMPT_BYTES_MAX, ID_BYTES_MAX, InputError, Millis, OWN_LIMITS_MAX, OwnLimit};
+use super::{ATTEMPT_BYTES_MAX, ID_BYTES_MAX, InputError, Millis, OWN_LIMITS_KEPT_MAX, OWN_LIMITS_MAX, OwnLimit};
 
 /// An event about a customer's own limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,8 +134,11 @@ pub enum LimitEventError {
         /// The field.
         field: LimitEventField,
     },
-    /// The customer has [`OWN_LIMITS_MAX`] open limits already.
-    #[error("the customer has {OWN_LIMITS_MAX} limits that are neither canceled nor ended, the most allowed")]
+    /// The customer has [`OWN_LIMITS_MAX`] open limits already, or [`OWN_LIMITS_KEPT_MAX`] in all.
+    #[error(
+        "the customer has the most limits allowed: {OWN_LIMITS_MAX} that are neither canceled nor ended, or \
+         {OWN_LIMITS_KEPT_MAX} in all"
+    )]
     TooManyLimits,
 }
 

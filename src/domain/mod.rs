@@ -30,7 +30,9 @@ pub use limits::{
 };
 pub use loads::AcceptedLoads;
 pub use money::{AmountError, Cents, Currency};
-pub use own_limit::{OWN_LIMITS_MAX, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnLimits, OwnPeriod};
+pub use own_limit::{
+    OWN_LIMITS_KEPT_MAX, OWN_LIMITS_MAX, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnLimits, OwnPeriod,
+};
 pub use stored::{EventKey, LimitUsage, StoredDecision, Verdict};
 pub use usage::{LoadTotal, WeekUsage};
 pub use window::{Anchored, DAY_MS, Millis, Period, RollingHours, Span, Window};

@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{DAY_MS, Millis, OWN_LIMITS_MAX, OwnLimit};
+use crate::domain::{DAY_MS, Millis, OWN_LIMITS_KEPT_MAX, OWN_LIMITS_MAX, OwnLimit};
 
 /// Time for which a canceled or ended limit stays with its customer, in milliseconds: 62 days. It still applies to loads
 /// before its end.
 pub const CLOSED_KEPT_MS: i64 = 62 * DAY_MS;
-
-/// Maximum number of limits that stay with a customer, closed ones included. With ids of the greatest length they take
-/// less than half of the 400 KB that an item may have.
-pub const KEPT_LIMITS_MAX: usize = 500;
 
 /// A customer's own limits. One item holds all of them, so that a decision reads them at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,11 +32,11 @@ impl CustomerLimits {
     }
 
     /// Returns true if the customer may have this limit: at `at`, fewer than [`OWN_LIMITS_MAX`] others are open, or the
-    /// limit is closed; and fewer than [`KEPT_LIMITS_MAX`] others are kept, or the limit replaces one.
+    /// limit is closed; and fewer than [`OWN_LIMITS_KEPT_MAX`] others are kept, or the limit replaces one.
     pub(super) fn has_room_for(&self, limit: &OwnLimit, at: Millis) -> bool {
         let others = self.limits.values().filter(|other| other.limit_id != limit.limit_id);
         let open = others.filter(|other| other.is_open(at)).count();
         let may_be_open = !limit.is_open(at) || open < OWN_LIMITS_MAX;
-        may_be_open && (self.limits.contains_key(&limit.limit_id) || self.limits.len() < KEPT_LIMITS_MAX)
+        may_be_open && (self.limits.contains_key(&limit.limit_id) || self.limits.len() < OWN_LIMITS_KEPT_MAX)
     }
 }

@@ -18,7 +18,7 @@ mod ports;
 pub use applier::{ApplyError, LimitApplier};
 pub use batch::CUSTOMERS_IN_PARALLEL_MAX;
 pub use book::{LimitBook, LimitEntry};
-pub use customer::{CLOSED_KEPT_MS, CustomerLimits, KEPT_LIMITS_MAX};
+pub use customer::{CLOSED_KEPT_MS, CustomerLimits};
 pub use in_force::AllLimits;
 pub use judge::{Applied, Judgement, LimitChange, LimitPointer, judge};
 pub use ports::{LimitStore, LimitWrite, ReportedLimit, StoredLimit};

@@ -106,7 +106,7 @@ impl<'t> Reader<'t> {
         let active_from = self.instant("activeFrom", payload.active_from);
         let active_until = optional(payload.active_until).and_then(|raw| self.instant("activeUntil", Some(raw)));
         let progress = optional(payload.progress).and_then(|raw| self.amount("progress", Some(raw)));
-        let brand_id = optional(payload.brand_id).and_then(|raw| self.string("brandId", Some(raw)));
+        let brand_id = optional(payload.brand_id).and_then(|raw| self.brand_id(raw));
         let limit = || {
             Some(OwnLimit {
                 limit_id: limit_id?,
@@ -223,6 +223,15 @@ impl<'t> Reader<'t> {
         let id = self.string(name, raw)?;
         if !(1..=ID_BYTES_MAX).contains(&id.len()) {
             self.errors.push(LimitEventError::BadId { field: LimitEventField(name) });
+        }
+        Some(id)
+    }
+
+    /// Reads a brand's id. It may be empty, but must not be longer than other ids: it is stored with its limit.
+    fn brand_id(&mut self, raw: &'t RawValue) -> Option<String> {
+        let id = self.string("brandId", Some(raw))?;
+        if id.len() > ID_BYTES_MAX {
+            self.errors.push(LimitEventError::BadId { field: LimitEventField("brandId") });
         }
         Some(id)
     }

@@ -21,9 +21,6 @@ use crate::limits::{CustomerLimits, LimitPointer, LimitStore, LimitWrite, Report
 /// Condition: no event has named the limit.
 const POINTER_IS_NEW: &str = "attribute_not_exists(PK)";
 
-/// Condition: the limit is still the same customer's.
-const OWNER_STANDS: &str = "CUSTOMER_ID = :read_customer_id";
-
 /// Conditions: no other event has advanced a mark since it was read.
 const DEFINITION_STANDS: &str = "DEFINITION_MARK = :read_definition_mark";
 const DEFINITION_IS_NEW: &str = "attribute_not_exists(DEFINITION_MARK)";
@@ -187,12 +184,12 @@ fn set_pointer(after: &LimitPointer) -> String {
     set
 }
 
-/// Returns the condition that a pointer is as it was read.
+/// Returns the condition that a pointer is as it was read. Its customer never changes.
 fn pointer_condition(before: Option<&LimitPointer>) -> String {
     let Some(before) = before else { return POINTER_IS_NEW.to_owned() };
     let definition = if before.definition_mark.is_some() { DEFINITION_STANDS } else { DEFINITION_IS_NEW };
     let progress = if before.progress_mark.is_some() { PROGRESS_STANDS } else { PROGRESS_IS_NEW };
-    [OWNER_STANDS, definition, progress].join(" AND ")
+    [definition, progress].join(" AND ")
 }
 
 /// Returns the values of a pointer's update and condition.
@@ -207,9 +204,6 @@ fn pointer_values(write: &LimitWrite) -> Item {
     ];
     let mut values = item([(":customer_id", S(after.user_id.clone()))]);
     values.extend(numbers.into_iter().filter_map(|(name, number)| Some((name.to_owned(), N(number?.to_string())))));
-    if let Some(before) = before {
-        values.insert(":read_customer_id".to_owned(), S(before.user_id.clone()));
-    }
     values
 }
 

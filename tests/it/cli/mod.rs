@@ -4,6 +4,7 @@ mod bad_files;
 mod bad_input;
 mod customer_limits;
 mod generate;
+mod limits_apply;
 mod quick_build;
 mod redrive;
 mod replay;

@@ -10,7 +10,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 
 use crate::support;
-use crate::support::cloud::{Fresh, dynamodb_local, fresh_names};
+use crate::support::cloud::{Fresh, dynamodb_local, fresh_names, fresh_names_with_limits};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/events/sample.jsonl");
 const DECISIONS: &str = include_str!("../../../events/sample.decisions.jsonl");
@@ -235,6 +235,35 @@ fn tables_are_created_shown_and_deleted_repeatedly() {
     tables("delete").assert().success().stdout(both("deleted"));
     tables("delete").assert().success().stdout(both("was not there"));
     tables("status").assert().code(1);
+}
+
+#[test]
+#[ignore = "needs `make tools`; `make test` runs it"]
+fn the_table_of_customers_limits_is_one_of_the_tables_when_it_is_named() {
+    let names = fresh_names_with_limits();
+    let limit = names.limit.as_deref().unwrap();
+    let tables = |action: &str| {
+        let mut command = cargo_bin_cmd!("loadgate");
+        command.args(["tables", action, "--endpoint-url", dynamodb_local()]).env_clear().env("PATH", "");
+        command.env("LOADGATE_CORRELATION_TABLE", &names.correlation).env("LOADGATE_LOAD_TABLE", &names.load);
+        command.env("LOADGATE_LIMIT_TABLE", limit);
+        command
+    };
+    let all = |what: &str| names.iter().map(|name| format!("{name}: {what}\n")).collect::<String>();
+    tables("status").assert().code(1).stdout(all("missing; `loadgate tables create` creates it"));
+    tables("create").assert().success().stdout(all("created"));
+    tables("create").assert().success().stdout(all("was there already"));
+    tables("status").assert().success().stdout(all("ready, about 0 items"));
+    // A table of another shape is none of customers' limits.
+    let mut swapped = tables("status");
+    swapped.env("LOADGATE_LIMIT_TABLE", &names.load).env("LOADGATE_LOAD_TABLE", limit).assert().code(1).stdout(
+        contains("it has other keys than PK (S, hash) and SK (S, range)")
+            .and(contains("it has other keys than CUSTOMER_ID (S, hash) and DATE (S, range)")),
+    );
+    let mut two = tables("delete");
+    two.env("LOADGATE_LIMIT_TABLE", "").assert().success().stdout(contains(limit).not());
+    tables("status").assert().code(1).stdout(contains(format!("{limit}: ready, about 0 items")));
+    tables("delete").assert().success().stdout(contains(format!("{limit}: deleted")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

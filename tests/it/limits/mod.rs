@@ -1,5 +1,8 @@
 //! Customers' own limits: limit events, what they leave, and the limits in force.
 
+mod store;
+mod stored_items;
+
 use std::collections::BTreeSet;
 
 use loadgate::domain::{
@@ -121,6 +124,7 @@ fn each_fault_has_its_code_and_a_sentence_that_repeats_nothing() {
         with(json!({"payload.value": "123456789012345"})),
         with(json!({"payload.userId": ""})),
         with(json!({"payload.userLimitId": long, "payload.period": "YEAR"})),
+        with(json!({"payload.brandId": long})),
         with(json!({"payload.period": "YEAR"})),
         with(json!({"payload.type": "deposit"})),
         with(json!({"payload.status": "GONE"})),

@@ -261,7 +261,8 @@ fn take_out(request: &[u8], customer: &str) -> (Value, Value) {
     let tables = rest["RequestItems"].as_object_mut().unwrap();
     for (table, keys) in tables.iter_mut() {
         let all = keys["Keys"].as_array().unwrap().clone();
-        let (theirs, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|key| key["CUSTOMER_ID"]["S"] == customer);
+        let (theirs, others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|key| key["CUSTOMER_ID"]["S"] == customer || key["PK"]["S"] == customer);
         keys["Keys"] = others.into();
         if !theirs.is_empty() {
             left_out[table] = json!({ "Keys": theirs, "ConsistentRead": keys["ConsistentRead"].clone() });
