@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::deciding::{StoreError, Units, UsageRow};
+use crate::deciding::{Cause, StoreError, Units, UsageRow};
 use crate::domain::{History, LimitsInForce, LoadTotal, Millis, Span, Week, WeekHistory};
 
 /// Age of a fence from which it keeps totals. A writer that has decided before the customer's first long limit was stored
@@ -94,6 +94,11 @@ impl Fence {
         self.version > 0 && now.signed_duration_since(self.created_at) >= FENCE_SETTLES_IN
     }
 
+    /// Returns the totals from these instants on, if the fence keeps all of them.
+    pub fn kept(&self, since: &BTreeSet<Millis>) -> Option<BTreeMap<Millis, LoadTotal>> {
+        since.iter().map(|since| Some((*since, *self.totals.get(since)?))).collect()
+    }
+
     /// Returns the fence after a commit that changes `rows` usage rows and leaves these totals.
     #[must_use]
     pub fn after(&self, rows: u64, totals: BTreeMap<Millis, LoadTotal>, now: DateTime<Utc>) -> Fence {
@@ -107,20 +112,21 @@ impl Fence {
 }
 
 impl AllRows {
-    /// Counts the totals from these instants on. Returns `None` when the rows do not show every commit up to the fence's
-    /// version.
+    /// Counts the totals from these instants on.
     ///
-    /// No row can show a later one, because then the fence has changed too, and nothing that was decided from these totals
-    /// is committed.
-    pub fn totals(&self, fence: &Fence, since: &BTreeSet<Millis>) -> Option<BTreeMap<Millis, LoadTotal>> {
+    /// # Errors
+    /// [`StoreError::Conflict`] when the rows do not show every commit up to the fence's version. No row can show a later
+    /// one unnoticed, because then the fence has changed too, and nothing that was decided from these totals is committed.
+    pub fn counted(&self, fence: &Fence, since: &BTreeSet<Millis>) -> Result<BTreeMap<Millis, LoadTotal>, StoreError> {
         let changes = self.rows.values().fold(0_u64, |changes, row| changes.saturating_add(row.fenced_changes));
         if changes != fence.row_changes {
-            return None;
+            let what = "the customer's usage rows do not show every commit yet";
+            return Err(StoreError::Conflict(Cause::new(what)));
         }
         let weeks = self.rows.iter().map(|(week, row)| (*week, row.history(*week))).collect();
         let history = History { weeks, totals: BTreeMap::new() };
         let total = |since: &Millis| (*since, history.total(Span { start: *since, ..Span::ALWAYS }));
-        Some(since.iter().map(total).collect())
+        Ok(since.iter().map(total).collect())
     }
 }
 
@@ -132,6 +138,24 @@ impl FenceWrite {
             FenceWrite::Change(after) => after.version.saturating_sub(1),
         }
     }
+}
+
+impl FencedUsage {
+    /// Returns the loads.
+    pub fn history(&self) -> History {
+        let weeks = self.rows.iter().map(|(week, row)| (*week, row.history(*week))).collect();
+        History { weeks, totals: self.totals.clone() }
+    }
+}
+
+/// Returns the weeks that the windows of the limits that apply at an instant touch around it, later ones too: a late load
+/// must not break a span that ends after it.
+pub fn touched_weeks(limits: LimitsInForce<'_>, at: Millis) -> BTreeSet<Week> {
+    let spans = limits.applying_to(at).filter_map(|(_, limit)| limit.window.weeks(at));
+    let weeks = spans.flat_map(|[first, last]| {
+        std::iter::successors(Some(first), |week| Some(week.next())).take_while(move |week| *week <= last)
+    });
+    weeks.chain([at.day().week()]).collect()
 }
 
 /// Returns the instants from which windows without an end count, whether their limits apply or not.
@@ -151,10 +175,4 @@ impl FencedSnapshot {
     pub fn with_totals(self, totals: BTreeMap<Millis, LoadTotal>, is_counted: bool) -> FencedUsage {
         FencedUsage { fence: self.fence, rows: self.rows, totals, is_counted }
     }
-}
-
-/// Returns the error for rows that do not show every commit.
-pub(super) fn still_being_applied() -> StoreError {
-    let what = "the customer's usage rows do not show every commit yet; they are read again";
-    StoreError::Conflict(crate::deciding::Cause::new(what))
 }

@@ -39,6 +39,7 @@ pub use digest::digest_hex;
 pub use error::{Cause, QueueError, StoreError, with_sources};
 pub use fence::{
     AllRows, FENCE_SETTLES_IN, FENCED_WEEKS_MAX, Fence, FenceWrite, FencedLookup, FencedSnapshot, FencedUsage, endless,
+    touched_weeks,
 };
 pub use group::{Cost, Group, GroupResult, Sink, Stopped, Undecided, UndecidedReason};
 pub use message::{

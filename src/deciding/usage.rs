@@ -26,8 +26,7 @@ impl<'s> Usage<'s> {
         let (mut rows, mut history) = (BTreeMap::new(), History::default());
         if let Some(fenced) = &fenced {
             rows.clone_from(&fenced.rows);
-            history.weeks = rows.iter().map(|(week, row)| (*week, row.history(*week))).collect();
-            history.totals.clone_from(&fenced.totals);
+            history = fenced.history();
         }
         Usage { snapshot, fenced, rows, history, changed: BTreeSet::new() }
     }

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::fence::still_being_applied;
 use super::round::{Failure, may_begin};
 use super::{
     Clock, Cost, Decider, Delivery, FENCED_WEEKS_MAX, Fence, FencedLookup, FencedUsage, Sink, Snapshot, Store,
-    StoreError, Units, endless, since,
+    StoreError, Units, endless, since, touched_weeks,
 };
 use crate::domain::{LimitsInForce, LoadTotal, Millis, OwnLimits, Week};
 
@@ -42,7 +41,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         let (count, lookup) = fenced_lookup(customer_id, deliveries, limits);
         let read = self.timed(self.store.read_fenced(&lookup), |read| read.units, sink).await?;
         let since = endless(limits);
-        let (totals, is_counted) = match kept(&read.fence, &since) {
+        let (totals, is_counted) = match read.fence.kept(&since) {
             Some(totals) => (totals, false),
             None => (self.count(customer_id, &read.fence, &since, sink).await?, true),
         };
@@ -58,7 +57,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         sink: &impl Sink,
     ) -> Result<BTreeMap<Millis, LoadTotal>, Failure> {
         let all = self.timed(self.store.read_rows(customer_id), |all| all.units, sink).await?;
-        Ok(all.totals(fence, since).ok_or_else(still_being_applied)?)
+        Ok(all.counted(fence, since)?)
     }
 
     /// Makes a request that reads, and reports its cost.
@@ -77,31 +76,16 @@ impl<S: Store, C: Clock> Decider<S, C> {
     }
 }
 
-/// Returns the totals that the fence keeps, if it keeps all of them.
-fn kept(fence: &Fence, since: &BTreeSet<Millis>) -> Option<BTreeMap<Millis, LoadTotal>> {
-    since.iter().map(|since| Some((*since, *fence.totals.get(since)?))).collect()
-}
-
 /// Returns the keys that must be read for the first deliveries, at least one and as many as fit, and their number.
 fn fenced_lookup(customer_id: &str, deliveries: &[Delivery], limits: LimitsInForce<'_>) -> (usize, FencedLookup) {
     let (mut count, mut weeks) = (0, BTreeSet::new());
     for delivery in deliveries {
-        let more: BTreeSet<Week> = weeks.union(&touched(delivery, limits)).copied().collect();
+        let more: BTreeSet<Week> =
+            weeks.union(&touched_weeks(limits, Millis::of(delivery.attempt.time))).copied().collect();
         if count > 0 && more.len() > FENCED_WEEKS_MAX {
             break;
         }
         (count, weeks) = (count + 1, more);
     }
     (count, FencedLookup { customer_id: customer_id.to_owned(), weeks })
-}
-
-/// Returns the weeks that the windows of the limits touch around a load, later ones too: a late load must not break a
-/// span that ends after it.
-fn touched(delivery: &Delivery, limits: LimitsInForce<'_>) -> BTreeSet<Week> {
-    let at = Millis::of(delivery.attempt.time);
-    let spans = limits.applying_to(at).filter_map(|(_, limit)| limit.window.weeks(at));
-    let weeks = spans.flat_map(|[first, last]| {
-        std::iter::successors(Some(first), |week| Some(week.next())).take_while(move |week| *week <= last)
-    });
-    weeks.chain([delivery.week().week]).collect()
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod report;
+mod show;
 
 use std::process::ExitCode;
 
@@ -14,7 +15,7 @@ use crate::cloud::{TableArgs, runtime, url};
 use crate::outcome::{EXIT_CODES, Failure};
 use crate::store_kind::{Connection, StoreKind};
 
-/// Change customers' own limits
+/// Change and show customers' own limits
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
@@ -25,6 +26,7 @@ pub struct Args {
 #[derive(Subcommand)]
 enum Action {
     Apply(apply::Args),
+    Show(show::Args),
 }
 
 /// Store of customers' own limits, as command-line arguments.
@@ -45,6 +47,7 @@ struct LimitStoreArgs {
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     match &args.action {
         Action::Apply(args) => apply::run(args),
+        Action::Show(args) => show::run(args),
     }
 }
 
