@@ -172,9 +172,9 @@ impl<'s> Planner<'s> {
 }
 
 impl Deciding<'_> {
-    /// Returns true when the commit may have no room for the record and the row of another delivery, and the fence.
+    /// Returns true when the commit may have no room for the record and the row of another delivery.
     fn is_full(&self) -> bool {
-        self.records.len() + self.usage.actions() + 3 > COMMIT_ACTIONS_MAX
+        self.records.len() + self.usage.actions() + 2 > COMMIT_ACTIONS_MAX
     }
 
     fn commit(mut self, customer_id: String, has_stored: bool, now: DateTime<Utc>) -> Option<Commit> {

@@ -56,9 +56,9 @@ impl<'s> Usage<'s> {
         self.changed.insert(at.day().week());
     }
 
-    /// Returns the maximum number of actions that the changes take, without the fence's.
+    /// Returns the maximum number of actions that the changes take.
     pub fn actions(&self) -> usize {
-        if self.fenced.is_some() { self.changed.len() } else { self.rows.len() }
+        if self.fenced.is_some() { self.changed.len().saturating_add(1) } else { self.rows.len() }
     }
 
     /// Returns the changes of rows, the rows that must not have changed, and what is required of the fence.
