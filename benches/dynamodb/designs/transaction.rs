@@ -70,7 +70,7 @@ impl Transaction {
         let update = Update::builder().table_name(&self.0.names.load).set_key(Some(week_key(delivery)));
         let update = update.update_expression("SET VERSION = :next, DAYS = :days");
         let update = update.expression_attribute_values(":next", number(read + 1));
-        let update = update.expression_attribute_values(":days", from_days(&change.after));
+        let update = update.expression_attribute_values(":days", from_days(&change.after.usage));
         let update = match read {
             0 => update.condition_expression(ROW_IS_NEW),
             _ => update.condition_expression(ROW_STANDS).expression_attribute_values(":read", number(read)),
