@@ -25,7 +25,7 @@ use crate::deciding::{
 use crate::domain::Week;
 
 /// Length of a token. DynamoDB accepts at most 36 characters; 128 bits distinguish commits.
-pub(super) const TOKEN_BYTES: usize = 32;
+const TOKEN_BYTES: usize = 32;
 
 /// Condition: the event has no record in force.
 const EVENT_IS_NEW: &str = "attribute_not_exists(EVENT_ID) OR EXPIRES_AT <= :now";
