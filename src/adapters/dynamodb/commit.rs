@@ -27,7 +27,7 @@ use crate::deciding::{
 use crate::domain::Week;
 
 /// Length of a token. DynamoDB accepts at most 36 characters; 128 bits distinguish commits.
-pub(super) const TOKEN_BYTES: usize = 32;
+const TOKEN_BYTES: usize = 32;
 
 const OPERATION: &str = "TransactWriteItems";
 

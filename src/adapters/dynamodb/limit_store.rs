@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue::{N, S};
 use aws_sdk_dynamodb::types::{KeysAndAttributes, TransactWriteItem, Update};
 use futures_util::future::try_join_all;
 
-use super::commit::{TOKEN_BYTES, of_reasons};
+use super::commit::of_reasons;
 use super::error::{store_error, unbuilt};
 use super::item::{Item, item};
 use super::limit_item::{
@@ -15,7 +15,7 @@ use super::limit_item::{
     to_customer_limits, to_pointer,
 };
 use super::{DynamoDb, text};
-use crate::deciding::{Cause, READ_KEYS_MAX, StoreError, digest_hex};
+use crate::deciding::{Cause, READ_KEYS_MAX, StoreError};
 use crate::limits::{CustomerLimits, LimitPointer, LimitStore, LimitWrite, ReportedLimit, StoredLimit};
 
 /// Condition: no event has named the limit.
@@ -83,7 +83,8 @@ impl DynamoDb {
     async fn write_both(&self, table: &str, write: &LimitWrite, customer: &CustomerLimits) -> Result<(), StoreError> {
         let actions = [update_pointer(table, write)?, update_customer(table, &write.after.user_id, customer)?];
         let request = self.client.transact_write_items().set_transact_items(Some(actions.to_vec()));
-        let error = match request.client_request_token(token(table, write)).send().await {
+        // The SDK gives the request a token, so that DynamoDB executes it once, however often the SDK sends it.
+        let error = match request.send().await {
             Ok(_) => return Ok(()),
             Err(error) => error,
         };
@@ -205,12 +206,4 @@ fn pointer_values(write: &LimitWrite) -> Item {
     let mut values = item([(":customer_id", S(after.user_id.clone()))]);
     values.extend(numbers.into_iter().filter_map(|(name, number)| Some((name.to_owned(), N(number?.to_string())))));
     values
-}
-
-/// Returns a token that identifies exactly this write, so that DynamoDB executes a repeated request only once. DynamoDB
-/// keeps tokens by account, so the table is part of the token.
-fn token(table: &str, write: &LimitWrite) -> String {
-    let mut token = digest_hex(&[table.as_bytes(), format!("{write:?}").as_bytes()]);
-    token.truncate(TOKEN_BYTES);
-    token
 }

@@ -277,6 +277,13 @@ async fn a_stale_report_is_refused<S: LimitStore>(store: S) {
     assert_conflict(&store.write(&stale).await);
     let (stored, listed) = state(&store).await;
     assert_eq!((stored.pointer.unwrap().reported, listed), (9, vec![]));
+    // A report that was read before a definition would take its mark back.
+    for number in [5, 6] {
+        let stale = write_of(&store, &progressed(7, "l", "u", 1)).await;
+        store.write(&write_of(&store, &created(number, limit("l", "u"), None)).await).await.unwrap();
+        assert_conflict(&store.write(&stale).await);
+        assert_eq!(store.read("l", "u").await.unwrap().pointer.unwrap().definition_mark, Some(number));
+    }
 }
 
 async fn one_of_two_customers_gets_a_limit_id<S: LimitStore>(store: S) {

@@ -226,7 +226,7 @@ async fn keys_that_dynamodb_leaves_out_are_read_again() {
     assert!(matches!(listed, Err(StoreError::Throttled(_))), "{listed:?}");
 }
 
-/// The transaction's token makes DynamoDB recognise the repeated request, so that nothing is read again.
+/// The request's token, which the SDK adds, makes DynamoDB recognise the repeated request, so that nothing is read again.
 #[tokio::test]
 async fn a_repeated_transaction_is_recognised() {
     let fresh = Fresh::embedded_with_limits().await;
