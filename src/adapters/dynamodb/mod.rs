@@ -1,4 +1,4 @@
-//! Store in DynamoDB: two tables, one read and one conditional transaction.
+//! Store in DynamoDB: two tables, or three; one read and one conditional transaction.
 
 mod commit;
 mod error;
