@@ -1,5 +1,5 @@
-//! Implementations of the ports of [`deciding`](crate::deciding): DynamoDB, SQS, the system's clock, and a store in
-//! memory.
+//! Implementations of the ports of [`deciding`](crate::deciding) and [`limits`](crate::limits): DynamoDB, SQS, the system's clock, and a
+//! store in memory.
 
 #[cfg(feature = "aws")]
 pub mod aws;

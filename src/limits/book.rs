@@ -32,6 +32,7 @@ impl LimitBook {
     ///
     /// # Errors
     /// [`LimitEventError::OtherCustomer`] and [`LimitEventError::TooManyLimits`]. Nothing has changed then.
+    #[allow(clippy::needless_pass_by_value)]
     pub fn apply(&mut self, event: LimitEvent) -> Result<Applied, LimitEventError> {
         let Some(change) = &event.change else { return Ok(Applied::Ignored) };
         let (limit_id, user_id) = (change.limit_id(), change.user_id());

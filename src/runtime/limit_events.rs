@@ -102,8 +102,7 @@ pub async fn store_limit_events<W: Write, S: LimitStore, C: Clock>(
 ) -> Result<LimitEventCounts, LimitEventsError> {
     let mut stream = Stream::new(input, rejects, observer);
     while let Some(events) = stream.next()? {
-        let applied = applier.apply_all(events).await;
-        stream.settle(applied)?;
+        stream.settle(applier.apply_all(events).await)?;
     }
     Ok(stream.counts)
 }

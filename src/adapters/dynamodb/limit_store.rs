@@ -10,10 +10,7 @@ use futures_util::future::try_join_all;
 use super::commit::of_reasons;
 use super::error::{store_error, unbuilt};
 use super::item::{Item, item};
-use super::limit_item::{
-    CUSTOMER_ID, DEFINITION_MARK, LIMITS, PK, PROGRESS_MARK, REPORTED, customer_key, from_limits, pointer_key,
-    to_customer_limits, to_pointer,
-};
+use super::limit_item::{LIMITS, PK, customer_key, from_limits, pointer_key, to_customer_limits, to_pointer};
 use super::{DynamoDb, text};
 use crate::deciding::{Cause, READ_KEYS_MAX, StoreError};
 use crate::limits::{CustomerLimits, LimitPointer, LimitStore, LimitWrite, ReportedLimit, StoredLimit};
@@ -32,6 +29,11 @@ const CUSTOMER_IS_NEW: &str = "attribute_not_exists(VERSION)";
 
 /// Condition: the customer's limits are unchanged since they were read.
 const CUSTOMER_STANDS: &str = "VERSION = :read_version";
+
+/// Update of a pointer, with the parts for a definition and for a report. Attributes that loadgate does not know stay.
+const SET_CUSTOMER: &str = "SET CUSTOMER_ID = :customer_id";
+const SET_DEFINITION: &str = ", DEFINITION_MARK = :definition_mark";
+const SET_PROGRESS: &str = ", PROGRESS_MARK = :progress_mark, REPORTED = :reported";
 
 /// Update of a customer's item. Attributes that loadgate does not know stay.
 const SET_LIMITS: &str = "SET VERSION = :version, LIMITS = :limits";
@@ -84,10 +86,7 @@ impl DynamoDb {
         let actions = [update_pointer(table, write)?, update_customer(table, &write.after.user_id, customer)?];
         let request = self.client.transact_write_items().set_transact_items(Some(actions.to_vec()));
         // The SDK gives the request a token, so that DynamoDB executes it once, however often the SDK sends it.
-        let error = match request.send().await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
+        let Err(error) = request.send().await else { return Ok(()) };
         Err(match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 of_reasons("TransactWriteItems", cancelled.cancellation_reasons(), table)
@@ -173,16 +172,11 @@ fn update_customer(table: &str, user_id: &str, customer: &CustomerLimits) -> Res
     Ok(TransactWriteItem::builder().update(update.build().map_err(unbuilt)?).build())
 }
 
-/// Returns the update of a pointer. Attributes that loadgate does not know stay.
+/// Returns the update of a pointer.
 fn set_pointer(after: &LimitPointer) -> String {
-    let mut set = format!("SET {CUSTOMER_ID} = :customer_id");
-    if after.definition_mark.is_some() {
-        set += &format!(", {DEFINITION_MARK} = :definition_mark");
-    }
-    if after.progress_mark.is_some() {
-        set += &format!(", {PROGRESS_MARK} = :progress_mark, {REPORTED} = :reported");
-    }
-    set
+    let definition = after.definition_mark.map(|_| SET_DEFINITION);
+    let progress = after.progress_mark.map(|_| SET_PROGRESS);
+    [Some(SET_CUSTOMER), definition, progress].into_iter().flatten().collect()
 }
 
 /// Returns the condition that a pointer is as it was read. Its customer never changes.

@@ -13,6 +13,7 @@ use crate::outcome::Failure;
 
 /// Names of the tables, as command-line arguments.
 #[derive(clap::Args)]
+#[allow(clippy::struct_field_names)]
 pub struct TableArgs {
     /// Name of the table of correlation records
     #[arg(long, global = true, value_name = "NAME", env = CORRELATION_TABLE, default_value_t = TableNames::default().correlation)]

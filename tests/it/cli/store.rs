@@ -249,7 +249,7 @@ fn the_table_of_customers_limits_is_one_of_the_tables_when_it_is_named() {
         command.env("LOADGATE_LIMIT_TABLE", limit);
         command
     };
-    let all = |what: &str| names.iter().map(|name| format!("{name}: {what}\n")).collect::<String>();
+    let all = |what: &str| names.iter().flat_map(|name| [name, ": ", what, "\n"]).collect::<String>();
     tables("status").assert().code(1).stdout(all("missing; `loadgate tables create` creates it"));
     tables("create").assert().success().stdout(all("created"));
     tables("create").assert().success().stdout(all("was there already"));

@@ -104,8 +104,8 @@ async fn ids_that_look_like_keys_stay_apart() {
     let fresh = Fresh::embedded_with_limits().await;
     let applier = applier(fresh.store.clone());
     for (number, id) in (1..).zip(["x", "limit/x", "customer/x", "limits", "limit"]) {
-        let applied = applier.apply(&created(number, limit(id, id), Some(number))).await.unwrap();
-        assert_eq!(applied, Applied::Changed, "{id}");
+        let event = created(number, limit(id, id), Some(number));
+        assert_eq!(applier.apply(&event).await.unwrap(), Applied::Changed, "{id}");
     }
     assert_eq!(all_items(&fresh).await.len(), 10);
     assert_eq!(fresh.store.read_limits("limit/x").await.unwrap()[0].reported, 2);
