@@ -83,7 +83,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let input = Input::open(args.input.as_deref(), Contents::LoadAttempts)?;
     refuse_shared_files(args, &input)?;
     if run_name.is_some() && args.customer_limits.is_some() {
-        let problem = "--customer-limits is for a replay in memory: give no --store";
+        let problem = "--customer-limits is for a replay in memory: give no --store, or apply the events to the store with \
+                       `loadgate limits apply`";
         return Err(Failure::Usage(anyhow!(problem)));
     }
     let threads = threads(args.threads);
