@@ -16,6 +16,7 @@ mod meter;
 mod report;
 #[path = "../shared/mod.rs"]
 mod shared;
+mod windows;
 
 use std::io::{Error, Result};
 use std::process::ExitCode;
@@ -31,9 +32,11 @@ const DESIGNS: [&str; 4] = ["loadgate", "read, then write", "a transaction an ev
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let inputs = Inputs::new()?;
-    let embedded = Measured::over(&Server::embedded(None).await?, &inputs).await?;
+    let server = Server::embedded(None).await?;
+    let embedded = Measured::over(&server, &inputs).await?;
+    let windows = windows::measured(&server).await?;
     let local = Measured::over(&Server::dynamodb_local()?, &inputs).await?;
-    report::publish(&inputs, &embedded, &local)
+    report::publish(&inputs, &embedded, &local, &windows)
 }
 
 /// All measured cases.

@@ -9,14 +9,16 @@ use crate::meter::Cost;
 use crate::shared::page::{folder, put};
 use crate::shared::plot::{Plot, Series};
 use crate::shared::table::Table;
+use crate::windows::{self, Row};
 use crate::{DESIGNS, Inputs, Measured};
 
 /// A requirement, and true if it holds.
 type Required = (String, bool);
 
 /// Prints and publishes the report. Returns a failure if a requirement does not hold.
-pub(crate) fn publish(inputs: &Inputs, embedded: &Measured, local: &Measured) -> Result<ExitCode> {
-    let required = required(embedded, local);
+pub(crate) fn publish(inputs: &Inputs, embedded: &Measured, local: &Measured, windows: &[Row]) -> Result<ExitCode> {
+    let mut required = required(embedded, local);
+    required.extend(required_of_windows(windows));
     let mut text = String::from(LEGEND);
     for (title, first, cases, costs) in [
         ("Messages alone, and ten that are all declined, for each message:", "message", &inputs.lone, &embedded.lone),
@@ -47,6 +49,7 @@ pub(crate) fn publish(inputs: &Inputs, embedded: &Measured, local: &Measured) ->
     }
     plot(inputs, embedded)?;
     put("PERFORMANCE.md", "dynamodb", &text)?;
+    put("PERFORMANCE.md", "windows", &windows::table(windows))?;
     Ok(if required.iter().all(|(_, holds)| *holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -65,7 +68,7 @@ fn table(first: &str, cases: &[Case], costs: &[[Cost; 4]]) -> String {
     table.markdown()
 }
 
-fn cell(cost: &Cost) -> String {
+pub(crate) fn cell(cost: &Cost) -> String {
     let refused = if cost.refused > 0.0 { format!(" (+{:.2})", cost.refused) } else { String::new() };
     format!("{:.2}{refused} / {:.2} / {:.2}", cost.write_units, cost.read_units, cost.requests)
 }
@@ -128,5 +131,27 @@ fn required(embedded: &Measured, local: &Measured) -> Vec<Required> {
         ("a group: at most two requests, whatever its size".to_owned(), (1..).zip(&embedded.groups).all(round_trips)),
         ("a declined attempt alone: at most 1 write unit".to_owned(), of(embedded.lone.get(1)) <= 1.0),
         ("a duplicate: no write unit".to_owned(), of(embedded.lone.get(3)) <= 0.0),
+    ]
+}
+
+fn required_of_windows(windows: &[Row]) -> Vec<Required> {
+    let at_most = |accepted: f64, declined: f64| {
+        move |row: &Row| {
+            let [accept, decline, _] = &row.costs;
+            accept.write_units <= accepted && decline.write_units <= declined
+        }
+    };
+    let (short, long) = windows.split_at(2.min(windows.len()));
+    // A total of all time that is counted now makes a decline check the fence.
+    let kept = long.get(..long.len().saturating_sub(1)).unwrap_or_default();
+    vec![
+        (
+            "without a long window: 4 write units for an accept, 1 for a decline".to_owned(),
+            short.iter().all(at_most(4.0, 1.0)),
+        ),
+        (
+            "with a long window: 6 write units for an accept, 1 for a decline".to_owned(),
+            !kept.is_empty() && kept.iter().all(at_most(6.0, 1.0)),
+        ),
     ]
 }

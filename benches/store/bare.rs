@@ -18,7 +18,8 @@ use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::adapters::{MemoryStore, SystemClock, aws};
 use loadgate::config::TableNames;
 use loadgate::deciding::{
-    Commit, Consistency, CorrelationRecord, Decider, Lookup, PublicationChange, Snapshot, Store, StoreError, Units,
+    AllRows, Commit, Consistency, CorrelationRecord, Decider, FencedLookup, FencedSnapshot, Lookup, PublicationChange,
+    Snapshot, Store, StoreError, Units,
 };
 use loadgate::domain::{Currency, Limits, LoadError};
 use loadgate::replay::{Entered, Manifest, ManifestEntry, ReplayObserver, ReplayOutput, StoreReplay, Tally};
@@ -67,6 +68,7 @@ async fn recorded(input: &Path) -> Result<(usize, Vec<Vec<Commit>>)> {
         store: Recorder::default(),
         clock: SystemClock,
         limits: Limits::default(),
+        has_own_limits: false,
         currency: Currency::USD,
         correlation_ttl: TimeDelta::hours(24),
     };
@@ -95,6 +97,14 @@ struct Recorder {
 impl Store for Recorder {
     async fn read(&self, lookup: &Lookup, records: Consistency) -> std::result::Result<Snapshot, StoreError> {
         self.inner.read(lookup, records).await
+    }
+
+    async fn read_fenced(&self, lookup: &FencedLookup) -> std::result::Result<FencedSnapshot, StoreError> {
+        self.inner.read_fenced(lookup).await
+    }
+
+    async fn read_rows(&self, customer_id: &str) -> std::result::Result<AllRows, StoreError> {
+        self.inner.read_rows(customer_id).await
     }
 
     async fn commit(&self, commit: &Commit) -> std::result::Result<Units, StoreError> {

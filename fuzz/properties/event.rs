@@ -49,6 +49,7 @@ fn consumer() -> Consumer<MemoryStore, FakePublisher, StillClock> {
         store: MemoryStore::default(),
         clock: StillClock,
         limits: Limits::default(),
+        has_own_limits: false,
         currency: Currency::USD,
         correlation_ttl: TimeDelta::hours(24),
     };

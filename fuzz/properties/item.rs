@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, TimeDelta, Utc};
-use loadgate::adapters::dynamodb::{Item, from_days, from_record, to_record, to_row};
+use loadgate::adapters::dynamodb::{Item, encode_loads, from_days, from_record, to_record, to_row, week_of};
 use loadgate::deciding::StoreError;
-use loadgate::domain::{Cents, Day, Limits};
+use loadgate::domain::{Cents, Day, Limits, Span};
 use serde_json::Value;
 
 use super::decision;
@@ -48,9 +48,20 @@ fn check_row(item: &Item, bytes: usize) -> bool {
     };
     // The next change adds 1 to the version.
     assert!(row.version >= 1 && row.version < u64::MAX, "{row:?}");
-    let version = AttributeValue::N(row.version.to_string());
-    let stored = HashMap::from([("VERSION".to_owned(), version), ("DAYS".to_owned(), from_days(&row.usage))]);
-    assert_eq!(to_row(&stored, "rows").ok(), Some(row), "stored again, it is another row");
+    let number = |number: u64| AttributeValue::N(number.to_string());
+    let mut stored = HashMap::from([
+        ("VERSION".to_owned(), number(row.version)),
+        ("DAYS".to_owned(), from_days(&row.usage)),
+        ("FENCED_CHANGES".to_owned(), number(row.fenced_changes)),
+    ]);
+    if let Some(week) = week_of(item) {
+        stored.insert("DATE".to_owned(), item["DATE"].clone());
+        stored.insert("LOADS".to_owned(), AttributeValue::B(Blob::new(encode_loads(week, &row.loads))));
+        // What is beyond the kept loads counts in every span of its day, so no total is below them.
+        let history = row.history(week);
+        assert!(history.total(week, Span::ALWAYS).count >= u32::try_from(row.loads.len()).unwrap_or(u32::MAX));
+    }
+    assert_eq!(to_row(&stored, "rows").ok().as_ref(), Some(&row), "stored again, it is another row");
     // A sum never overflows. It exceeds every limit instead.
     let day = Day::of(DateTime::UNIX_EPOCH);
     let after = row.usage.with_load(day, Cents::LOAD_MAX);
@@ -71,8 +82,7 @@ fn map(json: &Value, depth: u32) -> Option<Item> {
     attributes.map(|(name, value)| Some((name.clone(), attribute(value, depth)?))).collect()
 }
 
-/// Parses an attribute: an object with the name of its type. Binary attributes, which loadgate does not use, are read
-/// as text.
+/// Parses an attribute: an object with the name of its type. Binary attributes are read as text.
 fn attribute(json: &Value, depth: u32) -> Option<AttributeValue> {
     let depth = depth.checked_sub(1)?;
     let typed = json.as_object().filter(|typed| typed.len() == 1)?;

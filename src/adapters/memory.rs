@@ -9,10 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use crate::deciding::{
-    Cause, Commit, Consistency, CorrelationRecord, Lookup, PublicationChange, Snapshot, Store, StoreError, Units,
-    UsageKey, UsageRow,
+    AllRows, Cause, Commit, Consistency, CorrelationRecord, Fence, FenceWrite, FencedLookup, FencedSnapshot, Lookup,
+    PublicationChange, Snapshot, Store, StoreError, Units, UsageKey, UsageRow,
 };
-use crate::domain::EventKey;
+use crate::domain::{EventKey, Week};
 #[cfg(feature = "cli")]
 use crate::replay::{Entered, Manifest, ManifestEntry};
 
@@ -24,6 +24,7 @@ pub struct MemoryStore(Mutex<Tables>);
 struct Tables {
     records: BTreeMap<EventKey, CorrelationRecord>,
     usage: BTreeMap<UsageKey, UsageRow>,
+    fences: BTreeMap<String, Fence>,
     limits: limits::LimitTable,
     /// Entries by run and first line, each with the instant at which it expires.
     #[cfg(feature = "cli")]
@@ -48,12 +49,36 @@ impl Store for MemoryStore {
     async fn read(&self, lookup: &Lookup, _records: Consistency) -> Result<Snapshot, StoreError> {
         let tables = self.tables();
         let record = |key: &EventKey| Some((key.clone(), Ok(tables.records.get(key)?.clone())));
-        let row = |key: &UsageKey| Some((key.clone(), Ok(*tables.usage.get(key)?)));
+        let row = |key: &UsageKey| Some((key.clone(), Ok(tables.usage.get(key)?.clone())));
+        let own_limits = |customer: &String| {
+            let limits = tables.limits.of(customer)?.limits.values();
+            Some((customer.clone(), Ok(limits.cloned().collect())))
+        };
+        let fence = |customer: &String| Some((customer.clone(), Ok(tables.fences.get(customer)?.clone())));
         Ok(Snapshot {
             records: lookup.events.iter().filter_map(record).collect(),
             usage: lookup.weeks.iter().filter_map(row).collect(),
+            own_limits: lookup.own_limits.iter().filter_map(own_limits).collect(),
+            fences: lookup.fences.iter().filter_map(fence).collect(),
             units: Units::default(),
         })
+    }
+
+    async fn read_fenced(&self, lookup: &FencedLookup) -> Result<FencedSnapshot, StoreError> {
+        let tables = self.tables();
+        let key = |week| UsageKey { customer_id: lookup.customer_id.clone(), week };
+        let row = |week: &Week| Some((*week, tables.usage.get(&key(*week))?.clone()));
+        Ok(FencedSnapshot {
+            fence: tables.fences.get(&lookup.customer_id).cloned().unwrap_or_default(),
+            rows: lookup.weeks.iter().filter_map(row).collect(),
+            units: Units::default(),
+        })
+    }
+
+    async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
+        let tables = self.tables();
+        let rows = tables.usage.iter().filter(|(key, _)| key.customer_id == customer_id);
+        Ok(AllRows { rows: rows.map(|(key, row)| (key.week, row.clone())).collect(), units: Units::default() })
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
@@ -67,18 +92,24 @@ impl Store for MemoryStore {
         if commit.records().iter().any(is_seen) {
             return Err(StoreError::Conflict(Cause::new("an event has been decided by another writer")));
         }
-        let changes = commit.usage().iter().map(|change| (change.week, change.before.version));
+        let changes = commit.usage().iter().map(|change| (change.week, change.read_version()));
         let checks = commit.checks().iter().map(|check| (check.week, check.version));
         let version = |week| tables.usage.get(&key(week)).map_or(0, |row| row.version);
         if changes.chain(checks).any(|(week, read)| version(week) != read) {
             return Err(StoreError::Conflict(Cause::new("the customer's usage has been changed by another writer")));
         }
+        let fence_version = tables.fences.get(&commit.customer_id).map_or(0, |fence| fence.version);
+        if commit.fence().is_some_and(|fence| fence.read_version() != fence_version) {
+            return Err(StoreError::Conflict(Cause::new("the customer's fence has been changed by another writer")));
+        }
         for record in commit.records() {
             tables.records.insert(record.decision.key.clone(), record.clone());
         }
         for change in commit.usage() {
-            let row = UsageRow { usage: change.after, version: change.before.version + 1 };
-            tables.usage.insert(key(change.week), row);
+            tables.usage.insert(key(change.week), change.after.clone());
+        }
+        if let Some(FenceWrite::Change(fence)) = commit.fence() {
+            tables.fences.insert(commit.customer_id.clone(), fence.clone());
         }
         Ok(Units::default())
     }

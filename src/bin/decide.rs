@@ -52,6 +52,7 @@ async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runti
     let config = ConsumerConfig::from_environment()?;
     let metrics = Metrics::new(function_name)?;
     let sdk = aws::load(None).await;
+    let has_own_limits = config.tables.limit.is_some();
     let store = DynamoDb::new(&sdk, config.tables);
     let publisher = SqsPublisher::new(&sdk, config.decisions_queue_url, config.dead_letter_queue_url);
     connect(&store, &publisher).await?;
@@ -59,6 +60,7 @@ async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runti
         store,
         clock: SystemClock,
         limits: config.limits,
+        has_own_limits,
         currency: config.currency,
         correlation_ttl: config.correlation_ttl,
     };

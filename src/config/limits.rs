@@ -43,17 +43,6 @@ pub struct LimitsTextError {
     reason: String,
 }
 
-/// Returns the reason why a store cannot enforce the limits; `None` if it can.
-///
-/// A store keeps totals for each day of a UTC week. A long window needs the accepted loads themselves.
-pub fn unstorable(limits: &Limits) -> Option<String> {
-    let code = &limits.first_long()?.code;
-    Some(format!(
-        "limit {code}: a store keeps totals of UTC days and weeks, which do not answer this limit's window; use \
-         the windows load, day and week without a zone, or `loadgate replay` without --store"
-    ))
-}
-
 /// Reads the limits from a file.
 ///
 /// # Errors

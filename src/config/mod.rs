@@ -11,6 +11,6 @@ pub use environment::{
     DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, LambdaEnvironment, TTL_HOURS_DEFAULT,
     TTL_HOURS_MAX, TableNames, has_credentials, is_fifo, is_url,
 };
-pub use limits::{LimitsFileError, LimitsTextError, parse_limits, read_limits, unstorable};
+pub use limits::{LimitsFileError, LimitsTextError, parse_limits, read_limits};
 #[cfg(feature = "worker")]
 pub use worker::{Origin, SETTINGS, WorkerConfig, WorkerEnvironment, WorkerSource};

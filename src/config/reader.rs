@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, LimitsFileError, is_fifo, is_url, parse_limits, read_limits, unstorable};
+use super::{ConfigError, LimitsFileError, is_fifo, is_url, parse_limits, read_limits};
 use crate::domain::{Currency, Limits};
 
 /// Reads settings by the names of their environment variables.
@@ -110,7 +110,7 @@ where
         })
     }
 
-    /// Returns limits that a store can enforce, from a limits file's text or path, which [`LimitsSource::of`]
+    /// Returns limits, from a limits file's text or path, which [`LimitsSource::of`]
     /// distinguishes.
     pub fn limits(&mut self, name: &str) -> Limits {
         let Some(text) = self.text(name) else { return Limits::default() };
@@ -121,9 +121,6 @@ where
             LimitsSource::Text => parse_limits(&text)
                 .map_err(|error| format!("{error}; no file has this name, so it is read as the text of limits")),
         };
-        if let Some(problem) = limits.as_ref().ok().and_then(unstorable) {
-            self.problem(name, problem);
-        }
         limits.unwrap_or_else(|problem| {
             let hint = if is_cut_limits_text(&text) { CUT_HINT } else { "" };
             self.problem(name, format!("{problem}{hint}"));

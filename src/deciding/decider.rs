@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::{CorrelationRecord, StoreError};
+use super::{CorrelationRecord, Delivery, Lookup, StoreError};
 use crate::domain::{Currency, Limits};
 
 /// Lifetime of a pending record, from the last time that it became pending. It exceeds the lifetime of the record's
@@ -60,10 +60,31 @@ pub struct Decider<S, C> {
     pub clock: C,
     /// The limits in force.
     pub limits: Limits,
+    /// True when the store keeps customers' own limits.
+    pub has_own_limits: bool,
     /// The currency of all amounts.
     pub currency: Currency,
     /// Lifetime of a record, from its decision.
     pub correlation_ttl: TimeDelta,
+}
+
+impl<S, C> Decider<S, C> {
+    /// Returns the keys that must be read before these deliveries can be decided.
+    pub fn lookup<'d>(&self, deliveries: impl IntoIterator<Item = &'d Delivery>) -> Lookup {
+        let has_fences = self.has_own_limits || self.limits.first_long().is_some();
+        let mut lookup = Lookup::default();
+        for delivery in deliveries {
+            lookup.events.insert(delivery.event());
+            lookup.weeks.insert(delivery.week());
+            if self.has_own_limits {
+                lookup.own_limits.insert(delivery.customer_id().to_owned());
+            }
+            if has_fences {
+                lookup.fences.insert(delivery.customer_id().to_owned());
+            }
+        }
+        lookup
+    }
 }
 
 /// Reaction to a store error, for one customer.

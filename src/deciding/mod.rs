@@ -1,10 +1,11 @@
 //! The exactly-once protocol: read first, decide purely, commit once, publish.
 //!
 //! Each customer's deliveries pass through rounds of their own ([`Decider::decide_group`]):
-//! 1. **Read** the correlation records of the deliveries and the usage rows of their weeks.
-//! 2. **Decide** the deliveries in order, purely: [`plan()`].
-//! 3. **Pass on** the leading deliveries whose decision is already stored. They never wait for the ones behind them.
-//! 4. **Commit** the new records and changed rows conditionally, all or nothing. Then pass those on too.
+//! 1. **Read** the correlation records of the deliveries, the usage rows of their weeks, and the customer's own limits.
+//! 2. **Pass on** the leading deliveries whose decision is already stored. They never wait for the ones behind them.
+//! 3. **Read again**, for a customer with a long limit: its fence and all weeks that the windows touch, in one transaction.
+//! 4. **Decide** the deliveries in order, purely: [`Planner`].
+//! 5. **Commit** the new records and changed rows conditionally, all or nothing. Then pass those on too.
 //!
 //! A conflict, a throttled request or an unknown outcome leads to another round, which reads strongly consistent. So
 //! an outcome is looked up, never assumed. A commit whose answer was lost is found in the store under the message's
@@ -19,12 +20,16 @@ mod decider;
 mod delivery;
 mod digest;
 mod error;
+mod fence;
+mod group;
 mod message;
 mod plan;
 mod ports;
 mod publication;
 mod records;
 mod round;
+mod usage;
+mod usage_read;
 
 pub use dead_letter::DeadLetter;
 use decider::expiry;
@@ -32,15 +37,20 @@ pub use decider::{Decider, Outcome, PENDING_TTL, Remedy, remedy};
 pub use delivery::{Delivery, MessageSource};
 pub use digest::digest_hex;
 pub use error::{Cause, QueueError, StoreError, with_sources};
+pub use fence::{
+    AllRows, FENCE_SETTLES_IN, FENCED_WEEKS_MAX, Fence, FenceWrite, FencedLookup, FencedSnapshot, FencedUsage, endless,
+    touched_weeks,
+};
+pub use group::{Cost, Group, GroupResult, Sink, Stopped, Undecided, UndecidedReason};
 pub use message::{
     Attribute, AttributeValue, Message, MessageContent, Outgoing, Receipt, Received, message, read_delivery,
     read_delivery_of,
 };
-pub use plan::{Plan, PlanInput, consistency, judge_seen, lookup, plan};
+pub use plan::{Plan, Planner, consistency, judge_seen};
 pub use ports::{COMMIT_ACTIONS_MAX, Clock, Publisher, READ_KEYS_MAX, RECEIVE_MAX, Receiver, SEND_MAX, Sender, Store};
 pub use publication::{confirmed, confirmed_and_kept, is_pending_long_enough, pending, write_publication};
 pub use records::{
     Commit, Consistency, CorrelationRecord, Lookup, Publication, PublicationChange, Snapshot, Units, UsageChange,
     UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes,
 };
-pub use round::{COMMITS_MAX, Cost, Group, GroupResult, Sink, Stopped, Undecided, UndecidedReason, since};
+pub use round::{COMMITS_MAX, since};

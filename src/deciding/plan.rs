@@ -1,38 +1,48 @@
-//! Planning of one customer's deliveries: what must be read for it, and a pure function of what was read.
+//! Planning of one customer's deliveries: a pure function of what was read for it.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::deciding::ports::COMMIT_ACTIONS_MAX;
+use crate::deciding::usage::Usage;
 use crate::deciding::{
-    Commit, Consistency, CorrelationRecord, Delivery, Lookup, MessageSource, Outcome, Publication, Snapshot,
-    StoreError, UsageChange, UsageCheck, UsageKey, UsageRow, Writes, expiry, pending,
+    Commit, Consistency, CorrelationRecord, Delivery, FencedUsage, MessageSource, Outcome, Publication, Snapshot,
+    StoreError, Writes, expiry, pending,
 };
-use crate::domain::{Day, Decision, EventKey, LimitUsage, Limits, StoredDecision, Week, WeekUsage, decide_in_week};
+use crate::domain::{Decision, EventKey, LimitUsage, LimitsInForce, Millis, StoredDecision, decide};
 
 /// Result of planning the first deliveries of a group, as many as one commit takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Outcomes in the order of the deliveries. Deliveries beyond them need another plan, from another read.
     pub outcomes: Vec<Outcome>,
-    /// Number of leading outcomes that are already stored and need no commit.
-    pub stored: usize,
     /// True when records of this customer were found in the store, in this read or the one before.
     pub has_stored: bool,
-    /// The commit on which the other outcomes depend; `None` if there are no others.
+    /// The commit on which the outcomes depend; `None` if all of them are stored already.
     pub commit: Option<Commit>,
 }
 
-/// Data that a plan is made from.
-#[derive(Clone, Copy, Debug)]
-pub struct PlanInput<'s> {
-    /// Records and rows that were read for the deliveries.
-    pub snapshot: &'s Snapshot,
-    /// True when records of the same customer's earlier deliveries were found in the store just before.
-    pub has_stored: bool,
-    /// The present instant.
-    pub now: DateTime<Utc>,
+/// Planner of one customer's deliveries, in two steps: those that are stored already, which wait for nothing, and the
+/// others.
+#[derive(Debug)]
+pub struct Planner<'s> {
+    snapshot: &'s Snapshot,
+    correlation_ttl: TimeDelta,
+    now: DateTime<Utc>,
+    /// Events whose decision is published for an earlier delivery of this plan, with that delivery's fingerprint.
+    /// Events of ignored duplicates are not included, because a later message of the batch may be the one that
+    /// brought the event first.
+    seen: BTreeMap<EventKey, String>,
+    /// True when some of the customer's events were found already decided, in this read or the one before.
+    has_stored: bool,
+}
+
+/// A plan in progress.
+struct Deciding<'l> {
+    limits: LimitsInForce<'l>,
+    usage: Usage<'l>,
+    records: Vec<CorrelationRecord>,
 }
 
 /// Returns the consistency with which records must be read first. If a message was received before, its record may be
@@ -44,131 +54,108 @@ pub fn consistency<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>) -> Co
     if deliveries.any(|delivery| delivery.source.is_redelivery) { Consistency::Strong } else { Consistency::Eventual }
 }
 
-/// Returns the keys that must be read before these deliveries can be decided.
-pub fn lookup<'d>(deliveries: impl IntoIterator<Item = &'d Delivery>) -> Lookup {
-    let mut lookup = Lookup::default();
-    for delivery in deliveries {
-        lookup.events.insert(delivery.event());
-        lookup.weeks.insert(delivery.week());
-    }
-    lookup
-}
-
-/// Plans one customer's deliveries, in order.
-///
-/// # Errors
-/// The error of the first delivery, when its record or usage row could not be read or parsed.
-pub fn plan(
-    limits: &Limits,
-    correlation_ttl: TimeDelta,
-    deliveries: &[Delivery],
-    PlanInput { snapshot, has_stored, now }: PlanInput<'_>,
-) -> Result<Plan, StoreError> {
-    // DynamoDB's condition and this plan compare whole seconds; decisions are dated in milliseconds.
-    let now = now.trunc_subsecs(3);
-    let mut planner = Planner {
-        limits,
-        correlation_ttl,
-        snapshot,
-        now,
-        seen: BTreeMap::new(),
-        rows: BTreeMap::new(),
-        records: vec![],
-        has_stored,
-    };
-    let mut outcomes = Vec::with_capacity(deliveries.len());
-    for delivery in deliveries {
-        if planner.is_full() {
-            break;
-        }
-        match planner.outcome(delivery) {
-            Ok(outcome) => outcomes.push(outcome),
-            Err(error) if outcomes.is_empty() => return Err(error),
-            // The deliveries before it proceed. The next plan starts with it, and fails with its error.
-            Err(_) => break,
-        }
-    }
-    let is_stored = |outcome: &&Outcome| !matches!(outcome, Outcome::Decided(_));
-    let stored = outcomes.iter().take_while(is_stored).count();
-    let has_stored = planner.has_stored;
-    Ok(Plan { outcomes, stored, has_stored, commit: planner.commit(deliveries) })
-}
-
-struct Planner<'a> {
-    limits: &'a Limits,
-    correlation_ttl: TimeDelta,
-    snapshot: &'a Snapshot,
-    now: DateTime<Utc>,
-    /// Events whose decision is published for an earlier delivery of this plan, with that delivery's fingerprint.
-    /// Events of ignored duplicates are not included, because a later message of the batch may be the one that
-    /// brought the event first.
-    seen: BTreeMap<EventKey, String>,
-    /// Usage of each week: as read, and after the deliveries planned so far.
-    rows: BTreeMap<Week, (UsageRow, WeekUsage)>,
-    records: Vec<CorrelationRecord>,
-    /// True when some of the customer's events were found already decided, in this read or the one before.
-    has_stored: bool,
-}
-
-impl Planner<'_> {
-    /// Returns true when the commit may have no room for the record and the row of another delivery.
-    fn is_full(&self) -> bool {
-        self.records.len() + self.rows.len() + 2 > COMMIT_ACTIONS_MAX
+impl<'s> Planner<'s> {
+    /// Creates a planner. `has_stored` is true when records of the same customer's earlier deliveries were found in the
+    /// store just before.
+    pub fn new(
+        snapshot: &'s Snapshot,
+        has_stored: bool,
+        correlation_ttl: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> Planner<'s> {
+        // DynamoDB's condition and this plan compare whole seconds; decisions are dated in milliseconds.
+        Planner { snapshot, correlation_ttl, now: now.trunc_subsecs(3), seen: BTreeMap::new(), has_stored }
     }
 
-    fn outcome(&mut self, delivery: &Delivery) -> Result<Outcome, StoreError> {
-        let event = delivery.event();
-        if let Some(fingerprint) = self.seen.get(&event) {
-            return Ok(Outcome::Ignored { is_altered: *fingerprint != delivery.fingerprint() });
-        }
-        let stored = self.snapshot.records.get(&event).map(Result::as_ref).transpose().map_err(StoreError::clone)?;
-        match stored.filter(|record| !record.is_expired(self.now)) {
-            Some(record) => {
-                self.has_stored = true;
-                let outcome = judge_seen(delivery, record);
-                if outcome.record().is_some() {
-                    self.seen.insert(event, record.fingerprint.clone());
-                }
-                Ok(outcome)
+    /// Returns true when records of this customer were found in the store, in this read or the one before.
+    pub const fn has_stored(&self) -> bool {
+        self.has_stored
+    }
+
+    /// Returns the outcomes of the leading deliveries whose events are stored already.
+    pub fn stored(&mut self, deliveries: &[Delivery]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            match self.known(delivery) {
+                Ok(Some(outcome)) => outcomes.push(outcome),
+                Ok(None) | Err(_) => break,
             }
-            None => self.decide(delivery, event),
         }
+        outcomes
     }
 
-    fn decide(&mut self, delivery: &Delivery, event: EventKey) -> Result<Outcome, StoreError> {
-        let key = delivery.week();
-        let (before, usage) = self.row(&key)?;
-        let (decision, after) = decide_in_week(self.limits, &usage, &delivery.attempt);
-        self.rows.insert(key.week, (before, after));
-        let record = self.record(delivery, event, decision, &usage);
+    /// Plans deliveries, in order. `fenced` is the customer's usage if it was read together with the fence, and
+    /// `None` if the snapshot's rows are enough.
+    ///
+    /// # Errors
+    /// The error of the first delivery, when its record or usage row could not be read or parsed.
+    pub fn decide(
+        mut self,
+        deliveries: &[Delivery],
+        limits: LimitsInForce<'_>,
+        fenced: Option<FencedUsage>,
+    ) -> Result<Plan, StoreError> {
+        let usage = Usage::new(self.snapshot, fenced);
+        let mut deciding = Deciding { limits, usage, records: vec![] };
+        let mut outcomes = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            if deciding.is_full() {
+                break;
+            }
+            match self.outcome(delivery, &mut deciding) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) if outcomes.is_empty() => return Err(error),
+                // The deliveries before it proceed. The next plan starts with it, and fails with its error.
+                Err(_) => break,
+            }
+        }
+        let customer_id = deliveries.first().map(|delivery| delivery.customer_id().to_owned()).unwrap_or_default();
+        let commit = deciding.commit(customer_id, self.has_stored, self.now);
+        Ok(Plan { outcomes, has_stored: self.has_stored, commit })
+    }
+
+    fn outcome(&mut self, delivery: &Delivery, deciding: &mut Deciding<'_>) -> Result<Outcome, StoreError> {
+        if let Some(outcome) = self.known(delivery)? {
+            return Ok(outcome);
+        }
+        deciding.usage.need(&delivery.week())?;
+        let at = Millis::of(delivery.attempt.time);
+        let history = deciding.usage.history();
+        let decision = decide(deciding.limits, &delivery.attempt, |_, limit| history.used(limit, at));
+        let usage = LimitUsage::after(decision, &delivery.attempt, deciding.limits, |limit| history.used(limit, at));
+        if decision.is_accepted() {
+            deciding.usage.add(at, delivery.attempt.amount);
+        }
+        let record = self.record(delivery, decision, usage);
         self.seen.insert(record.decision.key.clone(), record.fingerprint.clone());
-        self.records.push(record.clone());
+        deciding.records.push(record.clone());
         Ok(Outcome::Decided(record))
     }
 
-    fn row(&self, key: &UsageKey) -> Result<(UsageRow, WeekUsage), StoreError> {
-        if let Some(row) = self.rows.get(&key.week) {
-            return Ok(*row);
+    /// Returns the outcome of a delivery whose event is decided already, here or in the store.
+    fn known(&mut self, delivery: &Delivery) -> Result<Option<Outcome>, StoreError> {
+        let event = delivery.event();
+        if let Some(fingerprint) = self.seen.get(&event) {
+            return Ok(Some(Outcome::Ignored { is_altered: *fingerprint != delivery.fingerprint() }));
         }
-        let row = self.snapshot.usage.get(key).cloned().transpose()?.unwrap_or_default();
-        Ok((row, row.usage))
+        let stored = self.snapshot.records.get(&event).map(Result::as_ref).transpose().map_err(StoreError::clone)?;
+        let Some(record) = stored.filter(|record| !record.is_expired(self.now)) else { return Ok(None) };
+        self.has_stored = true;
+        let outcome = judge_seen(delivery, record);
+        if outcome.record().is_some() {
+            self.seen.insert(event, record.fingerprint.clone());
+        }
+        Ok(Some(outcome))
     }
 
-    fn record(
-        &self,
-        delivery: &Delivery,
-        event: EventKey,
-        decision: Decision<'_>,
-        usage: &WeekUsage,
-    ) -> CorrelationRecord {
-        let day = Day::of(delivery.attempt.time);
+    fn record(&self, delivery: &Delivery, decision: Decision<'_>, usage: Vec<LimitUsage>) -> CorrelationRecord {
         let decision = StoredDecision {
-            key: event,
+            key: delivery.event(),
             verdict: decision.into(),
             load_amount: delivery.load_amount.clone(),
             time: delivery.time.clone(),
             decided_at: self.now,
-            usage: LimitUsage::after(decision, &delivery.attempt, self.limits, |limit| usage.used(limit, day)),
+            usage,
         };
         let expires_at = expiry(self.now, self.correlation_ttl);
         let record = CorrelationRecord {
@@ -182,29 +169,25 @@ impl Planner<'_> {
         // from the start.
         if delivery.source.is_redelivery { pending(&record, self.now) } else { record }
     }
+}
 
-    fn commit(mut self, deliveries: &[Delivery]) -> Option<Commit> {
-        let customer_id = deliveries.first()?.customer_id().to_owned();
-        let (mut usage, mut checks) = (Vec::new(), Vec::new());
-        for (week, (before, after)) in self.rows {
-            if before.usage != after {
-                usage.push(UsageChange { week, before, after });
-            } else if self.has_stored {
-                // A read of records and rows together may see half of a transaction: a record without its load in the
-                // row. So a row is checked if such a record was found. Otherwise the row is consistent by itself, and
-                // a decline that relies on it needs no check, because usage only grows.
-                checks.push(UsageCheck { week, version: before.version });
-            }
-        }
-        let is_lone = self.records.len() == 1 && usage.is_empty() && checks.is_empty();
+impl Deciding<'_> {
+    /// Returns true when the commit may have no room for the record and the row of another delivery.
+    fn is_full(&self) -> bool {
+        self.records.len() + self.usage.actions() + 2 > COMMIT_ACTIONS_MAX
+    }
+
+    fn commit(mut self, customer_id: String, has_stored: bool, now: DateTime<Utc>) -> Option<Commit> {
+        let (usage, checks, fence) = self.usage.changes(has_stored, now);
+        let is_lone = self.records.len() == 1 && usage.is_empty() && checks.is_empty() && fence.is_none();
         let writes = match self.records.pop()? {
             record if is_lone => Writes::Record(Box::new(record)),
             last => {
                 self.records.push(last);
-                Writes::Transaction { records: self.records, usage, checks }
+                Writes::Transaction { records: self.records, usage, checks, fence }
             }
         };
-        Some(Commit { customer_id, writes, now: self.now })
+        Some(Commit { customer_id, writes, now })
     }
 }
 

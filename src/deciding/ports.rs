@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Commit, Consistency, CorrelationRecord, DeadLetter, Lookup, Outgoing, PublicationChange, QueueError, Receipt,
-    Received, Snapshot, StoreError, Units,
+    AllRows, Commit, Consistency, CorrelationRecord, DeadLetter, FencedLookup, FencedSnapshot, Lookup, Outgoing,
+    PublicationChange, QueueError, Receipt, Received, Snapshot, StoreError, Units,
 };
 use crate::domain::StoredDecision;
 
@@ -29,10 +29,19 @@ pub const RECEIVE_MAX: usize = 10;
 pub trait Store: Send + Sync {
     /// Reads records and rows. A key without an entry in the answer is not in the store.
     ///
-    /// Usage rows are always read strongly consistent: a decision names every limit that the load would break, and a
-    /// stale row could hide one. Records are read with the consistency `records`: the commit's condition detects a
+    /// Usage rows, fences and customers' own limits are always read strongly consistent: a decision names every limit that
+    /// the load would break, and a stale row could hide one. Records are read with the consistency `records`: the commit's condition detects a
     /// stale one.
     fn read(&self, lookup: &Lookup, records: Consistency) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
+
+    /// Reads a customer's fence and rows as they stand at one moment: one transaction, which no commit passes.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when a commit is being applied to one of them.
+    fn read_fenced(&self, lookup: &FencedLookup) -> impl Future<Output = Result<FencedSnapshot, StoreError>> + Send;
+
+    /// Reads all usage rows of a customer, one by one, strongly consistent. They may be of different moments.
+    fn read_rows(&self, customer_id: &str) -> impl Future<Output = Result<AllRows, StoreError>> + Send;
 
     /// Makes a commit, all or nothing. A commit that was already made, but whose answer was lost, succeeds.
     ///

@@ -6,8 +6,8 @@ use std::ops::AddAssign;
 
 use chrono::{DateTime, Utc};
 
-use crate::deciding::StoreError;
-use crate::domain::{EventKey, StoredDecision, Week, WeekUsage};
+use crate::deciding::{Fence, FenceWrite, StoreError};
+use crate::domain::{AcceptedLoads, EventKey, OwnLimit, StoredDecision, Week, WeekUsage};
 
 /// Maximum length, in bytes, of an amount or time that a decision repeats as it was written. A longer one (leading
 /// zeros, a long fraction) is repeated in its shortest form, so that stored data is bounded.
@@ -47,23 +47,32 @@ pub enum Publication {
 }
 
 /// A customer's usage of one week, with a version that counts its changes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageRow {
-    /// The usage.
+    /// The totals of all accepted loads, by their days.
     pub usage: WeekUsage,
+    /// The accepted loads that are kept: those of a customer with a fence.
+    pub loads: AcceptedLoads,
+    /// Number of changes by commits that also changed the fence.
+    pub fenced_changes: u64,
     /// 0 for a row that does not exist yet. Each change adds 1.
     pub version: u64,
 }
 
-/// A change of a usage row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A change of a usage row. The commit fails if the row's version is not one less.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageChange {
     /// The week of the row.
     pub week: Week,
-    /// The row as it was read. The commit fails if the row's version has changed since.
-    pub before: UsageRow,
-    /// The usage after the change.
-    pub after: WeekUsage,
+    /// The row after the change.
+    pub after: UsageRow,
+}
+
+impl UsageChange {
+    /// Returns the version that was read; 0 for a row that does not exist.
+    pub const fn read_version(&self) -> u64 {
+        self.after.version.saturating_sub(1)
+    }
 }
 
 /// A usage row that a decision relies on but does not change.
@@ -99,6 +108,8 @@ pub enum Writes {
         usage: Vec<UsageChange>,
         /// The rows whose version must not have changed since they were read.
         checks: Vec<UsageCheck>,
+        /// What is required of the customer's fence, or done with it; `None` for a customer without one.
+        fence: Option<FenceWrite>,
     },
 }
 
@@ -124,6 +135,16 @@ impl Commit {
         match &self.writes {
             Writes::Record(_) => &[],
             Writes::Transaction { checks, .. } => checks,
+        }
+    }
+}
+
+impl Commit {
+    /// Returns what is required of the customer's fence, or done with it.
+    pub const fn fence(&self) -> Option<&FenceWrite> {
+        match &self.writes {
+            Writes::Record(_) => None,
+            Writes::Transaction { fence, .. } => fence.as_ref(),
         }
     }
 }
@@ -165,6 +186,17 @@ pub struct Lookup {
     pub events: BTreeSet<EventKey>,
     /// Customers' weeks whose usage rows are read.
     pub weeks: BTreeSet<UsageKey>,
+    /// Customers whose own limits are read.
+    pub own_limits: BTreeSet<String>,
+    /// Customers whose fences are read.
+    pub fences: BTreeSet<String>,
+}
+
+impl Lookup {
+    /// Returns the number of keys.
+    pub fn keys(&self) -> usize {
+        self.events.len() + self.weeks.len() + self.own_limits.len() + self.fences.len()
+    }
 }
 
 /// Result of a read. A record or row that cannot be parsed is an error of its own customer only.
@@ -174,6 +206,10 @@ pub struct Snapshot {
     pub records: BTreeMap<EventKey, Result<CorrelationRecord, StoreError>>,
     /// The rows found.
     pub usage: BTreeMap<UsageKey, Result<UsageRow, StoreError>>,
+    /// The customers' own limits found, enforced or not.
+    pub own_limits: BTreeMap<String, Result<Vec<OwnLimit>, StoreError>>,
+    /// The customers' fences found.
+    pub fences: BTreeMap<String, Result<Fence, StoreError>>,
     /// Capacity consumed by the read.
     pub units: Units,
 }

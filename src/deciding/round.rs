@@ -2,7 +2,6 @@
 //! consumer and the replay through a store share it.
 
 use std::collections::VecDeque;
-use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +9,10 @@ use chrono::{DateTime, Utc};
 
 use crate::deciding::backoff::Backoff;
 use crate::deciding::{
-    Clock, Commit, Consistency, CorrelationRecord, Decider, Delivery, Outcome, Plan, PlanInput, Remedy, Snapshot,
-    Store, StoreError, Units, consistency, judge_seen, lookup, plan, remedy,
+    Clock, Commit, Consistency, Cost, Decider, Delivery, Group, GroupResult, Outcome, Plan, Planner, Remedy, Sink,
+    Snapshot, Stopped, Store, StoreError, Undecided, UndecidedReason, Units, consistency, judge_seen, remedy,
 };
+use crate::domain::LimitsInForce;
 
 /// Maximum number of failed commits in a row, after which a customer's deliveries are left to a later delivery.
 pub const COMMITS_MAX: u32 = 6;
@@ -24,32 +24,6 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 /// Maximum number of deliveries that are read and planned together: as many as one commit may take.
 const PART_MAX: usize = 98;
 
-/// One customer's deliveries, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Group {
-    /// The deliveries.
-    pub deliveries: Vec<Delivery>,
-}
-
-/// Receives the outcomes of one customer's deliveries.
-pub trait Sink: Send {
-    /// Takes the next outcomes, in order, as soon as they are stored. After [`Stopped`], nothing more of this
-    /// customer is decided.
-    fn take(&mut self, settled: Vec<(Delivery, Outcome)>) -> impl Future<Output = Result<(), Stopped>> + Send;
-
-    /// Returns true while another request may begin.
-    fn may_begin(&self) -> bool {
-        true
-    }
-
-    /// Receives the cost of one step.
-    fn spent(&self, _cost: Cost) {}
-}
-
-/// Outcomes of one customer's deliveries, in order; or the first delivery that could not be settled, and those behind
-/// it.
-pub type GroupResult = Result<Vec<(Delivery, Outcome)>, Box<Undecided>>;
-
 /// Sink that collects all outcomes.
 struct Collector(Vec<(Delivery, Outcome)>);
 
@@ -58,57 +32,6 @@ impl Sink for Collector {
         self.0.extend(settled);
         Ok(())
     }
-}
-
-/// Signal that a sink takes nothing more of its customer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped;
-
-/// Cost of reading and committing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Capacity consumed.
-    pub units: Units,
-    /// Commits that lost to another writer.
-    pub conflicts: u64,
-    /// Time spent reading.
-    pub read_time: Duration,
-    /// Time spent committing.
-    pub commit_time: Duration,
-}
-
-impl AddAssign for Cost {
-    fn add_assign(&mut self, other: Cost) {
-        self.units += other.units;
-        self.conflicts += other.conflicts;
-        self.read_time += other.read_time;
-        self.commit_time += other.commit_time;
-    }
-}
-
-/// Deliveries that could not be settled.
-#[derive(Clone, Debug)]
-pub struct Undecided {
-    /// The deliveries, in order. None before them is among them.
-    pub deliveries: Vec<Delivery>,
-    /// Records of those of them whose decision is already stored, and must still be published.
-    pub stored: Vec<CorrelationRecord>,
-    /// The reason why they could not be settled.
-    pub reason: UndecidedReason,
-}
-
-/// Reason why deliveries could not be settled.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum UndecidedReason {
-    /// The store failed, and retries did not help or cannot help.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The deadline is near.
-    #[error("the deadline is near")]
-    Deadline,
-    /// An earlier decision of the customer is not published.
-    #[error("an earlier decision of the customer is not published")]
-    Stopped,
 }
 
 /// Progress of one customer's deliveries.
@@ -124,13 +47,13 @@ struct GroupProgress {
 }
 
 /// Reason why a step failed.
-enum Failure {
+pub(super) enum Failure {
     Store(StoreError),
     Ended(Ended),
 }
 
 /// Reason why no further step helps.
-enum Ended {
+pub(super) enum Ended {
     Deadline,
     Stopped,
     NoCommitLeft,
@@ -185,22 +108,35 @@ impl<S: Store, C: Clock> Decider<S, C> {
         Ok(settled.0)
     }
 
-    /// Reads, decides, passes on the stored outcomes, commits the rest, and passes that on.
+    /// Reads, passes on the stored outcomes, decides the rest, commits it, and passes that on.
     async fn step(&self, work: &mut GroupProgress, may_commit: bool, sink: &mut impl Sink) -> Result<(), Failure> {
         let snapshot = self.read(work, sink).await?;
-        let known = PlanInput { snapshot: &snapshot, has_stored: work.has_stored, now: self.clock.now() };
-        let plan = plan(&self.limits, self.correlation_ttl, work.part(), known)?;
-        let Plan { mut outcomes, stored, has_stored, commit } = plan;
-        work.has_stored = has_stored;
-        let decided = outcomes.split_off(stored);
-        // Stored decisions do not wait for the commit.
-        work.hand_over(outcomes, sink).await?;
-        let Some(commit) = commit else { return Ok(()) };
+        let mut planner = Planner::new(&snapshot, work.has_stored, self.correlation_ttl, self.clock.now());
+        let part = work.part().len();
+        let stored = planner.stored(work.part());
+        let left = part - stored.len();
+        work.has_stored = planner.has_stored();
+        // Stored decisions wait for nothing that the others need.
+        work.hand_over(stored, sink).await?;
+        if left == 0 {
+            return Ok(());
+        }
         if !may_commit {
             return Err(Failure::Ended(Ended::NoCommitLeft));
         }
-        self.commit(&commit, sink).await?;
-        work.hand_over(decided, sink).await
+        // Deliveries behind this part were not among the keys of the read.
+        let deliveries = work.first(left);
+        let customer_id = deliveries.first().map(Delivery::customer_id).unwrap_or_default();
+        let own = self.own_limits(customer_id, &snapshot)?;
+        let limits = LimitsInForce { deployment: &self.limits, own: &own };
+        let (count, usage) = self.read_usage(deliveries, limits, &snapshot, sink).await?;
+        let deliveries = deliveries.get(..count).unwrap_or(deliveries);
+        let Plan { outcomes, has_stored, commit } = planner.decide(deliveries, limits, usage)?;
+        work.has_stored = has_stored;
+        if let Some(commit) = commit {
+            self.commit(&commit, sink).await?;
+        }
+        work.hand_over(outcomes, sink).await
     }
 
     async fn read(&self, work: &mut GroupProgress, sink: &impl Sink) -> Result<Arc<Snapshot>, Failure> {
@@ -209,7 +145,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
             return Ok(snapshot);
         }
         may_begin(sink)?;
-        let (wanted, begun) = (lookup(work.part()), self.clock.now());
+        let (wanted, begun) = (self.lookup(work.part()), self.clock.now());
         let read = self.store.read(&wanted, records).await;
         let units = read.as_ref().map_or(Units::default(), |snapshot| snapshot.units);
         sink.spent(Cost { units, read_time: since(begun, self.clock.now()), ..Cost::default() });
@@ -232,7 +168,8 @@ impl<S: Store, C: Clock> Decider<S, C> {
     }
 }
 
-fn may_begin(sink: &impl Sink) -> Result<(), Failure> {
+/// Returns an error when the deadline is near.
+pub(super) fn may_begin(sink: &impl Sink) -> Result<(), Failure> {
     if sink.may_begin() { Ok(()) } else { Err(Failure::Ended(Ended::Deadline)) }
 }
 
@@ -250,8 +187,13 @@ impl GroupProgress {
 
     /// Returns the deliveries that are read and planned together.
     fn part(&mut self) -> &[Delivery] {
+        self.first(PART_MAX)
+    }
+
+    /// Returns the next deliveries, at most `count`.
+    fn first(&mut self, count: usize) -> &[Delivery] {
         let waiting = self.waiting.make_contiguous();
-        waiting.get(..PART_MAX).unwrap_or(waiting)
+        waiting.get(..count).unwrap_or(waiting)
     }
 
     /// Passes the outcomes of the next deliveries to the sink, if there are any.

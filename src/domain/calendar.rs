@@ -65,6 +65,12 @@ impl Day {
 }
 
 impl Week {
+    /// Returns the week after this one.
+    #[must_use]
+    pub fn next(self) -> Week {
+        self.monday.plus(7).week()
+    }
+
     /// Returns the week's first day.
     pub const fn monday(self) -> Day {
         self.monday

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{Cents, Millis, OwnLimits, OwnPeriod, Window, Zone};
+use super::{Cents, Millis, OwnLimit, OwnLimits, OwnPeriod, Window, Zone};
 
 /// Maximum number of limits in a table. A [`BrokenLimits`] has one bit for each.
 pub const LIMITS_MAX: usize = 32;
@@ -160,6 +160,17 @@ impl<'l> From<&'l Limits> for LimitsInForce<'l> {
 }
 
 impl<'l> LimitsInForce<'l> {
+    /// Returns all limits, whether they apply to a load or not, in order.
+    pub fn iter(self) -> impl Iterator<Item = (Option<&'l OwnLimit>, &'l Limit)> {
+        let own = self.own.iter().map(|(limit, rule)| (Some(limit), rule));
+        self.deployment.iter().map(|limit| (None, limit)).chain(own)
+    }
+
+    /// Returns the limits that apply to a load at an instant, in order. A customer's own limit comes with its definition.
+    pub fn applying_to(self, at: Millis) -> impl Iterator<Item = (Option<&'l OwnLimit>, &'l Limit)> {
+        self.iter().filter(move |(own, _)| own.is_none_or(|own| own.applies_to(at)))
+    }
+
     /// Returns the limits that apply to a load at this time and that `is_broken` selects; `None` when there are none.
     /// Places count the limits of the deployment first, and then all own limits.
     pub fn broken(self, time: DateTime<Utc>, is_broken: impl Fn(usize, &Limit) -> bool) -> Option<BrokenLimits<'l>> {

@@ -1,18 +1,18 @@
 //! A customer's accepted loads, one by one: they answer every window.
 
-use super::{Cents, Limit, Measure, Millis, Span, Window};
+use super::{Cents, Limit, LoadTotal, Measure, Millis, Span, Window};
 
 /// A customer's accepted loads, in the order of their times.
 ///
 /// A load takes 24 bytes. Adding the latest one takes constant time on average; a late one moves all later ones. A
 /// total takes the time of a binary search.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AcceptedLoads {
     loads: Vec<AcceptedLoad>,
 }
 
 /// An accepted load. It is packed, because loads like it make up most of a replay's memory.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(Rust, packed)]
 struct AcceptedLoad {
     at: Millis,
@@ -37,6 +37,47 @@ impl AcceptedLoads {
         }
     }
 
+    /// Returns the number of loads.
+    pub const fn len(&self) -> usize {
+        self.loads.len()
+    }
+
+    /// Returns true when there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.loads.is_empty()
+    }
+
+    /// Returns the loads, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Millis, Cents)> {
+        let befores = std::iter::once(0).chain(self.loads.iter().map(|load| load.sum));
+        let amount = |(load, before): (&AcceptedLoad, u128)| u64::try_from({ load.sum }.saturating_sub(before));
+        let loads = self.loads.iter().zip(befores);
+        loads.map(move |(load, before)| (load.at, Cents::new(amount((load, before)).unwrap_or(u64::MAX))))
+    }
+
+    /// Removes the earliest load.
+    pub fn remove_first(&mut self) -> Option<(Millis, Cents)> {
+        let first = self.iter().next()?;
+        let rest = self.loads.iter().skip(1);
+        let without = |load: &AcceptedLoad| AcceptedLoad {
+            at: load.at,
+            sum: { load.sum }.saturating_sub(u128::from(first.1.get())),
+        };
+        self.loads = rest.map(without).collect();
+        Some(first)
+    }
+
+    /// Returns the times from the first instant up to the last one, without the first and with the last.
+    pub(super) fn times_between(&self, after: Millis, last: Millis) -> impl Iterator<Item = Millis> {
+        let times = self.loads.get(self.before(after.plus(1))..self.before(last.plus(1)));
+        times.unwrap_or_default().iter().map(|load| load.at)
+    }
+
+    /// Returns true when a load is later than this instant.
+    pub(super) fn has_later(&self, instant: Millis) -> bool {
+        self.before(instant.plus(1)) < self.len()
+    }
+
     /// Returns the total of a limit's window around an instant: cents or loads. `span` must be the span of the window that
     /// holds the instant, if the window has a single one.
     pub fn used(&self, limit: &Limit, at: Millis, span: Option<Span>) -> u64 {
@@ -44,6 +85,14 @@ impl AcceptedLoads {
             (Window::Rolling(hours), _) => self.largest_total(limit.measure, hours.milliseconds(), at),
             (_, Some(span)) => self.total(limit.measure, span),
             (_, None) => 0,
+        }
+    }
+
+    /// Returns the total of the loads in a span.
+    pub(super) fn load_total(&self, span: Span) -> LoadTotal {
+        LoadTotal {
+            amount: Cents::new(self.total(Measure::Amount, span)),
+            count: u32::try_from(self.total(Measure::Count, span)).unwrap_or(u32::MAX),
         }
     }
 

@@ -8,7 +8,9 @@ mod attempt;
 mod calendar;
 mod decide;
 mod error;
+mod history;
 mod limit_event;
+mod limit_progress;
 mod limits;
 mod loads;
 mod money;
@@ -22,7 +24,9 @@ pub use attempt::{ATTEMPT_BYTES_MAX, AttemptText, CustomerId, EventId, ID_BYTES_
 pub use calendar::{Day, TimeError, Week, parse_time};
 pub use decide::{Decision, decide, decide_in_week};
 pub use error::{Field, IdError, InputError, LoadError};
+pub use history::{History, KEPT_LOADS_MAX, WeekHistory};
 pub use limit_event::{Change, LimitEvent, LimitEventError, LimitEventField, Progress};
+pub use limit_progress::LimitProgress;
 pub use limits::{
     BrokenLimits, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, Limits, LimitsInForce, Measure, OWN_CODE_PREFIX,
 };
@@ -32,6 +36,6 @@ pub use own_limit::{
     OWN_LIMITS_KEPT_MAX, OWN_LIMITS_MAX, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnLimits, OwnPeriod,
 };
 pub use stored::{EventKey, LimitUsage, StoredDecision, Verdict};
-pub use usage::{DayUsage, WeekUsage};
+pub use usage::{LoadTotal, WeekUsage};
 pub use window::{Anchored, DAY_MS, Millis, Period, RollingHours, Span, Window};
 pub use zone::Zone;

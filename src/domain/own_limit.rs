@@ -209,6 +209,13 @@ impl OwnLimits {
     /// No limits.
     pub const NONE: &OwnLimits = &OwnLimits(Vec::new());
 
+    /// Creates the limits of these that a deployment with this currency enforces.
+    pub fn enforced<'l>(limits: impl IntoIterator<Item = &'l OwnLimit>, currency: Currency) -> OwnLimits {
+        let mut own = OwnLimits::default();
+        limits.into_iter().filter(|limit| limit.is_enforced_in(currency)).for_each(|limit| own.add(limit.clone()));
+        own
+    }
+
     /// Adds a limit at its place.
     pub fn add(&mut self, limit: OwnLimit) {
         let rule = limit.rule();

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Decision, Limit, Limits, LoadAttempt, Millis};
+use super::{Decision, Limit, LimitsInForce, LoadAttempt, Millis, OwnLimit};
 
 /// An event. Its id is unique only for its customer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +48,8 @@ pub struct DeclineReasons(Vec<String>);
 pub struct LimitUsage {
     /// The limit's code.
     pub code: String,
+    /// The limit's id; `None` unless it is a customer's own.
+    pub limit_id: Option<String>,
     /// The amount used: cents or loads.
     pub used: u64,
     /// The maximum usage: cents or loads.
@@ -58,24 +60,25 @@ pub struct LimitUsage {
 }
 
 impl LimitUsage {
-    /// Returns the usage of every limit after the decision on an attempt, in the order of the limits. `used` returns the
-    /// total of a limit's window before it, as for [`decide`](super::decide()).
+    /// Returns the usage of every limit that applies to an attempt, after the decision on it, in the order of the limits.
+    /// `used` returns the total of a limit's window before it, as for [`decide`](super::decide()).
     pub fn after(
         decision: Decision<'_>,
         attempt: &LoadAttempt<'_>,
-        limits: &Limits,
+        limits: LimitsInForce<'_>,
         used: impl Fn(&Limit) -> u64,
     ) -> Vec<LimitUsage> {
-        let of_limit = |limit: &Limit| {
+        let of_limit = |(own, limit): (Option<&OwnLimit>, &Limit)| {
             let before = used(limit);
             LimitUsage {
                 code: limit.code.clone(),
+                limit_id: own.map(|own| own.limit_id.clone()),
                 used: if decision.is_accepted() { limit.with_load(before, attempt.amount) } else { before },
                 limit: limit.max,
                 resets_at: limit.window.resets_at(Millis::of(attempt.time)),
             }
         };
-        limits.iter().map(of_limit).collect()
+        limits.applying_to(Millis::of(attempt.time)).map(of_limit).collect()
     }
 
     /// Returns what remains of the limit: cents or loads.

@@ -2,9 +2,9 @@
 
 use super::{Cents, Day, Limit, Measure, Window};
 
-/// A customer's accepted loads of one day.
+/// A total of accepted loads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DayUsage {
+pub struct LoadTotal {
     /// The sum of their amounts.
     pub amount: Cents,
     /// Their number, which saturates.
@@ -15,33 +15,55 @@ pub struct DayUsage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WeekUsage {
     /// Monday first.
-    days: [DayUsage; 7],
+    days: [LoadTotal; 7],
 }
 
-impl DayUsage {
-    fn plus(self, other: DayUsage) -> DayUsage {
-        DayUsage { amount: self.amount.saturating_add(other.amount), count: self.count.saturating_add(other.count) }
+impl LoadTotal {
+    /// Returns the total after one more load of this amount.
+    #[must_use]
+    pub fn with_load(self, amount: Cents) -> LoadTotal {
+        self.plus(LoadTotal { amount, count: 1 })
+    }
+
+    /// Returns what this total has beyond another one.
+    pub(super) const fn beyond(self, other: LoadTotal) -> LoadTotal {
+        LoadTotal {
+            amount: Cents::new(self.amount.get().saturating_sub(other.amount.get())),
+            count: self.count.saturating_sub(other.count),
+        }
+    }
+
+    /// Returns the quantity that a limit adds up: cents or loads.
+    pub fn measured(self, measure: Measure) -> u64 {
+        match measure {
+            Measure::Amount => self.amount.get(),
+            Measure::Count => u64::from(self.count),
+        }
+    }
+
+    pub(super) fn plus(self, other: LoadTotal) -> LoadTotal {
+        LoadTotal { amount: self.amount.saturating_add(other.amount), count: self.count.saturating_add(other.count) }
     }
 }
 
 impl WeekUsage {
     /// Creates the usage of these days, Monday first.
-    pub const fn new(days: [DayUsage; 7]) -> WeekUsage {
+    pub const fn new(days: [LoadTotal; 7]) -> WeekUsage {
         WeekUsage { days }
     }
 
     /// Returns every day's usage, Monday first.
-    pub const fn days(&self) -> &[DayUsage; 7] {
+    pub const fn days(&self) -> &[LoadTotal; 7] {
         &self.days
     }
 
     /// Returns the usage of that day of the week.
-    pub fn day(&self, day: Day) -> DayUsage {
+    pub fn day(&self, day: Day) -> LoadTotal {
         self.days.get(usize::from(day.days_since_monday())).copied().unwrap_or_default()
     }
 
     /// Sets a day's usage.
-    pub fn set_day(&mut self, days_since_monday: u8, usage: DayUsage) {
+    pub fn set_day(&mut self, days_since_monday: u8, usage: LoadTotal) {
         if let Some(day) = self.days.get_mut(usize::from(days_since_monday)) {
             *day = usage;
         }
@@ -50,7 +72,7 @@ impl WeekUsage {
     /// Returns the usage after one more accepted load on that day.
     #[must_use]
     pub fn with_load(mut self, day: Day, amount: Cents) -> WeekUsage {
-        self.set_day(day.days_since_monday(), self.day(day).plus(DayUsage { amount, count: 1 }));
+        self.set_day(day.days_since_monday(), self.day(day).with_load(amount));
         self
     }
 
@@ -59,13 +81,12 @@ impl WeekUsage {
     pub fn used(&self, limit: &Limit, day: Day) -> u64 {
         let usage = match &limit.window {
             Window::Day(zone) if zone.is_utc() => self.day(day),
-            Window::Week(zone) if zone.is_utc() => self.days.iter().copied().fold(DayUsage::default(), DayUsage::plus),
+            Window::Week(zone) if zone.is_utc() => {
+                self.days.iter().copied().fold(LoadTotal::default(), LoadTotal::plus)
+            }
             Window::Load => return 0,
             _ => return u64::MAX,
         };
-        match limit.measure {
-            Measure::Amount => usage.amount.get(),
-            Measure::Count => u64::from(usage.count),
-        }
+        usage.measured(limit.measure)
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Timelike, Utc};
 
-use super::{Day, Zone};
+use super::{Day, Week, Zone};
 
 /// Length of a UTC day, in milliseconds.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
@@ -75,6 +75,9 @@ impl Millis {
         Millis(since_epoch_ms)
     }
 
+    /// The instant before all others.
+    pub const FIRST: Millis = Millis(i64::MIN);
+
     /// Converts an instant. What it has beyond a millisecond is cut off. A leap second counts as 23:59:59.999.
     pub fn of(instant: DateTime<Utc>) -> Millis {
         // chrono represents second 60 as second 59 with at least 1,000,000,000 nanoseconds.
@@ -108,7 +111,7 @@ impl Millis {
 
 impl Span {
     /// All time.
-    pub const ALWAYS: Span = Span { start: Millis(i64::MIN), end: Millis(i64::MAX) };
+    pub const ALWAYS: Span = Span { start: Millis::FIRST, end: Millis(i64::MAX) };
 
     /// Returns true when the span holds the instant.
     pub fn holds(self, instant: Millis) -> bool {
@@ -116,7 +119,7 @@ impl Span {
     }
 
     /// Creates the span of whole days, from `first` up to, and without, `next`.
-    fn of_days(zone: &Zone, first: Day, next: Day) -> Span {
+    pub(super) fn of_days(zone: &Zone, first: Day, next: Day) -> Span {
         Span { start: zone.start_of(first), end: zone.start_of(next) }
     }
 }
@@ -170,6 +173,29 @@ impl Window {
                 Some(Span::of_days(zone, first, next))
             }
             Window::Anchored(anchored) => Some(anchored.span(instant)),
+        }
+    }
+
+    /// Returns the first and the last week that a span around the instant touches. `None` for a window without other
+    /// loads, and for one without an end: see [`Window::since`].
+    pub fn weeks(&self, instant: Millis) -> Option<[Week; 2]> {
+        let Span { start, end } = match self {
+            Window::Rolling(hours) => {
+                let length_ms = hours.milliseconds();
+                Span { start: instant.plus(length_ms.saturating_neg()).plus(1), end: instant.plus(length_ms) }
+            }
+            _ if self.since().is_some() => return None,
+            _ => self.span(instant)?,
+        };
+        Some([start, end.plus(-1)].map(|instant| instant.day().week()))
+    }
+
+    /// Returns the beginning of a window that has no end. `None` for every other window.
+    pub const fn since(&self) -> Option<Millis> {
+        match self {
+            Window::Lifetime => Some(Millis::FIRST),
+            Window::Anchored(Anchored { anchor, period: Period::Indefinite }) => Some(*anchor),
+            _ => None,
         }
     }
 

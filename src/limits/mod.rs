@@ -14,6 +14,7 @@ mod customer;
 mod in_force;
 mod judge;
 mod ports;
+mod progress;
 
 pub use applier::{ApplyError, LimitApplier};
 pub use batch::CUSTOMERS_IN_PARALLEL_MAX;
@@ -22,3 +23,4 @@ pub use customer::{CLOSED_KEPT_MS, CustomerLimits};
 pub use in_force::AllLimits;
 pub use judge::{Applied, Judgement, LimitChange, LimitPointer, judge};
 pub use ports::{LimitStore, LimitWrite, ReportedLimit, StoredLimit};
+pub use progress::LimitReader;

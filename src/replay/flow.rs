@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::deciding::{
     Cause, Clock, Consistency, Decider, Group, GroupResult, READ_KEYS_MAX, Snapshot, Store, StoreError, Undecided,
-    UndecidedReason, lookup,
+    UndecidedReason,
 };
 
 /// Maximum number of reads that run ahead of the commits. One read arrives while the other's groups are being
@@ -126,7 +126,7 @@ impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
                 held_up.push(work);
                 continue;
             }
-            keys += keys_of(&work.group);
+            keys += keys_of(&self.decider, &work.group);
             if keys > READ_KEYS_MAX && !works.is_empty() {
                 held_up.push(work);
                 break;
@@ -141,19 +141,18 @@ impl<S: Store + 'static, C: Clock + 'static> Flow<S, C> {
     }
 }
 
-/// Returns the maximum number of keys of a group: a record and a row for each delivery.
-fn keys_of(group: &Group) -> usize {
-    let wanted = lookup(&group.deliveries);
-    wanted.events.len() + wanted.weeks.len()
+/// Returns the number of keys that are read for a group.
+fn keys_of<S, C>(decider: &Decider<S, C>, group: &Group) -> usize {
+    decider.lookup(&group.deliveries).keys()
 }
 
 /// Reads for some groups. A failed read, or a group that is too large for one read, is left to
 /// [`Decider::decide_all`], which reads as often as needed.
 async fn read<S: Store, C: Clock>(decider: Arc<Decider<S, C>>, works: Vec<QueuedGroup>) -> TaskResult {
-    if works.iter().map(|work| keys_of(&work.group)).sum::<usize>() > READ_KEYS_MAX {
+    if works.iter().map(|work| keys_of(&decider, &work.group)).sum::<usize>() > READ_KEYS_MAX {
         return TaskResult::Read(works, None);
     }
-    let wanted = lookup(works.iter().flat_map(|work| &work.group.deliveries));
+    let wanted = decider.lookup(works.iter().flat_map(|work| &work.group.deliveries));
     let snapshot = decider.store.read(&wanted, Consistency::Eventual).await;
     TaskResult::Read(works, snapshot.ok().map(Arc::new))
 }

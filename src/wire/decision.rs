@@ -73,6 +73,8 @@ struct Message<'a> {
 #[derive(Serialize)]
 struct Usage<'a> {
     code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit_id: Option<&'a str>,
     used: u64,
     limit: u64,
     remaining: u64,
@@ -101,7 +103,14 @@ impl<'a> Usage<'a> {
     fn new(usage: &'a LimitUsage) -> Usage<'a> {
         // Whole seconds, or three digits of a second.
         let resets_at = usage.resets_at.map(|instant| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true));
-        Usage { code: &usage.code, used: usage.used, limit: usage.limit, remaining: usage.remaining(), resets_at }
+        Usage {
+            code: &usage.code,
+            limit_id: usage.limit_id.as_deref(),
+            used: usage.used,
+            limit: usage.limit,
+            remaining: usage.remaining(),
+            resets_at,
+        }
     }
 }
 

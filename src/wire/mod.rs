@@ -4,6 +4,8 @@ mod attempt;
 mod decision;
 mod json;
 mod limit_event;
+#[cfg(feature = "cli")]
+mod limit_progress;
 #[cfg(feature = "replay")]
 pub(crate) mod lines;
 #[cfg(feature = "replay")]
@@ -12,6 +14,8 @@ mod reject;
 pub use attempt::{parse_attempt, read_attempt};
 pub use decision::{Reasons, can_be_body, decision_message, write_decision};
 pub use limit_event::parse_limit_event;
+#[cfg(feature = "cli")]
+pub use limit_progress::limit_progress_json;
 #[cfg(feature = "replay")]
 pub use reject::RejectWriter;
 

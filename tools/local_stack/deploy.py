@@ -70,6 +70,7 @@ class Deployment:
             "log_group_name": self.physical_id("FunctionLogGroup"),
             "correlation_table": outputs["CorrelationTableName"],
             "load_table": outputs["LoadTableName"],
+            "limit_table": outputs["LimitTableName"],
         }
 
     def upload(self, program):

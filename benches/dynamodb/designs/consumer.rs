@@ -20,10 +20,15 @@ pub(crate) struct Loadgate {
 
 impl Loadgate {
     pub(crate) fn new(store: DynamoDb) -> Loadgate {
+        Loadgate::with(store, Limits::default(), false)
+    }
+
+    pub(crate) fn with(store: DynamoDb, limits: Limits, has_own_limits: bool) -> Loadgate {
         let decider = Decider {
             store,
             clock: SystemClock,
-            limits: Limits::default(),
+            limits,
+            has_own_limits,
             currency: Currency::USD,
             correlation_ttl: TTL,
         };

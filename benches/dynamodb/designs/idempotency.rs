@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::{Item, from_record, to_record};
 use loadgate::deciding::{Clock, CorrelationRecord, Delivery, Outcome, Snapshot, UsageRow};
-use loadgate::domain::{Cents, Day, DayUsage, Measure, WeekUsage, Window, Zone};
+use loadgate::domain::{Cents, Day, LoadTotal, Measure, WeekUsage, Window, Zone};
 
 use super::{Decision, Design, Store, TOTAL, TTL, event_key, number, published, week_key};
 
@@ -64,7 +64,7 @@ impl Idempotency {
         // The count is the decision. The plan only provides the record of it.
         let usage = usage_of(&row.unwrap_or_default());
         let before = if is_counted { without(usage, delivery) } else { usage };
-        let row = UsageRow { usage: before, version: 1 };
+        let row = UsageRow { usage: before, version: 1, ..UsageRow::default() };
         let plan =
             self.0.plan(delivery, &Snapshot { usage: [(delivery.week(), Ok(row))].into(), ..Snapshot::default() })?;
         let Some(record) = plan.outcomes.first().and_then(Outcome::record) else { return Ok(vec![]) };
@@ -135,7 +135,7 @@ fn usage_of(row: &Item) -> WeekUsage {
     let mut usage = WeekUsage::default();
     for day in 0..7 {
         let count = u32::try_from(get(format!("DAY{day}_COUNT"))).unwrap_or(u32::MAX);
-        usage.set_day(day, DayUsage { amount: Cents::new(get(format!("DAY{day}_AMOUNT"))), count });
+        usage.set_day(day, LoadTotal { amount: Cents::new(get(format!("DAY{day}_AMOUNT"))), count });
     }
     usage
 }
@@ -143,8 +143,8 @@ fn usage_of(row: &Item) -> WeekUsage {
 /// Returns the usage before the load was counted.
 fn without(mut usage: WeekUsage, delivery: &Delivery) -> WeekUsage {
     let day = Day::of(delivery.attempt.time);
-    let DayUsage { amount, count } = usage.day(day);
+    let LoadTotal { amount, count } = usage.day(day);
     let amount = Cents::new(amount.get().saturating_sub(delivery.attempt.amount.get()));
-    usage.set_day(day.days_since_monday(), DayUsage { amount, count: count.saturating_sub(1) });
+    usage.set_day(day.days_since_monday(), LoadTotal { amount, count: count.saturating_sub(1) });
     usage
 }

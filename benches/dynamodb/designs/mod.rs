@@ -19,7 +19,7 @@ use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::adapters::dynamodb::{DynamoDb, Item, to_record, to_row};
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::TableNames;
-use loadgate::deciding::{Clock, Delivery, Outcome, Plan, PlanInput, Snapshot, plan};
+use loadgate::deciding::{Clock, Delivery, Outcome, Plan, Planner, Snapshot};
 use loadgate::domain::{EventKey, Limits};
 
 pub(crate) use self::consumer::Loadgate;
@@ -67,8 +67,14 @@ impl Store {
     fn plan(&self, delivery: &Delivery, snapshot: &Snapshot) -> Result<Plan> {
         let mut delivery = delivery.clone();
         delivery.source.is_redelivery = false;
-        let known = PlanInput { snapshot, has_stored: false, now: SystemClock.now() };
-        plan(&self.limits, TTL, &[delivery], known).map_err(Error::other)
+        let deliveries = [delivery];
+        let mut planner = Planner::new(snapshot, false, TTL, SystemClock.now());
+        match planner.stored(&deliveries) {
+            outcomes if outcomes.is_empty() => {
+                planner.decide(&deliveries, (&self.limits).into(), None).map_err(Error::other)
+            }
+            outcomes => Ok(Plan { outcomes, has_stored: true, commit: None }),
+        }
     }
 
     /// Reads the event's record and, if there is none, the week's row.

@@ -33,7 +33,7 @@ impl ReadThenWrite {
         }
         for change in plan.commit.iter().flat_map(Commit::usage) {
             let put = client.put_item().table_name(&names.load).set_item(Some(week_key(delivery)));
-            let put = put.item("VERSION", number(change.before.version + 1)).item("DAYS", from_days(&change.after));
+            let put = put.item("VERSION", number(change.after.version)).item("DAYS", from_days(&change.after.usage));
             put.return_consumed_capacity(TOTAL).send().await.map_err(Error::other)?;
         }
         Ok(())

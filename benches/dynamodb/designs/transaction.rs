@@ -66,11 +66,11 @@ impl Transaction {
     }
 
     fn update(&self, delivery: &Delivery, change: &UsageChange) -> std::result::Result<Update, BuildError> {
-        let read = change.before.version;
+        let read = change.read_version();
         let update = Update::builder().table_name(&self.0.names.load).set_key(Some(week_key(delivery)));
         let update = update.update_expression("SET VERSION = :next, DAYS = :days");
         let update = update.expression_attribute_values(":next", number(read + 1));
-        let update = update.expression_attribute_values(":days", from_days(&change.after));
+        let update = update.expression_attribute_values(":days", from_days(&change.after.usage));
         let update = match read {
             0 => update.condition_expression(ROW_IS_NEW),
             _ => update.condition_expression(ROW_STANDS).expression_attribute_values(":read", number(read)),

@@ -8,7 +8,7 @@
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::AttributeValue::{self, N};
+use aws_sdk_dynamodb::types::AttributeValue::{self, B, N};
 use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, ConsumedCapacity, Put, ReturnConsumedCapacity,
     ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -16,16 +16,20 @@ use aws_sdk_dynamodb::types::{
 use chrono::{DateTime, Utc};
 
 use super::error::{of_kind, store_error, unbuilt};
+use super::fence::{SET_FENCE, fence_key, fence_values};
 use super::item::{Item, from_days, from_record, to_record, usage_key};
+use super::loads::encode_loads;
 use super::{DynamoDb, halves};
 use crate::config::TableNames;
 use crate::deciding::{
-    Cause, Commit, CorrelationRecord, StoreError, Units, UsageChange, UsageCheck, UsageKey, digest_hex,
+    Cause, Commit, CorrelationRecord, FenceWrite, StoreError, Units, UsageChange, UsageCheck, UsageKey, digest_hex,
 };
 use crate::domain::Week;
 
 /// Length of a token. DynamoDB accepts at most 36 characters; 128 bits distinguish commits.
 const TOKEN_BYTES: usize = 32;
+
+const OPERATION: &str = "TransactWriteItems";
 
 /// Condition: the event has no record in force.
 const EVENT_IS_NEW: &str = "attribute_not_exists(EVENT_ID) OR EXPIRES_AT <= :now";
@@ -38,6 +42,9 @@ const ROW_STANDS: &str = "VERSION = :read";
 
 /// Update of the row. Attributes that loadgate does not know stay.
 const SET_USAGE: &str = "SET VERSION = :next, DAYS = :days";
+
+/// Update of the row of a customer with a fence.
+const SET_FENCED_USAGE: &str = "SET VERSION = :next, DAYS = :days, LOADS = :loads, FENCED_CHANGES = :changes";
 
 impl DynamoDb {
     /// Puts the record of a lone decline: one write unit instead of a transaction's two.
@@ -68,7 +75,8 @@ impl DynamoDb {
         let puts = commit.records().iter().map(|record| self.transact_put(record, commit));
         let updates = commit.usage().iter().map(|change| self.transact_update(change, commit));
         let checks = commit.checks().iter().map(|check| self.transact_check(check, commit));
-        let actions = puts.chain(updates).chain(checks).collect::<Result<Vec<_>, _>>()?;
+        let fence = commit.fence().map(|fence| self.transact_fence(fence, &commit.customer_id));
+        let actions = puts.chain(updates).chain(checks).chain(fence).collect::<Result<Vec<_>, _>>()?;
         let request = self.client.transact_write_items().set_transact_items(Some(actions));
         let request =
             request.client_request_token(self.token(commit)).return_consumed_capacity(ReturnConsumedCapacity::Total);
@@ -78,7 +86,7 @@ impl DynamoDb {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     self.of_cancelled(cancelled.cancellation_reasons(), commit)
                 }
-                _ => Err(store_error("TransactWriteItems", &self.both(), &error)),
+                _ => Err(store_error(OPERATION, &self.names(), &error)),
             },
         }
     }
@@ -89,7 +97,7 @@ impl DynamoDb {
         let table = &self.tables.correlation;
         let is_stored = |(reason, record): (&CancellationReason, &CorrelationRecord)| is(reason.item(), record, table);
         let is_made = reasons.len() >= commit.records().len() && reasons.iter().zip(commit.records()).all(is_stored);
-        if is_made { Ok(Units::default()) } else { Err(of_reasons(reasons, &self.both())) }
+        if is_made { Ok(Units::default()) } else { Err(of_reasons(OPERATION, reasons, &self.names())) }
     }
 
     /// Returns a token that identifies exactly this commit, so that DynamoDB executes a repeated request only once.
@@ -101,11 +109,12 @@ impl DynamoDb {
             let decided_at_ms = record.decision.decided_at.timestamp_millis().to_string();
             parts.extend([record.decision.key.event_id.clone(), record.message_id.clone(), decided_at_ms]);
         }
-        let changes = commit.usage().iter().map(|change| (change.week, change.before.version));
+        let changes = commit.usage().iter().map(|change| (change.week, change.read_version()));
         let checks = commit.checks().iter().map(|check| (check.week, check.version));
         for (week, version) in changes.chain(checks) {
             parts.extend([week.monday().to_string(), version.to_string()]);
         }
+        parts.extend(commit.fence().map(|fence| fence.read_version().to_string()));
         let mut token = digest_hex(&parts.iter().map(String::as_bytes).collect::<Vec<_>>());
         token.truncate(TOKEN_BYTES);
         token
@@ -122,28 +131,55 @@ impl DynamoDb {
     }
 
     fn transact_update(&self, change: &UsageChange, commit: &Commit) -> Result<TransactWriteItem, StoreError> {
-        let read = change.before.version;
-        let update = Update::builder()
+        let (read, after) = (change.read_version(), &change.after);
+        let is_fenced = commit.fence().is_some();
+        let mut update = Update::builder()
             .table_name(&self.tables.load)
             .set_key(Some(row_key(commit, change.week)))
-            .update_expression(SET_USAGE)
+            .update_expression(if is_fenced { SET_FENCED_USAGE } else { SET_USAGE })
             .condition_expression(row_condition(read))
             .set_expression_attribute_values(row_values(read))
-            .expression_attribute_values(":next", N((read + 1).to_string()))
-            .expression_attribute_values(":days", from_days(&change.after));
+            .expression_attribute_values(":next", N(after.version.to_string()))
+            .expression_attribute_values(":days", from_days(&after.usage));
+        if is_fenced {
+            update = update
+                .expression_attribute_values(":loads", B(encode_loads(change.week, &after.loads).into()))
+                .expression_attribute_values(":changes", N(after.fenced_changes.to_string()));
+        }
+        Ok(TransactWriteItem::builder().update(update.build().map_err(unbuilt)?).build())
+    }
+
+    fn transact_fence(&self, fence: &FenceWrite, customer_id: &str) -> Result<TransactWriteItem, StoreError> {
+        let (key, read) = (Some(fence_key(customer_id)), fence.read_version());
+        let FenceWrite::Change(after) = fence else {
+            return self.condition_check(key, read);
+        };
+        let mut values = fence_values(after);
+        values.extend(row_values(read).unwrap_or_default());
+        let update = Update::builder()
+            .table_name(&self.tables.load)
+            .set_key(key)
+            .update_expression(SET_FENCE)
+            .condition_expression(row_condition(read))
+            .set_expression_attribute_values(Some(values));
         Ok(TransactWriteItem::builder().update(update.build().map_err(unbuilt)?).build())
     }
 
     fn transact_check(&self, check: &UsageCheck, commit: &Commit) -> Result<TransactWriteItem, StoreError> {
+        self.condition_check(Some(row_key(commit, check.week)), check.version)
+    }
+
+    fn condition_check(&self, key: Option<Item>, version: u64) -> Result<TransactWriteItem, StoreError> {
         let check = ConditionCheck::builder()
             .table_name(&self.tables.load)
-            .set_key(Some(row_key(commit, check.week)))
-            .condition_expression(row_condition(check.version))
-            .set_expression_attribute_values(row_values(check.version));
+            .set_key(key)
+            .condition_expression(row_condition(version))
+            .set_expression_attribute_values(row_values(version));
         Ok(TransactWriteItem::builder().condition_check(check.build().map_err(unbuilt)?).build())
     }
 }
 
+/// Returns the key of a row.
 fn row_key(commit: &Commit, week: Week) -> Item {
     usage_key(&UsageKey { customer_id: commit.customer_id.clone(), week })
 }
@@ -171,11 +207,11 @@ pub(super) fn epoch_seconds(instant: DateTime<Utc>) -> AttributeValue {
 }
 
 /// Returns the most severe reason for a cancelled transaction. A transient reason counts only if there is no other.
-pub(super) fn of_reasons(reasons: &[CancellationReason], tables: &str) -> StoreError {
+pub(super) fn of_reasons(operation: &str, reasons: &[CancellationReason], tables: &str) -> StoreError {
     let mut codes: Vec<&str> =
         reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None").collect();
     codes.dedup();
-    let cause = || Cause::new(format!("TransactWriteItems on {tables} was cancelled: {}", codes.join(", ")));
+    let cause = || Cause::new(format!("{operation} on {tables} was cancelled: {}", codes.join(", ")));
     let worst = codes.iter().map(|code| of_kind(code, cause())).max_by_key(weight);
     worst.unwrap_or_else(|| StoreError::Conflict(cause()))
 }

@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, M, N, S};
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 
+use super::loads::decode_loads;
 use crate::deciding::{Cause, CorrelationRecord, Publication, StoreError, UsageKey, UsageRow};
-use crate::domain::{Cents, DayUsage, EventKey, LimitUsage, Millis, StoredDecision, Verdict, WeekUsage};
+use crate::domain::{
+    AcceptedLoads, Cents, Day, EventKey, LimitUsage, LoadTotal, Millis, StoredDecision, Verdict, Week, WeekUsage,
+};
 
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;
@@ -16,6 +19,10 @@ pub const EVENT_ID: &str = "EVENT_ID";
 pub const DATE: &str = "DATE";
 pub const VERSION: &str = "VERSION";
 pub const DAYS: &str = "DAYS";
+/// The accepted loads that a row keeps.
+pub const LOADS: &str = "LOADS";
+/// Number of a row's changes by commits that also changed the fence.
+pub const FENCED_CHANGES: &str = "FENCED_CHANGES";
 pub const MESSAGE_ID: &str = "MESSAGE_ID";
 pub const UNPUBLISHED: &str = "UNPUBLISHED";
 /// TTL attribute of the table: epoch seconds.
@@ -27,11 +34,13 @@ const TIME: &str = "TIME";
 const DECIDED_AT: &str = "DECIDED_AT";
 const USAGE: &str = "USAGE";
 const FINGERPRINT: &str = "FINGERPRINT";
-const AMOUNT: &str = "AMOUNT";
-const COUNT: &str = "COUNT";
+pub const AMOUNT: &str = "AMOUNT";
+pub const COUNT: &str = "COUNT";
 const CODE: &str = "CODE";
 const USED: &str = "USED";
 const LIMIT: &str = "LIMIT";
+/// Id of a customer's own limit.
+const LIMIT_ID: &str = "LIMIT_ID";
 /// End of the span of a limit, in milliseconds since 1970.
 const RESETS_AT: &str = "RESETS_AT";
 
@@ -70,6 +79,9 @@ pub fn from_record(record: &CorrelationRecord) -> Item {
 fn from_usage(usage: &LimitUsage) -> AttributeValue {
     let number = |number: u64| N(number.to_string());
     let mut entry = item([(CODE, S(usage.code.clone())), (USED, number(usage.used)), (LIMIT, number(usage.limit))]);
+    if let Some(limit_id) = &usage.limit_id {
+        entry.insert(LIMIT_ID.to_owned(), S(limit_id.clone()));
+    }
     if let Some(resets_at) = usage.resets_at {
         entry.insert(RESETS_AT.to_owned(), N(Millis::of(resets_at).get().to_string()));
     }
@@ -78,8 +90,8 @@ fn from_usage(usage: &LimitUsage) -> AttributeValue {
 
 /// Converts the days with accepted loads to the `DAYS` attribute of a row.
 pub fn from_days(usage: &WeekUsage) -> AttributeValue {
-    let day = |day: &DayUsage| M(item([(AMOUNT, N(day.amount.get().to_string())), (COUNT, N(day.count.to_string()))]));
-    let days = WEEKDAYS.into_iter().zip(usage.days()).filter(|(_, day)| **day != DayUsage::default());
+    let day = |day: &LoadTotal| M(item([(AMOUNT, N(day.amount.get().to_string())), (COUNT, N(day.count.to_string()))]));
+    let days = WEEKDAYS.into_iter().zip(usage.days()).filter(|(_, day)| **day != LoadTotal::default());
     M(days.map(|(name, usage)| (name.to_owned(), day(usage))).collect())
 }
 
@@ -123,6 +135,10 @@ fn to_usage(value: &AttributeValue) -> Option<LimitUsage> {
     let usage = value.as_m().ok()?;
     Some(LimitUsage {
         code: usage.get(CODE)?.as_s().ok()?.clone(),
+        limit_id: match usage.get(LIMIT_ID) {
+            Some(value) => Some(value.as_s().ok()?.clone()),
+            None => None,
+        },
         used: number(usage.get(USED)?)?,
         limit: number(usage.get(LIMIT)?)?,
         // Records of earlier versions have none.
@@ -139,8 +155,22 @@ fn to_usage(value: &AttributeValue) -> Option<LimitUsage> {
 /// [`StoreError::Corrupt`] with the first attribute that is missing or invalid.
 pub fn to_row(item: &Item, table: &str) -> Result<UsageRow, StoreError> {
     let reader = Reader { item, table, range: DATE };
-    let version = reader.get(VERSION, |value| number(value).filter(|version| (1..u64::MAX).contains(version)))?;
-    Ok(UsageRow { usage: reader.get(DAYS, to_days)?, version })
+    let loads = match item.get(LOADS) {
+        Some(_) => reader.get(LOADS, |value| decode_loads(week_of(item)?, value.as_b().ok()?.as_ref()))?,
+        None => AcceptedLoads::default(),
+    };
+    let fenced_changes = match item.get(FENCED_CHANGES) {
+        Some(_) => reader.get(FENCED_CHANGES, number)?,
+        None => 0,
+    };
+    Ok(UsageRow { usage: reader.get(DAYS, to_days)?, loads, fenced_changes, version: reader.version()? })
+}
+
+/// Returns the week of a usage row's key.
+pub fn week_of(item: &Item) -> Option<Week> {
+    let date = item.get(DATE)?.as_s().ok()?.parse().ok()?;
+    let day = Day::of_date(date);
+    Some(day.week()).filter(|week| week.monday() == day)
 }
 
 fn to_days(value: &AttributeValue) -> Option<WeekUsage> {
@@ -150,7 +180,7 @@ fn to_days(value: &AttributeValue) -> Option<WeekUsage> {
         let place = WEEKDAYS.iter().position(|weekday| weekday == name)?;
         let day = day.as_m().ok()?;
         let (amount, count) = (number(day.get(AMOUNT)?)?, number(day.get(COUNT)?)?);
-        usage.set_day(u8::try_from(place).ok()?, DayUsage { amount: Cents::new(amount), count });
+        usage.set_day(u8::try_from(place).ok()?, LoadTotal { amount: Cents::new(amount), count });
     }
     Some(usage)
 }
@@ -164,6 +194,11 @@ pub struct Reader<'i> {
 }
 
 impl Reader<'_> {
+    /// Returns the version, which counts the item's changes.
+    pub fn version(&self) -> Result<u64, StoreError> {
+        self.get(VERSION, |value| number(value).filter(|version| (1..u64::MAX).contains(version)))
+    }
+
     pub fn string(&self, name: &str) -> Result<String, StoreError> {
         self.get(name, |value| value.as_s().ok().cloned())
     }

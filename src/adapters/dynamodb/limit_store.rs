@@ -89,7 +89,7 @@ impl DynamoDb {
         let Err(error) = request.send().await else { return Ok(()) };
         Err(match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                of_reasons(cancelled.cancellation_reasons(), table)
+                of_reasons("TransactWriteItems", cancelled.cancellation_reasons(), table)
             }
             _ => store_error("TransactWriteItems", table, &error),
         })

@@ -1,10 +1,12 @@
-//! Store in DynamoDB: two tables, or three; one read and one conditional transaction.
+//! Store in DynamoDB: its tables, reads, and conditional transactions.
 
 mod commit;
 mod error;
+mod fence;
 mod item;
 mod limit_item;
 mod limit_store;
+mod loads;
 #[cfg(feature = "cli")]
 mod manifest;
 #[cfg(feature = "cli")]
@@ -22,15 +24,17 @@ use futures_util::future::try_join_all;
 
 use crate::config::TableNames;
 use crate::deciding::{
-    Cause, Commit, Consistency, CorrelationRecord, Lookup, PublicationChange, READ_KEYS_MAX, Snapshot, Store,
-    StoreError, Units, UsageKey, Writes,
+    AllRows, Cause, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, Lookup, PublicationChange,
+    READ_KEYS_MAX, Snapshot, Store, StoreError, Units, UsageKey, Writes,
 };
-use crate::domain::{Day, EventKey};
+use crate::domain::{Day, EventKey, OwnLimit};
 use commit::{epoch_seconds, write_units};
 use error::{store_error, unbuilt};
+use fence::{fence_key, is_fence, to_fence};
 use item::{CUSTOMER_ID, DATE, EVENT_ID, event_key, usage_key};
-pub use item::{Item, from_days, from_record, to_record, to_row};
+pub use item::{Item, from_days, from_record, to_record, to_row, week_of};
 pub use limit_item::{customer_key, to_customer_limits};
+pub use loads::encode_loads;
 
 /// Condition: the record still belongs to the same message, not to a later one that was written after it expired.
 const RECORD_STANDS: &str = "MESSAGE_ID = :message_id";
@@ -51,21 +55,22 @@ impl DynamoDb {
         DynamoDb { client: Client::new(config), tables }
     }
 
-    /// Opens the connection, and checks that both tables can be read, with a key that no event has.
+    /// Opens the connection, and checks that the tables can be read, with keys that nothing has.
     ///
     /// # Errors
     /// [`StoreError::Misconfigured`] if a table is missing or must not be read; another variant if that is unknown.
     pub async fn connect(&self) -> Result<(), StoreError> {
         let customer_id = "\u{1}".to_owned();
         let event = EventKey { customer_id: customer_id.clone(), event_id: customer_id.clone() };
-        let week = UsageKey { customer_id, week: Day::of(DateTime::UNIX_EPOCH).week() };
-        let lookup = Lookup { events: [event].into(), weeks: [week].into() };
+        let week = UsageKey { customer_id: customer_id.clone(), week: Day::of(DateTime::UNIX_EPOCH).week() };
+        let own_limits = self.tables.limit.iter().map(|_| customer_id.clone()).collect();
+        let lookup = Lookup { events: [event].into(), weeks: [week].into(), own_limits, ..Lookup::default() };
         self.read(&lookup, Consistency::Eventual).await.map(drop)
     }
 
-    /// Returns the names of both tables, for error messages.
-    fn both(&self) -> String {
-        format!("{} and {}", self.tables.correlation, self.tables.load)
+    /// Returns the names of the tables, for error messages.
+    fn names(&self) -> String {
+        self.tables.iter().collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -73,13 +78,27 @@ impl Store for DynamoDb {
     async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
         let events = lookup.events.iter().map(|key| (&self.tables.correlation, event_key(key)));
         let weeks = lookup.weeks.iter().map(|key| (&self.tables.load, usage_key(key)));
-        let keys: Vec<(&String, Item)> = events.chain(weeks).collect();
+        let fences = lookup.fences.iter().map(|customer_id| (&self.tables.load, fence_key(customer_id)));
+        let own_limits = self
+            .tables
+            .limit
+            .iter()
+            .flat_map(|table| lookup.own_limits.iter().map(move |customer_id| (table, customer_key(customer_id))));
+        let keys: Vec<(&String, Item)> = events.chain(weeks).chain(fences).chain(own_limits).collect();
         let requests = keys.chunks(READ_KEYS_MAX).map(|keys| self.get(keys, records));
         let mut snapshot = Snapshot::default();
         for gotten in try_join_all(requests).await? {
             self.sort(gotten, lookup, &mut snapshot);
         }
         Ok(snapshot)
+    }
+
+    async fn read_fenced(&self, lookup: &FencedLookup) -> Result<FencedSnapshot, StoreError> {
+        self.get_fenced(lookup).await
+    }
+
+    async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
+        self.query_rows(customer_id).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
@@ -130,7 +149,7 @@ impl DynamoDb {
     async fn get(&self, keys: &[(&String, Item)], records: Consistency) -> Result<Gotten, StoreError> {
         let request = self.client.batch_get_item().set_request_items(Some(self.request(keys, records)?));
         let answer = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
-        let answer = answer.map_err(|error| store_error("BatchGetItem", &self.both(), &error))?;
+        let answer = answer.map_err(|error| store_error("BatchGetItem", &self.names(), &error))?;
         let read_halves = halves(answer.consumed_capacity());
         let left_out = answer.unprocessed_keys.unwrap_or_default();
         let left_out = left_out.into_iter().map(|(table, keys)| (table, keys.keys)).collect();
@@ -151,7 +170,7 @@ impl DynamoDb {
             tables.entry(table).or_default().push(key.clone());
         }
         let request = |(table, keys): (&String, Vec<Item>)| {
-            let is_strong = records == Consistency::Strong || *table == self.tables.load;
+            let is_strong = records == Consistency::Strong || *table != self.tables.correlation;
             let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(is_strong).build();
             Ok((table.clone(), keys.map_err(unbuilt)?))
         };
@@ -163,22 +182,36 @@ impl DynamoDb {
     fn sort(&self, gotten: Gotten, lookup: &Lookup, snapshot: &mut Snapshot) {
         snapshot.units.read_halves += gotten.read_halves;
         for (table, item) in gotten.items {
-            if table == self.tables.correlation {
-                snapshot.records.insert(event_of(&item), to_record(&item, &table));
-            } else if let Some(key) = week_of(&item, lookup) {
-                snapshot.usage.insert(key.clone(), to_row(&item, &table));
-            }
+            self.note(&table, &item, None, lookup, snapshot);
         }
         for (table, key) in gotten.left_out {
-            let what = format!("BatchGetItem on {table}: DynamoDB left out a key");
-            let error = StoreError::Throttled(Cause::new(what));
-            if table == self.tables.correlation {
-                snapshot.records.insert(event_of(&key), Err(error));
-            } else if let Some(key) = week_of(&key, lookup) {
-                snapshot.usage.insert(key.clone(), Err(error));
-            }
+            let error = StoreError::Throttled(Cause::new(format!("BatchGetItem on {table}: DynamoDB left out a key")));
+            self.note(&table, &key, Some(error), lookup, snapshot);
         }
     }
+
+    /// Puts an item, or the error of a key, into the snapshot.
+    fn note(&self, table: &str, item: &Item, error: Option<StoreError>, lookup: &Lookup, snapshot: &mut Snapshot) {
+        if table == self.tables.correlation {
+            snapshot.records.insert(event_of(item), unless(error, || to_record(item, table)));
+        } else if self.tables.limit.as_deref() == Some(table) {
+            let has_key =
+                |customer_id: &&String| customer_key(customer_id).iter().all(|key| item.get(key.0) == Some(key.1));
+            if let Some(customer_id) = lookup.own_limits.iter().find(has_key) {
+                snapshot.own_limits.insert(customer_id.clone(), unless(error, || to_own_limits(item, table)));
+            }
+        } else if is_fence(item) {
+            let customer_id = text(item, CUSTOMER_ID).to_owned();
+            snapshot.fences.insert(customer_id, unless(error, || to_fence(item, table)));
+        } else if let Some(key) = wanted(item, lookup) {
+            snapshot.usage.insert(key.clone(), unless(error, || to_row(item, table)));
+        }
+    }
+}
+
+/// Returns the error if there is one, and the parsed item otherwise.
+fn unless<T>(error: Option<StoreError>, parse: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    error.map_or_else(parse, Err)
 }
 
 fn by_table(items: HashMap<String, Vec<Item>>) -> impl Iterator<Item = (String, Item)> {
@@ -189,7 +222,7 @@ fn event_of(item: &Item) -> EventKey {
     EventKey { customer_id: text(item, CUSTOMER_ID).to_owned(), event_id: text(item, EVENT_ID).to_owned() }
 }
 
-fn week_of<'l>(item: &Item, lookup: &'l Lookup) -> Option<&'l UsageKey> {
+fn wanted<'l>(item: &Item, lookup: &'l Lookup) -> Option<&'l UsageKey> {
     let (customer_id, date) = (text(item, CUSTOMER_ID), text(item, DATE));
     lookup.weeks.iter().find(|key| key.customer_id == customer_id && key.week.monday().to_string() == date)
 }
@@ -207,4 +240,8 @@ fn halves<'c>(capacities: impl IntoIterator<Item = &'c ConsumedCapacity>) -> u64
         .filter_map(|capacity| capacity.capacity_units)
         .map(|units| (units * 2.0).round() as u64)
         .sum()
+}
+
+fn to_own_limits(item: &Item, table: &str) -> Result<Vec<OwnLimit>, StoreError> {
+    Ok(to_customer_limits(item, table)?.limits.into_values().collect())
 }

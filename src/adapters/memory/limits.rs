@@ -14,6 +14,11 @@ pub(super) struct LimitTable {
 }
 
 impl LimitTable {
+    /// Returns a customer's limits.
+    pub(super) fn of(&self, user_id: &str) -> Option<&CustomerLimits> {
+        self.customers.get(user_id)
+    }
+
     fn version(&self, user_id: &str) -> u64 {
         self.customers.get(user_id).map_or(0, |customer| customer.version)
     }

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use clap::value_parser;
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX, unstorable};
+use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX};
 use loadgate::deciding::Decider;
 use loadgate::domain::{Currency, Limits};
 use loadgate::replay::{ReplayError, ReplayOutput, ReplayReport, StoreReplay};
@@ -73,16 +73,15 @@ impl StoreArgs {
         reasons: Reasons,
         threads: NonZeroUsize,
     ) -> Result<StoreEngine, Failure> {
-        if let Some(problem) = unstorable(&limits) {
-            return Err(Failure::Usage(anyhow!(problem)));
-        }
         let kind = self.store.as_ref().unwrap_or(&StoreKind::DynamoDb);
-        let (store, connection) =
-            kind.open(self.endpoint_url.as_deref(), self.tables.names()?, runtime(Some(threads))?)?;
+        let names = self.tables.names_or(kind.limit_table())?;
+        let has_own_limits = names.limit.is_some();
+        let (store, connection) = kind.open(self.endpoint_url.as_deref(), names, runtime(Some(threads))?)?;
         let connected = connection.runtime.block_on(store.connect());
         connected.context("could not use the store").map_err(Failure::Io)?;
         let correlation_ttl = TimeDelta::hours(self.correlation_ttl_hours);
-        let decider = Arc::new(Decider { store, clock: SystemClock, limits, currency, correlation_ttl });
+        let decider =
+            Arc::new(Decider { store, clock: SystemClock, limits, has_own_limits, currency, correlation_ttl });
         let replay = StoreReplay { decider, run, reasons, customers_max: self.customers_in_parallel };
         Ok(StoreEngine { replay, connection })
     }

@@ -8,6 +8,9 @@ use tokio::runtime::Runtime;
 
 use crate::outcome::Failure;
 
+/// Default name of the table of customers' own limits in a store that is a file.
+const TABLE_IN_FILE: &str = "LimitTable";
+
 /// A kind of store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreKind {
@@ -34,6 +37,12 @@ impl StoreKind {
             Some(("sqlite", _)) => Err("this loadgate has no sqlite; build it with `--features sqlite`".to_owned()),
             _ => Err("neither `dynamodb` nor `sqlite:PATH`".to_owned()),
         }
+    }
+
+    /// Returns the default name of the table of customers' own limits. A store that is a file always has one, so that limits
+    /// that were applied to it are enforced.
+    pub fn limit_table(&self) -> Option<&'static str> {
+        (*self != StoreKind::DynamoDb).then_some(TABLE_IN_FILE)
     }
 
     /// Opens the store. Creates the file of an embedded one, and its tables, if they do not exist.

@@ -84,9 +84,11 @@ impl<'a> Summary<'a> {
         if !self.complete {
             return "stopped early: the reader of the decisions closed the pipe".to_owned();
         }
+        let longest = self.declined_by_reason.iter().map(|(code, _)| code.len()).max().unwrap_or_default();
+        let width = (longest + 3).max(16);
         let mut text = String::new();
         let mut count = |name: &str, count: u64, note: &str| {
-            let _ = writeln!(text, "{name:<16}{:>14}{note}", HumanCount(count).to_string());
+            let _ = writeln!(text, "{name:<width$}{:>14}{note}", HumanCount(count).to_string());
         };
         count("attempts", self.attempts, "");
         count("accepted", self.accepted, "");

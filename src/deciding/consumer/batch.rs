@@ -16,7 +16,7 @@ use crate::deciding::consumer::requests::{SHARED_WAIT_MAX, SharedPublisher};
 use crate::deciding::consumer::{BatchReport, Consumer, Deadline, Handled, requests};
 use crate::deciding::{
     Clock, Cost, DeadLetter, Delivery, Group, Message, MessageContent, Outcome, Publisher, Snapshot, Store,
-    consistency, lookup, since, with_sources,
+    consistency, since, with_sources,
 };
 
 /// A batch in progress.
@@ -183,7 +183,7 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         }
         let begun = self.now();
         let deliveries = || groups.iter().flat_map(|group| &group.deliveries);
-        let wanted = lookup(deliveries());
+        let wanted = self.consumer.decider.lookup(deliveries());
         let read = pin!(self.store().read(&wanted, consistency(deliveries())));
         let snapshot = match select(read, pin!(self.clock().sleep(SHARED_WAIT_MAX))).await {
             Either::Left((read, _)) => read.ok(),

@@ -7,7 +7,7 @@
 
 use hashbrown::HashTable;
 
-use crate::domain::{Cents, DayUsage, WeekUsage};
+use crate::domain::{Cents, LoadTotal, WeekUsage};
 use crate::replay::ledger::hash;
 use crate::replay::ledger::wide_weeks::WideWeeks;
 
@@ -61,7 +61,7 @@ impl WeekTable {
         wide: &mut WideWeeks,
         customer: u128,
         days_since_monday: u8,
-        change: impl FnOnce(&WeekUsage) -> Option<DayUsage>,
+        change: impl FnOnce(&WeekUsage) -> Option<LoadTotal>,
     ) {
         let Some(row) = self.weeks.find_mut(hash(customer), |row| row.customer == customer) else {
             return self.change_first_day(wide, customer, days_since_monday, change);
@@ -87,7 +87,7 @@ impl WeekTable {
         wide: &mut WideWeeks,
         customer: u128,
         days_since_monday: u8,
-        change: impl FnOnce(&WeekUsage) -> Option<DayUsage>,
+        change: impl FnOnce(&WeekUsage) -> Option<LoadTotal>,
     ) {
         let before = self.days.find_entry(hash(customer), |row| row.customer == customer);
         let mut usage = before.as_ref().map_or_else(|_| WeekUsage::default(), |row| row.get().usage());
@@ -134,12 +134,12 @@ impl WeekTable {
 }
 
 /// Returns a day's amount and count, if they fit into a narrow row.
-fn narrow(DayUsage { amount, count }: DayUsage) -> Option<(u32, u8)> {
+fn narrow(LoadTotal { amount, count }: LoadTotal) -> Option<(u32, u8)> {
     Some((u32::try_from(amount.get()).ok()?, u8::try_from(count).ok()?))
 }
 
-fn widen(amount: u32, count: u8) -> DayUsage {
-    DayUsage { amount: Cents::new(u64::from(amount)), count: u32::from(count) }
+fn widen(amount: u32, count: u8) -> LoadTotal {
+    LoadTotal { amount: Cents::new(u64::from(amount)), count: u32::from(count) }
 }
 
 impl DayRow {
@@ -163,7 +163,7 @@ impl WeekRow {
     }
 
     /// Sets a day's usage. Returns `None` when it does not fit.
-    fn set_day(&mut self, days_since_monday: u8, day: DayUsage) -> Option<()> {
+    fn set_day(&mut self, days_since_monday: u8, day: LoadTotal) -> Option<()> {
         let (mut amounts, place) = (self.amounts, usize::from(days_since_monday));
         (*amounts.get_mut(place)?, *self.counts.get_mut(place)?) = narrow(day)?;
         self.amounts = amounts;
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     const CUSTOMER: u128 = 7 << 64;
-    const LITTLE: DayUsage = DayUsage { amount: Cents::new(7), count: 1 };
+    const LITTLE: LoadTotal = LoadTotal { amount: Cents::new(7), count: 1 };
 
     fn usage(table: &mut WeekTable, wide: &mut WideWeeks, customer: u128) -> WeekUsage {
         let mut seen = WeekUsage::default();
@@ -194,7 +194,7 @@ mod tests {
     }
 
     /// Sets days one after another. Checks the usage and the numbers of rows after each.
-    fn check(days: &[(u8, DayUsage, [usize; 3])]) {
+    fn check(days: &[(u8, LoadTotal, [usize; 3])]) {
         let (mut table, mut wide, mut expected) = (WeekTable::default(), WideWeeks::default(), WeekUsage::default());
         // Other customers with the same tag in the table.
         for (other, day) in [(CUSTOMER + 1, 3), (CUSTOMER + 2, 4)] {
@@ -215,16 +215,16 @@ mod tests {
 
     #[test]
     fn a_customer_has_one_row_whatever_the_days() {
-        let more = DayUsage { amount: Cents::new(u64::from(u32::MAX)), count: 255 };
+        let more = LoadTotal { amount: Cents::new(u64::from(u32::MAX)), count: 255 };
         check(&[(3, LITTLE, [1, 0, 0]), (3, more, [1, 0, 0]), (6, more, [0, 1, 0]), (0, LITTLE, [0, 1, 0])]);
     }
 
     #[test]
     fn what_is_too_much_for_a_row_goes_to_the_wide_weeks() {
         for too_much in [
-            DayUsage { amount: Cents::new(1 << 32), count: 1 },
-            DayUsage { amount: Cents::new(1), count: 256 },
-            DayUsage { amount: Cents::new(u64::MAX), count: u32::MAX },
+            LoadTotal { amount: Cents::new(1 << 32), count: 1 },
+            LoadTotal { amount: Cents::new(1), count: 256 },
+            LoadTotal { amount: Cents::new(u64::MAX), count: u32::MAX },
         ] {
             check(&[(2, too_much, [0, 1, 1]), (2, LITTLE, [0, 1, 1]), (5, too_much, [0, 1, 1])]);
             check(&[(2, LITTLE, [1, 0, 0]), (2, too_much, [0, 1, 1]), (3, LITTLE, [0, 1, 1])]);

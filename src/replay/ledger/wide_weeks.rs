@@ -1,6 +1,6 @@
 //! Weeks whose usage does not fit into a row of the week tables. They hold any amount and any count.
 
-use crate::domain::{Cents, DayUsage, WeekUsage};
+use crate::domain::{Cents, LoadTotal, WeekUsage};
 
 /// Number of weeks by which the list grows. Weeks never move, so at most one chunk is partly empty.
 const CHUNK_WEEKS: usize = 64;
@@ -60,14 +60,14 @@ impl WideWeek {
     }
 
     pub(super) fn usage(&self) -> WeekUsage {
-        let mut days = [DayUsage::default(); 7];
+        let mut days = [LoadTotal::default(); 7];
         for (day, (amount, count)) in days.iter_mut().zip(self.amounts.into_iter().zip(self.counts)) {
-            *day = DayUsage { amount, count };
+            *day = LoadTotal { amount, count };
         }
         WeekUsage::new(days)
     }
 
-    pub(super) fn set_day(&mut self, days_since_monday: u8, usage: DayUsage) {
+    pub(super) fn set_day(&mut self, days_since_monday: u8, usage: LoadTotal) {
         let place = usize::from(days_since_monday);
         if let (Some(amount), Some(count)) = (self.amounts.get_mut(place), self.counts.get_mut(place)) {
             (*amount, *count) = (usage.amount, usage.count);

@@ -47,12 +47,18 @@ async fn every_attempt_of_a_file_is_decided_once_and_in_order() {
         ["generate", "--attempts", "2000", "--customers", "80", "--seed", "3", "--duplicates", "8", "--invalid", "4"];
     workload.extend(cargo_bin_cmd!("loadgate").args(generate).output().unwrap().stdout);
     std::fs::write(path("workload.jsonl"), &workload).unwrap();
-    let replay =
-        ["replay", "--explain", "--summary", "none", &path("workload.jsonl"), "--rejects", &path("rejects.jsonl")];
-    let expected = cargo_bin_cmd!("loadgate").args(replay).output().unwrap().stdout;
+    let limits = concat!(env!("CARGO_MANIFEST_DIR"), "/events/customer-limits.jsonl");
+    let replay = ["replay", "--explain", "--summary", "none", "--customer-limits", limits];
+    let files = [&path("workload.jsonl"), "--rejects", &path("rejects.jsonl")];
+    let expected = cargo_bin_cmd!("loadgate").args(replay).args(files).output().unwrap().stdout;
     let expected: Vec<String> = String::from_utf8(expected).unwrap().lines().map(str::to_owned).collect();
     let rejects = std::fs::read_to_string(path("rejects.jsonl")).unwrap();
     let mut rejects: Vec<(String, String)> = rejects.lines().filter_map(sendable).collect();
+
+    let Endpoints { dynamodb_endpoint_url, limit_table, .. } = &stack.endpoints;
+    let apply = ["limits", "apply", limits, "--limit-table", limit_table, "--endpoint-url", dynamodb_endpoint_url];
+    let applied = cargo_bin_cmd!("loadgate").args(apply).output().unwrap();
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
 
     let command = ["send", &path("workload.jsonl"), "--queue-url", &stack.endpoints.input_queue_url];
     let sent = cargo_bin_cmd!("loadgate").args(command).output().unwrap();
@@ -61,6 +67,15 @@ async fn every_attempt_of_a_file_is_decided_once_and_in_order() {
     let decisions = receive_all(&stack.endpoints.decisions_queue_url, false, expected.len());
     assert_eq!(decisions.len(), expected.len(), "no decision is missing or repeated");
     assert_eq!(by_customer(&decisions), by_customer(&expected));
+    let by_own_limit = decisions.iter().map(|decision| serde_json::from_str::<Value>(decision).unwrap());
+    let by_own_limit = by_own_limit.filter(|decision| decision["reasons"] == json!(["CUSTOMER_DAY"]));
+    let by_own_limit: Vec<Value> = by_own_limit.collect();
+    assert!(!by_own_limit.is_empty(), "a customer's own limit declines some loads");
+    for decision in by_own_limit {
+        let own = decision["usage"].as_array().unwrap().iter().find(|usage| usage["code"] == "CUSTOMER_DAY").unwrap();
+        assert_eq!(own["limit_id"], "limit-9-day");
+        assert!(own["resets_at"].as_str().unwrap().ends_with("T06:00:00Z"), "{own}");
+    }
 
     let url = ["--dead-letter-queue-url", &stack.endpoints.dead_letter_queue_url];
     let listing = cargo_bin_cmd!("loadgate")

@@ -24,6 +24,17 @@ const RECEIVE_MAX: u32 = 1000;
 /// Maximum time to drain after the last kill. It allows for a busy machine.
 const DRAIN_MAX: Duration = Duration::from_mins(10);
 
+/// Limits in force: short and long windows, so that usage rows, fences and totals are at stake.
+const LIMITS: &str = r#"
+limit = [
+    {code = "DAILY_AMOUNT", measure = "amount", window = "day", max = "5000.00"},
+    {code = "DAILY_COUNT", measure = "count", window = "day", max = 3},
+    {code = "TWO_DAYS", measure = "amount", window = "rolling", hours = 48, max = "7000.00"},
+    {code = "MONTHLY", measure = "amount", window = "month", max = "12000.00"},
+    {code = "FOR_EVER", measure = "count", window = "lifetime", max = 6},
+]
+"#;
+
 /// Returns a number from the environment, such as the number of kills or attempts.
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
@@ -51,8 +62,13 @@ impl Scene {
         let generate =
             ["generate", "--attempts", &attempts, "--customers", "40", "--duplicates", "8", "--invalid", "3"];
         cargo_bin_cmd!("loadgate").args(generate).args(["--seed", &seed_text, "-o", &file]).assert().success();
-        let replay = ["replay", "--explain", "--summary", "none", &file, "--rejects", &rejects];
+        std::fs::write(path("limits.toml"), LIMITS).unwrap();
+        let limits = path("limits.toml");
+        let replay = ["replay", "--explain", "--summary", "none", &file, "--rejects", &rejects, "--limits", &limits];
         let expected = cargo_bin_cmd!("loadgate").args(replay).output().unwrap().stdout;
+        for code in ["TWO_DAYS", "MONTHLY", "FOR_EVER"] {
+            assert!(String::from_utf8_lossy(&expected).contains(code), "{code} declines nothing");
+        }
         let rejects = std::fs::read_to_string(rejects).unwrap();
 
         let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(VISIBILITY_S, RECEIVE_MAX).await);
@@ -72,7 +88,8 @@ impl Scene {
     }
 
     fn environment(&self) -> Vec<(&'static str, String)> {
-        environment(&self.queues, &self.fresh.names, &self.proxy.url)
+        let limits = ("LOADGATE_LIMITS", LIMITS.to_owned());
+        environment(&self.queues, &self.fresh.names, &self.proxy.url).into_iter().chain([limits]).collect()
     }
 
     async fn is_drained(&self) -> bool {

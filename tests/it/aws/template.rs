@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use loadgate::config::{
-    CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMITS, LOAD_TABLE,
-    SETTINGS, TTL_HOURS_DEFAULT, TableNames, parse_limits,
+    CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMIT_TABLE,
+    LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT, TableNames, parse_limits,
 };
 use regex::Regex;
 
@@ -65,6 +65,7 @@ fn the_function_gets_exactly_the_variables_that_it_reads() {
     let read = [
         CORRELATION_TABLE,
         LOAD_TABLE,
+        LIMIT_TABLE,
         DECISIONS_QUEUE_URL,
         DEAD_LETTER_QUEUE_URL,
         CORRELATION_TTL_HOURS,
@@ -81,9 +82,12 @@ fn the_function_gets_exactly_the_variables_that_it_reads() {
 
 #[test]
 fn the_tables_have_the_keys_that_the_code_uses() {
-    let item = include_str!("../../../src/adapters/dynamodb/item.rs");
+    let item = concat!(
+        include_str!("../../../src/adapters/dynamodb/item.rs"),
+        include_str!("../../../src/adapters/dynamodb/limit_item.rs")
+    );
     let names = all(r"AttributeName: ([A-Z_]+)", TEMPLATE);
-    assert_eq!(names, ["CUSTOMER_ID", "DATE", "EVENT_ID", "EXPIRES_AT"].map(str::to_owned).into());
+    assert_eq!(names, ["CUSTOMER_ID", "DATE", "EVENT_ID", "EXPIRES_AT", "PK", "SK"].map(str::to_owned).into());
     assert!(names.iter().all(|name| item.contains(&format!("\"{name}\""))));
 }
 
@@ -155,8 +159,12 @@ fn the_role_allows_every_request_of_the_function() {
     let records = actions(&["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
     assert_eq!(allowed("CorrelationTable"), records);
     // A transaction consists of puts, updates and condition checks. Each kind needs its own permission.
-    let usage = actions(&["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:UpdateItem"]);
-    assert_eq!(allowed("LoadTable"), usage);
+    let usage = ["BatchGetItem", "ConditionCheckItem", "GetItem", "Query", "UpdateItem"];
+    assert_eq!(allowed("LoadTable"), usage.map(|action| format!("dynamodb:{action}")).into());
+    assert_eq!(allowed("LimitTable"), actions(&["dynamodb:BatchGetItem"]), "the function only reads limits");
+    let fence = include_str!("../../../src/adapters/dynamodb/fence.rs");
+    assert_eq!(all(r"TransactGetItem::builder\(\)\.([a-z_]+)\(", fence), actions(&["get"]));
+    assert_eq!(all(r"client\s*\.([a-z_]+)\(\)", fence), actions(&["query", "transact_get_items"]));
     let commit = include_str!("../../../src/adapters/dynamodb/commit.rs");
     let in_transactions = all(r"TransactWriteItem::builder\(\)\.([a-z_]+)\(", commit);
     assert_eq!(in_transactions, actions(&["condition_check", "put", "update"]), "permissions are per kind of action");
@@ -169,8 +177,8 @@ fn the_documentation_lists_every_permission_that_a_command_needs() {
     let code: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     let requests = all(r"(?:client|Client::new\(sdk\))\s*\.([a-z_]+)\(\)", &code);
     // A batch needs the permission of the single request. A transaction needs those of its actions.
-    let in_transactions = ["condition_check_item", "put_item", "update_item"].map(str::to_owned);
-    let single = requests.iter().filter(|name| *name != "transact_write_items");
+    let in_transactions = ["condition_check_item", "get_item", "put_item", "update_item"].map(str::to_owned);
+    let single = requests.iter().filter(|name| !name.starts_with("transact_"));
     let needed = single.map(|name| name.strip_suffix("_batch").unwrap_or(name).to_owned()).chain(in_transactions);
     let pascal = |name: String| name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>();
     let needed: BTreeSet<String> = needed.map(pascal).collect();
@@ -217,7 +225,7 @@ fn limits_cut_by_the_sam_cli_are_rejected_by_the_template() {
 
 #[test]
 #[ignore = "needs `make tools`; `make test` runs it"]
-fn the_import_template_has_both_tables_and_nothing_that_an_import_rejects() {
+fn the_import_template_has_all_tables_and_nothing_that_an_import_rejects() {
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/tables-to-import");
     for (arguments, is_bare) in [(&[][..], false), (&["--bare"][..], true)] {
         let printed = Command::new(&tool).args(arguments).output().unwrap();
@@ -229,12 +237,13 @@ fn the_import_template_has_both_tables_and_nothing_that_an_import_rejects() {
             BTreeSet::from([&"AWSTemplateFormatVersion".into(), &"Parameters".into(), &"Resources".into()])
         );
         let tables = template["Resources"].as_object().unwrap();
-        assert_eq!(tables.keys().collect::<Vec<_>>(), ["CorrelationTable", "LoadTable"]);
+        assert_eq!(tables.keys().collect::<Vec<_>>(), ["CorrelationTable", "LimitTable", "LoadTable"]);
         for (name, table) in tables {
             assert_eq!((&table["Type"], &table["DeletionPolicy"]), (&"AWS::DynamoDB::Table".into(), &"Retain".into()));
             let properties = table["Properties"].as_object().unwrap();
-            assert_eq!(properties["KeySchema"][0]["AttributeName"], "CUSTOMER_ID");
-            assert_eq!(properties.contains_key("TimeToLiveSpecification"), name == "CorrelationTable");
+            let hash_key = if name == "LimitTable" { "PK" } else { "CUSTOMER_ID" };
+            assert_eq!(properties["KeySchema"][0]["AttributeName"], hash_key);
+            assert_eq!(properties.contains_key("TimeToLiveSpecification"), name != "LoadTable");
             // `loadgate tables create` sets none of these. The deployment after the import sets them.
             for added in ["PointInTimeRecoverySpecification", "SSESpecification", "DeletionProtectionEnabled"] {
                 assert_ne!(properties.contains_key(added), is_bare, "{name}: {added}");

@@ -5,6 +5,7 @@ mod bad_input;
 mod customer_limits;
 mod generate;
 mod limits_apply;
+mod limits_show;
 mod quick_build;
 mod redrive;
 mod replay;

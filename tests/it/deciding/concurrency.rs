@@ -61,6 +61,7 @@ async fn contend(fresh: Fresh) {
                 store,
                 clock: SystemClock,
                 limits: Limits::default(),
+                has_own_limits: false,
                 currency: Currency::USD,
                 correlation_ttl: TimeDelta::hours(24),
             };

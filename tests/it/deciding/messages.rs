@@ -18,6 +18,7 @@ fn key(customer_id: &str, event_id: &str) -> EventKey {
 fn a_decision_message_matches_the_specification_to_the_byte() {
     let usage = |code: &str, used, limit, resets_at| LimitUsage {
         code: code.to_owned(),
+        limit_id: None,
         used,
         limit,
         resets_at: Some(parse_time(resets_at).unwrap()),
@@ -51,7 +52,7 @@ fn a_decision_message_matches_the_specification_to_the_byte() {
 fn the_end_of_a_span_has_no_fraction_or_three_digits_and_may_be_missing() {
     let entry = |resets_at: Option<&str>| {
         let resets_at = resets_at.map(|time| parse_time(time).unwrap());
-        let usage = vec![LimitUsage { code: "A".to_owned(), used: 0, limit: 1, resets_at }];
+        let usage = vec![LimitUsage { code: "A".to_owned(), limit_id: None, used: 0, limit: 1, resets_at }];
         let message = decision_message(&StoredDecision { usage, ..decision("528", "1") });
         message.split_once("\"usage\":").unwrap().1.to_owned()
     };

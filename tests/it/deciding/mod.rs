@@ -2,7 +2,10 @@
 
 mod concurrency;
 mod consumer;
+mod fenced_contract;
 mod items;
+mod long_capacity;
+mod long_limits;
 mod messages;
 mod store_capacity;
 mod store_contract;

@@ -16,7 +16,7 @@ use crate::support::consumer_harness::{message, raw, received};
 use crate::support::line;
 
 /// Queues that accept every message.
-struct AcceptAll;
+pub struct AcceptAll;
 
 impl Publisher for AcceptAll {
     async fn publish(&self, decisions: &[&StoredDecision]) -> Vec<Result<(), QueueError>> {
@@ -29,23 +29,29 @@ impl Publisher for AcceptAll {
 }
 
 /// A consumer over real tables, behind a proxy.
-struct Metered {
-    consumer: Consumer<DynamoDb, AcceptAll, SystemClock>,
-    proxy: Proxy,
+pub struct Metered {
+    pub consumer: Consumer<DynamoDb, AcceptAll, SystemClock>,
+    pub proxy: Proxy,
     fresh: Fresh,
 }
 
 impl Metered {
-    async fn over(fresh: Fresh) -> Metered {
+    pub async fn over(fresh: Fresh) -> Metered {
         let proxy = Proxy::before(&fresh.url).await;
         let store = fresh.through(&proxy.url).await;
         let correlation_ttl = TimeDelta::hours(24);
-        let decider =
-            Decider { store, clock: SystemClock, limits: Limits::default(), currency: Currency::USD, correlation_ttl };
+        let decider = Decider {
+            store,
+            clock: SystemClock,
+            limits: Limits::default(),
+            has_own_limits: false,
+            currency: Currency::USD,
+            correlation_ttl,
+        };
         Metered { consumer: Consumer { decider, publisher: AcceptAll }, proxy, fresh }
     }
 
-    async fn handle(&self, records: Vec<SqsMessage>) -> (usize, BatchReport) {
+    pub async fn handle(&self, records: Vec<SqsMessage>) -> (usize, BatchReport) {
         let mut event = SqsEvent::default();
         event.records = records;
         let (response, report) =
@@ -70,7 +76,7 @@ fn round_trips(counts: &[(&str, u64)]) -> BTreeMap<String, u64> {
 /// Units that a store reports for a transaction. DynamoDB Local reports two units for each table, regardless of the
 /// number of items.
 #[derive(Clone, Copy, PartialEq)]
-enum Units {
+pub enum Units {
     OfItems,
     OfTables,
 }

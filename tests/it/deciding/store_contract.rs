@@ -7,7 +7,7 @@ use loadgate::deciding::{
     Commit, Consistency, CorrelationRecord, Lookup, Publication, PublicationChange, Store, StoreError, UsageChange,
     UsageCheck, UsageKey, UsageRow, Writes,
 };
-use loadgate::domain::{Cents, Day, DayUsage, StoredDecision, Verdict, Week, WeekUsage};
+use loadgate::domain::{Cents, Day, LoadTotal, StoredDecision, Verdict, Week, WeekUsage};
 
 use crate::support::cloud::Fresh;
 
@@ -49,18 +49,23 @@ fn week() -> Week {
 
 fn usage(amount: u64) -> WeekUsage {
     let mut usage = WeekUsage::default();
-    usage.set_day(0, DayUsage { amount: Cents::new(amount), count: 1 });
-    usage.set_day(6, DayUsage { amount: Cents::new(u64::MAX), count: u32::MAX });
+    usage.set_day(0, LoadTotal { amount: Cents::new(amount), count: 1 });
+    usage.set_day(6, LoadTotal { amount: Cents::new(u64::MAX), count: u32::MAX });
     usage
 }
 
+fn row(amount: u64, version: u64) -> UsageRow {
+    UsageRow { usage: usage(amount), version, ..UsageRow::default() }
+}
+
 fn commit(ids: &[&str], before: UsageRow, after: WeekUsage) -> Commit {
-    let usage = vec![UsageChange { week: week(), before, after }];
+    let after = UsageRow { usage: after, version: before.version + 1, ..before };
+    let usage = vec![UsageChange { week: week(), after }];
     transaction(ids.iter().map(|id| record(id)).collect(), usage, vec![])
 }
 
 fn transaction(records: Vec<CorrelationRecord>, usage: Vec<UsageChange>, checks: Vec<UsageCheck>) -> Commit {
-    let writes = Writes::Transaction { records, usage, checks };
+    let writes = Writes::Transaction { records, usage, checks, fence: None };
     Commit { customer_id: "528".to_owned(), writes, now: now() }
 }
 
@@ -92,25 +97,25 @@ async fn committed_items_are_read(store: &impl Store) {
     store.commit(&commit(&["1", "2"], UsageRow::default(), usage(5))).await.unwrap();
     assert_eq!(read_record(store, "1").await, Some(record("1")));
     assert_eq!(read_record(store, "2").await, Some(record("2")));
-    let row = UsageRow { usage: usage(5), version: 1 };
-    assert_eq!(read_row(store).await, Some(row));
+    let first = row(5, 1);
+    assert_eq!(read_row(store).await, Some(first.clone()));
 
     let accepted = CorrelationRecord {
         decision: StoredDecision { verdict: Verdict::Accepted, usage: vec![], ..record("3").decision },
         publication: Publication::Pending,
         ..record("3")
     };
-    let next = transaction(vec![accepted.clone()], commit(&[], row, usage(7)).usage().to_vec(), vec![]);
+    let next = transaction(vec![accepted.clone()], commit(&[], first, usage(7)).usage().to_vec(), vec![]);
     store.commit(&next).await.unwrap();
     assert_eq!(read_record(store, "3").await, Some(accepted));
-    assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(7), version: 2 }));
+    assert_eq!(read_row(store).await, Some(row(7, 2)));
 }
 
 async fn a_second_record_of_an_event_refuses_its_whole_commit(store: &impl Store) {
     store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
     let row = read_row(store).await.unwrap();
     let other = CorrelationRecord { message_id: "another".to_owned(), ..record("1") };
-    let second = transaction(vec![record("2"), other], commit(&[], row, usage(9)).usage().to_vec(), vec![]);
+    let second = transaction(vec![record("2"), other], commit(&[], row.clone(), usage(9)).usage().to_vec(), vec![]);
     assert_conflict(&store.commit(&second).await);
     assert_eq!(read_record(store, "1").await, Some(record("1")));
     assert_eq!(read_record(store, "2").await, None);
@@ -140,7 +145,7 @@ async fn a_checked_row_must_be_unchanged(store: &impl Store) {
     store.commit(&commit(&["3"], UsageRow::default(), usage(5))).await.unwrap();
     assert_conflict(&store.commit(&relying_on("4", 0)).await);
     store.commit(&relying_on("5", 1)).await.unwrap();
-    assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(5), version: 1 }));
+    assert_eq!(read_row(store).await, Some(row(5, 1)));
     for (id, is_stored) in [("1", true), ("2", false), ("3", true), ("4", false), ("5", true)] {
         assert_eq!(read_record(store, id).await.is_some(), is_stored, "{id}");
     }
@@ -150,11 +155,11 @@ async fn a_changed_row_is_not_overwritten(store: &impl Store) {
     store.commit(&commit(&["1"], UsageRow::default(), usage(5))).await.unwrap();
     let first = read_row(store).await.unwrap();
     assert_conflict(&store.commit(&commit(&["2"], UsageRow::default(), usage(6))).await);
-    store.commit(&commit(&["3"], first, usage(7))).await.unwrap();
-    assert_conflict(&store.commit(&commit(&["4"], first, usage(8))).await);
+    store.commit(&commit(&["3"], first.clone(), usage(7))).await.unwrap();
+    assert_conflict(&store.commit(&commit(&["4"], first.clone(), usage(8))).await);
     let ahead = UsageRow { version: 9, ..first };
     assert_conflict(&store.commit(&commit(&["5"], ahead, usage(8))).await);
-    assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(7), version: 2 }));
+    assert_eq!(read_row(store).await, Some(row(7, 2)));
     for id in ["2", "4", "5"] {
         assert_eq!(read_record(store, id).await, None);
     }
@@ -178,7 +183,7 @@ async fn a_commit_made_twice_counts_once(store: &impl Store) {
         store.commit(commit).await.unwrap();
         store.commit(commit).await.expect("its own record stands in the way");
     }
-    assert_eq!(read_row(store).await, Some(UsageRow { usage: usage(5), version: 1 }));
+    assert_eq!(read_row(store).await, Some(row(5, 1)));
     // A record of the same event by another message, or by the same message at another instant, does not match.
     let later = CorrelationRecord {
         decision: StoredDecision { decided_at: now() + TimeDelta::milliseconds(1), ..record("2").decision },
@@ -218,7 +223,7 @@ async fn any_number_of_keys_is_read(store: &impl Store) {
     }
     let events = ids.iter().map(|id| event(id)).chain([event("absent")]).collect();
     let weeks = [UsageKey { customer_id: "528".to_owned(), week: week() }].into();
-    let snapshot = store.read(&Lookup { events, weeks }, Consistency::Eventual).await.unwrap();
+    let snapshot = store.read(&Lookup { events, weeks, ..Lookup::default() }, Consistency::Eventual).await.unwrap();
     let missing: Vec<&String> = ids.iter().filter(|id| !snapshot.records.contains_key(&event(id))).collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert_eq!(snapshot.usage.len(), 1);

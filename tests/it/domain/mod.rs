@@ -1,9 +1,10 @@
 //! The rules, the parsers and the limits file.
 
 mod decide;
+mod history;
 mod limits_file;
 mod money;
 mod parse_attempt;
 mod reject;
 mod time;
-mod windows;
+pub mod windows;

@@ -19,7 +19,7 @@ fn zone(name: &str) -> Zone {
     Zone::named(name).unwrap_or_else(|| panic!("no zone {name}"))
 }
 
-fn text(instant: Millis) -> String {
+pub fn text(instant: Millis) -> String {
     DateTime::<Utc>::from_timestamp_millis(instant.get()).unwrap().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
@@ -242,7 +242,7 @@ fn oracle_key(window: &Window, ms: i64) -> Option<String> {
 }
 
 /// Returns a limit's total before an attempt, from a list of all accepted loads.
-fn oracle_used(limit: &Limit, accepted: &[(i64, u64)], ms: i64) -> u64 {
+pub fn oracle_used(limit: &Limit, accepted: &[(i64, u64)], ms: i64) -> u64 {
     let value = |(_, cents): &&(i64, u64)| if limit.measure == Measure::Amount { *cents } else { 1 };
     match (&limit.window, oracle_key(&limit.window, ms)) {
         (Window::Load, _) => 0,
@@ -279,7 +279,7 @@ fn zone_or_utc(name: &str) -> Zone {
     if name == "UTC" { Zone::UTC } else { zone(name) }
 }
 
-fn limits() -> impl Strategy<Value = Vec<Limit>> {
+pub fn limits() -> impl Strategy<Value = Vec<Limit>> {
     prop::collection::vec((any::<bool>(), window(), 0..12_u64), 1..6).prop_map(|limits| {
         let limit = |(place, (is_amount, window, max)): (usize, (bool, Window, u64))| {
             let is_amount = is_amount || window == Window::Load;
@@ -291,7 +291,7 @@ fn limits() -> impl Strategy<Value = Vec<Limit>> {
 }
 
 /// Attempts of two customers across a change of the clocks, in any order.
-fn attempts() -> impl Strategy<Value = Vec<(u8, i64, u64)>> {
+pub fn attempts() -> impl Strategy<Value = Vec<(u8, i64, u64)>> {
     let begin = "2024-03-20T00:00:00Z".parse::<DateTime<Utc>>().unwrap().timestamp_millis();
     let attempt = (0..2_u8, 0..1_200_i64, 0..120_u64);
     let attempt = attempt.prop_map(move |(customer, steps, cents)| (customer, begin + steps * STEP_MS, cents));

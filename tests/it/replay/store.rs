@@ -45,7 +45,14 @@ type TestDecider = Arc<Decider<FlakyStore, SystemClock>>;
 
 fn decider() -> TestDecider {
     let (clock, limits, correlation_ttl) = (SystemClock, Limits::default(), TimeDelta::hours(24));
-    Arc::new(Decider { store: FlakyStore::default(), clock, limits, currency: Currency::USD, correlation_ttl })
+    Arc::new(Decider {
+        store: FlakyStore::default(),
+        clock,
+        limits,
+        has_own_limits: false,
+        currency: Currency::USD,
+        correlation_ttl,
+    })
 }
 
 async fn run(decider: &TestDecider) -> (String, Result<ReplayReport, ReplayError>) {

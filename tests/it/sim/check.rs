@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use chrono::{Datelike, TimeDelta};
 use loadgate::deciding::CorrelationRecord;
-use loadgate::domain::StoredDecision;
 
 use loadgate::wire::decision_message;
 
 use super::consumers::REPLAY;
+use super::decisions;
 use super::simulation::{Counts, FAILING, Simulation, State};
 use crate::support::oracle;
 
@@ -19,22 +19,23 @@ const PUBLISHED_WITHIN: TimeDelta = TimeDelta::seconds(1);
 const DEAD_LETTER_RETENTION: TimeDelta = TimeDelta::days(14);
 
 /// Maximum difference between two clocks.
-const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
+pub const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
 
 pub fn check(simulation: &Simulation) -> Result<Counts, String> {
-    let state = simulation.state();
+    let mut state = simulation.state();
     if let Some(violation) = &state.violation {
         return Err(violation.clone());
     }
     every_event_is_decided(&state)?;
-    decisions_match_the_oracle(&state)?;
-    usage_is_the_sum_of_accepted_loads(&state)?;
+    let exercised = decisions::check(&state)?;
     decisions_are_published(&state)?;
     published_loads_are_within_the_limits(&state)?;
     healthy_customers_are_not_delayed(&state)?;
     stored_decisions_are_not_neglected(&state)?;
     customers_are_in_order(&state)?;
     invalid_messages_become_dead_letters(&state)?;
+    state.count("long_declines", exercised.long_declines);
+    state.count("overlaps", exercised.overlaps);
     Ok(state.counts.clone())
 }
 
@@ -85,54 +86,6 @@ fn by_customer<'r>(
         customers.entry(&record.decision.key.customer_id).or_default().push(record);
     }
     customers
-}
-
-fn decisions_match_the_oracle(state: &State) -> Result<(), String> {
-    for (customer, records) in by_customer(state.tables.committed()) {
-        let attempt = |(n, record): (usize, &&CorrelationRecord)| oracle::Attempt {
-            // The store decides whether an event is new. The oracle gets a distinct id for each.
-            id: n.to_string(),
-            customer_id: customer.to_owned(),
-            cents: oracle::cents(&record.decision.load_amount).unwrap(),
-            time: oracle::instant(&record.decision.time).unwrap(),
-        };
-        let is_contended = records.iter().any(|record| record.message_id.starts_with(REPLAY))
-            || state.counted("expired_receipts") > 0 && state.disordered.contains(customer);
-        let attempts: Vec<_> = records.iter().enumerate().map(attempt).collect();
-        let expected = oracle::judge_all(&oracle::default_limits(), &attempts);
-        for (record, expected) in records.iter().zip(expected) {
-            let (decision, expected) = (&record.decision, expected.unwrap());
-            let used: Vec<u128> = decision.usage.iter().map(|usage| usage.used.into()).collect();
-            let is_right = decision.verdict.is_accepted() == expected.reasons.is_empty()
-                && decision.verdict.is_accepted() == decision.verdict.reasons().is_empty()
-                && decision.verdict.reasons().iter().all(|reason| expected.reasons.contains(reason))
-                && used.iter().zip(&expected.used).all(|(used, expected)| used <= expected);
-            // A decline does not need its row to be unchanged since the read, because usage only grows. Another
-            // writer may use up one more limit between read and commit. The decline then does not name that limit.
-            let is_exact = decision.verdict.reasons() == expected.reasons && used == expected.used;
-            let may_lag = is_contended || is_read_half_applied(state, decision);
-            if !is_right || !(is_exact || may_lag && !decision.verdict.is_accepted()) {
-                return Err(format!("the oracle says {expected:?} of {decision:?}"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Returns true if a read close to the decision returned usage from before a transaction that was still being applied
-/// for another consumer.
-fn is_read_half_applied(state: &State, decision: &StoredDecision) -> bool {
-    let reads = state.half_applied.get(&decision.key.customer_id);
-    let is_near = |read: &DateTime<Utc>| read.signed_duration_since(decision.decided_at).abs() <= SKEW_MAX;
-    reads.is_some_and(|reads| reads.iter().any(is_near))
-}
-
-fn usage_is_the_sum_of_accepted_loads(state: &State) -> Result<(), String> {
-    let accepted = state.tables.committed().filter(|record| record.decision.verdict.is_accepted());
-    let expected: u64 = accepted.map(|record| oracle::cents(&record.decision.load_amount).unwrap()).sum();
-    let days = state.tables.usage.values().flat_map(|row| *row.item.usage.days());
-    let stored: u64 = days.map(|day| day.amount.get()).sum();
-    if stored == expected { Ok(()) } else { Err(format!("{stored} cents are stored, {expected} were accepted")) }
 }
 
 fn decisions_are_published(state: &State) -> Result<(), String> {

@@ -8,7 +8,7 @@ use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::deciding::consumer::{BatchReport, Consumer};
 use loadgate::deciding::{CorrelationRecord, Decider, Delivery, Group, MessageSource, QueueError};
-use loadgate::domain::{Currency, EventKey, Limits, LoadAttempt};
+use loadgate::domain::{Currency, EventKey, LoadAttempt};
 use loadgate::runtime::lambda::handle;
 use loadgate::runtime::worker::{Settings, Worker, WorkerObserver};
 use loadgate::wire::read_attempt;
@@ -16,11 +16,15 @@ use tokio::task::JoinHandle;
 
 use super::ports::{SimPublisher, SimReceiver, Source};
 use super::queue::Message;
+use super::setting::{AMOUNTS, written};
 use super::simulation::{Simulation, SkewedClock, State, event_of};
 use super::store::SimStore;
 
 /// Prefix of the message ids of replayed lines.
 pub const REPLAY: &str = "replay:";
+
+/// Actors that replay. The second one does so in contended runs only.
+pub const REPLAYS: [&str; 2] = ["replay", "second replay"];
 
 /// Time-out of the function.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -69,13 +73,18 @@ impl State {
 /// Returns a clock that is slightly wrong.
 pub fn clock(simulation: &Arc<Simulation>, actor: &str) -> SkewedClock {
     let skew = TimeDelta::milliseconds(simulation.state().draw(actor, "clock").i64(-2_000..2_000));
+    simulation.state().skews.insert(actor.to_owned(), skew);
     SkewedClock { simulation: Arc::clone(simulation), skew }
 }
 
 fn decider(simulation: &Arc<Simulation>, actor: &str) -> Decider<SimStore, SkewedClock> {
     let (clock, correlation_ttl) = (clock(simulation, actor), simulation.state().correlation_ttl);
     let store = SimStore { simulation: Arc::clone(simulation), actor: actor.to_owned(), invocation: None };
-    Decider { store, clock, limits: Limits::default(), currency: Currency::USD, correlation_ttl }
+    let (limits, has_own_limits) = {
+        let state = simulation.state();
+        (state.setting.deployment.clone(), state.setting.has_own_limits)
+    };
+    Decider { store, clock, limits, has_own_limits, currency: Currency::USD, correlation_ttl }
 }
 
 /// Starts a consumer: a function with its event source, or a worker.
@@ -201,20 +210,32 @@ impl WorkerObserver for NoObserver {
     fn stopping(&self) {}
 }
 
-/// Replays a file into the same tables, for customers that also have messages on the queue.
-pub async fn replay(simulation: Arc<Simulation>) {
-    let decider = decider(&simulation, "replay");
-    let mut rng = simulation.state().draw("replay", "lines");
+/// Replays a file into the same tables, for customers that also have messages on the queue. The actor's name is part of
+/// the events' ids.
+pub async fn replay(simulation: Arc<Simulation>, actor: &str) {
+    let decider = decider(&simulation, actor);
+    let mut rng = simulation.state().draw(actor, "lines");
     let lines_max = [0, 0, 20][rng.usize(..3)];
+    let is_contended = simulation.state().setting.is_contended;
+    let (lines_max, wait_ms_max) = if is_contended { (25, 1_500) } else { (lines_max, 6_000) };
     for line in 0..rng.u32(..=lines_max) {
         let customers = simulation.state().customers;
-        let (wait_ms, customer, day) = (rng.u64(..6_000), format!("c{}", rng.u32(..customers)), 27 + rng.u32(..5));
+        let (wait_ms, customer, day) =
+            (rng.u64(..wait_ms_max), format!("c{}", rng.u32(..customers)), 27 + rng.u32(..5));
         simulation.pause(&rng, wait_ms).await;
-        let body =
-            crate::support::line(&format!("replayed {line}"), &customer, "$1500", &format!("2018-12-{day}T00:00:00Z"));
+        let times = simulation.state().setting.times.clone();
+        let (amount, time) = match times {
+            None => ("$1500".to_owned(), format!("2018-12-{day}T00:00:00Z")),
+            Some(times) => {
+                let amount = format!("${}", AMOUNTS[rng.usize(1..AMOUNTS.len())] / 100);
+                (amount, written(times.draw_nth(&mut rng, line, lines_max)))
+            }
+        };
+        let id = if actor == REPLAYS[0] { format!("replayed {line}") } else { format!("{actor} {line}") };
+        let body = crate::support::line(&id, &customer, &amount, &time);
         let written = read_attempt(body.trim_end().as_bytes()).unwrap();
         let attempt = LoadAttempt::check(written.clone()).unwrap();
-        let source = MessageSource { message_id: format!("{REPLAY}{line}"), ..MessageSource::default() };
+        let source = MessageSource { message_id: format!("{REPLAY}{id}"), ..MessageSource::default() };
         let deliveries = vec![Delivery::new(u64::from(line), source, &written, attempt, Currency::USD)];
         // A failed line is dropped: nothing depends on it.
         let _ = decider.decide_all(Group { deliveries }, None).await;

@@ -12,11 +12,17 @@
 
 mod check;
 mod consumers;
+mod decisions;
+mod fenced;
+mod limits;
 mod one_write;
 mod operator;
+mod oracle;
 mod ports;
 mod producer;
 mod queue;
+mod sabotage;
+mod setting;
 mod simulation;
 mod store;
 
@@ -27,7 +33,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use loadgate::deciding::PENDING_TTL;
 
-use simulation::{COUNTERS, Counts, Sabotage, Simulation};
+use sabotage::Sabotage;
+use simulation::{COUNTERS, Counts, Simulation};
 
 /// Number of seeds that `make test` runs. `SIM_RUNS` and `SIM_SEED` override it.
 const RUNS: u64 = 3000;
@@ -49,10 +56,16 @@ fn run(seed: u64, sabotage: Sabotage) -> Result<Counts, String> {
 async fn play(simulation: &Arc<Simulation>) -> Result<(), String> {
     let consumers = simulation.state().consumers;
     let consumers: Vec<_> = (0..consumers).map(|number| consumers::consume(simulation, number)).collect();
-    let replay = tokio::spawn(consumers::replay(Arc::clone(simulation)));
+    let replays = if simulation.state().setting.is_contended { 2 } else { 1 };
+    let replays = consumers::REPLAYS.iter().take(replays);
+    let replays: Vec<_> = replays.map(|actor| tokio::spawn(consumers::replay(Arc::clone(simulation), actor))).collect();
+    let changes = tokio::spawn(limits::change(Arc::clone(simulation)));
     producer::produce(simulation).await;
     operator::while_faulty(simulation).await;
-    replay.await.unwrap();
+    for replay in replays {
+        replay.await.unwrap();
+    }
+    changes.await.unwrap();
     simulation.state().is_faulty = false;
     operator::drain(simulation).await?;
     // Requests in flight come to their end before the calendar jumps: no request takes a month.
@@ -170,4 +183,44 @@ fn a_stored_decision_that_waits_for_later_messages_is_detected() {
 #[test]
 fn an_accept_committed_by_the_usage_row_alone_is_detected() {
     assert_detected(Sabotage::OneWriteAccept, "was decided twice");
+}
+
+#[test]
+fn a_missing_fence_is_detected() {
+    assert_detected(Sabotage::NoFence, "in the span of");
+}
+
+#[test]
+fn a_fence_that_is_read_after_the_rows_is_detected() {
+    assert_detected(Sabotage::FenceReadLast, "in the span of");
+}
+
+#[test]
+fn plain_reads_in_place_of_the_transactional_one_are_detected() {
+    assert_detected(Sabotage::PlainReads, "in the span of");
+}
+
+#[test]
+fn a_fence_that_is_deleted_and_starts_again_is_detected() {
+    assert_detected(Sabotage::FenceDeleted, "in the span of");
+}
+
+#[test]
+fn own_limits_that_are_read_eventually_consistent_are_detected() {
+    assert_detected(Sabotage::OwnLimitsEventual, "limits that were not stored");
+}
+
+#[test]
+fn loads_that_are_forgotten_with_the_row_s_cap_are_detected() {
+    assert_detected(Sabotage::CapForgotten, "in the span of");
+}
+
+#[test]
+fn totals_kept_before_every_writer_knows_the_fence_are_detected() {
+    assert_detected(Sabotage::EarlyTotals, "the fence's totals");
+}
+
+#[test]
+fn totals_counted_while_a_commit_is_being_applied_are_detected() {
+    assert_detected(Sabotage::UncheckedCount, "in the span of");
 }

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use loadgate::deciding::{Cause, Commit, CorrelationRecord, Lookup, Snapshot, StoreError, Units, UsageKey, UsageRow};
+use loadgate::deciding::{Cause, Commit, CorrelationRecord, Lookup, Snapshot, StoreError, Units, UsageKey};
 
 use super::simulation::{Chance, Simulation, State};
 use super::store::SimStore;
@@ -84,11 +84,11 @@ impl State {
     fn write_row(&mut self, commit: &Commit) -> Result<(), StoreError> {
         let key = |week| UsageKey { customer_id: commit.customer_id.clone(), week };
         let version = |week| self.tables.version(&key(week));
-        if commit.usage().iter().any(|change| version(change.week) != change.before.version) {
+        if commit.usage().iter().any(|change| version(change.week) != change.read_version()) {
             return Err(StoreError::Conflict(Cause::new("ConditionalCheckFailed")));
         }
         for change in commit.usage() {
-            let row = UsageRow { usage: change.after, version: change.before.version + 1 };
+            let row = change.after.clone();
             let now = self.now();
             self.tables.put_row(key(change.week), row, now);
             self.tables.carried.entry(key(change.week)).or_default().extend(commit.records().iter().cloned());

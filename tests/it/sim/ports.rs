@@ -15,7 +15,8 @@ use loadgate::wire::decision_message;
 
 use super::consumers::Invocation;
 use super::queue::{DEDUPLICATION, Message, NewMessage};
-use super::simulation::{Chance, Sabotage, Simulation, State};
+use super::sabotage::Sabotage;
+use super::simulation::{Chance, Simulation, State};
 
 /// A message that the decisions queue has stored.
 #[derive(Clone, Debug)]

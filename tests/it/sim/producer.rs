@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::oracle::Load;
 use super::queue::NewMessage;
+use super::setting::{AMOUNTS, written};
 use super::simulation::{Chance, Simulation, State};
 
 /// Sends attempts. Some events come in two messages, at times with another load time. Some messages are sent twice,
@@ -11,9 +13,12 @@ pub async fn produce(simulation: &Simulation) {
     // Small simulations reveal most defects, and many of them can run.
     let mut rng = simulation.state().draw("producer", "events");
     let most = [5, 15, 60][rng.usize(..3)];
-    let mut late = Vec::new();
-    for event in 0..rng.u32(1..=most) {
-        late.extend(send_one(&mut simulation.state(), &mut rng, event));
+    let (mut late, mut latest) = (Vec::new(), BTreeMap::new());
+    let events = rng.u32(1..=most);
+    for event in 0..events {
+        let times = simulation.state().setting.times.clone();
+        let time = times.map(|times| times.draw_nth(&mut rng, event, events));
+        late.extend(send_one(&mut simulation.state(), &mut rng, event, time, &mut latest));
         let wait_ms = rng.u64(..3_000);
         simulation.pause(&rng, wait_ms).await;
         for again in late.extract_if(.., |_| rng.bool()) {
@@ -38,12 +43,20 @@ impl Duplicate {
     }
 }
 
-/// Sends an event. Returns its second message if it is to be sent later.
-fn send_one(state: &mut State, rng: &mut Chance, event: u32) -> Option<Duplicate> {
+/// Sends an event, whose time is given if loads are of several weeks. Returns its second message if it is to be sent
+/// later. `latest` has the Monday of each customer's latest load.
+fn send_one(
+    state: &mut State,
+    rng: &mut Chance,
+    event: u32,
+    time: Option<i64>,
+    latest: &mut BTreeMap<String, i64>,
+) -> Option<Duplicate> {
     let customer = format!("c{}", rng.u32(..state.customers));
-    let cents = [1, 100_000, 166_700, 250_000, 500_000][rng.usize(..5)];
+    let cents = AMOUNTS[rng.usize(..AMOUNTS.len())];
     let (day, hour) = (27 + rng.u32(..5), rng.u32(..24));
-    let time = format!("2018-12-{day}T{hour:02}:00:00Z");
+    let time =
+        time.map_or_else(|| format!("2018-12-{day}T{hour:02}:00:00Z"), |ms| note_time(state, ms, &customer, latest));
     let amount = format!("${}.{:02}", cents / 100, cents % 100);
     let body = crate::support::line(&event.to_string(), &customer, &amount, &time).trim_end().to_owned();
     state.count("events", 1);
@@ -55,7 +68,11 @@ fn send_one(state: &mut State, rng: &mut Chance, event: u32) -> Option<Duplicate
         state.count("duplicates", 1);
         // Some have another load time, in another week.
         let is_altered = rng.bool();
-        let body = if is_altered { body.replace("2018-12-", "2019-03-") } else { body.clone() };
+        let other = match &state.setting.times {
+            None => time.replace("2018-12-", "2019-03-"),
+            Some(times) => written(times.draw_any(rng)),
+        };
+        let body = if is_altered { body.replace(&time, &other) } else { body.clone() };
         state.count("altered", u64::from(is_altered));
         let again = Duplicate { customer: customer.clone(), event, body };
         if rng.bool() {
@@ -74,6 +91,15 @@ fn send_one(state: &mut State, rng: &mut Chance, event: u32) -> Option<Duplicate
         send(state, &customer, &format!("{event}/2"), &format!("no attempt {event}"));
     }
     late
+}
+
+/// Counts a load of an earlier week than the customer's latest one. Returns the time as it is written.
+fn note_time(state: &mut State, ms: i64, customer: &str, latest: &mut BTreeMap<String, i64>) -> String {
+    let monday = Load { ms, cents: 0, is_kept: false }.monday();
+    let latest = latest.entry(customer.to_owned()).or_insert(monday);
+    state.count("late_loads", u64::from(monday < *latest));
+    *latest = monday.max(*latest);
+    written(ms)
 }
 
 fn send(state: &mut State, customer: &str, deduplication_id: &str, body: &str) -> bool {

@@ -13,55 +13,13 @@ use loadgate::domain::{EventKey, parse_time};
 use siphasher::sip::SipHasher13;
 use tokio::time::Instant;
 
+use super::limits::OwnLimitStore;
 use super::ports::{DecisionsQueue, Source};
 use super::queue::{Fifo, Message, NewMessage};
+use super::sabotage::Sabotage;
+use super::setting::Setting;
 use super::store::Tables;
 use crate::support::oracle;
-
-/// A mechanism that is broken on purpose. The checks must detect it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sabotage {
-    None,
-    /// A commit succeeds although an event of it has a record.
-    NoRecordCondition,
-    /// A commit succeeds although a usage row has changed since it was read.
-    NoRowCondition,
-    /// Reads return expired records as records in force.
-    NoExpiry,
-    /// No redelivery is recognised: every record seems to come from another message.
-    RedeliveryIgnored,
-    /// No record is written as pending.
-    NoPendingRecord,
-    /// A refused decision counts as published, so its customer is not stopped.
-    NoStop,
-    /// A commit may write its records without its usage rows.
-    TornCommit,
-    /// A customer's next decision is published before the previous one is confirmed. Refused decisions are offered
-    /// again.
-    ImpatientPublishing,
-    /// A commit that conflicts is repeated unchanged, without end.
-    EndlessRetry,
-    /// Messages are deleted as soon as they are received.
-    DeletedOnReceipt,
-    /// A redrive deletes dead letters as soon as it receives them.
-    DeadLettersDeletedOnReceipt,
-    /// The usage row alone commits an accepted load.
-    OneWriteAccept,
-    /// A stored decision waits for the commit of the messages behind it.
-    StoredWaits,
-}
-
-impl Sabotage {
-    /// Raises the chances of the faults that reveal a rare defect.
-    fn provoke(self, mut chances: Chances, mut customer_faults: CustomerFaults) -> (Chances, CustomerFaults) {
-        if self == Sabotage::StoredWaits {
-            chances.killed = 250;
-            customer_faults.refused_until = beginning() + TimeDelta::minutes(10);
-            customer_faults.refused_events.0 = 2;
-        }
-        (chances, customer_faults)
-    }
-}
 
 /// Chance of each fault, in thousandths.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +60,7 @@ pub const FAILING: &str = "c0";
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Names of everything that is counted. A long test fails if one of them never happens.
-pub const COUNTERS: [&str; 30] = [
+pub const COUNTERS: [&str; 41] = [
     "events",
     "duplicates",
     "altered",
@@ -133,6 +91,17 @@ pub const COUNTERS: [&str; 30] = [
     "half_applied",
     "deleted",
     "hung",
+    "long_runs",
+    "limit_changes",
+    "unaware",
+    "late_loads",
+    "old_rows",
+    "trimmed",
+    "fenced_conflicts",
+    "zombies",
+    "kept_totals",
+    "long_declines",
+    "overlaps",
 ];
 
 /// Number of times that each thing has happened, by its name.
@@ -167,6 +136,8 @@ fn slot(actor: &str) -> u64 {
         "producer" => 0,
         "operator" => 1,
         "replay" => 2,
+        "limits" => 6,
+        "second replay" => 7,
         _ => 3 + actor.rsplit(' ').next().unwrap().parse::<u64>().unwrap(),
     }
 }
@@ -220,9 +191,18 @@ pub struct State {
     pub deletes: usize,
     /// Time by which the calendar has jumped forward.
     pub jumped: TimeDelta,
+    /// Limits of the deployment, and what else a run with long limits needs.
+    pub setting: Setting,
+    /// Customers' own limits.
+    pub own_limits: OwnLimitStore,
+    /// Error of each actor's clock.
+    pub skews: BTreeMap<String, TimeDelta>,
+    /// Number of commits that were sent and have neither taken effect nor failed.
+    pub commits_in_flight: u32,
 }
 
-fn beginning() -> DateTime<Utc> {
+/// Returns the time at which every run begins.
+pub fn beginning() -> DateTime<Utc> {
     parse_time("2026-01-05T10:00:00Z").unwrap()
 }
 
@@ -247,7 +227,9 @@ impl Simulation {
             resent: rng.u32(..100),
             invalid: rng.u32(..100),
         };
+        let setting = Setting::draw(seed, sabotage, most == 0);
         let (customers, consumers) = (rng.u32(1..6), rng.usize(1..4));
+        let customers = customers.min(setting.customers_max);
         let customer_faults = CustomerFaults::draw(&mut rng, most == 0);
         let correlation_ttl = TimeDelta::hours([24, 360][rng.usize(..2)]);
         let visibility = TimeDelta::seconds([5, 20, 60][rng.usize(..3)]);
@@ -255,7 +237,7 @@ impl Simulation {
         let dead = Fifo::new("letter", None, TimeDelta::seconds(30));
         let (redrive_keeps_id, deletes) = (rng.bool(), rng.usize(..3));
         let (chances, customer_faults) = sabotage.provoke(chances, customer_faults);
-        Simulation(Mutex::new(State {
+        let simulation = Simulation(Mutex::new(State {
             seed,
             draws: BTreeMap::new(),
             chances,
@@ -284,8 +266,13 @@ impl Simulation {
             customer_faults,
             deletes,
             jumped: TimeDelta::zero(),
-        }))
-        .into()
+            setting,
+            own_limits: OwnLimitStore::default(),
+            skews: BTreeMap::new(),
+            commits_in_flight: 0,
+        }));
+        simulation.state().begin();
+        simulation.into()
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::deciding::{
-    COMMITS_MAX, Cause, Commit, Consistency, CorrelationRecord, Lookup, Publication, PublicationChange, Snapshot,
-    Store, StoreError, Units, UsageKey, UsageRow, Writes,
+    AllRows, COMMITS_MAX, Cause, Commit, Consistency, CorrelationRecord, Fence, FencedLookup, FencedSnapshot, Lookup,
+    Publication, PublicationChange, Snapshot, Store, StoreError, Units, UsageKey, UsageRow, Writes,
 };
 use loadgate::domain::EventKey;
 
 use super::consumers::{Invocation, REPLAY};
-use super::one_write;
-use super::simulation::{Chance, Sabotage, Simulation, State};
+use super::limits::Basis;
+use super::sabotage::Sabotage;
+use super::simulation::{Chance, Simulation, State};
+use super::{fenced, one_write};
 
 /// Maximum time in which DynamoDB applies a transaction's items, one after another.
 const APPLY_MS_MAX: i64 = 40;
@@ -35,7 +37,11 @@ pub struct Stored<T> {
 }
 
 impl<T: Clone> Stored<T> {
-    fn is_being_applied(&self, now: DateTime<Utc>) -> bool {
+    pub fn new(item: T, before: Option<T>, applied_at: DateTime<Utc>) -> Stored<T> {
+        Stored { item, before, applied_at, deleted_at: None }
+    }
+
+    pub fn is_being_applied(&self, now: DateTime<Utc>) -> bool {
         self.applied_at > now
     }
 
@@ -49,7 +55,7 @@ impl<T: Clone> Stored<T> {
     }
 
     /// Returns the item as a read does.
-    fn seen(&self, now: DateTime<Utc>) -> Option<&T> {
+    pub fn seen(&self, now: DateTime<Utc>) -> Option<&T> {
         if self.is_being_applied(now) {
             self.before.as_ref()
         } else {
@@ -63,10 +69,13 @@ impl<T: Clone> Stored<T> {
 pub struct Tables {
     pub records: BTreeMap<EventKey, Stored<CorrelationRecord>>,
     pub usage: BTreeMap<UsageKey, Stored<UsageRow>>,
+    pub fences: BTreeMap<String, Stored<Fence>>,
     /// Records that each row carries, under [`Sabotage::OneWriteAccept`].
     pub carried: BTreeMap<UsageKey, Vec<CorrelationRecord>>,
     /// All records as they were committed, in order, each with the true time of its commit.
     pub history: Vec<(DateTime<Utc>, CorrelationRecord)>,
+    /// The reads on which the records of `history` rely, by their places in it.
+    pub bases: BTreeMap<usize, Basis>,
     /// Events that were sent, by customer and id, in order.
     pub sent: Vec<(String, String)>,
     /// Time at which each event's record was first set to pending.
@@ -104,8 +113,13 @@ impl Tables {
 
     /// Puts a row that reads return at once.
     pub fn put_row(&mut self, key: UsageKey, row: UsageRow, now: DateTime<Utc>) {
-        let before = self.usage.get(&key).map(|stored| stored.item);
-        self.usage.insert(key, Stored { item: row, before, applied_at: now, deleted_at: None });
+        let before = self.usage.get(&key).map(|stored| stored.item.clone());
+        self.usage.insert(key, Stored::new(row, before, now));
+    }
+
+    /// Puts a fence that reads return at once.
+    pub fn put_fence(&mut self, customer: &str, fence: Fence, now: DateTime<Utc>) {
+        self.fences.insert(customer.to_owned(), Stored::new(fence, None, now));
     }
 }
 
@@ -121,7 +135,7 @@ pub struct SimStore {
 
 impl Store for SimStore {
     async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
-        let customers = customers(lookup);
+        let (customers, begun_at) = (customers(lookup), self.simulation.state().now());
         let mut rng = self.simulation.state().draw(&self.actor, &format!("read {}", customers.join(",")));
         let is_hanging = self.simulation.hangs(&mut rng, &customers).await;
         self.simulation.delay(&mut rng).await;
@@ -134,7 +148,18 @@ impl Store for SimStore {
         if self.is_one_write() {
             one_write::add_carried(self, lookup, &mut snapshot).await;
         }
+        let mut state = self.simulation.state();
+        customers.iter().for_each(|customer| state.note_first_read(&self.actor, customer, begun_at, &snapshot));
+        drop(state);
         Ok(snapshot)
+    }
+
+    async fn read_fenced(&self, lookup: &FencedLookup) -> Result<FencedSnapshot, StoreError> {
+        fenced::read_fenced(self, lookup).await
+    }
+
+    async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
+        fenced::read_rows(self, customer_id).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
@@ -179,7 +204,31 @@ impl SimStore {
     async fn send_commit(&self, commit: &Commit) -> Result<Units, StoreError> {
         let mut rng = self.simulation.state().draw(&self.actor, &format!("commit {}", commit.customer_id));
         let (simulation, commit) = (Arc::clone(&self.simulation), commit.clone());
-        tokio::spawn(async move { answer(&simulation, &commit, &mut rng).await }).await.unwrap()
+        let (sent, zombie) = {
+            let mut state = simulation.state();
+            state.commits_in_flight += 1;
+            let zombie = state.zombie(&self.actor, &commit.customer_id);
+            let decided_at = commit.now - state.skews.get(&self.actor).copied().unwrap_or_default();
+            let basis = state.own_limits.basis(&self.actor, &commit, decided_at);
+            (Sent { commit, basis, is_zombie: zombie.is_some() }, zombie)
+        };
+        let late_ms = zombie.as_ref().map(|zombie| zombie.late_ms);
+        let request = tokio::spawn(async move {
+            if let Some(late_ms) = late_ms {
+                simulation.pause(&rng, late_ms).await;
+            }
+            let answer = answer(&simulation, &sent, &mut rng).await;
+            simulation.state().commits_in_flight -= 1;
+            answer
+        });
+        match zombie {
+            None => request.await.unwrap(),
+            Some(zombie) => {
+                let rng = self.simulation.state().draw(&self.actor, "give up");
+                self.simulation.pause(&rng, zombie.given_up_ms).await;
+                Err(StoreError::Unavailable(Cause::new("no answer")))
+            }
+        }
     }
 
     /// Counts a commit of an invocation, and checks their maximum. Returns false if it is exceeded, or if the
@@ -204,7 +253,16 @@ fn customers(lookup: &Lookup) -> Vec<&str> {
     customers
 }
 
-async fn answer(simulation: &Simulation, commit: &Commit, rng: &mut Chance) -> Result<Units, StoreError> {
+/// A commit that was sent.
+struct Sent {
+    commit: Commit,
+    basis: Basis,
+    /// True if its sender does not wait for its effect.
+    is_zombie: bool,
+}
+
+async fn answer(simulation: &Simulation, sent: &Sent, rng: &mut Chance) -> Result<Units, StoreError> {
+    let commit = &sent.commit;
     let is_hanging = simulation.hangs(rng, &[&commit.customer_id]).await;
     if is_hanging && rng.bool() {
         return Err(StoreError::Unavailable(Cause::new("no answer")));
@@ -222,7 +280,7 @@ async fn answer(simulation: &Simulation, commit: &Commit, rng: &mut Chance) -> R
             state.count("conflicts", 1);
             return Err(StoreError::Conflict(Cause::new("TransactionConflict")));
         }
-        let applied = state.commit(commit, rng)?;
+        let applied = state.commit(sent, rng)?;
         let lost_after = state.chances.lost_after;
         (applied, state.happens(rng, lost_after) || is_hanging)
     };
@@ -301,8 +359,12 @@ impl State {
             }
         }
         self.note_half_applied(lookup);
-        let row = |key: &UsageKey| Some((key.clone(), Ok(*self.tables.usage.get(key)?.seen(now)?)));
+        let row = |key: &UsageKey| Some((key.clone(), Ok(self.tables.usage.get(key)?.seen(now)?.clone())));
         snapshot.usage = lookup.weeks.iter().filter_map(row).collect();
+        let fence =
+            |customer: &String| Some((customer.clone(), Ok(self.tables.fences.get(customer)?.seen(now)?.clone())));
+        snapshot.fences = lookup.fences.iter().filter_map(fence).collect();
+        self.read_own_limits(lookup.own_limits.iter(), &mut snapshot, rng);
         Ok(snapshot)
     }
 
@@ -345,15 +407,16 @@ impl State {
     }
 
     /// Makes a commit. Returns the time until all of it can be read.
-    fn commit(&mut self, commit: &Commit, rng: &mut Chance) -> Result<Duration, StoreError> {
-        let now = self.now();
+    fn commit(&mut self, sent: &Sent, rng: &mut Chance) -> Result<Duration, StoreError> {
+        let (commit, now) = (&sent.commit, self.now());
         let key = |week| UsageKey { customer_id: commit.customer_id.clone(), week };
-        let changed = commit.usage().iter().map(|change| (key(change.week), change.before.version));
+        let changed = commit.usage().iter().map(|change| (key(change.week), change.read_version()));
         let relied_on = commit.checks().iter().map(|check| (key(check.week), check.version));
         let rows: Vec<(UsageKey, u64)> = changed.chain(relied_on).collect();
         let is_being_applied = |key: &UsageKey| self.tables.usage.get(key).is_some_and(|row| row.is_being_applied(now));
         let records = || commit.records().iter().map(|record| &record.decision.key);
         let is_conflict = rows.iter().any(|(key, _)| is_being_applied(key))
+            || self.is_fence_being_applied(commit, now)
             || records().any(|key| self.tables.records.get(key).is_some_and(|record| record.is_being_applied(now)));
         if is_conflict {
             self.count("conflicts", 1);
@@ -362,16 +425,17 @@ impl State {
         // DynamoDB's condition compares whole seconds.
         let in_force = |record: &CorrelationRecord| record.expires_at.timestamp() > commit.now.timestamp();
         let is_seen = records().any(|key| self.tables.record(key, now).is_some_and(in_force));
-        let has_changed = rows.iter().any(|(key, version)| self.tables.version(key) != *version);
         if is_seen && self.has_made(commit, now) {
             return Ok(Duration::ZERO);
         }
+        let are_rows_changed = rows.iter().any(|(key, version)| self.tables.version(key) != *version);
+        let has_changed = self.is_fence_changed(commit, are_rows_changed, sent.is_zombie) || are_rows_changed;
         let is_refused = (is_seen && self.sabotage != Sabotage::NoRecordCondition)
             || (has_changed && self.sabotage != Sabotage::NoRowCondition);
         if is_refused {
             return Err(StoreError::Conflict(Cause::new("ConditionalCheckFailed")));
         }
-        Ok(self.apply(commit, rng))
+        Ok(self.apply(sent, rng))
     }
 
     /// Returns true if exactly this commit has been made already. Its answer was lost, and the client repeats it.
@@ -381,8 +445,8 @@ impl State {
     }
 
     /// Writes everything. A transaction's items become readable one after another, in any order.
-    fn apply(&mut self, commit: &Commit, rng: &mut Chance) -> Duration {
-        let now = self.now();
+    fn apply(&mut self, sent: &Sent, rng: &mut Chance) -> Duration {
+        let (commit, now) = (&sent.commit, self.now());
         let is_atomic = matches!(commit.writes, Writes::Record(_));
         let slow = self.chances.slow_apply;
         let time_max_ms = if self.happens(rng, slow) { SLOW_APPLY_MS_MAX } else { APPLY_MS_MAX };
@@ -392,16 +456,20 @@ impl State {
             commit.records().iter().map(|_| applied_at()).collect(),
             commit.usage().iter().map(|_| applied_at()).collect(),
         );
-        let last = records_at.iter().chain(&rows_at).max().map_or(TimeDelta::zero(), |last| *last - now);
+        let fence_at = if commit.fence().is_some() { applied_at() } else { now };
+        let last =
+            records_at.iter().chain(&rows_at).chain([&fence_at]).max().map_or(TimeDelta::zero(), |last| *last - now);
         for (record, applied_at) in commit.records().iter().zip(records_at) {
+            self.tables.bases.insert(self.tables.history.len(), sent.basis);
             self.put_record(record.clone(), applied_at, rng);
         }
         if self.sabotage != Sabotage::TornCommit || rng.bool() {
+            self.apply_fence(commit, sent.basis, fence_at, rng);
             for (change, applied_at) in commit.usage().iter().zip(rows_at) {
                 let key = UsageKey { customer_id: commit.customer_id.clone(), week: change.week };
-                let item = UsageRow { usage: change.after, version: change.before.version + 1 };
-                let before = self.tables.usage.get(&key).map(|stored| stored.item);
-                self.tables.usage.insert(key, Stored { item, before, applied_at, deleted_at: None });
+                let item = self.trimmed(change.after.clone());
+                let before = self.tables.usage.get(&key).map(|stored| stored.item.clone());
+                self.tables.usage.insert(key, Stored::new(item, before, applied_at));
             }
         }
         last.to_std().unwrap()

@@ -9,8 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::consumer::{BatchReport, Consumer};
 use loadgate::deciding::{
-    Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Decider, Lookup, PublicationChange, Publisher,
-    QueueError, Snapshot, Store, StoreError, Units,
+    AllRows, Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Decider, FencedLookup, FencedSnapshot,
+    Lookup, PublicationChange, Publisher, QueueError, Snapshot, Store, StoreError, Units,
 };
 use loadgate::domain::{Currency, EventKey, Limits, StoredDecision, parse_time};
 use loadgate::replay::{Entered, Manifest, ManifestEntry};
@@ -50,7 +50,7 @@ impl Clock for TestClock {
 
 #[derive(Default)]
 pub struct FlakyStore {
-    inner: MemoryStore,
+    pub inner: MemoryStore,
     /// Next faults of each customer's commits.
     faults: Mutex<BTreeMap<String, Vec<Fault>>>,
     /// Event with an unreadable record.
@@ -132,6 +132,14 @@ impl Store for FlakyStore {
             snapshot.records.insert(key, Err(StoreError::Corrupt(Cause::new("REASONS cannot be understood"))));
         }
         Ok(snapshot)
+    }
+
+    async fn read_fenced(&self, lookup: &FencedLookup) -> Result<FencedSnapshot, StoreError> {
+        self.inner.read_fenced(lookup).await
+    }
+
+    async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
+        self.inner.read_rows(customer_id).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
@@ -237,6 +245,7 @@ impl Harness {
             store,
             clock,
             limits: Limits::default(),
+            has_own_limits: false,
             currency: Currency::USD,
             correlation_ttl: TimeDelta::hours(24),
         };

@@ -26,9 +26,16 @@ pub fn record(id: &str) -> CorrelationRecord {
             time: "2018-12-31T23:59:59.5+01:00".to_owned(),
             decided_at: now(),
             usage: vec![
-                LimitUsage { code: "DAILY_AMOUNT".to_owned(), used: u64::MAX, limit: 500_000, resets_at: None },
+                LimitUsage {
+                    code: "DAILY_AMOUNT".to_owned(),
+                    limit_id: Some("l-1".to_owned()),
+                    used: u64::MAX,
+                    limit: 500_000,
+                    resets_at: None,
+                },
                 LimitUsage {
                     code: "DAILY_COUNT".to_owned(),
+                    limit_id: None,
                     used: 3,
                     limit: 3,
                     resets_at: Some(DateTime::UNIX_EPOCH + TimeDelta::milliseconds(1)),

@@ -2,6 +2,7 @@
 
 mod apply;
 mod report;
+mod show;
 
 use std::process::ExitCode;
 
@@ -14,10 +15,7 @@ use crate::cloud::{TableArgs, runtime, url};
 use crate::outcome::{EXIT_CODES, Failure};
 use crate::store_kind::{Connection, StoreKind};
 
-/// Default name of the table in a store that is a file.
-const TABLE_IN_FILE: &str = "LimitTable";
-
-/// Change customers' own limits
+/// Change and show customers' own limits
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
@@ -28,6 +26,7 @@ pub struct Args {
 #[derive(Subcommand)]
 enum Action {
     Apply(apply::Args),
+    Show(show::Args),
 }
 
 /// Store of customers' own limits, as command-line arguments.
@@ -48,6 +47,7 @@ struct LimitStoreArgs {
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     match &args.action {
         Action::Apply(args) => apply::run(args),
+        Action::Show(args) => show::run(args),
     }
 }
 
@@ -57,8 +57,7 @@ impl LimitStoreArgs {
     /// # Errors
     /// [`Failure::Usage`] if no table is named; a file has a default.
     fn open(&self) -> Result<(DynamoDb, Connection), Failure> {
-        let default = (self.store != StoreKind::DynamoDb).then_some(TABLE_IN_FILE);
-        let names = self.tables.names_or(default)?;
+        let names = self.tables.names_or(self.store.limit_table())?;
         if names.limit.is_none() {
             let problem =
                 format!("no table of customers' own limits is named: give --limit-table, or set {LIMIT_TABLE}");

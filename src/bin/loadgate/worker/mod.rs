@@ -131,6 +131,7 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, Sy
         store,
         clock: SystemClock,
         limits: consumer.limits.clone(),
+        has_own_limits: consumer.tables.limit.is_some(),
         currency: consumer.currency,
         correlation_ttl: consumer.correlation_ttl,
     };

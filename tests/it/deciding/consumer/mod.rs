@@ -382,7 +382,7 @@ async fn several_declines_are_one_transaction() {
     harness.handle(batch.to_vec()).await;
     harness.handle(vec![message("3", "a", "3", "$5000.01")]).await;
     let commits = harness.store().commits.lock().unwrap();
-    assert!(matches!(&commits[0].writes, Writes::Transaction { records, usage, checks }
+    assert!(matches!(&commits[0].writes, Writes::Transaction { records, usage, checks, fence: None }
         if records.len() == 2 && usage.is_empty() && checks.is_empty()));
     assert!(matches!(commits[1].writes, Writes::Record(_)), "a lone one is a put");
 }

@@ -22,6 +22,7 @@ pub struct Endpoints {
     pub decisions_queue_url: String,
     pub dead_letter_queue_url: String,
     pub correlation_table: String,
+    pub limit_table: String,
 }
 
 impl Stack {

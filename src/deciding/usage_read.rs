@@ -1,0 +1,91 @@
+//! The second read: the usage of a customer whose writers a fence makes meet, in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::round::{Failure, may_begin};
+use super::{
+    Clock, Cost, Decider, Delivery, FENCED_WEEKS_MAX, Fence, FencedLookup, FencedUsage, Sink, Snapshot, Store,
+    StoreError, Units, endless, since, touched_weeks,
+};
+use crate::domain::{LimitsInForce, LoadTotal, Millis, OwnLimits, Week};
+
+impl<S: Store, C: Clock> Decider<S, C> {
+    /// Returns the customer's own limits that are enforced.
+    ///
+    /// # Errors
+    /// The error with which the customer's limits were not read.
+    pub(super) fn own_limits(&self, customer_id: &str, snapshot: &Snapshot) -> Result<OwnLimits, StoreError> {
+        match snapshot.own_limits.get(customer_id) {
+            None => Ok(OwnLimits::default()),
+            Some(Ok(limits)) => Ok(OwnLimits::enforced(limits, self.currency)),
+            Some(Err(error)) => Err(error.clone()),
+        }
+    }
+
+    /// Reads the usage for the first of a customer's deliveries, as many as one read takes. Returns their number, and
+    /// `None` for the usage of a customer without a fence and without a long limit: the first read is enough for it.
+    pub(super) async fn read_usage(
+        &self,
+        deliveries: &[Delivery],
+        limits: LimitsInForce<'_>,
+        snapshot: &Snapshot,
+        sink: &impl Sink,
+    ) -> Result<(usize, Option<FencedUsage>), Failure> {
+        let customer_id = deliveries.first().map(Delivery::customer_id).unwrap_or_default();
+        let fence = snapshot.fences.get(customer_id).map(Result::as_ref).transpose().map_err(StoreError::clone)?;
+        if fence.is_none() && !limits.iter().any(|(_, limit)| limit.window.is_long()) {
+            return Ok((deliveries.len(), None));
+        }
+        let (count, lookup) = fenced_lookup(customer_id, deliveries, limits);
+        let read = self.timed(self.store.read_fenced(&lookup), |read| read.units, sink).await?;
+        let since = endless(limits);
+        let (totals, is_counted) = match read.fence.kept(&since) {
+            Some(totals) => (totals, false),
+            None => (self.count(customer_id, &read.fence, &since, sink).await?, true),
+        };
+        Ok((count, Some(read.with_totals(totals, is_counted))))
+    }
+
+    /// Counts totals from all rows of the customer.
+    async fn count(
+        &self,
+        customer_id: &str,
+        fence: &Fence,
+        since: &BTreeSet<Millis>,
+        sink: &impl Sink,
+    ) -> Result<BTreeMap<Millis, LoadTotal>, Failure> {
+        let all = self.timed(self.store.read_rows(customer_id), |all| all.units, sink).await?;
+        Ok(all.counted(fence, since)?)
+    }
+
+    /// Makes a request that reads, and reports its cost.
+    async fn timed<T>(
+        &self,
+        request: impl Future<Output = Result<T, StoreError>>,
+        units: impl Fn(&T) -> Units,
+        sink: &impl Sink,
+    ) -> Result<T, Failure> {
+        may_begin(sink)?;
+        let begun: DateTime<Utc> = self.clock.now();
+        let answer = request.await;
+        let units = answer.as_ref().map_or(Units::default(), units);
+        sink.spent(Cost { units, read_time: since(begun, self.clock.now()), ..Cost::default() });
+        Ok(answer?)
+    }
+}
+
+/// Returns the keys that must be read for the first deliveries, at least one and as many as fit, and their number.
+fn fenced_lookup(customer_id: &str, deliveries: &[Delivery], limits: LimitsInForce<'_>) -> (usize, FencedLookup) {
+    let (mut count, mut weeks) = (0, BTreeSet::new());
+    for delivery in deliveries {
+        let more: BTreeSet<Week> =
+            weeks.union(&touched_weeks(limits, Millis::of(delivery.attempt.time))).copied().collect();
+        if count > 0 && more.len() > FENCED_WEEKS_MAX {
+            break;
+        }
+        (count, weeks) = (count + 1, more);
+    }
+    (count, FencedLookup { customer_id: customer_id.to_owned(), weeks })
+}
