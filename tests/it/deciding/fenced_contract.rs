@@ -60,8 +60,10 @@ fn row(nth: i32, loads: u32, version: u64) -> UsageRow {
     let (mut usage, mut kept) = (WeekUsage::default(), AcceptedLoads::default());
     for load in 0..loads {
         let at = instant(week(nth), i64::from(load) * 1_000 + 7);
-        kept.add(at, Cents::new(u64::from(load)));
-        usage = usage.with_load(at.day(), Cents::new(u64::from(load)));
+        // Large amounts take more bytes: 2,000 loads take 16 KB.
+        let cents = Cents::new((1 << 40) + u64::from(load));
+        kept.add(at, cents);
+        usage = usage.with_load(at.day(), cents);
     }
     UsageRow { usage, loads: kept, fenced_changes: version, version }
 }
@@ -135,7 +137,7 @@ async fn a_commit_without_the_fence_leaves_the_kept_loads(store: impl Store) {
 }
 
 async fn all_rows_are_read_however_many_there_are(store: impl Store) {
-    // 70 rows of some 12 KB: more than one page of 1 MB has room for beside the rest.
+    // 70 rows of some 16 KB: more than one page has room for, 1 MB.
     for part in 0..7 {
         let rows = (0..10).map(|nth| (part * 10 + nth, row(part * 10 + nth, 2_000, 1))).collect();
         let change = Some(FenceWrite::Change(fence(u64::try_from(part).unwrap() + 1)));
