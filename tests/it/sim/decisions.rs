@@ -26,8 +26,8 @@ struct Ledger {
 #[derive(Clone, Copy)]
 struct Accepted {
     load: Load,
-    /// Time of its commit and the read before it; `None` for a load from before.
-    committed: Option<(DateTime<Utc>, Basis)>,
+    /// The read before its commit; `None` for a load from before.
+    committed: Option<Basis>,
 }
 
 /// A decision with what it relies on.
@@ -35,7 +35,6 @@ struct Decided<'s> {
     decision: &'s StoredDecision,
     at: i64,
     cents: u64,
-    committed_at: DateTime<Utc>,
     basis: Basis,
     /// True if it may rely on usage that another writer has changed meanwhile. A decline may, because usage only grows.
     may_lag: bool,
@@ -58,7 +57,9 @@ pub fn check(state: &State) -> Result<Exercised, String> {
     let (mut ledgers, decided) = (ledgers_before(state), decided(state));
     for (customer, decided) in &decided {
         let ledger = ledgers.entry(customer).or_default();
-        decided.iter().for_each(|decided| ledger.add(decided));
+        for decided in decided {
+            ledger.add(decided);
+        }
         spans_are_within_the_limits(state, customer, ledger)?;
     }
     let (mut ledgers, mut exercised) = (ledgers_before(state), Exercised::default());
@@ -93,7 +94,7 @@ fn decided(state: &State) -> BTreeMap<&str, Vec<Decided<'_>>> {
     let replayed: BTreeSet<&str> = replayed.map(|record| record.decision.key.customer_id.as_str()).collect();
     let has_expired = state.counted("expired_receipts") > 0;
     let mut customers = BTreeMap::<&str, Vec<_>>::new();
-    for (place, (committed_at, record)) in state.tables.history.iter().enumerate() {
+    for (place, (_, record)) in state.tables.history.iter().enumerate() {
         let decision = &record.decision;
         let customer = decision.key.customer_id.as_str();
         let is_contended = replayed.contains(customer) || has_expired && state.disordered.contains(customer);
@@ -101,7 +102,6 @@ fn decided(state: &State) -> BTreeMap<&str, Vec<Decided<'_>>> {
             decision,
             at: milliseconds(&decision.time),
             cents: oracle::cents(&decision.load_amount).unwrap(),
-            committed_at: *committed_at,
             basis: state.tables.bases.get(&place).copied().unwrap_or_default(),
             may_lag: is_contended || is_read_half_applied(state, decision),
         });
@@ -195,10 +195,10 @@ fn decide_again(state: &State, ledger: &Ledger, decided: &Decided<'_>, rules: &[
 }
 
 impl Accepted {
-    /// Returns true if a writer that did not know the fence has committed the load while a decision was under way. The
-    /// decision may have missed it in its second read.
+    /// Returns true if the commit of a writer that did not know the fence was not yet wholly applied when a decision
+    /// began. Then the decision may have missed the load.
     fn may_be_missed_by(&self, decided: &Decided<'_>) -> bool {
-        let overlaps = |(at, basis): (DateTime<Utc>, Basis)| basis.is_unaware && at > decided.basis.begun_at;
+        let overlaps = |basis: Basis| basis.is_unaware && basis.applied_at > decided.basis.begun_at;
         !decided.basis.is_unaware && self.committed.is_some_and(overlaps)
     }
 }
@@ -209,7 +209,7 @@ impl Ledger {
         if decided.decision.verdict.is_accepted() {
             let load = Load { ms: decided.at, cents: decided.cents, is_kept: decided.basis.is_fenced };
             self.last_commit.1.insert(load.monday());
-            self.loads.push(Accepted { load, committed: Some((decided.committed_at, decided.basis)) });
+            self.loads.push(Accepted { load, committed: Some(decided.basis) });
         }
     }
 
@@ -250,7 +250,7 @@ impl Ledger {
 fn spans_are_within_the_limits(state: &State, customer: &str, ledger: &Ledger) -> Result<(), String> {
     let all: Vec<Load> = ledger.loads.iter().map(|accepted| accepted.load).collect();
     let decided = || ledger.loads.iter().filter(|accepted| accepted.committed.is_some());
-    let is_unaware = decided().any(|accepted| accepted.committed.is_some_and(|(_, basis)| basis.is_unaware));
+    let is_unaware = decided().any(|accepted| accepted.committed.is_some_and(|basis| basis.is_unaware));
     let versions = state.own_limits.versions.get(customer).map_or(&[][..], Vec::as_slice);
     let is_constant = |limit: &&OwnLimit| versions.iter().all(|(_, limits)| limits.contains(limit));
     let first = versions.first().filter(|(stored_at, _)| *stored_at <= beginning());

@@ -1,20 +1,17 @@
 //! The store's part for customers with a fence: the second read, the read of all rows, and the fence in a commit.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::deciding::{
     AllRows, Cause, Commit, Fence, FenceWrite, FencedLookup, FencedSnapshot, StoreError, Units, UsageKey, UsageRow,
 };
 use loadgate::domain::{Cents, Day, LoadTotal, Week};
 
-use super::limits::Basis;
-use super::limits::has_long_limit;
+use super::limits::{Basis, has_long_limit};
 use super::sabotage::Sabotage;
 use super::simulation::{Chance, State};
 use super::store::{SimStore, Stored};
 
-/// Time after which the sender of a commit has given up, and maximum time from then until the commit takes effect.
+/// Maximum time after which the sender of a commit gives up, and from then until the commit takes effect.
 const GIVEN_UP_MS_MAX: u64 = 5_000;
 const ZOMBIE_MS_MAX: u64 = 60_000;
 
@@ -163,9 +160,4 @@ impl State {
         }
         row
     }
-}
-
-/// Converts milliseconds.
-pub const fn ms(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds)
 }

@@ -28,14 +28,17 @@ const READS_MAX: usize = 8;
 /// All versions of customers' own limits, and the reads on which decisions rely.
 #[derive(Default)]
 pub struct OwnLimitStore {
-    /// The versions of each customer's limits, each with the time at which it was stored.
-    pub versions: BTreeMap<String, Vec<(DateTime<Utc>, Vec<OwnLimit>)>>,
+    /// The versions of each customer's limits.
+    pub versions: BTreeMap<String, Vec<Version>>,
     /// Loads from before the run, by customer.
     pub loads_before: BTreeMap<String, Vec<Load>>,
     /// First reads, by actor and customer.
     reads: BTreeMap<(String, String), Vec<Basis>>,
     commits: u64,
 }
+
+/// A version of a customer's limits, with the time at which it was stored.
+pub type Version = (DateTime<Utc>, Vec<OwnLimit>);
 
 /// The first read on which a commit relies.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +51,8 @@ pub struct Basis {
     pub is_unaware: bool,
     /// True if the commit changes the fence, so that its loads are kept.
     pub is_fenced: bool,
+    /// Time from which all reads show all of the commit.
+    pub applied_at: DateTime<Utc>,
 }
 
 impl OwnLimitStore {

@@ -8,6 +8,10 @@
 //! - consumers that are killed between any two steps, or work longer than their visibility time-out;
 //! - clocks that disagree.
 //!
+//! Half of the runs have what long limits need: limits over months, local days and weeks, hours and all time; loads of
+//! several weeks, late ones too; rows from before; commits that take effect long after their sender has given up; and
+//! customers' own limits, which change while decisions are under way.
+//!
 //! When the faults have stopped and everything has drained, [`check`] verifies every promise on the final state.
 
 mod check;

@@ -149,7 +149,9 @@ impl Store for SimStore {
             one_write::add_carried(self, lookup, &mut snapshot).await;
         }
         let mut state = self.simulation.state();
-        customers.iter().for_each(|customer| state.note_first_read(&self.actor, customer, begun_at, &snapshot));
+        for customer in customers {
+            state.note_first_read(&self.actor, customer, begun_at, &snapshot);
+        }
         drop(state);
         Ok(snapshot)
     }
@@ -460,7 +462,7 @@ impl State {
         let last =
             records_at.iter().chain(&rows_at).chain([&fence_at]).max().map_or(TimeDelta::zero(), |last| *last - now);
         for (record, applied_at) in commit.records().iter().zip(records_at) {
-            self.tables.bases.insert(self.tables.history.len(), sent.basis);
+            self.tables.bases.insert(self.tables.history.len(), Basis { applied_at: now + last, ..sent.basis });
             self.put_record(record.clone(), applied_at, rng);
         }
         if self.sabotage != Sabotage::TornCommit || rng.bool() {

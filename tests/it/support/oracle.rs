@@ -39,22 +39,8 @@ pub fn default_limits() -> Vec<Limit> {
     ]
 }
 
-/// A decision.
-#[derive(Clone, Debug)]
-pub struct Verdict {
-    /// Reasons to decline; empty if the attempt is accepted.
-    pub reasons: Vec<String>,
-    /// Usage of each limit after this decision.
-    pub used: Vec<u128>,
-}
-
 /// Returns the reasons to decline each attempt: empty if it is accepted, and `None` if it is ignored.
 pub fn decide_all(limits: &[Limit], attempts: &[Attempt]) -> Vec<Option<Vec<String>>> {
-    judge_all(limits, attempts).into_iter().map(|verdict| verdict.map(|verdict| verdict.reasons)).collect()
-}
-
-/// Returns the decision on each attempt, and `None` if it is ignored.
-pub fn judge_all(limits: &[Limit], attempts: &[Attempt]) -> Vec<Option<Verdict>> {
     let mut history: Vec<Past> = Vec::new();
     let mut decisions = Vec::new();
     for attempt in attempts {
@@ -74,10 +60,8 @@ pub fn judge_all(limits: &[Limit], attempts: &[Attempt]) -> Vec<Option<Verdict>>
         let this = |limit: &Limit| if limit.is_amount { u128::from(attempt.cents) } else { 1 };
         let is_broken = |limit: &&Limit| used_before(limit) + this(limit) > u128::from(limit.max);
         let reasons: Vec<String> = limits.iter().filter(is_broken).map(|limit| limit.code.clone()).collect();
-        let accepted = reasons.is_empty();
-        let used = |limit: &Limit| used_before(limit) + if accepted { this(limit) } else { 0 };
-        decisions.push(Some(Verdict { used: limits.iter().map(used).collect(), reasons }));
-        history.push(Past { attempt: attempt.clone(), accepted });
+        history.push(Past { attempt: attempt.clone(), accepted: reasons.is_empty() });
+        decisions.push(Some(reasons));
     }
     decisions
 }
