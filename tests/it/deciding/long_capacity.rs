@@ -41,9 +41,9 @@ async fn costs(metered: &Metered, records: Vec<aws_lambda_events::event::sqs::Sq
 }
 
 /// Checks costs. DynamoDB Local reports no read units for items that do not exist, so its read units are not compared.
-fn check(costs: Costs, expected: Costs, reported: Units, what: &str) {
+fn check(costs: Costs, expected: &Costs, reported: Units, what: &str) {
     let reads = if reported == Units::OfItems { costs.0 } else { expected.0 };
-    assert_eq!((reads, costs.1, costs.2), expected, "{what}");
+    assert_eq!(&(reads, costs.1, costs.2), expected, "{what}");
 }
 
 /// Keys of the first read: the record, eventually consistent, and the week, the fence and the own limits, strongly.
@@ -68,14 +68,14 @@ async fn cost_by_window(new: impl AsyncFn() -> Fresh, reported: Units) {
         let reads = FIRST_READ + TRANSACTIONAL * (1 + weeks);
         let three = requests(&[("BatchGetItem", 1), ("TransactGetItems", 1), ("TransactWriteItems", 1)]);
         let accept = costs(&metered, vec![message("m1", "a", "1", "$1")]).await;
-        check(accept, (reads, units(6, 2), three.clone()), reported, &format!("a lone accept, {window:?}"));
+        check(accept, &(reads, units(6, 2), three.clone()), reported, &format!("a lone accept, {window:?}"));
         let put = requests(&[("BatchGetItem", 1), ("TransactGetItems", 1), ("PutItem", 1)]);
         let decline = costs(&metered, vec![message("m2", "a", "2", "$5000.01")]).await;
-        check(decline, (reads, 2, put), reported, &format!("a lone decline, {window:?}"));
+        check(decline, &(reads, 2, put), reported, &format!("a lone decline, {window:?}"));
         let ten = (10..20).map(|n| message(&format!("m{n}"), "ten", &n.to_string(), "$1"));
         let ten = costs(&metered, ten.collect()).await;
         let of_ten = FIRST_READ + 9 + TRANSACTIONAL * (1 + weeks);
-        check(ten, (of_ten, units(24, 2), three), reported, &format!("ten accepts of one customer, {window:?}"));
+        check(ten, &(of_ten, units(24, 2), three), reported, &format!("ten accepts of one customer, {window:?}"));
     }
 }
 
@@ -95,7 +95,7 @@ async fn cost_without_long_limits(new: impl AsyncFn() -> Fresh, reported: Units)
     let mut metered = metered(new().await, None).await;
     let two = requests(&[("BatchGetItem", 1), ("TransactWriteItems", 1)]);
     let with_own_limits = costs(&metered, vec![message("m1", "a", "1", "$1")]).await;
-    check(with_own_limits, (FIRST_READ, units(4, 2), two.clone()), reported, "where there may be own limits");
+    check(with_own_limits, &(FIRST_READ, units(4, 2), two.clone()), reported, "where there may be own limits");
     metered.consumer.decider.has_own_limits = false;
     let without = costs(&metered, vec![message("m2", "a", "2", "$1")]).await;
     check(without, (1 + 2, units(4, 2), two), reported, "without own limits");

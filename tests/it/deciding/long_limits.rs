@@ -78,7 +78,8 @@ fn applies(limit: &OwnLimit, ms: i64) -> bool {
 fn span_number(limit: &OwnLimit, ms: i64) -> String {
     let utc = |ms: i64| DateTime::<Utc>::from_timestamp_millis(ms).unwrap();
     let (at, anchor) = (utc(ms), utc(limit.active_from.get()));
-    let count = |starts: &dyn Fn(u32) -> DateTime<Utc>| (0..).take_while(|nth| starts(*nth) <= at).count().to_string();
+    let count =
+        |starts: &dyn Fn(u32) -> DateTime<Utc>| (0..u32::MAX).take_while(|nth| starts(*nth) <= at).count().to_string();
     match limit.period {
         OwnPeriod::CalendarDay => at.date_naive().to_string(),
         OwnPeriod::CalendarWeek => format!("{:?}", at.iso_week()),
