@@ -82,6 +82,7 @@ impl StoreKind {
 
 impl Connection {
     /// Waits for the requests in progress and closes the store.
+    #[cfg_attr(not(feature = "sqlite"), allow(clippy::unused_self))]
     pub fn close(self) {
         #[cfg(feature = "sqlite")]
         if let Some(embedded) = self.embedded {
