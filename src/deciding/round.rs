@@ -62,7 +62,7 @@ pub(super) enum Ended {
 impl<S: Store, C: Clock> Decider<S, C> {
     /// Settles all deliveries of one customer, in order, as many as it can in one commit.
     ///
-    /// `first` is the result of a read for all of them together, with the keys of [`lookup()`], if there was one.
+    /// `first` is the result of a read for all of them together, with the keys of [`Decider::lookup`], if there was one.
     ///
     /// # Errors
     /// [`Undecided`], with the first delivery that could not be settled, and all behind it.

@@ -98,7 +98,7 @@ async fn cost_without_long_limits(new: impl AsyncFn() -> Fresh, reported: Units)
     check(with_own_limits, &(FIRST_READ, units(4, 2), two.clone()), reported, "where there may be own limits");
     metered.consumer.decider.has_own_limits = false;
     let without = costs(&metered, vec![message("m2", "a", "2", "$1")]).await;
-    check(without, (1 + 2, units(4, 2), two), reported, "without own limits");
+    check(without, &(1 + 2, units(4, 2), two), reported, "without own limits");
 }
 
 /// Attempts of many weeks take several transactions, each with at most 100 items.
