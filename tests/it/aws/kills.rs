@@ -60,19 +60,25 @@ impl Scene {
         let (file, rejects) = (path("attempts.jsonl"), path("rejects.jsonl"));
         let (attempts, seed_text) = (attempts.to_string(), seed.to_string());
         let generate =
-            ["generate", "--attempts", &attempts, "--customers", "40", "--duplicates", "8", "--invalid", "3"];
+            ["generate", "--attempts", &attempts, "--customers", "40", "--duplicates", "8", "--start", "2018-12-24"];
+        let generate = generate.into_iter().chain(["--invalid", "3"]);
         cargo_bin_cmd!("loadgate").args(generate).args(["--seed", &seed_text, "-o", &file]).assert().success();
         std::fs::write(path("limits.toml"), LIMITS).unwrap();
         let limits = path("limits.toml");
-        let replay = ["replay", "--explain", "--summary", "none", &file, "--rejects", &rejects, "--limits", &limits];
-        let expected = cargo_bin_cmd!("loadgate").args(replay).output().unwrap().stdout;
-        for code in ["TWO_DAYS", "MONTHLY", "FOR_EVER"] {
+        let own = concat!(env!("CARGO_MANIFEST_DIR"), "/events/customer-limits.jsonl");
+        let replay = ["replay", "--explain", "--summary", "none", "--customer-limits", own];
+        let files = [&file, "--rejects", &rejects, "--limits", &limits];
+        let expected = cargo_bin_cmd!("loadgate").args(replay).args(files).output().unwrap().stdout;
+        for code in ["TWO_DAYS", "MONTHLY", "FOR_EVER", "CUSTOMER_"] {
             assert!(String::from_utf8_lossy(&expected).contains(code), "{code} declines nothing");
         }
         let rejects = std::fs::read_to_string(rejects).unwrap();
 
-        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(VISIBILITY_S, RECEIVE_MAX).await);
+        let (fresh, queues) =
+            (Fresh::with_limits_in_dynamodb_local().await, Queues::fresh(VISIBILITY_S, RECEIVE_MAX).await);
         let proxy = Proxy::before(&fresh.url).await;
+        let apply = ["limits", "apply", own, "--endpoint-url", &fresh.url, "--limit-table"];
+        cargo_bin_cmd!("loadgate").args(apply).arg(fresh.names.limit.as_ref().unwrap()).assert().success();
         let sent = cargo_bin_cmd!("loadgate").args(["send", &file, "--queue-url", &queues.input]).output().unwrap();
         assert!(matches!(sent.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&sent.stderr));
         Scene {

@@ -36,6 +36,7 @@ pub fn environment(queues: &Queues, tables: &TableNames, dynamodb_url: &str) -> 
         ("LOADGATE_DEAD_LETTER_QUEUE_URL", queues.dead_letters.clone()),
         ("LOADGATE_CORRELATION_TABLE", tables.correlation.clone()),
         ("LOADGATE_LOAD_TABLE", tables.load.clone()),
+        ("LOADGATE_LIMIT_TABLE", tables.limit.clone().unwrap_or_default()),
     ]
 }
 
