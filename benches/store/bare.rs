@@ -38,7 +38,7 @@ pub(crate) async fn run(url: &str, names: TableNames, input: &Path, in_flight: N
     let sdk = aws::load(Some(url)).await;
     Tables::new(&sdk, names.clone()).create().await.map_err(Error::other)?;
     let store = DynamoDb::new(&sdk, names);
-    store.connect().await.map_err(Error::other)?;
+    store.connect(false).await.map_err(Error::other)?;
     let customers = Arc::new(Mutex::new(customers));
     let begun = Instant::now();
     let mut tasks = JoinSet::new();

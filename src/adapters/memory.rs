@@ -5,8 +5,9 @@ mod limits;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use chrono::DateTime;
 #[cfg(feature = "cli")]
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 
 use crate::deciding::{
     AllRows, Cause, Commit, Consistency, CorrelationRecord, Fence, FenceWrite, FencedLookup, FencedSnapshot, Lookup,
@@ -56,6 +57,7 @@ impl Store for MemoryStore {
         };
         let fence = |customer: &String| Some((customer.clone(), Ok(tables.fences.get(customer)?.clone())));
         Ok(Snapshot {
+            read_at: DateTime::UNIX_EPOCH,
             records: lookup.events.iter().filter_map(record).collect(),
             usage: lookup.weeks.iter().filter_map(row).collect(),
             own_limits: lookup.own_limits.iter().filter_map(own_limits).collect(),

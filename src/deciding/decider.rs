@@ -71,7 +71,7 @@ pub struct Decider<S, C> {
 impl<S, C> Decider<S, C> {
     /// Returns the keys that must be read before these deliveries can be decided.
     pub fn lookup<'d>(&self, deliveries: impl IntoIterator<Item = &'d Delivery>) -> Lookup {
-        let has_fences = self.has_own_limits || self.limits.first_long().is_some();
+        let has_fences = has_fences(&self.limits, self.has_own_limits);
         let mut lookup = Lookup::default();
         for delivery in deliveries {
             lookup.events.insert(delivery.event());
@@ -85,6 +85,11 @@ impl<S, C> Decider<S, C> {
         }
         lookup
     }
+}
+
+/// Returns true when a customer may have a fence: where there are own limits in the store, or a long limit.
+pub fn has_fences(limits: &Limits, has_own_limits: bool) -> bool {
+    has_own_limits || limits.first_long().is_some()
 }
 
 /// Reaction to a store error, for one customer.

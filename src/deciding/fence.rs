@@ -12,13 +12,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::deciding::{Cause, StoreError, Units, UsageRow};
+use crate::deciding::{Cause, Commit, Snapshot, StoreError, Units, UsageRow};
 use crate::domain::{History, LimitsInForce, LoadTotal, Millis, Span, Week, WeekHistory};
 
 /// Age of a fence from which it keeps totals. A writer that has decided before the customer's first long limit was stored
-/// does not know the fence. Its commit ends long before: a function runs for at most 15 minutes, and a request of a
-/// worker for less.
+/// does not know the fence. Its commit ends long before, because of [`SNAPSHOT_AGE_MAX`].
 pub const FENCE_SETTLES_IN: TimeDelta = TimeDelta::hours(1);
+
+/// Age of a read after which nothing is committed that was decided from it without the fence. A replay reads ahead, and may
+/// be suspended, or wait for the reader of its output.
+pub const SNAPSHOT_AGE_MAX: TimeDelta = TimeDelta::minutes(15);
 
 /// Maximum number of weeks that are read together with the fence (the DynamoDB API reference, `TransactGetItems`: 100
 /// items).
@@ -175,4 +178,15 @@ impl FencedSnapshot {
     pub fn with_totals(self, totals: BTreeMap<Millis, LoadTotal>, is_counted: bool) -> FencedUsage {
         FencedUsage { fence: self.fence, rows: self.rows, totals, is_counted }
     }
+}
+
+/// Refuses to commit what was decided long after its read, unless a condition on the fence guards it.
+///
+/// # Errors
+/// [`StoreError::Conflict`], so that the customer is read and decided again.
+pub(super) fn check_age(commit: &Commit, snapshot: &Snapshot, now: DateTime<Utc>) -> Result<(), StoreError> {
+    if commit.fence().is_some() || now.signed_duration_since(snapshot.read_at) <= SNAPSHOT_AGE_MAX {
+        return Ok(());
+    }
+    Err(StoreError::Conflict(Cause::new("the customer was read long before the commit; it is read again")))
 }

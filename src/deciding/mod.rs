@@ -33,13 +33,13 @@ mod usage_read;
 
 pub use dead_letter::DeadLetter;
 use decider::expiry;
-pub use decider::{Decider, Outcome, PENDING_TTL, Remedy, remedy};
+pub use decider::{Decider, Outcome, PENDING_TTL, Remedy, has_fences, remedy};
 pub use delivery::{Delivery, MessageSource};
 pub use digest::digest_hex;
 pub use error::{Cause, QueueError, StoreError, with_sources};
 pub use fence::{
-    AllRows, FENCE_SETTLES_IN, FENCED_WEEKS_MAX, Fence, FenceWrite, FencedLookup, FencedSnapshot, FencedUsage, endless,
-    touched_weeks,
+    AllRows, FENCE_SETTLES_IN, FENCED_WEEKS_MAX, Fence, FenceWrite, FencedLookup, FencedSnapshot, FencedUsage,
+    SNAPSHOT_AGE_MAX, endless, touched_weeks,
 };
 pub use group::{Cost, Group, GroupResult, Sink, Stopped, Undecided, UndecidedReason};
 pub use message::{

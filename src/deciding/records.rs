@@ -202,6 +202,9 @@ impl Lookup {
 /// Result of a read. A record or row that cannot be parsed is an error of its own customer only.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
+    /// The instant at which the read began, as the reader dates it. A commit that knows no fence must follow soon: see
+    /// [`SNAPSHOT_AGE_MAX`](super::SNAPSHOT_AGE_MAX).
+    pub read_at: DateTime<Utc>,
     /// The records found, including expired ones.
     pub records: BTreeMap<EventKey, Result<CorrelationRecord, StoreError>>,
     /// The rows found.

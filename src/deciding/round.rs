@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::deciding::backoff::Backoff;
+use crate::deciding::fence::check_age;
 use crate::deciding::{
     Clock, Commit, Consistency, Cost, Decider, Delivery, Group, GroupResult, Outcome, Plan, Planner, Remedy, Sink,
     Snapshot, Stopped, Store, StoreError, Undecided, UndecidedReason, Units, consistency, judge_seen, remedy,
@@ -134,6 +135,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         let Plan { outcomes, has_stored, commit } = planner.decide(deliveries, limits, usage)?;
         work.has_stored = has_stored;
         if let Some(commit) = commit {
+            check_age(&commit, &snapshot, self.clock.now())?;
             self.commit(&commit, sink).await?;
         }
         work.hand_over(outcomes, sink).await
@@ -149,7 +151,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         let read = self.store.read(&wanted, records).await;
         let units = read.as_ref().map_or(Units::default(), |snapshot| snapshot.units);
         sink.spent(Cost { units, read_time: since(begun, self.clock.now()), ..Cost::default() });
-        let snapshot = Arc::new(read?);
+        let snapshot = Arc::new(Snapshot { read_at: begun, ..read? });
         work.known = Some(Arc::clone(&snapshot));
         Ok(snapshot)
     }

@@ -32,11 +32,16 @@ impl CustomerLimits {
     }
 
     /// Returns true if the customer may have this limit: at `at`, fewer than [`OWN_LIMITS_MAX`] others are open, or the
-    /// limit is closed; and fewer than [`OWN_LIMITS_KEPT_MAX`] others are kept, or the limit replaces one.
+    /// limit is closed or replaces an open one; and fewer than [`OWN_LIMITS_KEPT_MAX`] others have not been closed for
+    /// [`CLOSED_KEPT_MS`], or the limit replaces one.
     pub(super) fn has_room_for(&self, limit: &OwnLimit, at: Millis) -> bool {
-        let others = self.limits.values().filter(|other| other.limit_id != limit.limit_id);
-        let open = others.filter(|other| other.is_open(at)).count();
-        let may_be_open = !limit.is_open(at) || open < OWN_LIMITS_MAX;
-        may_be_open && (self.limits.contains_key(&limit.limit_id) || self.limits.len() < OWN_LIMITS_KEPT_MAX)
+        let known = self.limits.get(&limit.limit_id);
+        let horizon = at.plus(-CLOSED_KEPT_MS);
+        let others = || self.limits.values().filter(|other| other.limit_id != limit.limit_id);
+        let open = others().filter(|other| other.is_open(at)).count();
+        let kept = others().filter(|other| other.closes_at().is_none_or(|at| at > horizon)).count();
+        let replaces_open = known.is_some_and(|known| known.is_open(at));
+        let may_be_open = !limit.is_open(at) || replaces_open || open < OWN_LIMITS_MAX;
+        may_be_open && (known.is_some() || kept < OWN_LIMITS_KEPT_MAX)
     }
 }

@@ -153,8 +153,9 @@ async fn read<S: Store, C: Clock>(decider: Arc<Decider<S, C>>, works: Vec<Queued
         return TaskResult::Read(works, None);
     }
     let wanted = decider.lookup(works.iter().flat_map(|work| &work.group.deliveries));
+    let read_at = decider.clock.now();
     let snapshot = decider.store.read(&wanted, Consistency::Eventual).await;
-    TaskResult::Read(works, snapshot.ok().map(Arc::new))
+    TaskResult::Read(works, snapshot.ok().map(|snapshot| Arc::new(Snapshot { read_at, ..snapshot })))
 }
 
 async fn decide<S: Store, C: Clock>(

@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue::{Bool, S};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, KeysAndAttributes, ReturnConsumedCapacity};
 use chrono::DateTime;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join_all, try_join3};
 
 use crate::config::TableNames;
 use crate::deciding::{
@@ -55,17 +55,23 @@ impl DynamoDb {
         DynamoDb { client: Client::new(config), tables }
     }
 
-    /// Opens the connection, and checks that the tables can be read, with keys that nothing has.
+    /// Opens the connection, and checks that the tables can be read, with keys that nothing has. With `has_fences`, also
+    /// by the requests that customers with a fence need.
     ///
     /// # Errors
     /// [`StoreError::Misconfigured`] if a table is missing or must not be read; another variant if that is unknown.
-    pub async fn connect(&self) -> Result<(), StoreError> {
+    pub async fn connect(&self, has_fences: bool) -> Result<(), StoreError> {
         let customer_id = "\u{1}".to_owned();
         let event = EventKey { customer_id: customer_id.clone(), event_id: customer_id.clone() };
         let week = UsageKey { customer_id: customer_id.clone(), week: Day::of(DateTime::UNIX_EPOCH).week() };
         let own_limits = self.tables.limit.iter().map(|_| customer_id.clone()).collect();
         let lookup = Lookup { events: [event].into(), weeks: [week].into(), own_limits, ..Lookup::default() };
-        self.read(&lookup, Consistency::Eventual).await.map(drop)
+        let first = self.read(&lookup, Consistency::Eventual);
+        if !has_fences {
+            return first.await.map(drop);
+        }
+        let fenced = FencedLookup { customer_id: customer_id.clone(), ..FencedLookup::default() };
+        try_join3(first, self.get_fenced(&fenced), self.query_rows(&customer_id)).await.map(drop)
     }
 
     /// Returns the names of the tables, for error messages.

@@ -186,7 +186,7 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         let wanted = self.consumer.decider.lookup(deliveries());
         let read = pin!(self.store().read(&wanted, consistency(deliveries())));
         let snapshot = match select(read, pin!(self.clock().sleep(SHARED_WAIT_MAX))).await {
-            Either::Left((read, _)) => read.ok(),
+            Either::Left((read, _)) => read.ok().map(|snapshot| Snapshot { read_at: begun, ..snapshot }),
             Either::Right(_) => None,
         };
         self.note(|report| {

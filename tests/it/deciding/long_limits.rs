@@ -2,14 +2,17 @@
 //! load.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Months, TimeDelta, Utc};
 use loadgate::adapters::SystemClock;
+use loadgate::deciding::{Clock, Consistency, Delivery, Group, MessageSource, Snapshot, Store};
 use loadgate::domain::{
-    Cents, Change, Currency, Limit, LimitEvent, Limits, Measure, Millis, OwnLimit, OwnLimitKind, OwnLimitStatus,
-    OwnPeriod,
+    Cents, Change, Currency, Limit, LimitEvent, Limits, LoadAttempt, Measure, Millis, OwnLimit, OwnLimitKind,
+    OwnLimitStatus, OwnPeriod,
 };
 use loadgate::limits::{Applied, LimitApplier};
+use loadgate::wire::read_attempt;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -169,6 +172,34 @@ async fn store(harness: &mut Harness, own: &[OwnLimit]) {
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(work)
+}
+
+/// A replay reads ahead, and may be suspended: a commit that knows no fence does not follow an old read.
+#[tokio::test(start_paused = true)]
+async fn what_was_read_long_ago_is_read_again_before_a_commit_without_a_fence() {
+    let deliveries = |harness: &Harness, id: &str| {
+        let text = line(id, "0", "$1.00", "2024-03-20T00:00:00Z");
+        let written = read_attempt(text.trim_end().as_bytes()).unwrap();
+        let attempt = LoadAttempt::check(written.clone()).unwrap();
+        let source = MessageSource { message_id: id.to_owned(), ..MessageSource::default() };
+        assert!(harness.consumer.decider.has_own_limits);
+        vec![Delivery::new(0, source, &written, attempt, Currency::USD)]
+    };
+    for (minutes, reads) in [(14, 1), (16, 2)] {
+        let mut harness = harness(Limits::default().iter().cloned().collect());
+        let group = Group { deliveries: deliveries(&harness, "1") };
+        let decider = &harness.consumer.decider;
+        let lookup = decider.lookup(&group.deliveries);
+        let read = decider.store.read(&lookup, Consistency::Strong).await.unwrap();
+        let first = Snapshot { read_at: decider.clock.now(), ..read };
+        // Meanwhile the customer gets a limit that the old read does not know.
+        store(&mut harness, &[own_limit(1, (0, OwnPeriod::Indefinite, 0, None, 99, None))]).await;
+        harness.pass(TimeDelta::minutes(minutes));
+        let outcomes = harness.consumer.decider.decide_all(group, Some(Arc::new(first))).await.unwrap();
+        assert_eq!(harness.store().reads.lock().unwrap().len(), reads, "after {minutes} minutes");
+        let record = outcomes[0].1.record().unwrap();
+        assert_eq!(record.decision.verdict.is_accepted(), reads == 1, "the second read knows the limit");
+    }
 }
 
 proptest! {

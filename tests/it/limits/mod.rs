@@ -164,6 +164,34 @@ fn another_customer_s_limit_id_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn a_late_definition_of_an_open_limit_needs_no_room() {
+    let mut book = LimitBook::default();
+    let created_at = |number, limit, ms| LimitEvent { created_at: Millis::new(ms), ..created(number, limit, None) };
+    for number in 1..=32 {
+        book.apply(created_at(number, limit(&format!("l-{number:02}"), "u"), 0)).unwrap();
+    }
+    let canceled = OwnLimit { status: OwnLimitStatus::Canceled { at: Millis::new(2_000) }, ..limit("l-01", "u") };
+    assert_eq!(book.apply(created_at(40, canceled, 2_000)), Ok(Applied::Changed));
+    assert_eq!(book.apply(created_at(41, limit("l-33", "u"), 3_000)), Ok(Applied::Changed));
+    // At its own instant the first limit is still open, and the 33rd counts already.
+    let lower = OwnLimit { value: Cents::new(1), ..limit("l-05", "u") };
+    assert_eq!(book.apply(created_at(39, lower, 1_500)), Ok(Applied::Changed));
+}
+
+#[test]
+fn limits_that_have_been_closed_for_long_take_no_room() {
+    let mut book = LimitBook::default();
+    let ended = |number: u64| OwnLimit { active_until: Some(Millis::new(1_000)), ..limit(&format!("l-{number}"), "u") };
+    let created_at = |number, limit, ms| LimitEvent { created_at: Millis::new(ms), ..created(number, limit, None) };
+    for number in 1..=500 {
+        assert_eq!(book.apply(created_at(number, ended(number), 2_000)), Ok(Applied::Changed));
+    }
+    assert_eq!(book.apply(created_at(501, ended(501), 2_000)), Err(LimitEventError::TooManyLimits));
+    let days_ms = |days: i64| days * 24 * 3_600_000;
+    assert_eq!(book.apply(created_at(502, limit("new", "u"), days_ms(63))), Ok(Applied::Changed));
+}
+
+#[test]
 fn a_customer_has_at_most_32_open_limits() {
     let mut book = LimitBook::default();
     let at = |number: u64| created(number, limit(&format!("l-{number:02}"), "u"), None);

@@ -188,7 +188,7 @@ async fn open(
     decisions_url: String,
 ) -> Result<Redrive<DynamoDb, SqsPublisher, SystemClock, SqsSender, SqsReceiver>, Failure> {
     let store = DynamoDb::new(&aws::load(args.dynamodb_endpoint_url.as_deref()).await, args.tables.names()?);
-    store.connect().await.context("could not use the store").map_err(Failure::Io)?;
+    store.connect(false).await.context("could not use the store").map_err(Failure::Io)?;
     let queues = SqsPublisher::new(sdk, decisions_url, args.dead_letter_queue_url.clone());
     if args.go {
         queues.connect().await.context("could not use the queues").map_err(Failure::Io)?;
