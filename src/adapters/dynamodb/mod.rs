@@ -71,7 +71,9 @@ impl DynamoDb {
             return first.await.map(drop);
         }
         let fenced = FencedLookup { customer_id: customer_id.clone(), ..FencedLookup::default() };
-        try_join3(first, self.get_fenced(&fenced), self.query_rows(&customer_id)).await.map(drop)
+        // Boxed: a program's start is no place for a future of many kilobytes.
+        let (fence, rows) = (Box::pin(self.get_fenced(&fenced)), Box::pin(self.query_rows(&customer_id)));
+        try_join3(first, fence, rows).await.map(drop)
     }
 
     /// Returns the names of the tables, for error messages.
