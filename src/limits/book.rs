@@ -32,19 +32,19 @@ impl LimitBook {
     ///
     /// # Errors
     /// [`LimitEventError::OtherCustomer`] and [`LimitEventError::TooManyLimits`]. Nothing has changed then.
-    #[allow(clippy::needless_pass_by_value)]
-    pub fn apply(&mut self, event: LimitEvent) -> Result<Applied, LimitEventError> {
+    pub fn apply(&mut self, event: &LimitEvent) -> Result<Applied, LimitEventError> {
         let Some(change) = &event.change else { return Ok(Applied::Ignored) };
         let (limit_id, user_id) = (change.limit_id(), change.user_id());
         let none = CustomerLimits::default();
         let customer = self.customers.get(user_id).unwrap_or(&none);
-        let change = match judge(&event, self.pointers.get(limit_id), customer)? {
+        let change = match judge(event, self.pointers.get(limit_id), customer)? {
             Judgement::Change(change) => change,
             Judgement::Outdated => return Ok(Applied::Outdated),
             Judgement::Ignored => return Ok(Applied::Ignored),
         };
         if let Some(definition) = change.definition {
-            self.customers.entry(user_id.to_owned()).or_default().define(definition, BEGINNING);
+            // At the first instant, no limit has been closed for long: all stay.
+            self.customers.entry(user_id.to_owned()).or_default().define(definition, Millis::FIRST);
         }
         self.pointers.insert(limit_id.to_owned(), change.pointer);
         Ok(Applied::Changed)
@@ -63,6 +63,3 @@ impl LimitBook {
         self.customers.values().flat_map(|customer| customer.limits.values())
     }
 }
-
-/// An instant at which no limit has been closed for long.
-const BEGINNING: Millis = Millis::new(i64::MIN);

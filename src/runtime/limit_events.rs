@@ -83,7 +83,7 @@ pub fn apply_limit_events<W: Write>(
 ) -> Result<LimitEventCounts, LimitEventsError> {
     let mut stream = Stream::new(input, rejects, report);
     while let Some(events) = stream.next()? {
-        let applied = events.into_iter().map(|event| Ok(book.apply(event)?));
+        let applied = events.into_iter().map(|event| Ok(book.apply(&event)?));
         stream.settle(applied)?;
     }
     Ok(stream.counts)

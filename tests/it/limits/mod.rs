@@ -96,7 +96,7 @@ fn an_event_of_another_type_is_ignored_whatever_its_payload() {
     for kind in ["LIMIT_USER_CREATED", "USER_LIMIT_CHANGE_SOURCE_ADDED", "", "user_limit_created"] {
         for payload in [json!({}), json!([1]), json!("x")] {
             let event = parse_limit_event(event(&json!({"type": kind, "payload": payload})).as_bytes()).unwrap();
-            assert_eq!(LimitBook::default().apply(event), Ok(Applied::Ignored), "{kind}");
+            assert_eq!(LimitBook::default().apply(&event), Ok(Applied::Ignored), "{kind}");
         }
     }
 }
@@ -156,10 +156,10 @@ fn a_null_in_an_optional_field_is_a_missing_value() {
 #[test]
 fn another_customer_s_limit_id_is_refused_and_changes_nothing() {
     let mut book = LimitBook::default();
-    book.apply(created(1, limit("l", "one"), None)).unwrap();
+    book.apply(&created(1, limit("l", "one"), None)).unwrap();
     let before = book.clone();
-    assert_eq!(book.apply(created(2, limit("l", "two"), Some(1))), Err(LimitEventError::OtherCustomer));
-    assert_eq!(book.apply(progressed(2, "l", "two", 1)), Err(LimitEventError::OtherCustomer));
+    assert_eq!(book.apply(&created(2, limit("l", "two"), Some(1))), Err(LimitEventError::OtherCustomer));
+    assert_eq!(book.apply(&progressed(2, "l", "two", 1)), Err(LimitEventError::OtherCustomer));
     assert_eq!(book, before);
 }
 
@@ -168,14 +168,14 @@ fn a_late_definition_of_an_open_limit_needs_no_room() {
     let mut book = LimitBook::default();
     let created_at = |number, limit, ms| LimitEvent { created_at: Millis::new(ms), ..created(number, limit, None) };
     for number in 1..=32 {
-        book.apply(created_at(number, limit(&format!("l-{number:02}"), "u"), 0)).unwrap();
+        book.apply(&created_at(number, limit(&format!("l-{number:02}"), "u"), 0)).unwrap();
     }
     let canceled = OwnLimit { status: OwnLimitStatus::Canceled { at: Millis::new(2_000) }, ..limit("l-01", "u") };
-    assert_eq!(book.apply(created_at(40, canceled, 2_000)), Ok(Applied::Changed));
-    assert_eq!(book.apply(created_at(41, limit("l-33", "u"), 3_000)), Ok(Applied::Changed));
+    assert_eq!(book.apply(&created_at(40, canceled, 2_000)), Ok(Applied::Changed));
+    assert_eq!(book.apply(&created_at(41, limit("l-33", "u"), 3_000)), Ok(Applied::Changed));
     // At its own instant the first limit is still open, and the 33rd counts already.
     let lower = OwnLimit { value: Cents::new(1), ..limit("l-05", "u") };
-    assert_eq!(book.apply(created_at(39, lower, 1_500)), Ok(Applied::Changed));
+    assert_eq!(book.apply(&created_at(39, lower, 1_500)), Ok(Applied::Changed));
 }
 
 #[test]
@@ -184,11 +184,11 @@ fn limits_that_have_been_closed_for_long_take_no_room() {
     let ended = |number: u64| OwnLimit { active_until: Some(Millis::new(1_000)), ..limit(&format!("l-{number}"), "u") };
     let created_at = |number, limit, ms| LimitEvent { created_at: Millis::new(ms), ..created(number, limit, None) };
     for number in 1..=500 {
-        assert_eq!(book.apply(created_at(number, ended(number), 2_000)), Ok(Applied::Changed));
+        assert_eq!(book.apply(&created_at(number, ended(number), 2_000)), Ok(Applied::Changed));
     }
-    assert_eq!(book.apply(created_at(501, ended(501), 2_000)), Err(LimitEventError::TooManyLimits));
+    assert_eq!(book.apply(&created_at(501, ended(501), 2_000)), Err(LimitEventError::TooManyLimits));
     let days_ms = |days: i64| days * 24 * 3_600_000;
-    assert_eq!(book.apply(created_at(502, limit("new", "u"), days_ms(63))), Ok(Applied::Changed));
+    assert_eq!(book.apply(&created_at(502, limit("new", "u"), days_ms(63))), Ok(Applied::Changed));
 }
 
 #[test]
@@ -196,29 +196,29 @@ fn a_customer_has_at_most_32_open_limits() {
     let mut book = LimitBook::default();
     let at = |number: u64| created(number, limit(&format!("l-{number:02}"), "u"), None);
     for number in 1..=32 {
-        assert_eq!(book.apply(at(number)), Ok(Applied::Changed));
+        assert_eq!(book.apply(&at(number)), Ok(Applied::Changed));
     }
-    assert_eq!(book.apply(at(33)), Err(LimitEventError::TooManyLimits));
+    assert_eq!(book.apply(&at(33)), Err(LimitEventError::TooManyLimits));
     // A replacement needs no room. Neither does a limit that is canceled, or one that has ended.
-    assert_eq!(book.apply(created(40, limit("l-01", "u"), None)), Ok(Applied::Changed));
+    assert_eq!(book.apply(&created(40, limit("l-01", "u"), None)), Ok(Applied::Changed));
     let ended = OwnLimit { active_until: Some(Millis::new(1_000)), ..limit("l-34", "u") };
-    assert_eq!(book.apply(created(34, ended, None)), Ok(Applied::Changed));
+    assert_eq!(book.apply(&created(34, ended, None)), Ok(Applied::Changed));
     let canceled = OwnLimit { status: OwnLimitStatus::Canceled { at: Millis::new(9) }, ..limit("l-02", "u") };
-    assert_eq!(book.apply(created(41, canceled, None)), Ok(Applied::Changed));
-    assert_eq!(book.apply(at(35)), Ok(Applied::Changed));
-    assert_eq!(book.apply(at(36)), Err(LimitEventError::TooManyLimits));
+    assert_eq!(book.apply(&created(41, canceled, None)), Ok(Applied::Changed));
+    assert_eq!(book.apply(&at(35)), Ok(Applied::Changed));
+    assert_eq!(book.apply(&at(36)), Err(LimitEventError::TooManyLimits));
 }
 
 #[test]
 fn progress_before_the_definition_is_kept() {
     let mut book = LimitBook::default();
-    book.apply(progressed(5, "l", "u", 70)).unwrap();
+    book.apply(&progressed(5, "l", "u", 70)).unwrap();
     assert_eq!(book.get("l").unwrap().definition, None);
     // Its own progress is older than the report, its definition is not.
-    assert_eq!(book.apply(created(4, limit("l", "u"), Some(10))), Ok(Applied::Changed));
+    assert_eq!(book.apply(&created(4, limit("l", "u"), Some(10))), Ok(Applied::Changed));
     let entry = book.get("l").unwrap();
     assert_eq!((entry.reported, entry.definition.is_some()), (70, true));
-    assert_eq!(book.apply(created(4, limit("l", "u"), Some(10))), Ok(Applied::Outdated));
+    assert_eq!(book.apply(&created(4, limit("l", "u"), Some(10))), Ok(Applied::Outdated));
 }
 
 #[test]
@@ -274,10 +274,10 @@ proptest! {
         let (mut once, mut shuffled) = (LimitBook::default(), LimitBook::default());
         for event in events.iter().cloned() {
             // In order and once, every event counts.
-            prop_assert_eq!(once.apply(event), Ok(Applied::Changed));
+            prop_assert_eq!(once.apply(&event), Ok(Applied::Changed));
         }
         for event in deliveries {
-            prop_assert!(shuffled.apply(event).is_ok());
+            prop_assert!(shuffled.apply(&event).is_ok());
         }
         prop_assert_eq!(&shuffled, &once);
         // The last definition and the last report of each limit are in force.

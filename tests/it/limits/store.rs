@@ -189,7 +189,7 @@ async fn order_repetition_and_concurrency_do_not_matter<S: LimitStore>(store: S)
         let (events, ids) = events(&mut rng, run);
         let mut book = LimitBook::default();
         for event in events.clone() {
-            book.apply(event).unwrap();
+            book.apply(&event).unwrap();
         }
         let mut deliveries = [events.clone(), events.clone()].concat();
         rng.shuffle(&mut deliveries);
@@ -212,7 +212,7 @@ async fn lost_requests_and_answers_change_no_result<S: LimitStore>(store: S) {
         let mut deliveries = [events.clone(), events.clone()].concat();
         rng.shuffle(&mut deliveries);
         let mut book = LimitBook::default();
-        let results: Vec<_> = deliveries.iter().cloned().map(|event| book.apply(event).unwrap()).collect();
+        let results: Vec<_> = deliveries.iter().cloned().map(|event| book.apply(&event).unwrap()).collect();
         let applied = applier(&store, run, 8).apply_all(deliveries).await;
         assert_eq!(applied.into_iter().map(Result::unwrap).collect::<Vec<_>>(), results);
         assert_same(&*store, &book, &ids).await;
