@@ -14,7 +14,7 @@ use loadgate::adapters::sqs::SqsPublisher;
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::{ConsumerConfig, LambdaEnvironment};
 use loadgate::deciding::consumer::Consumer;
-use loadgate::deciding::{Clock, Decider, StoreError, has_fences, with_sources};
+use loadgate::deciding::{Clock, Decider, StoreError, with_sources};
 use loadgate::runtime::lambda::{handle, read_event};
 use loadgate::telemetry::{Metrics, init_logs};
 use serde_json::value::RawValue;
@@ -55,7 +55,6 @@ async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runti
     let has_own_limits = config.tables.limit.is_some();
     let store = DynamoDb::new(&sdk, config.tables);
     let publisher = SqsPublisher::new(&sdk, config.decisions_queue_url, config.dead_letter_queue_url);
-    connect(&store, &publisher, has_fences(&config.limits, has_own_limits)).await?;
     let decider = Decider {
         store,
         clock: SystemClock,
@@ -64,13 +63,17 @@ async fn init(function_name: String) -> Result<(Loadgate, Metrics), lambda_runti
         currency: config.currency,
         correlation_ttl: config.correlation_ttl,
     };
+    connect(&decider, &publisher).await?;
     Ok((Consumer { decider, publisher }, metrics))
 }
 
 /// Opens the connections. Fails if a table or a queue is missing. A service that merely does not answer is no error: it
 /// may answer by the time of the first batch. If it does not, the batch's messages are left for redelivery.
-async fn connect(store: &DynamoDb, publisher: &SqsPublisher, has_fences: bool) -> Result<(), lambda_runtime::Error> {
-    let both = async { tokio::join!(store.connect(has_fences), publisher.connect()) };
+async fn connect(
+    decider: &Decider<DynamoDb, SystemClock>,
+    publisher: &SqsPublisher,
+) -> Result<(), lambda_runtime::Error> {
+    let both = async { tokio::join!(decider.store.connect(decider.has_fences()), publisher.connect()) };
     match tokio::time::timeout(CONNECT_TIMEOUT, both).await {
         Ok((Err(error @ StoreError::Misconfigured(_)), _)) => Err(error.into()),
         Ok((_, Err(error))) if !error.is_retryable => Err(error.into()),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::{CorrelationRecord, Delivery, Lookup, StoreError};
+use super::{Clock, Consistency, CorrelationRecord, Delivery, Lookup, Snapshot, Store, StoreError};
 use crate::domain::{Currency, Limits};
 
 /// Lifetime of a pending record, from the last time that it became pending. It exceeds the lifetime of the record's
@@ -68,10 +68,30 @@ pub struct Decider<S, C> {
     pub correlation_ttl: TimeDelta,
 }
 
+impl<S: Store, C: Clock> Decider<S, C> {
+    /// Reads what these deliveries need, and dates the answer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the whole read fails.
+    pub async fn read<'d>(
+        &self,
+        deliveries: impl IntoIterator<Item = &'d Delivery>,
+        records: Consistency,
+    ) -> Result<Snapshot, StoreError> {
+        let (wanted, read_at) = (self.lookup(deliveries), self.clock.now());
+        Ok(Snapshot { read_at, ..self.store.read(&wanted, records).await? })
+    }
+}
+
 impl<S, C> Decider<S, C> {
+    /// Returns true when a customer may have a fence: where there are own limits in the store, or a long limit.
+    pub fn has_fences(&self) -> bool {
+        self.has_own_limits || self.limits.first_long().is_some()
+    }
+
     /// Returns the keys that must be read before these deliveries can be decided.
     pub fn lookup<'d>(&self, deliveries: impl IntoIterator<Item = &'d Delivery>) -> Lookup {
-        let has_fences = has_fences(&self.limits, self.has_own_limits);
+        let has_fences = self.has_fences();
         let mut lookup = Lookup::default();
         for delivery in deliveries {
             lookup.events.insert(delivery.event());
@@ -85,11 +105,6 @@ impl<S, C> Decider<S, C> {
         }
         lookup
     }
-}
-
-/// Returns true when a customer may have a fence: where there are own limits in the store, or a long limit.
-pub fn has_fences(limits: &Limits, has_own_limits: bool) -> bool {
-    has_own_limits || limits.first_long().is_some()
 }
 
 /// Reaction to a store error, for one customer.

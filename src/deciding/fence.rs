@@ -10,10 +10,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::deciding::{Cause, Commit, Snapshot, StoreError, Units, UsageRow};
-use crate::domain::{History, LimitsInForce, LoadTotal, Millis, Span, Week, WeekHistory};
+use crate::domain::{History, Limit, LoadTotal, Millis, Span, Week, WeekHistory};
 
 /// Age of a fence from which it keeps totals. A writer that has decided before the customer's first long limit was stored
 /// does not know the fence. Its commit ends long before, because of [`SNAPSHOT_AGE_MAX`].
@@ -97,17 +97,12 @@ impl Fence {
         self.version > 0 && now.signed_duration_since(self.created_at) >= FENCE_SETTLES_IN
     }
 
-    /// Returns the totals from these instants on, if the fence keeps all of them.
-    pub fn kept(&self, since: &BTreeSet<Millis>) -> Option<BTreeMap<Millis, LoadTotal>> {
-        since.iter().map(|since| Some((*since, *self.totals.get(since)?))).collect()
-    }
-
     /// Returns the fence after a commit that changes `rows` usage rows and leaves these totals.
     #[must_use]
     pub fn after(&self, rows: u64, totals: BTreeMap<Millis, LoadTotal>, now: DateTime<Utc>) -> Fence {
         Fence {
             version: self.version.saturating_add(1),
-            created_at: if self.version == 0 { now } else { self.created_at },
+            created_at: if self.version == 0 { now.trunc_subsecs(0) } else { self.created_at },
             row_changes: self.row_changes.saturating_add(rows),
             totals: if self.is_settled(now) { totals } else { BTreeMap::new() },
         }
@@ -120,7 +115,7 @@ impl AllRows {
     /// # Errors
     /// [`StoreError::Conflict`] when the rows do not show every commit up to the fence's version. No row can show a later
     /// one unnoticed, because then the fence has changed too, and nothing that was decided from these totals is committed.
-    pub fn counted(&self, fence: &Fence, since: &BTreeSet<Millis>) -> Result<BTreeMap<Millis, LoadTotal>, StoreError> {
+    pub fn totals(&self, fence: &Fence, since: &BTreeSet<Millis>) -> Result<BTreeMap<Millis, LoadTotal>, StoreError> {
         let changes = self.rows.values().fold(0_u64, |changes, row| changes.saturating_add(row.fenced_changes));
         if changes != fence.row_changes {
             let what = "the customer's usage rows do not show every commit yet";
@@ -151,19 +146,19 @@ impl FencedUsage {
     }
 }
 
-/// Returns the weeks that the windows of the limits that apply at an instant touch around it, later ones too: a late load
-/// must not break a span that ends after it.
-pub fn touched_weeks(limits: LimitsInForce<'_>, at: Millis) -> BTreeSet<Week> {
-    let spans = limits.applying_to(at).filter_map(|(_, limit)| limit.window.weeks(at));
+/// Returns the weeks that the windows of limits touch around an instant, later ones too: a late load must not break a span
+/// that ends after it.
+pub fn touched_weeks<'l>(limits: impl Iterator<Item = &'l Limit>, at: Millis) -> BTreeSet<Week> {
+    let spans = limits.filter_map(|limit| limit.window.weeks(at));
     let weeks = spans.flat_map(|[first, last]| {
         std::iter::successors(Some(first), |week| Some(week.next())).take_while(move |week| *week <= last)
     });
     weeks.chain([at.day().week()]).collect()
 }
 
-/// Returns the instants from which windows without an end count, whether their limits apply or not.
-pub fn endless(limits: LimitsInForce<'_>) -> BTreeSet<Millis> {
-    limits.iter().filter_map(|(_, limit)| limit.window.since()).collect()
+/// Returns the instants from which the windows of limits count that have no end.
+pub fn endless<'l>(limits: impl Iterator<Item = &'l Limit>) -> BTreeSet<Millis> {
+    limits.filter_map(|limit| limit.window.since()).collect()
 }
 
 impl UsageRow {
@@ -174,9 +169,25 @@ impl UsageRow {
 }
 
 impl FencedSnapshot {
-    /// Combines what was read with totals.
-    pub fn with_totals(self, totals: BTreeMap<Millis, LoadTotal>, is_counted: bool) -> FencedUsage {
-        FencedUsage { fence: self.fence, rows: self.rows, totals, is_counted }
+    /// Returns the usage with the totals from these instants on that the fence keeps.
+    ///
+    /// # Errors
+    /// The snapshot itself, when the fence does not keep all of them: then they must be counted.
+    pub fn kept(self, since: &BTreeSet<Millis>) -> Result<FencedUsage, FencedSnapshot> {
+        let totals = since.iter().map(|since| Some((*since, *self.fence.totals.get(since)?))).collect();
+        match totals {
+            Some(totals) => Ok(FencedUsage { fence: self.fence, rows: self.rows, totals, is_counted: false }),
+            None => Err(self),
+        }
+    }
+
+    /// Returns the usage with the totals from these instants on, counted from all rows of the customer.
+    ///
+    /// # Errors
+    /// See [`AllRows::totals`].
+    pub fn counted(self, all: &AllRows, since: &BTreeSet<Millis>) -> Result<FencedUsage, StoreError> {
+        let totals = all.totals(&self.fence, since)?;
+        Ok(FencedUsage { fence: self.fence, rows: self.rows, totals, is_counted: true })
     }
 }
 

@@ -33,7 +33,7 @@ mod usage_read;
 
 pub use dead_letter::DeadLetter;
 use decider::expiry;
-pub use decider::{Decider, Outcome, PENDING_TTL, Remedy, has_fences, remedy};
+pub use decider::{Decider, Outcome, PENDING_TTL, Remedy, remedy};
 pub use delivery::{Delivery, MessageSource};
 pub use digest::digest_hex;
 pub use error::{Cause, QueueError, StoreError, with_sources};

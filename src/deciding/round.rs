@@ -111,7 +111,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
 
     /// Reads, passes on the stored outcomes, decides the rest, commits it, and passes that on.
     async fn step(&self, work: &mut GroupProgress, may_commit: bool, sink: &mut impl Sink) -> Result<(), Failure> {
-        let snapshot = self.read(work, sink).await?;
+        let snapshot = self.read_next(work, sink).await?;
         let mut planner = Planner::new(&snapshot, work.has_stored, self.correlation_ttl, self.clock.now());
         let part = work.part().len();
         let stored = planner.stored(work.part());
@@ -141,17 +141,17 @@ impl<S: Store, C: Clock> Decider<S, C> {
         work.hand_over(outcomes, sink).await
     }
 
-    async fn read(&self, work: &mut GroupProgress, sink: &impl Sink) -> Result<Arc<Snapshot>, Failure> {
+    async fn read_next(&self, work: &mut GroupProgress, sink: &impl Sink) -> Result<Arc<Snapshot>, Failure> {
         let records = std::mem::replace(&mut work.records, Consistency::Strong);
         if let Some(snapshot) = work.fresh.take() {
             return Ok(snapshot);
         }
         may_begin(sink)?;
-        let (wanted, begun) = (self.lookup(work.part()), self.clock.now());
-        let read = self.store.read(&wanted, records).await;
+        let begun = self.clock.now();
+        let read = self.read(work.part(), records).await;
         let units = read.as_ref().map_or(Units::default(), |snapshot| snapshot.units);
         sink.spent(Cost { units, read_time: since(begun, self.clock.now()), ..Cost::default() });
-        let snapshot = Arc::new(Snapshot { read_at: begun, ..read? });
+        let snapshot = Arc::new(read?);
         work.known = Some(Arc::clone(&snapshot));
         Ok(snapshot)
     }

@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::deciding::{FenceWrite, FencedUsage, Snapshot, StoreError, UsageChange, UsageCheck, UsageKey, UsageRow};
+use crate::deciding::{
+    Fence, FenceWrite, FencedUsage, Snapshot, StoreError, UsageChange, UsageCheck, UsageKey, UsageRow,
+};
 use crate::domain::{Cents, History, Millis, Week};
 
 /// A customer's usage, with the loads that are accepted here.
 pub struct Usage<'s> {
     snapshot: &'s Snapshot,
-    /// `None` for a customer without a fence and without a long limit.
-    fenced: Option<FencedUsage>,
+    /// The fence that was read, or is to be created; `None` for a customer without one and without a long limit.
+    fence: Option<Fence>,
+    /// True when totals have been counted, because the fence does not keep them.
+    is_counted: bool,
     /// The rows of the weeks that are known, as they were read.
     rows: BTreeMap<Week, UsageRow>,
     /// The loads of these weeks, with those that are accepted here.
@@ -23,12 +27,18 @@ pub struct Usage<'s> {
 impl<'s> Usage<'s> {
     /// Begins with what was read.
     pub fn new(snapshot: &'s Snapshot, fenced: Option<FencedUsage>) -> Usage<'s> {
-        let (mut rows, mut history) = (BTreeMap::new(), History::default());
-        if let Some(fenced) = &fenced {
-            rows.clone_from(&fenced.rows);
-            history = fenced.history();
+        let changed = BTreeSet::new();
+        match fenced {
+            None => {
+                let (rows, history) = (BTreeMap::new(), History::default());
+                Usage { snapshot, fence: None, is_counted: false, rows, history, changed }
+            }
+            Some(fenced) => {
+                let history = fenced.history();
+                let FencedUsage { fence, rows, is_counted, .. } = fenced;
+                Usage { snapshot, fence: Some(fence), is_counted, rows, history, changed }
+            }
         }
-        Usage { snapshot, fenced, rows, history, changed: BTreeSet::new() }
     }
 
     /// Takes the row of a week from the snapshot. With a fence, all rows are known.
@@ -36,7 +46,7 @@ impl<'s> Usage<'s> {
     /// # Errors
     /// The error with which the row was not read.
     pub fn need(&mut self, key: &UsageKey) -> Result<(), StoreError> {
-        if self.fenced.is_some() || self.rows.contains_key(&key.week) {
+        if self.fence.is_some() || self.rows.contains_key(&key.week) {
             return Ok(());
         }
         let row = self.snapshot.usage.get(key).cloned().transpose()?.unwrap_or_default();
@@ -52,13 +62,13 @@ impl<'s> Usage<'s> {
 
     /// Adds an accepted load. The loads themselves are kept for customers with a fence.
     pub fn add(&mut self, at: Millis, amount: Cents) {
-        self.history.add(at, amount, self.fenced.is_some());
+        self.history.add(at, amount, self.fence.is_some());
         self.changed.insert(at.day().week());
     }
 
     /// Returns the maximum number of actions that the changes take.
     pub fn actions(&self) -> usize {
-        if self.fenced.is_some() { self.changed.len().saturating_add(1) } else { self.rows.len() }
+        if self.fence.is_some() { self.changed.len().saturating_add(1) } else { self.rows.len() }
     }
 
     /// Returns the changes of rows, the rows that must not have changed, and what is required of the fence.
@@ -68,17 +78,15 @@ impl<'s> Usage<'s> {
         now: DateTime<Utc>,
     ) -> (Vec<UsageChange>, Vec<UsageCheck>, Option<FenceWrite>) {
         let changes: Vec<UsageChange> = self.changed.iter().map(|week| self.change(*week)).collect();
-        match self.fenced {
-            Some(FencedUsage { fence, .. }) if !changes.is_empty() => {
+        match self.fence {
+            Some(fence) if !changes.is_empty() => {
                 let rows = u64::try_from(changes.len()).unwrap_or(u64::MAX);
                 let fence = fence.after(rows, self.history.totals, now);
                 (changes, vec![], Some(FenceWrite::Change(fence)))
             }
             // Declines rely on one transactional read, and usage only grows. Rows that are read one by one for totals may
             // be of different moments, unless the fence stands.
-            Some(FencedUsage { fence, is_counted, .. }) => {
-                (vec![], vec![], is_counted.then_some(FenceWrite::Check(fence.version)))
-            }
+            Some(fence) => (vec![], vec![], self.is_counted.then_some(FenceWrite::Check(fence.version))),
             None => {
                 // A read of records and rows together may see half of a transaction: a record without its load in the
                 // row. So a row is checked if such a record was found. Otherwise the row is consistent by itself, and a
@@ -91,13 +99,14 @@ impl<'s> Usage<'s> {
     }
 
     fn change(&self, week: Week) -> UsageChange {
-        let before = self.rows.get(&week).cloned().unwrap_or_default();
+        let (fenced_changes, version) =
+            self.rows.get(&week).map_or((0, 0), |before| (before.fenced_changes, before.version));
         let history = self.history.weeks.get(&week).cloned().unwrap_or_default();
         let after = UsageRow {
             usage: *history.usage(),
             loads: history.loads().clone(),
-            fenced_changes: before.fenced_changes.saturating_add(u64::from(self.fenced.is_some())),
-            version: before.version.saturating_add(1),
+            fenced_changes: fenced_changes.saturating_add(u64::from(self.fence.is_some())),
+            version: version.saturating_add(1),
         };
         UsageChange { week, after }
     }

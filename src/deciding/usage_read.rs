@@ -1,15 +1,13 @@
 //! The second read: the usage of a customer whose writers a fence makes meet, in one transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 
 use super::round::{Failure, may_begin};
 use super::{
-    Clock, Cost, Decider, Delivery, FENCED_WEEKS_MAX, Fence, FencedLookup, FencedUsage, Sink, Snapshot, Store,
-    StoreError, Units, endless, since, touched_weeks,
+    Clock, Cost, Decider, Delivery, FENCED_WEEKS_MAX, FencedLookup, FencedUsage, Sink, Snapshot, Store, StoreError,
+    Units, endless, since, touched_weeks,
 };
-use crate::domain::{LimitsInForce, LoadTotal, Millis, OwnLimits, Week};
+use crate::domain::{LimitsInForce, Millis, OwnLimits, Week};
 
 impl<S: Store, C: Clock> Decider<S, C> {
     /// Returns the customer's own limits that are enforced.
@@ -40,24 +38,15 @@ impl<S: Store, C: Clock> Decider<S, C> {
         }
         let (count, lookup) = fenced_lookup(customer_id, deliveries, limits);
         let read = self.timed(self.store.read_fenced(&lookup), |read| read.units, sink).await?;
-        let since = endless(limits);
-        let (totals, is_counted) = match read.fence.kept(&since) {
-            Some(totals) => (totals, false),
-            None => (self.count(customer_id, &read.fence, &since, sink).await?, true),
+        let since = endless(limits.iter().map(|(_, limit)| limit));
+        let usage = match read.kept(&since) {
+            Ok(usage) => usage,
+            Err(read) => {
+                let all = self.timed(self.store.read_rows(customer_id), |all| all.units, sink).await?;
+                read.counted(&all, &since)?
+            }
         };
-        Ok((count, Some(read.with_totals(totals, is_counted))))
-    }
-
-    /// Counts totals from all rows of the customer.
-    async fn count(
-        &self,
-        customer_id: &str,
-        fence: &Fence,
-        since: &BTreeSet<Millis>,
-        sink: &impl Sink,
-    ) -> Result<BTreeMap<Millis, LoadTotal>, Failure> {
-        let all = self.timed(self.store.read_rows(customer_id), |all| all.units, sink).await?;
-        Ok(all.counted(fence, since)?)
+        Ok((count, Some(usage)))
     }
 
     /// Makes a request that reads, and reports its cost.
@@ -68,7 +57,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         sink: &impl Sink,
     ) -> Result<T, Failure> {
         may_begin(sink)?;
-        let begun: DateTime<Utc> = self.clock.now();
+        let begun = self.clock.now();
         let answer = request.await;
         let units = answer.as_ref().map_or(Units::default(), units);
         sink.spent(Cost { units, read_time: since(begun, self.clock.now()), ..Cost::default() });
@@ -80,8 +69,9 @@ impl<S: Store, C: Clock> Decider<S, C> {
 fn fenced_lookup(customer_id: &str, deliveries: &[Delivery], limits: LimitsInForce<'_>) -> (usize, FencedLookup) {
     let (mut count, mut weeks) = (0, BTreeSet::new());
     for delivery in deliveries {
-        let more: BTreeSet<Week> =
-            weeks.union(&touched_weeks(limits, Millis::of(delivery.attempt.time))).copied().collect();
+        let at = Millis::of(delivery.attempt.time);
+        let applying = limits.applying_to(at).map(|(_, limit)| limit);
+        let more: BTreeSet<Week> = weeks.union(&touched_weeks(applying, at)).copied().collect();
         if count > 0 && more.len() > FENCED_WEEKS_MAX {
             break;
         }

@@ -1,18 +1,8 @@
 //! Application of limit events to a store: read, judge, write conditionally, until the event has its effect.
 
-use std::time::Duration;
-
-use super::{Applied, Judgement, LimitStore, LimitWrite, judge};
-use crate::deciding::backoff::Backoff;
+use super::{Applied, Judgement, LimitStore, LimitWrite, TRIES, judge};
 use crate::deciding::{Clock, Remedy, StoreError, remedy};
 use crate::domain::{LimitEvent, LimitEventError, Millis};
-
-/// Maximum number of tries for one event.
-const TRIES_MAX: u32 = 10;
-
-/// Wait before the second try. Each further wait is twice as long, up to `WAIT_MAX`.
-const FIRST_WAIT: Duration = Duration::from_millis(25);
-const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Applies limit events to a store. Any number of appliers may share one.
 #[derive(Clone, Debug)]
@@ -41,7 +31,7 @@ impl<S: LimitStore, C: Clock> LimitApplier<S, C> {
     /// # Errors
     /// [`ApplyError`]. After an error of the store, the event may have been applied; it can be applied again.
     pub async fn apply(&self, event: &LimitEvent) -> Result<Applied, ApplyError> {
-        let (mut tries, mut has_written) = (Backoff::new(TRIES_MAX, FIRST_WAIT, WAIT_MAX), false);
+        let (mut tries, mut has_written) = (TRIES, false);
         loop {
             match self.attempt(event, &mut has_written).await {
                 Err(ApplyError::Store(error)) => {

@@ -7,6 +7,10 @@
 //! [`judge()`] has the rules. [`LimitBook`] applies events in memory; [`LimitApplier`] applies them to a store, which any
 //! number of appliers share.
 
+use std::time::Duration;
+
+use crate::deciding::backoff::Backoff;
+
 mod applier;
 mod batch;
 mod book;
@@ -24,3 +28,6 @@ pub use in_force::AllLimits;
 pub use judge::{Applied, Judgement, LimitChange, LimitPointer, judge};
 pub use ports::{LimitStore, LimitWrite, ReportedLimit, StoredLimit};
 pub use progress::LimitReader;
+
+/// Tries of a request to the store, with the waits between them.
+const TRIES: Backoff = Backoff::new(10, Duration::from_millis(25), Duration::from_secs(2));

@@ -152,10 +152,9 @@ async fn read<S: Store, C: Clock>(decider: Arc<Decider<S, C>>, works: Vec<Queued
     if works.iter().map(|work| keys_of(&decider, &work.group)).sum::<usize>() > READ_KEYS_MAX {
         return TaskResult::Read(works, None);
     }
-    let wanted = decider.lookup(works.iter().flat_map(|work| &work.group.deliveries));
-    let read_at = decider.clock.now();
-    let snapshot = decider.store.read(&wanted, Consistency::Eventual).await;
-    TaskResult::Read(works, snapshot.ok().map(|snapshot| Arc::new(Snapshot { read_at, ..snapshot })))
+    let deliveries = works.iter().flat_map(|work| &work.group.deliveries);
+    let snapshot = decider.read(deliveries, Consistency::Eventual).await;
+    TaskResult::Read(works, snapshot.ok().map(Arc::new))
 }
 
 async fn decide<S: Store, C: Clock>(

@@ -11,7 +11,7 @@ use clap::value_parser;
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX};
-use loadgate::deciding::{Decider, has_fences};
+use loadgate::deciding::Decider;
 use loadgate::domain::{Currency, Limits};
 use loadgate::replay::{ReplayError, ReplayOutput, ReplayReport, StoreReplay};
 use loadgate::wire::Reasons;
@@ -77,12 +77,12 @@ impl StoreArgs {
         let names = self.tables.names_or(kind.limit_table())?;
         let has_own_limits = names.limit.is_some();
         let (store, connection) = kind.open(self.endpoint_url.as_deref(), names, runtime(Some(threads))?)?;
-        let connected = connection.runtime.block_on(store.connect(has_fences(&limits, has_own_limits)));
-        connected.context("could not use the store").map_err(Failure::Io)?;
         let correlation_ttl = TimeDelta::hours(self.correlation_ttl_hours);
-        let decider =
-            Arc::new(Decider { store, clock: SystemClock, limits, has_own_limits, currency, correlation_ttl });
-        let replay = StoreReplay { decider, run, reasons, customers_max: self.customers_in_parallel };
+        let decider = Decider { store, clock: SystemClock, limits, has_own_limits, currency, correlation_ttl };
+        let connected = connection.runtime.block_on(decider.store.connect(decider.has_fences()));
+        connected.context("could not use the store").map_err(Failure::Io)?;
+        let replay =
+            StoreReplay { decider: Arc::new(decider), run, reasons, customers_max: self.customers_in_parallel };
         Ok(StoreEngine { replay, connection })
     }
 }

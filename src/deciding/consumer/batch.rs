@@ -183,10 +183,9 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         }
         let begun = self.now();
         let deliveries = || groups.iter().flat_map(|group| &group.deliveries);
-        let wanted = self.consumer.decider.lookup(deliveries());
-        let read = pin!(self.store().read(&wanted, consistency(deliveries())));
+        let read = pin!(self.consumer.decider.read(deliveries(), consistency(deliveries())));
         let snapshot = match select(read, pin!(self.clock().sleep(SHARED_WAIT_MAX))).await {
-            Either::Left((read, _)) => read.ok().map(|snapshot| Snapshot { read_at: begun, ..snapshot }),
+            Either::Left((read, _)) => read.ok(),
             Either::Right(_) => None,
         };
         self.note(|report| {

@@ -153,10 +153,10 @@ async fn all_rows_are_read_however_many_there_are(store: impl Store) {
     );
     assert!(store.read_rows("another").await.unwrap().rows.is_empty());
     let fence = Fence { row_changes: 70, ..Fence::default() };
-    let totals = all.counted(&fence, &[Millis::FIRST, instant(week(69), 1_999_000)].into()).unwrap();
+    let totals = all.totals(&fence, &[Millis::FIRST, instant(week(69), 1_999_000)].into()).unwrap();
     assert_eq!(totals.values().map(|total| total.count).collect::<Vec<_>>(), [140_000, 1]);
     let unseen = Fence { row_changes: 71, ..Fence::default() };
-    assert_conflict(&all.counted(&unseen, &[Millis::FIRST].into()));
+    assert_conflict(&all.totals(&unseen, &[Millis::FIRST].into()));
 }
 
 async fn a_customer_s_own_limits_are_read_with_its_usage(store: impl Store + LimitStore) {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use loadgate::adapters::SystemClock;
 use loadgate::config::CURRENCY;
-use loadgate::domain::{Currency, ID_BYTES_MAX, Limits};
+use loadgate::domain::{Currency, ID_BYTES_MAX};
 use loadgate::limits::LimitReader;
 use loadgate::wire::limit_progress_json;
 
@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     standard_output::require()?;
     let (store, connection) = args.store.open()?;
-    let reader = LimitReader { store, clock: SystemClock, deployment: Limits::default(), currency: args.currency };
+    let reader = LimitReader { store, clock: SystemClock, currency: args.currency };
     let known = connection.runtime.block_on(reader.of(&args.customer));
     drop(reader);
     connection.close();

@@ -14,8 +14,8 @@ use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::sqs::{SqsPublisher, SqsReceiver, queue_settings};
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::{WorkerConfig, WorkerEnvironment};
+use loadgate::deciding::Decider;
 use loadgate::deciding::consumer::Consumer;
-use loadgate::deciding::{Decider, has_fences};
 use loadgate::runtime::worker::{Settings, Worker, WorkerStopped};
 use loadgate::telemetry::{Prometheus, init_logs};
 use tokio::net::TcpListener;
@@ -106,9 +106,16 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, Sy
     let store = DynamoDb::new(&dynamodb, consumer.tables.clone());
     let publisher =
         SqsPublisher::new(&sqs, consumer.decisions_queue_url.clone(), consumer.dead_letter_queue_url.clone());
-    let has_own_limits = consumer.tables.limit.is_some();
-    let has_fences = has_fences(&consumer.limits, has_own_limits);
-    store.connect(has_fences).await.context("could not use the store").map_err(Failure::Io)?;
+    let decider = Decider {
+        store,
+        clock: SystemClock,
+        limits: consumer.limits.clone(),
+        has_own_limits: consumer.tables.limit.is_some(),
+        currency: consumer.currency,
+        correlation_ttl: consumer.correlation_ttl,
+    };
+    let connected = decider.store.connect(decider.has_fences()).await;
+    connected.context("could not use the store").map_err(Failure::Io)?;
     publisher.connect().await.context("could not use the queues").map_err(Failure::Io)?;
     let input = queue_settings(&sqs, &config.input_queue_url).await;
     let input = input.context("could not use the input queue").map_err(Failure::Io)?;
@@ -128,14 +135,6 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, Sy
         visibility: input.visibility,
         work_timeout: config.work_timeout,
         stop_timeout: config.stop_timeout,
-    };
-    let decider = Decider {
-        store,
-        clock: SystemClock,
-        limits: consumer.limits.clone(),
-        has_own_limits,
-        currency: consumer.currency,
-        correlation_ttl: consumer.correlation_ttl,
     };
     let receiver = SqsReceiver::new(&sqs, config.input_queue_url.clone());
     Ok(Worker { consumer: Consumer { decider, publisher }, receiver, settings })
