@@ -52,7 +52,7 @@ pub fn fence_values(after: &Fence) -> Item {
 /// # Errors
 /// [`StoreError::Corrupt`] with the first attribute that is missing or invalid.
 pub fn to_fence(item: &Item, table: &str) -> Result<Fence, StoreError> {
-    let reader = Reader { item, table, range: DATE };
+    let reader = Reader { item, table, keys: [CUSTOMER_ID, DATE] };
     Ok(Fence {
         version: reader.version()?,
         created_at: reader.get(CREATED_AT, |value| DateTime::from_timestamp(number(value)?, 0))?,

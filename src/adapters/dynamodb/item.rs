@@ -7,9 +7,7 @@ use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 
 use super::loads::decode_loads;
 use crate::deciding::{Cause, CorrelationRecord, Publication, StoreError, UsageKey, UsageRow};
-use crate::domain::{
-    AcceptedLoads, Cents, Day, EventKey, LimitUsage, LoadTotal, Millis, StoredDecision, Verdict, Week, WeekUsage,
-};
+use crate::domain::{Cents, Day, EventKey, LimitUsage, LoadTotal, Millis, StoredDecision, Verdict, Week, WeekUsage};
 
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;
@@ -100,7 +98,7 @@ pub fn from_days(usage: &WeekUsage) -> AttributeValue {
 /// # Errors
 /// [`StoreError::Corrupt`] with the first attribute that is missing or invalid.
 pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreError> {
-    let reader = Reader { item, table, range: EVENT_ID };
+    let reader = Reader { item, table, keys: [CUSTOMER_ID, EVENT_ID] };
     let strings =
         |values: &[AttributeValue]| values.iter().map(|value| value.as_s().ok().cloned()).collect::<Option<Vec<_>>>();
     let is_accepted = reader.get(ACCEPTED, |value| value.as_bool().ok().copied())?;
@@ -154,15 +152,10 @@ fn to_usage(value: &AttributeValue) -> Option<LimitUsage> {
 /// # Errors
 /// [`StoreError::Corrupt`] with the first attribute that is missing or invalid.
 pub fn to_row(item: &Item, table: &str) -> Result<UsageRow, StoreError> {
-    let reader = Reader { item, table, range: DATE };
-    let loads = match item.get(LOADS) {
-        Some(_) => reader.get(LOADS, |value| decode_loads(week_of(item)?, value.as_b().ok()?.as_ref()))?,
-        None => AcceptedLoads::default(),
-    };
-    let fenced_changes = match item.get(FENCED_CHANGES) {
-        Some(_) => reader.get(FENCED_CHANGES, number)?,
-        None => 0,
-    };
+    let reader = Reader { item, table, keys: [CUSTOMER_ID, DATE] };
+    let loads = reader.optional(LOADS, |value| decode_loads(week_of(item)?, value.as_b().ok()?.as_ref()))?;
+    let fenced_changes = reader.optional(FENCED_CHANGES, number)?.unwrap_or_default();
+    let loads = loads.unwrap_or_default();
     Ok(UsageRow { usage: reader.get(DAYS, to_days)?, loads, fenced_changes, version: reader.version()? })
 }
 
@@ -189,9 +182,12 @@ fn to_days(value: &AttributeValue) -> Option<WeekUsage> {
 pub struct Reader<'i> {
     pub item: &'i Item,
     pub table: &'i str,
-    /// Name of the range key.
-    pub range: &'static str,
+    /// Names of the hash key and the range key.
+    pub keys: [&'static str; 2],
 }
+
+const MISSING: &str = "is missing";
+const WRONG: &str = "cannot be understood";
 
 impl Reader<'_> {
     /// Returns the version, which counts the item's changes.
@@ -204,18 +200,29 @@ impl Reader<'_> {
     }
 
     pub fn get<T>(&self, name: &str, read: impl FnOnce(&AttributeValue) -> Option<T>) -> Result<T, StoreError> {
-        let value = self.item.get(name);
-        value.and_then(read).ok_or_else(|| {
-            let key = |name| self.item.get(name).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
-            let problem = if value.is_some() { "cannot be understood" } else { "is missing" };
-            StoreError::Corrupt(Cause::new(format!(
-                "{name} of the item {CUSTOMER_ID} '{}', {} '{}' in table {} {problem}: correct the item by hand",
-                key(CUSTOMER_ID),
-                self.range,
-                key(self.range),
-                self.table
-            )))
-        })
+        self.optional(name, read)?.ok_or_else(|| self.corrupt(name, MISSING))
+    }
+
+    /// Returns `None` for an attribute that is missing.
+    pub fn optional<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&AttributeValue) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(value) = self.item.get(name) else { return Ok(None) };
+        read(value).map(Some).ok_or_else(|| self.wrong(name))
+    }
+
+    /// Returns the error for an attribute, or a part of one, that cannot be understood.
+    pub fn wrong(&self, name: &str) -> StoreError {
+        self.corrupt(name, WRONG)
+    }
+
+    fn corrupt(&self, name: &str, problem: &str) -> StoreError {
+        let value = |key| self.item.get(key).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
+        let keys = self.keys.map(|key| format!("{key} '{}'", value(key))).join(", ");
+        let place = format!("{name} of the item {keys} in table {}", self.table);
+        StoreError::Corrupt(Cause::new(format!("{place} {problem}: correct the item by hand")))
     }
 }
 

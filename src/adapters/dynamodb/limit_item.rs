@@ -11,16 +11,14 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue::{self, M, N, S};
 
-use super::item::{Item, item, number};
-use crate::deciding::{Cause, StoreError};
+use super::item::{CUSTOMER_ID, Item, Reader, item, number};
+use crate::deciding::StoreError;
 use crate::domain::{Cents, Currency, Millis, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod};
 use crate::limits::{CustomerLimits, LimitPointer};
 
 pub const PK: &str = "PK";
 pub const SK: &str = "SK";
-pub const VERSION: &str = "VERSION";
 pub const LIMITS: &str = "LIMITS";
-pub const CUSTOMER_ID: &str = "CUSTOMER_ID";
 pub const DEFINITION_MARK: &str = "DEFINITION_MARK";
 pub const PROGRESS_MARK: &str = "PROGRESS_MARK";
 pub const REPORTED: &str = "REPORTED";
@@ -43,6 +41,11 @@ const ACTIVE_UNTIL: &str = "ACTIVE_UNTIL";
 /// Returns the key of the item with a customer's own limits.
 pub fn customer_key(customer_id: &str) -> Item {
     item([(PK, S(format!("{CUSTOMER_PREFIX}{customer_id}"))), (SK, S(CUSTOMER_SK.to_owned()))])
+}
+
+/// Returns the customer in the key of an item with a customer's own limits.
+pub fn customer_of(item: &Item) -> Option<&str> {
+    item.get(PK)?.as_s().ok()?.strip_prefix(CUSTOMER_PREFIX)
 }
 
 /// Returns the key of a limit's pointer.
@@ -84,15 +87,13 @@ fn from_limit(limit: &OwnLimit) -> Item {
 /// # Errors
 /// [`StoreError::Corrupt`] with the first attribute that is missing or invalid.
 pub fn to_customer_limits(item: &Item, table: &str) -> Result<CustomerLimits, StoreError> {
-    let reader = Reader { item, table };
-    let user_id = reader.get(PK, |value| value.as_s().ok()?.strip_prefix(CUSTOMER_PREFIX).map(str::to_owned))?;
-    let version = reader.get(VERSION, |value| number(value).filter(|version| (1..u64::MAX).contains(version)))?;
+    let reader = Reader { item, table, keys: [PK, SK] };
+    let user_id = customer_of(item).ok_or_else(|| reader.wrong(PK))?.to_owned();
+    let version = reader.version()?;
     let definitions = reader.get(LIMITS, |value| value.as_m().ok().cloned())?;
     let limits = definitions.iter().map(|(limit_id, value)| {
         let limit = value.as_m().ok().and_then(|fields| to_limit(limit_id, &user_id, fields));
-        limit
-            .map(|limit| (limit_id.clone(), limit))
-            .ok_or_else(|| reader.corrupt(&format!("{LIMITS}.{limit_id}"), WRONG))
+        limit.map(|limit| (limit_id.clone(), limit)).ok_or_else(|| reader.wrong(&format!("{LIMITS}.{limit_id}")))
     });
     Ok(CustomerLimits { version, limits: limits.collect::<Result<_, _>>()? })
 }
@@ -131,40 +132,13 @@ fn to_limit(limit_id: &str, user_id: &str, fields: &Item) -> Option<OwnLimit> {
 /// # Errors
 /// [`StoreError::Corrupt`] with the first attribute that is missing or invalid.
 pub fn to_pointer(item: &Item, table: &str) -> Result<LimitPointer, StoreError> {
-    let reader = Reader { item, table };
-    let progress_mark = reader.optional(PROGRESS_MARK)?;
+    let reader = Reader { item, table, keys: [PK, SK] };
+    let progress_mark = reader.optional(PROGRESS_MARK, number)?;
     Ok(LimitPointer {
-        user_id: reader.get(CUSTOMER_ID, |value| value.as_s().ok().cloned())?,
-        definition_mark: reader.optional(DEFINITION_MARK)?,
+        user_id: reader.string(CUSTOMER_ID)?,
+        definition_mark: reader.optional(DEFINITION_MARK, number)?,
         progress_mark,
         // A mark without its report would show no progress as the reported one.
         reported: if progress_mark.is_some() { reader.get(REPORTED, number)? } else { 0 },
     })
-}
-
-const MISSING: &str = "is missing";
-const WRONG: &str = "cannot be understood";
-
-/// Reads the attributes of one item. Its errors name the invalid attribute.
-struct Reader<'i> {
-    item: &'i Item,
-    table: &'i str,
-}
-
-impl Reader<'_> {
-    fn get<T>(&self, name: &str, read: impl FnOnce(&AttributeValue) -> Option<T>) -> Result<T, StoreError> {
-        let value = self.item.get(name).ok_or_else(|| self.corrupt(name, MISSING))?;
-        read(value).ok_or_else(|| self.corrupt(name, WRONG))
-    }
-
-    fn optional(&self, name: &str) -> Result<Option<u64>, StoreError> {
-        if self.item.contains_key(name) { self.get(name, number).map(Some) } else { Ok(None) }
-    }
-
-    fn corrupt(&self, name: &str, problem: &str) -> StoreError {
-        let key = |name| self.item.get(name).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
-        let (pk, sk, table) = (key(PK), key(SK), self.table);
-        let place = format!("{name} of the item {PK} '{pk}', {SK} '{sk}' in table {table}");
-        StoreError::Corrupt(Cause::new(format!("{place} {problem}: correct the item by hand")))
-    }
 }

@@ -80,5 +80,5 @@ fn to_entry(stored: &Item, run: &str, first_line: u64, table: &str) -> Result<Ma
 }
 
 const fn reader<'i>(item: &'i Item, table: &'i str) -> Reader<'i> {
-    Reader { item, table, range: EVENT_ID }
+    Reader { item, table, keys: [CUSTOMER_ID, EVENT_ID] }
 }

@@ -33,6 +33,7 @@ use error::{store_error, unbuilt};
 use fence::{fence_key, is_fence, to_fence};
 use item::{CUSTOMER_ID, DATE, EVENT_ID, event_key, usage_key};
 pub use item::{Item, from_days, from_record, to_record, to_row, week_of};
+use limit_item::customer_of;
 pub use limit_item::{customer_key, to_customer_limits};
 pub use loads::encode_loads;
 
@@ -203,11 +204,8 @@ impl DynamoDb {
         if table == self.tables.correlation {
             snapshot.records.insert(event_of(item), unless(error, || to_record(item, table)));
         } else if self.tables.limit.as_deref() == Some(table) {
-            let has_key =
-                |customer_id: &&String| customer_key(customer_id).iter().all(|key| item.get(key.0) == Some(key.1));
-            if let Some(customer_id) = lookup.own_limits.iter().find(has_key) {
-                snapshot.own_limits.insert(customer_id.clone(), unless(error, || to_own_limits(item, table)));
-            }
+            let customer_id = customer_of(item).unwrap_or_default().to_owned();
+            snapshot.own_limits.insert(customer_id, unless(error, || to_own_limits(item, table)));
         } else if is_fence(item) {
             let customer_id = text(item, CUSTOMER_ID).to_owned();
             snapshot.fences.insert(customer_id, unless(error, || to_fence(item, table)));
