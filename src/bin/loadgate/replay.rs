@@ -107,7 +107,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         output.finish()?;
     }
     report_unshown(report.tally.invalid, args.rejects.as_deref());
-    Summary::new(&report, &limits, begun.elapsed()).print(args.summary)?;
+    let summary = Summary::new(&report, &limits, begun.elapsed());
+    args.summary.print(&summary, || summary.text())?;
     let some_invalid = report.is_complete && report.tally.invalid + invalid_events > 0;
     Ok(if some_invalid { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
 }

@@ -51,6 +51,21 @@ pub fn as_ms<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<
     serializer.serialize_u128(elapsed.as_millis())
 }
 
+impl SummaryForm {
+    /// Writes a summary to standard error, in this form.
+    pub fn print(self, summary: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        match self {
+            SummaryForm::Text => print_status(&text()),
+            SummaryForm::Json => {
+                let json = serde_json::to_string(summary).context("could not write the summary as JSON");
+                print_status(&json.map_err(Failure::Io)?);
+            }
+            SummaryForm::None => {}
+        }
+        Ok(())
+    }
+}
+
 impl<'a> Summary<'a> {
     pub fn new(report: &'a ReplayReport, limits: &'a Limits, elapsed: Duration) -> Summary<'a> {
         let tally = &report.tally;
@@ -67,20 +82,8 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// Writes the summary to standard error.
-    pub fn print(&self, form: SummaryForm) -> Result<(), Failure> {
-        match form {
-            SummaryForm::Text => print_status(&self.text()),
-            SummaryForm::Json => {
-                let json = serde_json::to_string(self).context("could not write the summary as JSON");
-                print_status(&json.map_err(Failure::Io)?);
-            }
-            SummaryForm::None => {}
-        }
-        Ok(())
-    }
-
-    fn text(&self) -> String {
+    /// Returns the summary as text.
+    pub fn text(&self) -> String {
         if !self.complete {
             return "stopped early: the reader of the decisions closed the pipe".to_owned();
         }

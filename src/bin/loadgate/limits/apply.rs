@@ -68,7 +68,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     connection.close();
     let counts = ended.with_context(|| format!("limit events from '{name}'")).map_err(Failure::Io)?;
     report_unshown(counts.invalid, args.rejects.as_deref());
-    Report::new(counts, begun.elapsed()).print(args.summary)?;
+    let report = Report::new(counts, begun.elapsed());
+    args.summary.print(&report, || report.text())?;
     Ok(if counts.invalid > 0 { ExitCode::from(SOME_INVALID) } else { ExitCode::SUCCESS })
 }
 

@@ -3,14 +3,12 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use anyhow::Context;
 use indicatif::HumanCount;
 use loadgate::runtime::limit_events::LimitEventCounts;
 use serde::Serialize;
 
-use crate::outcome::{Failure, print_status};
 use crate::progress::per_second;
-use crate::summary::{SummaryForm, as_ms};
+use crate::summary::as_ms;
 
 /// Counts of limit events by their effect.
 #[derive(Serialize)]
@@ -32,20 +30,8 @@ impl Report {
         Report { events, changed, outdated, ignored, invalid, elapsed, events_per_second: per_second(events, elapsed) }
     }
 
-    /// Writes the report to standard error.
-    pub fn print(&self, form: SummaryForm) -> Result<(), Failure> {
-        match form {
-            SummaryForm::Text => print_status(&self.text()),
-            SummaryForm::Json => {
-                let json = serde_json::to_string(self).context("could not write the report as JSON");
-                print_status(&json.map_err(Failure::Io)?);
-            }
-            SummaryForm::None => {}
-        }
-        Ok(())
-    }
-
-    fn text(&self) -> String {
+    /// Returns the report as text.
+    pub fn text(&self) -> String {
         let rows = [
             ("events", self.events, ""),
             ("changed", self.changed, "  changed a limit or its reported progress"),
