@@ -1,7 +1,8 @@
 //! The accepted loads that a usage row keeps, in few bytes.
 //!
 //! Each load is two numbers: the milliseconds since the load before it, or since the week's first instant, and the cents.
-//! A number takes one byte for each seven bits (`varint` of Protocol Buffers), so a load takes seven bytes or so.
+//! A number takes one byte for each seven bits (`varint` of Protocol Buffers). An amount up to $163.83 takes two bytes,
+//! one up to $20,971.51 three. A time takes five bytes at most, and four if it follows a load within three days.
 
 use integer_encoding::VarInt;
 
