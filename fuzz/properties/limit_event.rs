@@ -28,10 +28,10 @@ pub fn check(bytes: &[u8]) -> bool {
 fn check_event(event: &LimitEvent) {
     assert!(event.created_at.instant().is_some(), "{event:?}");
     let mut book = LimitBook::default();
-    let first = book.apply(&event);
+    let first = book.apply(event);
     let Some(change) = &event.change else { return assert_eq!(first, Ok(Applied::Ignored)) };
     assert_eq!(first, Ok(Applied::Changed));
-    assert_eq!(book.apply(&event), Ok(Applied::Outdated));
+    assert_eq!(book.apply(event), Ok(Applied::Outdated));
     match change {
         Change::Created { limit, .. } => {
             assert_eq!(book.get(&limit.limit_id).and_then(|entry| entry.definition), Some(&**limit));

@@ -9,13 +9,13 @@ use chrono::TimeDelta;
 use futures_util::future::join_all;
 use loadgate::adapters::SystemClock;
 use loadgate::deciding::consumer::Consumer;
-use loadgate::deciding::{Clock, DeadLetter, Decider, Publisher, QueueError};
-use loadgate::domain::{Cents, Currency, EventKey, Limits, StoredDecision};
+use loadgate::deciding::{Clock, DeadLetter, Publisher, QueueError};
+use loadgate::domain::{Cents, EventKey, StoredDecision};
 use loadgate::runtime::lambda::handle;
 
 use crate::support::cloud::Fresh;
 use crate::support::consumer_harness::{raw, received};
-use crate::support::line;
+use crate::support::{decider, line};
 
 const CUSTOMERS: usize = 3;
 const EVENTS: usize = 40;
@@ -57,14 +57,7 @@ async fn contend(fresh: Fresh) {
     let consume = |consumer: usize| {
         let (store, published) = (fresh.store.clone(), &published);
         async move {
-            let decider = Decider {
-                store,
-                clock: SystemClock,
-                limits: Limits::default(),
-                has_own_limits: false,
-                currency: Currency::USD,
-                correlation_ttl: TimeDelta::hours(24),
-            };
+            let decider = decider(store, SystemClock);
             let consumer = (Consumer { decider, publisher: published }, messages(consumer));
             for batch in consumer.1.chunks(10) {
                 let mut waiting = batch.to_vec();

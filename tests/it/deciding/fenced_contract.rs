@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use loadgate::adapters::{MemoryStore, SystemClock};
+use loadgate::adapters::SystemClock;
 use loadgate::deciding::{
     Commit, Consistency, Fence, FenceWrite, FencedLookup, Lookup, Store, StoreError, UsageChange, UsageRow, Writes,
 };
@@ -13,28 +13,8 @@ use loadgate::domain::{
 };
 use loadgate::limits::{LimitApplier, LimitStore};
 
-use crate::support::cloud::Fresh;
 use crate::support::records::{at, now, record};
-
-macro_rules! on_every_store {
-    ($($case:ident),* $(,)?) => {
-        mod memory {
-            use super::*;
-            $(#[tokio::test] async fn $case() { super::$case(MemoryStore::default()).await; })*
-        }
-        mod dynamodb_local {
-            use super::*;
-            $(#[tokio::test] #[ignore = "needs `make tools`; `make test` runs it"] async fn $case() { super::$case(Fresh::with_limits_in_dynamodb_local().await.store).await; })*
-        }
-        mod embedded {
-            use super::*;
-            $(#[tokio::test] async fn $case() {
-                let fresh = Fresh::embedded_with_limits().await;
-                super::$case(fresh.store.clone()).await;
-            })*
-        }
-    };
-}
+use crate::support::stores::on_every_store;
 
 on_every_store![
     a_fence_and_its_rows_are_read_as_they_were_committed,

@@ -87,6 +87,15 @@ async fn cost_of_a_total_without_an_end(new: impl AsyncFn() -> Fresh) {
     assert_eq!(first, counted);
     let (_, _, declined) = costs(&metered, vec![message("m2", "a", "2", "$5000.01")]).await;
     assert_eq!(declined, counted, "a decline by a counted total checks the fence");
+    metered.fresh.age_fence("a").await;
+    let (_, _, last) = costs(&metered, vec![message("m3", "a", "3", "$1")]).await;
+    assert_eq!(last, counted, "the first accept of a settled fence keeps the total");
+    let kept = requests(&[("BatchGetItem", 1), ("TransactGetItems", 1), ("TransactWriteItems", 1)]);
+    let (_, _, accepted) = costs(&metered, vec![message("m4", "a", "4", "$1")]).await;
+    assert_eq!(accepted, kept);
+    let put = requests(&[("BatchGetItem", 1), ("TransactGetItems", 1), ("PutItem", 1)]);
+    let (_, writes, declined) = costs(&metered, vec![message("m5", "a", "5", "$5000.01")]).await;
+    assert_eq!((writes, declined), (2, put), "a decline by a kept total costs one write unit");
 }
 
 /// A customer without a long limit and without a fence costs two keys more where customers may have own limits.

@@ -8,12 +8,12 @@ use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::deciding::consumer::{BatchReport, Consumer};
 use loadgate::deciding::{Clock, Consistency, DeadLetter, Decider, Lookup, Publisher, QueueError, Store};
-use loadgate::domain::{Currency, EventKey, Limits, StoredDecision};
+use loadgate::domain::{EventKey, StoredDecision};
 use loadgate::runtime::lambda::handle;
 
 use crate::support::cloud::{Fault, Fresh, Proxy};
 use crate::support::consumer_harness::{message, raw, received};
-use crate::support::line;
+use crate::support::{decider, line};
 
 /// Queues that accept every message.
 pub struct AcceptAll;
@@ -32,7 +32,7 @@ impl Publisher for AcceptAll {
 pub struct Metered {
     pub consumer: Consumer<DynamoDb, AcceptAll, SystemClock>,
     pub proxy: Proxy,
-    fresh: Fresh,
+    pub fresh: Fresh,
 }
 
 impl Metered {
@@ -40,14 +40,7 @@ impl Metered {
         let proxy = Proxy::before(&fresh.url).await;
         let store = fresh.through(&proxy.url).await;
         let correlation_ttl = TimeDelta::hours(24);
-        let decider = Decider {
-            store,
-            clock: SystemClock,
-            limits: Limits::default(),
-            has_own_limits: false,
-            currency: Currency::USD,
-            correlation_ttl,
-        };
+        let decider = Decider { correlation_ttl, ..decider(store, SystemClock) };
         Metered { consumer: Consumer { decider, publisher: AcceptAll }, proxy, fresh }
     }
 

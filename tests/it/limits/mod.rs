@@ -272,9 +272,9 @@ proptest! {
         })
     ) {
         let (mut once, mut shuffled) = (LimitBook::default(), LimitBook::default());
-        for event in events.iter().cloned() {
+        for event in &events {
             // In order and once, every event counts.
-            prop_assert_eq!(once.apply(&event), Ok(Applied::Changed));
+            prop_assert_eq!(once.apply(event), Ok(Applied::Changed));
         }
         for event in deliveries {
             prop_assert!(shuffled.apply(&event).is_ok());

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
-use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{Cause, Clock, StoreError};
 use loadgate::domain::{LimitEvent, LimitEventError, Millis, OWN_LIMITS_KEPT_MAX, OwnLimit, OwnLimitStatus, OwnPeriod};
 use loadgate::limits::{
@@ -15,31 +14,9 @@ use loadgate::limits::{
 };
 
 use super::{created, limit, progressed};
-use crate::support::cloud::Fresh;
+use crate::support::stores::on_every_store;
 
-macro_rules! on_every_limit_store {
-    ($($case:ident),* $(,)?) => {
-        mod memory {
-            use super::*;
-            $(#[tokio::test] async fn $case() { super::$case(MemoryStore::default()).await; })*
-        }
-        mod dynamodb_local {
-            use super::*;
-            $(#[tokio::test] #[ignore = "needs `make tools`; `make test` runs it"] async fn $case() {
-                super::$case(Fresh::with_limits_in_dynamodb_local().await.store).await;
-            })*
-        }
-        mod embedded {
-            use super::*;
-            $(#[tokio::test] async fn $case() {
-                let fresh = Fresh::embedded_with_limits().await;
-                super::$case(fresh.store.clone()).await;
-            })*
-        }
-    };
-}
-
-on_every_limit_store![
+on_every_store![
     an_empty_store_returns_nothing,
     order_repetition_and_concurrency_do_not_matter,
     lost_requests_and_answers_change_no_result,
@@ -212,7 +189,7 @@ async fn lost_requests_and_answers_change_no_result<S: LimitStore>(store: S) {
         let mut deliveries = [events.clone(), events.clone()].concat();
         rng.shuffle(&mut deliveries);
         let mut book = LimitBook::default();
-        let results: Vec<_> = deliveries.iter().cloned().map(|event| book.apply(&event).unwrap()).collect();
+        let results: Vec<_> = deliveries.iter().map(|event| book.apply(event).unwrap()).collect();
         let applied = applier(&store, run, 8).apply_all(deliveries).await;
         assert_eq!(applied.into_iter().map(Result::unwrap).collect::<Vec<_>>(), results);
         assert_same(&*store, &book, &ids).await;

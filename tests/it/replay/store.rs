@@ -5,15 +5,14 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use loadgate::adapters::SystemClock;
 use loadgate::deciding::Decider;
-use loadgate::domain::{Currency, EventKey, Limits, LoadError};
+use loadgate::domain::{EventKey, LoadError};
 use loadgate::replay::{ReplayError, ReplayObserver, ReplayOutput, ReplayReport, StoreReplay, Tally};
 use loadgate::wire::Reasons;
 
 use crate::support::consumer_harness::{Fault, FlakyStore};
-use crate::support::{Settings, Shared, line, replay};
+use crate::support::{self, Settings, Shared, line, replay};
 
 const CUSTOMERS: u32 = 20;
 /// Number of lines: at some 90 bytes each, they fill four blocks.
@@ -44,15 +43,7 @@ fn input() -> String {
 type TestDecider = Arc<Decider<FlakyStore, SystemClock>>;
 
 fn decider() -> TestDecider {
-    let (clock, limits, correlation_ttl) = (SystemClock, Limits::default(), TimeDelta::hours(24));
-    Arc::new(Decider {
-        store: FlakyStore::default(),
-        clock,
-        limits,
-        has_own_limits: false,
-        currency: Currency::USD,
-        correlation_ttl,
-    })
+    Arc::new(support::decider(FlakyStore::default(), SystemClock))
 }
 
 async fn run(decider: &TestDecider) -> (String, Result<ReplayReport, ReplayError>) {

@@ -9,13 +9,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::consumer::{BatchReport, Consumer};
 use loadgate::deciding::{
-    AllRows, Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, Decider, FencedLookup, FencedSnapshot,
-    Lookup, PublicationChange, Publisher, QueueError, Snapshot, Store, StoreError, Units,
+    AllRows, Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, FencedLookup, FencedSnapshot, Lookup,
+    PublicationChange, Publisher, QueueError, Snapshot, Store, StoreError, Units,
 };
-use loadgate::domain::{Currency, EventKey, Limits, StoredDecision, parse_time};
+use loadgate::domain::{EventKey, StoredDecision, parse_time};
 use loadgate::replay::{Entered, Manifest, ManifestEntry};
 use loadgate::runtime::lambda::{EventError, handle};
 use loadgate::wire::decision_message;
+
+use crate::support::decider;
 
 /// Maximum time of an invocation.
 pub const TIMEOUT: TimeDelta = TimeDelta::seconds(30);
@@ -241,14 +243,7 @@ impl Harness {
     pub fn new() -> Harness {
         let clock = TestClock(Mutex::new(parse_time("2026-01-05T10:00:00.123Z").unwrap()), tokio::time::Instant::now());
         let store = FlakyStore::default();
-        let decider = Decider {
-            store,
-            clock,
-            limits: Limits::default(),
-            has_own_limits: false,
-            currency: Currency::USD,
-            correlation_ttl: TimeDelta::hours(24),
-        };
+        let decider = decider(store, clock);
         Harness { consumer: Consumer { decider, publisher: FakePublisher::default() } }
     }
 

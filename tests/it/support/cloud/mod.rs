@@ -11,7 +11,7 @@ mod worker;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::Select;
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use loadgate::adapters::aws;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::dynamodb::tables::Tables;
@@ -97,6 +97,16 @@ impl Fresh {
     /// Returns the number of correlation records.
     pub async fn record_count(&self) -> usize {
         record_count(&self.url, &self.names.correlation).await
+    }
+
+    /// Makes a customer's fence two hours older than it is.
+    pub async fn age_fence(&self, customer: &str) {
+        let client = Client::new(&aws::load(Some(&self.url)).await);
+        let update = client.update_item().table_name(&self.names.load).update_expression("ADD CREATED_AT :age");
+        let update = update.key("CUSTOMER_ID", AttributeValue::S(customer.to_owned()));
+        let update = update.key("DATE", AttributeValue::S("FENCE".to_owned()));
+        let update = update.condition_expression("attribute_exists(CREATED_AT)");
+        update.expression_attribute_values(":age", AttributeValue::N("-7200".to_owned())).send().await.unwrap();
     }
 
     /// Returns a store that reaches the same tables through another URL.
