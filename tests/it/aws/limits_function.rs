@@ -87,8 +87,7 @@ async fn letters(url: &str) -> Vec<Value> {
 async fn each_sample_event_gives_its_recorded_result() {
     let fresh = Fresh::with_limits_in_dynamodb_local().await;
     let mut function = Function::start(&fresh, &fresh.url, &[]).await;
-    let names =
-        ["created", "progress", "reset", "reordered", "repeated", "unknown-type", "malformed", "many-users"];
+    let names = ["created", "progress", "reset", "reordered", "repeated", "unknown-type", "malformed", "many-users"];
     for name in names {
         let event = event(name);
         let answer = function.emulator.invoke(&event);
