@@ -13,11 +13,11 @@ COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src/bin/loadgate \
     && touch src/lib.rs \
     && echo 'fn main() {}' >src/bin/loadgate/main.rs \
-    && cargo build --release --locked --no-default-features --features worker --bin loadgate
+    && cargo build --release --locked --no-default-features --features api,worker --bin loadgate
 COPY src src
 # cargo goes by times, and a file of a checkout may be older than the empty one that was built.
 RUN touch src/lib.rs src/bin/loadgate/main.rs \
-    && cargo build --release --locked --no-default-features --features worker --bin loadgate
+    && cargo build --release --locked --no-default-features --features api,worker --bin loadgate
 
 # glibc, libgcc, and the roots of TLS, which the SDK's client takes from the system; no shell, no package manager. The
 # tag moves with Debian's security updates and the digest does not: run `make pin-images` before each release.

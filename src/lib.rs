@@ -29,6 +29,6 @@ pub mod redrive;
 #[cfg(feature = "replay")]
 pub mod replay;
 pub mod runtime;
-#[cfg(any(feature = "lambda", feature = "worker"))]
+#[cfg(any(feature = "api", feature = "api-lambda", feature = "lambda", feature = "worker"))]
 pub mod telemetry;
 pub mod wire;

@@ -13,6 +13,8 @@ use crate::deciding::{
     AllRows, Cause, Commit, Consistency, CorrelationRecord, Fence, FenceWrite, FencedLookup, FencedSnapshot, Lookup,
     PublicationChange, Snapshot, Store, StoreError, Units, UsageKey, UsageRow,
 };
+#[cfg(feature = "http")]
+use crate::deciding::{RecordPage, RecordReader};
 use crate::domain::{EventKey, Week};
 #[cfg(feature = "cli")]
 use crate::replay::{Entered, Manifest, ManifestEntry};
@@ -52,7 +54,7 @@ impl Store for MemoryStore {
         let record = |key: &EventKey| Some((key.clone(), Ok(tables.records.get(key)?.clone())));
         let row = |key: &UsageKey| Some((key.clone(), Ok(tables.usage.get(key)?.clone())));
         let own_limits = |customer: &String| {
-            let limits = tables.limits.of(customer)?.limits.values();
+            let limits = tables.limits.of(customer)?.definitions();
             Some((customer.clone(), Ok(limits.cloned().collect())))
         };
         let fence = |customer: &String| Some((customer.clone(), Ok(tables.fences.get(customer)?.clone())));
@@ -124,6 +126,20 @@ impl Store for MemoryStore {
             }
             _ => Ok(PublicationChange::Superseded),
         }
+    }
+}
+
+#[cfg(feature = "http")]
+impl RecordReader for MemoryStore {
+    async fn read_records(&self, customer_id: &str, after: Option<&str>, max: u16) -> Result<RecordPage, StoreError> {
+        let tables = self.tables();
+        let of_customer = tables.records.iter().filter(|(key, _)| key.customer_id == customer_id);
+        let behind = of_customer.filter(|(key, _)| after.is_none_or(|after| key.event_id.as_str() > after));
+        let mut records: Vec<_> = behind.map(|(_, record)| record.clone()).take(usize::from(max) + 1).collect();
+        let is_end = records.len() <= usize::from(max);
+        records.truncate(usize::from(max));
+        let next = records.last().filter(|_| !is_end).map(|record| record.decision.key.event_id.clone());
+        Ok(RecordPage { records, next })
     }
 }
 

@@ -8,9 +8,13 @@ mod clock;
 #[cfg(feature = "aws")]
 pub mod dynamodb;
 mod memory;
+#[cfg(feature = "http")]
+mod request_id;
 #[cfg(feature = "aws")]
 pub mod sqs;
 
 #[cfg(feature = "aws")]
 pub use clock::SystemClock;
 pub use memory::MemoryStore;
+#[cfg(feature = "http")]
+pub use request_id::new_request_id;

@@ -26,6 +26,10 @@ pub const CORRELATION_TTL_HOURS: &str = "LOADGATE_CORRELATION_TTL_HOURS";
 /// Variable for the limits: the text of a limits file, or its path.
 pub const LIMITS: &str = "LOADGATE_LIMITS";
 
+/// Variable for the least severe level that the worker and `loadgate api` log. The functions have another.
+#[cfg(any(feature = "http", feature = "worker"))]
+pub const LOG_LEVEL: &str = "LOADGATE_LOG_LEVEL";
+
 /// Variable for the currency of all amounts: an ISO 4217 code.
 pub const CURRENCY: &str = "LOADGATE_CURRENCY";
 

@@ -1,5 +1,7 @@
 //! Configuration: environment variables, the worker's file, and the limits file. No other module reads configuration.
 
+#[cfg(feature = "http")]
+mod api;
 mod environment;
 #[cfg(feature = "lambda")]
 mod limit_stream;
@@ -8,6 +10,10 @@ mod reader;
 #[cfg(feature = "worker")]
 mod worker;
 
+#[cfg(feature = "http")]
+pub use api::{API_LISTEN, API_READ_TOKEN_FILE, ApiConfig, TokenFileError, read_token};
+#[cfg(any(feature = "http", feature = "worker"))]
+pub use environment::LOG_LEVEL;
 pub use environment::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, ConfigError, ConsumerConfig, DEAD_LETTER_QUEUE_URL,
     DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE,

@@ -124,6 +124,16 @@ where
         })
     }
 
+    /// Returns the least severe level to log: `info` by default.
+    #[cfg(any(feature = "http", feature = "worker"))]
+    pub fn log_level(&mut self, name: &str) -> String {
+        let text = self.text(name).map_or_else(|| "info".to_owned(), |text| text.trim().to_ascii_lowercase());
+        if !["error", "warn", "info", "debug"].contains(&text.as_str()) {
+            self.problem(name, format!("'{text}' is none of error, warn, info and debug"));
+        }
+        text
+    }
+
     /// Returns limits, from a limits file's text or path, which [`LimitsSource::of`]
     /// distinguishes.
     pub fn limits(&mut self, name: &str) -> Limits {

@@ -18,7 +18,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL,
-    LIMIT_TABLE, LIMITS, LOAD_TABLE,
+    LIMIT_TABLE, LIMITS, LOAD_TABLE, LOG_LEVEL,
 };
 use super::reader::{LimitsSource, Reader};
 use super::{ConfigError, ConsumerConfig};
@@ -28,7 +28,6 @@ const POLL_WAIT_S: &str = "LOADGATE_POLL_WAIT_S";
 const WORK_TIMEOUT_S: &str = "LOADGATE_WORK_TIMEOUT_S";
 const STOP_TIMEOUT_S: &str = "LOADGATE_STOP_TIMEOUT_S";
 const LISTEN: &str = "LOADGATE_LISTEN";
-const LOG_LEVEL: &str = "LOADGATE_LOG_LEVEL";
 
 /// All settings, by the names of their variables.
 pub const SETTINGS: [&str; 15] = [
@@ -168,7 +167,7 @@ impl<G: Fn(&str) -> Result<String, VarError>> WorkerSource<G> {
         }
         let customers_in_parallel =
             usize::try_from(customers).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN);
-        let (listen, log_level) = (listen(&mut reader), log_level(&mut reader));
+        let (listen, log_level) = (listen(&mut reader), reader.log_level(LOG_LEVEL));
         reader.end(WorkerConfig {
             consumer,
             input_queue_url,
@@ -219,18 +218,6 @@ where
         reader.problem(LISTEN, format!("'{text}' is not an address with a port, such as {LISTEN_DEFAULT}"));
         LISTEN_DEFAULT
     })
-}
-
-fn log_level<G, L>(reader: &mut Reader<G, L>) -> String
-where
-    G: Fn(&str) -> Result<String, VarError>,
-    L: Fn(&str) -> String,
-{
-    let text = reader.text(LOG_LEVEL).map_or_else(|| "info".to_owned(), |text| text.trim().to_ascii_lowercase());
-    if !["error", "warn", "info", "debug"].contains(&text.as_str()) {
-        reader.problem(LOG_LEVEL, format!("'{text}' is none of error, warn, info and debug"));
-    }
-    text
 }
 
 /// Reads a file's settings. Its path for limits starts from where the file is.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::{Clock, Consistency, CorrelationRecord, Delivery, Lookup, Snapshot, Store, StoreError};
+use super::{Clock, Consistency, CorrelationRecord, Delivery, Lookup, Snapshot, Store, StoreError, UsageKey};
 use crate::domain::{Currency, Limits};
 
 /// Lifetime of a pending record, from the last time that it became pending. It exceeds the lifetime of the record's
@@ -91,19 +91,23 @@ impl<S, C> Decider<S, C> {
 
     /// Returns the keys that must be read before these deliveries can be decided.
     pub fn lookup<'d>(&self, deliveries: impl IntoIterator<Item = &'d Delivery>) -> Lookup {
-        let has_fences = self.has_fences();
         let mut lookup = Lookup::default();
         for delivery in deliveries {
             lookup.events.insert(delivery.event());
-            lookup.weeks.insert(delivery.week());
-            if self.has_own_limits {
-                lookup.own_limits.insert(delivery.customer_id().to_owned());
-            }
-            if has_fences {
-                lookup.fences.insert(delivery.customer_id().to_owned());
-            }
+            self.add_customer(&mut lookup, delivery.week());
         }
         lookup
+    }
+
+    /// Adds the keys that any decision about a customer's load in this week needs.
+    pub(super) fn add_customer(&self, lookup: &mut Lookup, key: UsageKey) {
+        if self.has_own_limits {
+            lookup.own_limits.insert(key.customer_id.clone());
+        }
+        if self.has_fences() {
+            lookup.fences.insert(key.customer_id.clone());
+        }
+        lookup.weeks.insert(key);
     }
 }
 

@@ -22,12 +22,17 @@ mod digest;
 mod error;
 mod fence;
 mod group;
+#[cfg(feature = "http")]
+mod inspect;
 mod message;
 mod plan;
 mod ports;
 mod publication;
 mod records;
+#[cfg(feature = "http")]
+mod remembered;
 mod round;
+mod settled_read;
 mod usage;
 mod usage_read;
 
@@ -42,6 +47,8 @@ pub use fence::{
     SNAPSHOT_AGE_MAX, endless, touched_weeks,
 };
 pub use group::{Cost, Group, GroupResult, Sink, Stopped, Undecided, UndecidedReason};
+#[cfg(feature = "http")]
+pub use inspect::{Checked, LimitInForce, LoadToCheck};
 pub use message::{
     Attribute, AttributeValue, Message, MessageContent, Outgoing, Receipt, Received, message, read_delivery,
     read_delivery_of,
@@ -53,4 +60,7 @@ pub use records::{
     Commit, Consistency, CorrelationRecord, Lookup, Publication, PublicationChange, Snapshot, Units, UsageChange,
     UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes,
 };
+#[cfg(feature = "http")]
+pub use remembered::{DecisionPage, RecordPage, RecordReader};
 pub use round::{COMMITS_MAX, since};
+pub use settled_read::read_settled;

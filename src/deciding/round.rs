@@ -13,7 +13,7 @@ use crate::deciding::{
     Clock, Commit, Consistency, Cost, Decider, Delivery, Group, GroupResult, Outcome, Plan, Planner, Remedy, Sink,
     Snapshot, Stopped, Store, StoreError, Undecided, UndecidedReason, Units, consistency, judge_seen, remedy,
 };
-use crate::domain::LimitsInForce;
+use crate::domain::{LimitsInForce, Millis};
 
 /// Maximum number of failed commits in a row, after which a customer's deliveries are left to a later delivery.
 pub const COMMITS_MAX: u32 = 6;
@@ -130,7 +130,8 @@ impl<S: Store, C: Clock> Decider<S, C> {
         let customer_id = deliveries.first().map(Delivery::customer_id).unwrap_or_default();
         let own = self.own_limits(customer_id, &snapshot)?;
         let limits = LimitsInForce { deployment: &self.limits, own: &own };
-        let (count, usage) = self.read_usage(deliveries, limits, &snapshot, sink).await?;
+        let instants: Vec<Millis> = deliveries.iter().map(|delivery| Millis::of(delivery.attempt.time)).collect();
+        let (count, usage) = self.read_usage(customer_id, &instants, limits, &snapshot, sink).await?;
         let deliveries = deliveries.get(..count).unwrap_or(deliveries);
         let Plan { outcomes, has_stored, commit } = planner.decide(deliveries, limits, usage)?;
         work.has_stored = has_stored;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::round::{Failure, may_begin};
 use super::{
-    Clock, Cost, Decider, Delivery, FENCED_WEEKS_MAX, FencedLookup, FencedUsage, Sink, Snapshot, Store, StoreError,
-    Units, endless, since, touched_weeks,
+    Clock, Cost, Decider, FENCED_WEEKS_MAX, FencedLookup, FencedUsage, Sink, Snapshot, Store, StoreError, Units,
+    endless, since, touched_weeks,
 };
 use crate::domain::{LimitsInForce, Millis, OwnLimits, Week};
 
@@ -22,21 +22,21 @@ impl<S: Store, C: Clock> Decider<S, C> {
         }
     }
 
-    /// Reads the usage for the first of a customer's deliveries, as many as one read takes. Returns their number, and
+    /// Reads a customer's usage for the first of these loads' instants, as many as one read takes. Returns their number, and
     /// `None` for the usage of a customer without a fence and without a long limit: the first read is enough for it.
     pub(super) async fn read_usage(
         &self,
-        deliveries: &[Delivery],
+        customer_id: &str,
+        instants: &[Millis],
         limits: LimitsInForce<'_>,
         snapshot: &Snapshot,
         sink: &impl Sink,
     ) -> Result<(usize, Option<FencedUsage>), Failure> {
-        let customer_id = deliveries.first().map(Delivery::customer_id).unwrap_or_default();
         let fence = snapshot.fences.get(customer_id).map(Result::as_ref).transpose().map_err(StoreError::clone)?;
         if fence.is_none() && !limits.iter().any(|(_, limit)| limit.window.is_long()) {
-            return Ok((deliveries.len(), None));
+            return Ok((instants.len(), None));
         }
-        let (count, lookup) = fenced_lookup(customer_id, deliveries, limits);
+        let (count, lookup) = fenced_lookup(customer_id, instants, limits);
         let read = self.timed(self.store.read_fenced(&lookup), |read| read.units, sink).await?;
         let since = endless(limits.iter().map(|(_, limit)| limit));
         let usage = match read.kept(&since) {
@@ -65,11 +65,10 @@ impl<S: Store, C: Clock> Decider<S, C> {
     }
 }
 
-/// Returns the keys that must be read for the first deliveries, at least one and as many as fit, and their number.
-fn fenced_lookup(customer_id: &str, deliveries: &[Delivery], limits: LimitsInForce<'_>) -> (usize, FencedLookup) {
+/// Returns the keys that must be read for the first instants, at least one and as many as fit, and their number.
+fn fenced_lookup(customer_id: &str, instants: &[Millis], limits: LimitsInForce<'_>) -> (usize, FencedLookup) {
     let (mut count, mut weeks) = (0, BTreeSet::new());
-    for delivery in deliveries {
-        let at = Millis::of(delivery.attempt.time);
+    for at in instants.iter().copied() {
         let applying = limits.applying_to(at).map(|(_, limit)| limit);
         let more: BTreeSet<Week> = weeks.union(&touched_weeks(applying, at)).copied().collect();
         if count > 0 && more.len() > FENCED_WEEKS_MAX {

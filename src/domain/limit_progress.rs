@@ -7,6 +7,8 @@ use super::{Currency, History, Millis, OwnLimit, OwnLimitStatus, Span};
 pub struct LimitProgress {
     /// The limit.
     pub limit: OwnLimit,
+    /// The version of the limit. It grows with each change of the definition.
+    pub version: u64,
     /// True when the limit is enforced for a load at the instant: a deposit limit in the deployment's currency, active and
     /// not canceled.
     pub is_enforced: bool,
@@ -20,8 +22,15 @@ pub struct LimitProgress {
 }
 
 impl LimitProgress {
-    /// Returns a limit's progress at an instant. `history` must know all loads in the limit's span.
-    pub fn at(now: Millis, limit: OwnLimit, reported: u64, history: &History, currency: Currency) -> LimitProgress {
+    /// Returns the progress of a limit of this version at an instant. `history` must know all loads in the limit's span.
+    pub fn at(
+        now: Millis,
+        limit: OwnLimit,
+        version: u64,
+        reported: u64,
+        history: &History,
+        currency: Currency,
+    ) -> LimitProgress {
         let rule = limit.rule();
         let is_canceled = matches!(limit.status, OwnLimitStatus::Canceled { .. });
         let is_enforced = limit.is_enforced_in(currency) && limit.applies_to(now) && !is_canceled;
@@ -31,6 +40,7 @@ impl LimitProgress {
             reported,
             span: rule.window.span(now),
             limit,
+            version,
         }
     }
 

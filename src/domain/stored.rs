@@ -68,17 +68,24 @@ impl LimitUsage {
         limits: LimitsInForce<'_>,
         used: impl Fn(&Limit) -> u64,
     ) -> Vec<LimitUsage> {
-        let of_limit = |(own, limit): (Option<&OwnLimit>, &Limit)| {
+        let after = |limit: &Limit| {
             let before = used(limit);
-            LimitUsage {
-                code: limit.code.clone(),
-                limit_id: own.map(|own| own.limit_id.clone()),
-                used: if decision.is_accepted() { limit.with_load(before, attempt.amount) } else { before },
-                limit: limit.max,
-                resets_at: limit.window.resets_at(Millis::of(attempt.time)),
-            }
+            if decision.is_accepted() { limit.with_load(before, attempt.amount) } else { before }
         };
-        limits.applying_to(Millis::of(attempt.time)).map(of_limit).collect()
+        LimitUsage::at(Millis::of(attempt.time), limits, after)
+    }
+
+    /// Returns the usage of every limit that applies to a load at an instant, in the order of the limits. `used` returns
+    /// the total of a limit's window.
+    pub fn at(at: Millis, limits: LimitsInForce<'_>, used: impl Fn(&Limit) -> u64) -> Vec<LimitUsage> {
+        let of_limit = |(own, limit): (Option<&OwnLimit>, &Limit)| LimitUsage {
+            code: limit.code.clone(),
+            limit_id: own.map(|own| own.limit_id.clone()),
+            used: used(limit),
+            limit: limit.max,
+            resets_at: limit.window.resets_at(at),
+        };
+        limits.applying_to(at).map(of_limit).collect()
     }
 
     /// Returns what remains of the limit: cents or loads.

@@ -54,12 +54,12 @@ impl LimitBook {
     pub fn get(&self, limit_id: &str) -> Option<LimitEntry<'_>> {
         let pointer = self.pointers.get(limit_id)?;
         let LimitPointer { definition_mark, progress_mark, reported, .. } = *pointer;
-        let definition = self.customers.get(&pointer.user_id).and_then(|customer| customer.limits.get(limit_id));
+        let definition = self.customers.get(&pointer.user_id).and_then(|customer| customer.get(limit_id));
         Some(LimitEntry { definition, definition_mark, reported, progress_mark })
     }
 
     /// Returns all defined limits, by customer and then by id.
     pub fn definitions(&self) -> impl Iterator<Item = &OwnLimit> {
-        self.customers.values().flat_map(|customer| customer.limits.values())
+        self.customers.values().flat_map(CustomerLimits::definitions)
     }
 }

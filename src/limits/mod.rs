@@ -25,7 +25,7 @@ mod stream;
 pub use applier::{ApplyError, LimitApplier};
 pub use batch::CUSTOMERS_IN_PARALLEL_MAX;
 pub use book::{LimitBook, LimitEntry};
-pub use customer::{CLOSED_KEPT_MS, CustomerLimits};
+pub use customer::{CLOSED_KEPT_MS, CustomerLimits, VersionedLimit};
 pub use in_force::AllLimits;
 pub use judge::{Applied, Judgement, LimitChange, LimitPointer, judge};
 pub use letter::{

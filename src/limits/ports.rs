@@ -12,6 +12,9 @@ pub trait LimitStore: Send + Sync {
     /// Reads a limit's pointer and the limits of a customer, strongly consistent. The two may belong to different moments.
     fn read(&self, limit_id: &str, user_id: &str) -> impl Future<Output = Result<StoredLimit, StoreError>> + Send;
 
+    /// Reads a limit's pointer, strongly consistent.
+    fn read_pointer(&self, limit_id: &str) -> impl Future<Output = Result<Option<LimitPointer>, StoreError>> + Send;
+
     /// Makes a write, all or nothing. Fails with [`StoreError::Conflict`] if the pointer or the customer's limits have
     /// changed since they were read.
     ///
@@ -50,6 +53,8 @@ pub struct LimitWrite {
 pub struct ReportedLimit {
     /// The limit.
     pub limit: OwnLimit,
+    /// The limit's version.
+    pub version: u64,
     /// The reported progress, in hundredths of the currency; 0 without a report.
     pub reported: u64,
 }

@@ -1,43 +1,51 @@
-//! Reading of a customer's own limits with their progress.
+//! Reading of customers' own limits with their progress.
 
-use super::{LimitStore, ReportedLimit, TRIES};
-use crate::deciding::{Clock, FencedLookup, Remedy, Store, StoreError, endless, remedy, touched_weeks};
+use super::{LimitStore, ReportedLimit};
+use crate::deciding::{Clock, FencedLookup, Store, StoreError, endless, read_settled, touched_weeks};
 use crate::domain::{Currency, History, LimitProgress, Millis, OwnLimits};
 
 /// Reads customers' own limits, to show them. A decision that is stored meanwhile may be in a total without an end or not.
-#[derive(Clone, Debug)]
-pub struct LimitReader<S, C> {
+#[derive(Clone, Copy, Debug)]
+pub struct LimitReader<'r, S, C> {
     /// The store.
-    pub store: S,
+    pub store: &'r S,
     /// The clock, whose instant is the present.
-    pub clock: C,
+    pub clock: &'r C,
     /// The currency of all amounts.
     pub currency: Currency,
 }
 
-impl<S: Store + LimitStore, C: Clock> LimitReader<S, C> {
+impl<S: Store + LimitStore, C: Clock> LimitReader<'_, S, C> {
+    /// Returns the limit with this id, with its progress now. `None` if no event has defined it, or if it has left its
+    /// customer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read, or cannot be understood.
+    pub async fn get(&self, limit_id: &str) -> Result<Option<LimitProgress>, StoreError> {
+        let Some(pointer) = self.store.read_pointer(limit_id).await? else { return Ok(None) };
+        let known = self.of(&pointer.user_id).await?;
+        Ok(known.into_iter().find(|known| known.limit.limit_id == limit_id))
+    }
+
     /// Returns a customer's own limits, in the order of their ids, with their progress now.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read, or cannot be understood.
     pub async fn of(&self, customer_id: &str) -> Result<Vec<LimitProgress>, StoreError> {
-        // A read fails while a decision of the customer is being stored.
-        let mut tries = TRIES;
-        loop {
-            match self.try_of(customer_id).await {
-                Err(error) if remedy(&error) == Remedy::TryAgain && tries.again(&self.clock).await => {}
-                answer => return answer,
-            }
-        }
+        read_settled(self.clock, || self.try_of(customer_id)).await
     }
 
     async fn try_of(&self, customer_id: &str) -> Result<Vec<LimitProgress>, StoreError> {
         let known = self.store.read_limits(customer_id).await?;
+        if known.is_empty() {
+            return Ok(vec![]);
+        }
         let now = Millis::of(self.clock.now());
         let own = OwnLimits::enforced(known.iter().map(|known| &known.limit), self.currency);
         let history = self.history(customer_id, &own, now).await?;
-        let progress =
-            |ReportedLimit { limit, reported }| LimitProgress::at(now, limit, reported, &history, self.currency);
+        let progress = |ReportedLimit { limit, version, reported }| {
+            LimitProgress::at(now, limit, version, reported, &history, self.currency)
+        };
         Ok(known.into_iter().map(progress).collect())
     }
 

@@ -159,7 +159,7 @@ impl<S: Store + LimitStore + Clone, Q: LimitLetters, C: Clock + Clone> LimitCons
     async fn gap(&self, customer_id: Option<&str>) -> u64 {
         let Some(customer_id) = customer_id else { return 0 };
         let LimitApplier { store, clock } = &self.applier;
-        let reader = LimitReader { store: store.clone(), clock: clock.clone(), currency: self.currency };
+        let reader = LimitReader { store, clock, currency: self.currency };
         let limits = match select(pin!(reader.of(customer_id)), pin!(clock.sleep(COMPARE_TIMEOUT))).await {
             Either::Left((Ok(limits), _)) => limits,
             Either::Left((Err(error), _)) => {

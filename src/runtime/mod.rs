@@ -1,7 +1,9 @@
 //! Outer loops of the programs. Each turns its input into calls of the deciding feature, and their results into its
 //! output.
 
-#[cfg(feature = "lambda")]
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(any(feature = "api-lambda", feature = "lambda"))]
 pub mod init_error;
 #[cfg(feature = "lambda")]
 pub mod kinesis;

@@ -2,6 +2,7 @@
 //!
 //! Neither contains a body or an amount. They name a customer and an event only if a person must correct an item.
 
+#[cfg(any(feature = "lambda", feature = "worker"))]
 mod decisions;
 #[cfg(feature = "lambda")]
 mod embedded;
@@ -11,6 +12,7 @@ mod limit_events;
 mod prometheus;
 
 use std::io;
+#[cfg(any(feature = "lambda", feature = "worker"))]
 use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -27,6 +29,9 @@ pub use prometheus::{Prometheus, PrometheusError};
 /// show its internals, and even at level WARN they report optional steps that failed.
 const SDK_TARGETS: [&str; 5] = ["aws_config", "aws_credential_types", "aws_runtime", "aws_sdk", "aws_smithy"];
 
+/// Target of the embedded DynamoDB's events. They are never written: they describe requests that no service has seen.
+const EMBEDDED_TARGET: &str = "dynoxide";
+
 /// Writes logs of this level and above to standard error, one JSON object a line.
 ///
 /// A line that cannot be written is dropped: the subscriber would report the failure to standard error, too, and panic.
@@ -39,7 +44,8 @@ pub fn init_logs(level: Option<&str>) {
         .unwrap_or(LevelFilter::INFO)
         .min(LevelFilter::DEBUG);
     let of_sdk = if level == LevelFilter::DEBUG { level } else { LevelFilter::OFF };
-    let targets = SDK_TARGETS.into_iter().map(|target| (target, of_sdk)).collect::<Targets>().with_default(level);
+    let targets = SDK_TARGETS.into_iter().map(|target| (target, of_sdk)).collect::<Targets>();
+    let targets = targets.with_target(EMBEDDED_TARGET, LevelFilter::OFF).with_default(level);
     let lines = fmt::layer()
         .json()
         .flatten_event(true)
@@ -52,6 +58,7 @@ pub fn init_logs(level: Option<&str>) {
 }
 
 /// Milliseconds with three decimals: more would be noise, written out in every log line.
+#[cfg(any(feature = "lambda", feature = "worker"))]
 #[allow(clippy::cast_precision_loss, clippy::float_arithmetic)]
 fn milliseconds(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0

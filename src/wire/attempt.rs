@@ -97,6 +97,30 @@ struct LooseShape<'a> {
     time: Option<&'a RawValue>,
 }
 
+/// Reads the texts of a load that is only checked: an attempt without ids. Its time may be missing.
+///
+/// # Errors
+/// The first error of the whole text or of a field's type, in the order of [`LoadError`]'s variants.
+#[cfg(feature = "http")]
+pub fn read_check(bytes: &[u8]) -> Result<super::api::CheckRequest<'_>, LoadError> {
+    let text = str::from_utf8(bytes).map_err(|error| LoadError::NotUtf8 { at: error.valid_up_to() + 1 })?;
+    let fields = serde_json::from_str::<LooseShape<'_>>(text).map_err(|_| explain(text))?;
+    if kind_of(text) != OBJECT {
+        return Err(LoadError::BadType { field: None, found: kind_of(text) });
+    }
+    let string = |field, value: &'_ RawValue| {
+        if let Some(fault) = Fault::of_escape(text, value.get()) {
+            return Err(not_json(fault));
+        }
+        let wrong = |_| LoadError::BadType { field: Some(field), found: kind_of(value.get()) };
+        serde_json::from_str::<String>(value.get()).map(Cow::Owned).map_err(wrong)
+    };
+    let load_amount = fields.load_amount.ok_or(LoadError::MissingField { field: Field::LoadAmount })?;
+    let load_amount = string(Field::LoadAmount, load_amount)?;
+    let time = fields.time.map(|time| string(Field::Time, time)).transpose()?;
+    Ok(super::api::CheckRequest { load_amount, time })
+}
+
 /// Finds the error in a text without the shape of an attempt. It is slower than parsing, and rarely needed.
 fn explain(text: &str) -> LoadError {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {

@@ -1,21 +1,25 @@
 //! JSON forms of input and output. Only this module knows the form of an attempt, a decision or a reject.
 
+#[cfg(feature = "http")]
+pub mod api;
 mod attempt;
 mod decision;
 mod json;
 mod limit_event;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "http"))]
 mod limit_progress;
 #[cfg(feature = "replay")]
 pub(crate) mod lines;
 #[cfg(feature = "replay")]
 mod reject;
+#[cfg(any(feature = "cli", feature = "http"))]
+mod text;
 
 pub use attempt::{parse_attempt, read_attempt};
 pub use decision::{Reasons, can_be_body, decision_message, write_decision};
 pub use limit_event::parse_limit_event;
-#[cfg(feature = "cli")]
-pub use limit_progress::limit_progress_json;
+#[cfg(any(feature = "cli", feature = "http"))]
+pub use limit_progress::{LimitView, limit_progress_json};
 #[cfg(feature = "replay")]
 pub use reject::RejectWriter;
 

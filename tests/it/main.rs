@@ -1,6 +1,7 @@
 //! Tests of loadgate from outside: through the library's public items and the command line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod api;
 mod aws;
 mod cli;
 mod deciding;

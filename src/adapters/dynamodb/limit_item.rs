@@ -2,7 +2,7 @@
 //!
 //! | item | `PK` | `SK` | attributes |
 //! |---|---|---|---|
-//! | a customer's limits | `customer/` and its id | `limits` | `VERSION`; `LIMITS`: a map from limit ids to definitions |
+//! | a customer's limits | `customer/` and its id | `limits` | `VERSION`; `LIMITS`: a map from limit ids to definitions, each with its own `VERSION` |
 //! | a limit's pointer | `limit/` and its id | `limit` | `CUSTOMER_ID`, `DEFINITION_MARK`, `PROGRESS_MARK`, `REPORTED` |
 //!
 //! Instants are milliseconds since 1970; amounts are hundredths of the currency.
@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue::{self, M, N, S};
 
-use super::item::{CUSTOMER_ID, Item, Reader, item, number};
+use super::item::{CUSTOMER_ID, Item, Reader, VERSION, item, number};
 use crate::deciding::StoreError;
 use crate::domain::{Cents, Currency, Millis, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod};
-use crate::limits::{CustomerLimits, LimitPointer};
+use crate::limits::{CustomerLimits, LimitPointer, VersionedLimit};
 
 pub const PK: &str = "PK";
 pub const SK: &str = "SK";
@@ -53,12 +53,15 @@ pub fn pointer_key(limit_id: &str) -> Item {
     item([(PK, S(format!("{LIMIT_PREFIX}{limit_id}"))), (SK, S(LIMIT_SK.to_owned()))])
 }
 
+/// Version of a limit that was stored before limits had one. The next change of its customer's item makes a higher one.
+const FIRST_VERSION: u64 = 1;
+
 /// Converts limits to the `LIMITS` attribute of a customer's item.
-pub fn from_limits(limits: &BTreeMap<String, OwnLimit>) -> AttributeValue {
-    M(limits.iter().map(|(limit_id, limit)| (limit_id.clone(), M(from_limit(limit)))).collect())
+pub fn from_limits(limits: &BTreeMap<String, VersionedLimit>) -> AttributeValue {
+    M(limits.iter().map(|(limit_id, known)| (limit_id.clone(), M(from_limit(known)))).collect())
 }
 
-fn from_limit(limit: &OwnLimit) -> Item {
+fn from_limit(VersionedLimit { limit, version }: &VersionedLimit) -> Item {
     let word = |word: &str| S(word.to_owned());
     let instant = |at: Millis| N(at.get().to_string());
     let mut fields = item([
@@ -68,6 +71,7 @@ fn from_limit(limit: &OwnLimit) -> Item {
         (VALUE, N(limit.value.get().to_string())),
         (STATUS, word(limit.status.name())),
         (ACTIVE_FROM, instant(limit.active_from)),
+        (VERSION, N(version.to_string())),
     ]);
     let canceled_at = match limit.status {
         OwnLimitStatus::Canceled { at } => Some(at),
@@ -92,10 +96,21 @@ pub fn to_customer_limits(item: &Item, table: &str) -> Result<CustomerLimits, St
     let version = reader.version()?;
     let definitions = reader.get(LIMITS, |value| value.as_m().ok().cloned())?;
     let limits = definitions.iter().map(|(limit_id, value)| {
-        let limit = value.as_m().ok().and_then(|fields| to_limit(limit_id, &user_id, fields));
-        limit.map(|limit| (limit_id.clone(), limit)).ok_or_else(|| reader.wrong(&format!("{LIMITS}.{limit_id}")))
+        let known = value.as_m().ok().and_then(|fields| {
+            Some(VersionedLimit {
+                limit: to_limit(limit_id, &user_id, fields)?,
+                version: limit_version(fields, version)?,
+            })
+        });
+        known.map(|known| (limit_id.clone(), known)).ok_or_else(|| reader.wrong(&format!("{LIMITS}.{limit_id}")))
     });
     Ok(CustomerLimits { version, limits: limits.collect::<Result<_, _>>()? })
+}
+
+/// Returns a limit's version: at most that of its customer's limits.
+fn limit_version(fields: &Item, customer_version: u64) -> Option<u64> {
+    let Some(version) = fields.get(VERSION) else { return Some(FIRST_VERSION) };
+    number(version).filter(|version| (FIRST_VERSION..=customer_version).contains(version))
 }
 
 fn to_limit(limit_id: &str, user_id: &str, fields: &Item) -> Option<OwnLimit> {

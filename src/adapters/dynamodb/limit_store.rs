@@ -13,7 +13,7 @@ use super::item::{Item, item};
 use super::limit_item::{LIMITS, PK, customer_key, from_limits, pointer_key, to_customer_limits, to_pointer};
 use super::{DynamoDb, text};
 use crate::deciding::{Cause, READ_KEYS_MAX, StoreError};
-use crate::limits::{CustomerLimits, LimitPointer, LimitStore, LimitWrite, ReportedLimit, StoredLimit};
+use crate::limits::{CustomerLimits, LimitPointer, LimitStore, LimitWrite, ReportedLimit, StoredLimit, VersionedLimit};
 
 /// Condition: no event has named the limit.
 const POINTER_IS_NEW: &str = "attribute_not_exists(PK)";
@@ -111,6 +111,14 @@ impl LimitStore for DynamoDb {
         Ok(stored)
     }
 
+    async fn read_pointer(&self, limit_id: &str) -> Result<Option<LimitPointer>, StoreError> {
+        let table = self.limit_table()?;
+        let request =
+            self.client.get_item().table_name(table).set_key(Some(pointer_key(limit_id))).consistent_read(true);
+        let answer = request.send().await.map_err(|error| store_error("GetItem", table, &error))?;
+        answer.item.map(|item| to_pointer(&item, table)).transpose()
+    }
+
     async fn write(&self, write: &LimitWrite) -> Result<(), StoreError> {
         let table = self.limit_table()?;
         match &write.customer {
@@ -131,10 +139,10 @@ impl LimitStore for DynamoDb {
         for item in try_join_all(requests).await?.concat() {
             pointers.insert(text(&item, PK).to_owned(), to_pointer(&item, table)?);
         }
-        let reported = |(limit_id, limit): (String, _)| {
+        let reported = |(limit_id, VersionedLimit { limit, version }): (String, _)| {
             let pointer = pointers.get(text(&pointer_key(&limit_id), PK));
             let pointer = pointer.ok_or_else(|| no_pointer(&limit_id, user_id, table))?;
-            Ok(ReportedLimit { limit, reported: pointer.reported })
+            Ok(ReportedLimit { limit, version, reported: pointer.reported })
         };
         customer.limits.into_iter().map(reported).collect()
     }

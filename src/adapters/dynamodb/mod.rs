@@ -9,6 +9,8 @@ mod limit_store;
 mod loads;
 #[cfg(feature = "cli")]
 mod manifest;
+#[cfg(feature = "http")]
+mod record_query;
 #[cfg(feature = "cli")]
 pub mod tables;
 
@@ -249,5 +251,5 @@ fn halves<'c>(capacities: impl IntoIterator<Item = &'c ConsumedCapacity>) -> u64
 }
 
 fn to_own_limits(item: &Item, table: &str) -> Result<Vec<OwnLimit>, StoreError> {
-    Ok(to_customer_limits(item, table)?.limits.into_values().collect())
+    Ok(to_customer_limits(item, table)?.limits.into_values().map(|known| known.limit).collect())
 }

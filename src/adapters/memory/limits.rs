@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::MemoryStore;
 use crate::deciding::{Cause, StoreError};
-use crate::limits::{CustomerLimits, LimitPointer, LimitStore, LimitWrite, ReportedLimit, StoredLimit};
+use crate::limits::{CustomerLimits, LimitPointer, LimitStore, LimitWrite, ReportedLimit, StoredLimit, VersionedLimit};
 
 /// The table of customers' own limits.
 #[derive(Debug, Default)]
@@ -31,6 +31,10 @@ impl LimitStore for MemoryStore {
         Ok(StoredLimit { pointer: tables.limits.pointers.get(limit_id).cloned(), customer })
     }
 
+    async fn read_pointer(&self, limit_id: &str) -> Result<Option<LimitPointer>, StoreError> {
+        Ok(self.tables().limits.pointers.get(limit_id).cloned())
+    }
+
     async fn write(&self, write: &LimitWrite) -> Result<(), StoreError> {
         let mut tables = self.tables();
         let table = &mut tables.limits;
@@ -55,6 +59,10 @@ impl LimitStore for MemoryStore {
         let tables = self.tables();
         let limits = tables.limits.customers.get(user_id).into_iter().flat_map(|customer| &customer.limits);
         let reported = |limit_id: &String| tables.limits.pointers.get(limit_id).map_or(0, |pointer| pointer.reported);
-        Ok(limits.map(|(id, limit)| ReportedLimit { limit: limit.clone(), reported: reported(id) }).collect())
+        let reported = |(id, known): (&String, &VersionedLimit)| {
+            let VersionedLimit { limit, version } = known.clone();
+            ReportedLimit { limit, version, reported: reported(id) }
+        };
+        Ok(limits.map(reported).collect())
     }
 }

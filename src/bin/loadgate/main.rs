@@ -2,6 +2,8 @@
 
 #[cfg(any(test, not(feature = "cli")))]
 mod absent;
+#[cfg(feature = "api")]
+mod api;
 #[cfg(feature = "cli")]
 mod cloud;
 mod customer_limits;
@@ -25,6 +27,10 @@ mod redrive;
 mod replay;
 #[cfg(feature = "cli")]
 mod send;
+#[cfg(any(feature = "api", feature = "worker"))]
+mod serve;
+#[cfg(any(feature = "api", feature = "worker"))]
+mod signals;
 mod standard_output;
 #[cfg(feature = "cli")]
 mod store;
@@ -68,6 +74,8 @@ enum Command {
     Limits(limits::Args),
     #[cfg(feature = "worker")]
     Worker(worker::Args),
+    #[cfg(feature = "api")]
+    Api(api::Args),
 }
 
 fn main() -> ExitCode {
@@ -90,6 +98,8 @@ fn main() -> ExitCode {
         Command::Limits(args) => limits::run(&args),
         #[cfg(feature = "worker")]
         Command::Worker(args) => worker::run(&args),
+        #[cfg(feature = "api")]
+        Command::Api(args) => api::run(&args),
     };
     ended.unwrap_or_else(|failure| {
         print_status(&format!("loadgate: {failure}"));

@@ -1,6 +1,7 @@
 //! The real programs over local versions of the AWS services, and the deployment.
 
 mod alarms;
+mod api_function;
 mod compose;
 mod configuration;
 mod end_to_end;

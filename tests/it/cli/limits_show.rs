@@ -46,7 +46,7 @@ fn the_sample_s_limits_are_the_same_in_memory_and_in_a_store_and_are_shown_with_
             "progress": format!("{}.{:02}", accepted / 100, accepted % 100),
             "remaining": format!("{}.{:02}", left / 100, left % 100),
             "windowStart": "2018-12-24T00:00:00.000Z", "nextResetTime": null,
-            "activeFrom": "2018-12-24T00:00:00.000Z", "activeUntil": null, "reportedProgress": "0.00",
+            "activeFrom": "2018-12-24T00:00:00.000Z", "activeUntil": null, "reportedProgress": "0.00", "pending": null, "version": 1,
         })
     );
     let limits = shown("9");

@@ -1,5 +1,6 @@
 //! The command line: real processes with their files, streams and exit codes.
 
+mod api;
 mod bad_files;
 mod bad_input;
 mod customer_limits;

@@ -23,13 +23,13 @@ use crate::support::line;
 const HOUR_MS: i64 = 3_600_000;
 
 /// An attempt: the customer's number, the time in milliseconds, the cents.
-type Attempt = (u8, i64, u64);
+pub type Attempt = (u8, i64, u64);
 
 /// A draft of an own limit: the customer's number, the period, the beginning and the end of its active time, the maximum,
 /// and the time of its cancellation.
-type OwnDraft = (u8, OwnPeriod, i64, Option<i64>, u64, Option<i64>);
+pub type OwnDraft = (u8, OwnPeriod, i64, Option<i64>, u64, Option<i64>);
 
-fn own_limits() -> impl Strategy<Value = Vec<OwnDraft>> {
+pub fn own_limits() -> impl Strategy<Value = Vec<OwnDraft>> {
     let begin = "2024-03-20T00:00:00Z".parse::<DateTime<Utc>>().unwrap().timestamp_millis();
     let hours = move |hours: i64| begin + hours * HOUR_MS + 1;
     let limit = (
@@ -43,7 +43,7 @@ fn own_limits() -> impl Strategy<Value = Vec<OwnDraft>> {
     prop::collection::vec(limit, 0..5)
 }
 
-fn own_limit(number: usize, (customer, period, from, until, max, canceled): OwnDraft) -> OwnLimit {
+pub fn own_limit(number: usize, (customer, period, from, until, max, canceled): OwnDraft) -> OwnLimit {
     OwnLimit {
         limit_id: format!("l-{number}"),
         user_id: customer.to_string(),
@@ -58,7 +58,7 @@ fn own_limit(number: usize, (customer, period, from, until, max, canceled): OwnD
     }
 }
 
-fn created(limit: &OwnLimit) -> LimitEvent {
+pub fn created(limit: &OwnLimit) -> LimitEvent {
     let created_at = match limit.status {
         OwnLimitStatus::Canceled { at } => at,
         _ => Millis::new(0),
@@ -148,7 +148,7 @@ fn decided(body: &str) -> (String, Expected) {
     (body["id"].as_str().unwrap().to_owned(), Expected { reasons: reasons.collect(), usage: usage.collect() })
 }
 
-fn body((number, (customer, ms, cents)): (usize, &Attempt)) -> String {
+pub fn body((number, (customer, ms, cents)): (usize, &Attempt)) -> String {
     let amount = format!("${}.{:02}", cents / 100, cents % 100);
     line(&number.to_string(), &customer.to_string(), &amount, &text(Millis::new(*ms))).trim_end().to_owned()
 }
@@ -169,7 +169,7 @@ async fn store(harness: &mut Harness, own: &[OwnLimit]) {
     *inner = applier.store;
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(work)
 }

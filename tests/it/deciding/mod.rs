@@ -5,7 +5,7 @@ mod consumer;
 mod fenced_contract;
 mod items;
 mod long_capacity;
-mod long_limits;
+pub mod long_limits;
 mod messages;
 mod store_capacity;
 mod store_contract;

@@ -16,7 +16,7 @@ use loadgate::wire::{RejectWriter, parse_limit_event};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn limit(limit_id: &str, user_id: &str) -> OwnLimit {
+pub fn limit(limit_id: &str, user_id: &str) -> OwnLimit {
     OwnLimit {
         limit_id: limit_id.to_owned(),
         user_id: user_id.to_owned(),
@@ -31,12 +31,12 @@ fn limit(limit_id: &str, user_id: &str) -> OwnLimit {
     }
 }
 
-fn created(number: u64, limit: OwnLimit, progress: Option<u64>) -> LimitEvent {
+pub fn created(number: u64, limit: OwnLimit, progress: Option<u64>) -> LimitEvent {
     let change = Some(Change::Created { limit: Box::new(limit), progress });
     LimitEvent { sequence_number: number, created_at: Millis::new(1_000), change }
 }
 
-fn progressed(number: u64, limit_id: &str, user_id: &str, progress: u64) -> LimitEvent {
+pub fn progressed(number: u64, limit_id: &str, user_id: &str, progress: u64) -> LimitEvent {
     let progress = Progress { limit_id: limit_id.to_owned(), user_id: user_id.to_owned(), progress };
     LimitEvent { sequence_number: number, created_at: Millis::new(1_000), change: Some(Change::Progressed(progress)) }
 }

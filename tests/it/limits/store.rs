@@ -28,6 +28,9 @@ on_every_store![
     a_refused_event_is_refused_again,
     closed_limits_leave_after_62_days,
     limits_are_listed_with_their_reported_progress,
+    a_limit_s_version_grows_with_its_definition_alone,
+    a_limit_that_comes_back_has_a_higher_version,
+    a_pointer_is_read_by_its_limit,
     the_longest_limits_fit_into_an_item,
 ];
 
@@ -68,6 +71,10 @@ impl<S: LimitStore> LimitStore for Lossy<S> {
             return Err(StoreError::Throttled(Cause::new("no capacity")));
         }
         self.store.read(limit_id, user_id).await
+    }
+
+    async fn read_pointer(&self, limit_id: &str) -> Result<Option<LimitPointer>, StoreError> {
+        self.store.read_pointer(limit_id).await
     }
 
     async fn write(&self, write: &LimitWrite) -> Result<(), StoreError> {
@@ -125,7 +132,7 @@ fn expected(book: &LimitBook, user_id: &str) -> Vec<(OwnLimit, u64)> {
         customer.define(definition.clone(), Millis::new(NOW_MS));
     }
     let reported = |limit: &OwnLimit| book.get(&limit.limit_id).unwrap().reported;
-    customer.limits.into_values().map(|limit| (limit.clone(), reported(&limit))).collect()
+    customer.definitions().map(|limit| (limit.clone(), reported(limit))).collect()
 }
 
 fn pointer_of(book: &LimitBook, user_id: &str, limit_id: &str) -> Option<LimitPointer> {
@@ -145,7 +152,7 @@ pub async fn assert_same(store: &impl LimitStore, book: &LimitBook, ids: &[(Stri
         let listed = store.read_limits(user_id).await.unwrap();
         let listed: Vec<_> = listed.into_iter().map(|listed| (listed.limit, listed.reported)).collect();
         assert_eq!(listed, expected(book, user_id), "{user_id}");
-        assert_eq!(stored.customer.limits.values().cloned().collect::<Vec<_>>().len(), listed.len());
+        assert_eq!(stored.customer.limits.len(), listed.len());
     }
 }
 
@@ -403,4 +410,63 @@ async fn the_longest_limits_fit_into_an_item<S: LimitStore>(store: S) {
         applier(&store, 1, 0).apply_all((OWN_LIMITS_KEPT_MAX - 1..=OWN_LIMITS_KEPT_MAX).map(at).collect()).await;
     assert!(matches!(applied[..], [Ok(_), Err(ApplyError::Event(LimitEventError::TooManyLimits))]), "{applied:?}");
     assert_eq!(store.read("x", &user_id).await.unwrap().customer.limits.len(), OWN_LIMITS_KEPT_MAX);
+}
+
+async fn version(store: &impl LimitStore, limit_id: &str) -> Option<u64> {
+    let listed = store.read_limits("u").await.unwrap();
+    listed.into_iter().find(|listed| listed.limit.limit_id == limit_id).map(|listed| listed.version)
+}
+
+/// Repeated and outdated events, reports of progress and changes of other limits leave a limit's version as it is.
+async fn a_limit_s_version_grows_with_its_definition_alone<S: LimitStore>(store: S) {
+    let store = Arc::new(store);
+    let applier = applier(&store, 1, 0);
+    let (mut first, mut other) = (None, None);
+    for number in [10, 20, 30] {
+        let definition = created(number, limit("l", "u"), Some(number));
+        assert!(matches!(applier.apply(&definition).await, Ok(Applied::Changed)));
+        let changed = version(&*store, "l").await;
+        assert!(changed > first, "{changed:?} after {first:?}");
+        for same in [
+            definition.clone(),
+            created(number - 1, limit("l", "u"), None),
+            created(number - 5, limit("l", "u"), Some(number + 1)),
+            progressed(number + 2, "l", "u", 7),
+            created(number, limit("other", "u"), None),
+        ] {
+            applier.apply(&same).await.unwrap();
+            assert_eq!(version(&*store, "l").await, changed, "{same:?}");
+        }
+        let other_now = version(&*store, "other").await;
+        assert!(other_now > other, "{other_now:?} after {other:?}");
+        (first, other) = (changed, other_now);
+    }
+}
+
+async fn a_limit_that_comes_back_has_a_higher_version<S: LimitStore>(store: S) {
+    let store = Arc::new(store);
+    let applier = applier(&store, 1, 0);
+    let at = |number: u64, limit: OwnLimit, created_at: i64| LimitEvent {
+        created_at: Millis::new(created_at),
+        ..created(number, limit, None)
+    };
+    for number in 1..=5 {
+        applier.apply(&at(number, limit("l", "u"), NOW_MS - CLOSED_KEPT_MS)).await.unwrap();
+    }
+    let before = version(&*store, "l").await.unwrap();
+    // It is canceled, and leaves the customer.
+    let canceled = OwnLimitStatus::Canceled { at: Millis::new(NOW_MS - CLOSED_KEPT_MS) };
+    applier.apply(&at(6, OwnLimit { status: canceled, ..limit("l", "u") }, NOW_MS)).await.unwrap();
+    assert_eq!(version(&*store, "l").await, None);
+    applier.apply(&at(7, limit("l", "u"), NOW_MS)).await.unwrap();
+    let after = version(&*store, "l").await.unwrap();
+    assert!(after > before + 1, "{after} after {before} and the change that removed it");
+}
+
+async fn a_pointer_is_read_by_its_limit<S: LimitStore>(store: S) {
+    let store = Arc::new(store);
+    assert_eq!(store.read_pointer("l").await.unwrap(), None);
+    applier(&store, 1, 0).apply(&progressed(4, "l", "u", 7)).await.unwrap();
+    let read = store.read("l", "u").await.unwrap().pointer;
+    assert_eq!((read.is_some(), store.read_pointer("l").await.unwrap()), (true, read));
 }

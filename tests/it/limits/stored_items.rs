@@ -9,7 +9,7 @@ use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::TableNames;
 use loadgate::deciding::StoreError;
 use loadgate::domain::{Millis, OwnLimit, OwnLimitStatus};
-use loadgate::limits::{Applied, ApplyError, LimitApplier, LimitBook, LimitStore};
+use loadgate::limits::{Applied, ApplyError, LimitApplier, LimitBook, LimitStore, VersionedLimit};
 
 use super::{created, limit, progressed};
 use crate::support::cloud::{Fault, Fresh, Proxy, fresh_names};
@@ -68,6 +68,7 @@ async fn a_customer_has_one_item_and_a_limit_another() {
         ("ACTIVE_FROM", number(-10)),
         ("ACTIVE_UNTIL", number(20)),
         ("BRAND_ID", string("brand")),
+        ("VERSION", number(1)),
     ]);
     let customer = item([
         ("PK", string("customer/u-1")),
@@ -88,7 +89,8 @@ async fn a_customer_has_one_item_and_a_limit_another() {
     assert!(items.contains(&customer) && items.contains(&pointer), "{items:?}");
     assert!(customer_key("u-1").iter().all(|(name, value)| customer.get(name) == Some(value)));
     let limits = to_customer_limits(&customer, "t").unwrap();
-    assert_eq!((limits.version, limits.limits["l-1"].clone()), (1, definition));
+    let known = VersionedLimit { limit: definition, version: 1 };
+    assert_eq!((limits.version, limits.limits["l-1"].clone()), (1, known));
 
     // Attributes that loadgate does not know stay.
     for known in [customer, pointer] {
@@ -97,6 +99,31 @@ async fn a_customer_has_one_item_and_a_limit_another() {
     applier.apply(&created(4, limit("l-1", "u-1"), Some(6))).await.unwrap();
     applier.apply(&progressed(5, "l-1", "u-1", 7)).await.unwrap();
     assert!(all_items(&fresh).await.iter().all(|item| item["OTHER"] == string("stays")));
+}
+
+/// Limits that were stored before they had versions have version 1, and the next change makes a higher one.
+#[tokio::test]
+async fn limits_without_a_version_have_the_first_one() {
+    let fresh = Fresh::embedded_with_limits().await;
+    let applier = applier(fresh.store.clone());
+    for limit_id in ["l-1", "l-2"] {
+        applier.apply(&created(3, limit(limit_id, "u-1"), None)).await.unwrap();
+    }
+    let items = all_items(&fresh).await;
+    let mut customer = items.into_iter().find(|item| item["SK"] == string("limits")).unwrap();
+    let Some(M(limits)) = customer.get_mut("LIMITS") else { panic!("{customer:?}") };
+    for value in limits.values_mut() {
+        let M(fields) = value else { panic!("{value:?}") };
+        assert!(fields.remove("VERSION").is_some());
+    }
+    put(&fresh, customer).await;
+    let versions = async || -> Vec<u64> {
+        let listed = fresh.store.read_limits("u-1").await.unwrap();
+        listed.iter().map(|listed| listed.version).collect()
+    };
+    assert_eq!(versions().await, [1, 1]);
+    applier.apply(&created(4, limit("l-2", "u-1"), None)).await.unwrap();
+    assert_eq!(versions().await, [1, 3]);
 }
 
 #[tokio::test]
@@ -149,6 +176,10 @@ async fn a_corrupt_item_is_named_with_its_attribute() {
     wrong.push((with_fields(M(with("STATUS", Some(string("CANCELED")), fields))), "LIMITS.l-1"));
     wrong.push((with_fields(M(with("ACTIVE_UNTIL", Some(string("x")), fields))), "LIMITS.l-1"));
     wrong.push((with_fields(M(with("BRAND_ID", Some(number(1)), fields))), "LIMITS.l-1"));
+    // A version above that of the customer's limits.
+    for value in [number(0), number(2), string("x")] {
+        wrong.push((with_fields(M(with("VERSION", Some(value), fields))), "LIMITS.l-1"));
+    }
     for (item, attribute) in wrong {
         put(&fresh, item.clone()).await;
         let key = |name: &str| item[name].as_s().unwrap().clone();

@@ -38,9 +38,9 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     standard_output::require()?;
     let (store, connection) = args.store.open()?;
-    let reader = LimitReader { store, clock: SystemClock, currency: args.currency };
+    let reader = LimitReader { store: &store, clock: &SystemClock, currency: args.currency };
     let known = connection.runtime.block_on(reader.of(&args.customer));
-    drop(reader);
+    drop(store);
     connection.close();
     let known = known.context("could not read the customer's limits").map_err(Failure::Io)?;
     if known.is_empty() {

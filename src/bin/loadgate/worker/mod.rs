@@ -19,11 +19,10 @@ use loadgate::deciding::consumer::Consumer;
 use loadgate::runtime::worker::{Settings, Worker, WorkerStopped};
 use loadgate::telemetry::{Prometheus, init_logs};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
 
 use crate::cloud::{block_on, sdk_for_queue};
 use crate::outcome::Failure;
+use crate::signals::stop_signal;
 use crate::standard_output;
 use status::Status;
 
@@ -75,7 +74,8 @@ async fn sdks(config: &WorkerConfig) -> (SdkConfig, SdkConfig) {
 
 async fn work(config: &WorkerConfig) -> Result<ExitCode, Failure> {
     // Signals are registered first: process 1 of a container receives only signals that it handles.
-    let stop = stop_signal().context("could not listen to signals").map_err(Failure::Io)?;
+    let stop =
+        stop_signal(log_first_signal, log_second_signal).context("could not listen to signals").map_err(Failure::Io)?;
     let worker = Arc::new(open(config).await?);
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("could not listen on {}", config.listen)).map_err(Failure::Io)?;
@@ -140,26 +140,10 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, Sy
     Ok(Worker { consumer: Consumer { decider, publisher }, receiver, settings })
 }
 
-/// Completes at the first signal to stop. A second signal ends the process.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let first = Arc::new(Notify::new());
-    let told = Arc::clone(&first);
-    tokio::spawn(async move {
-        for is_first in [true, false] {
-            tokio::select! {
-                _ = terminated.recv() => {}
-                _ = interrupted.recv() => {}
-            }
-            if is_first {
-                tracing::info!("stopping: batches that have begun are finished, other messages return to the queue");
-                told.notify_one();
-            }
-        }
-        tracing::error!("stopped at once; what was under way is left for redelivery");
-        // An immediate exit is as safe as a crash.
-        #[allow(clippy::exit)]
-        std::process::exit(1);
-    });
-    Ok(async move { first.notified().await })
+fn log_first_signal() {
+    tracing::info!("stopping: batches that have begun are finished, other messages return to the queue");
+}
+
+fn log_second_signal() {
+    tracing::error!("stopped at once; what was under way is left for redelivery");
 }

@@ -15,7 +15,8 @@ use loadgate::deciding::{
 };
 use loadgate::domain::Currency;
 use loadgate::limits::{
-    LimitApplier, LimitConsumer, LimitLetter, LimitLetters, LimitStore, LimitWrite, ReportedLimit, StoredLimit,
+    LimitApplier, LimitConsumer, LimitLetter, LimitLetters, LimitPointer, LimitStore, LimitWrite, ReportedLimit,
+    StoredLimit,
 };
 
 use crate::limits::store::NOW_MS;
@@ -90,6 +91,10 @@ impl LimitStore for TroubledStore {
             return Err(StoreError::Throttled(Cause::new("no capacity")));
         }
         LimitStore::read(&self.inner, limit_id, user_id).await
+    }
+
+    async fn read_pointer(&self, limit_id: &str) -> Result<Option<LimitPointer>, StoreError> {
+        self.inner.read_pointer(limit_id).await
     }
 
     async fn write(&self, write: &LimitWrite) -> Result<(), StoreError> {

@@ -1,0 +1,51 @@
+//! The Lambda function behind an API Gateway. It is initialised once and then answers every request.
+
+#![forbid(unsafe_code)]
+
+mod function;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use axum::Router;
+use chrono::TimeDelta;
+use lambda_runtime::{Diagnostic, Error, LambdaEvent};
+use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::adapters::{SystemClock, aws, new_request_id};
+use loadgate::config::{ApiConfig, TTL_HOURS_DEFAULT};
+use loadgate::deciding::Decider;
+use loadgate::runtime::http::{REQUEST_TIMEOUT, RequestSettings, StoreReads, gateway, router};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    function::run(init, invoke).await
+}
+
+/// Builds the router and opens the connections to DynamoDB. This is done at start because a starting function has more
+/// processor time than a running one.
+async fn init(_function_name: String) -> Result<Router, Error> {
+    let config = ApiConfig::from_environment()?;
+    let store = DynamoDb::new(&aws::load(None).await, config.tables.clone());
+    let decider = Decider {
+        store,
+        clock: SystemClock,
+        limits: config.limits,
+        has_own_limits: config.tables.limit.is_some(),
+        currency: config.currency,
+        correlation_ttl: TimeDelta::hours(TTL_HOURS_DEFAULT),
+    };
+    Box::pin(function::connect(decider.store.connect_reads(decider.has_fences()), async { Ok(()) })).await?;
+    // The gateway has checked the caller's signature.
+    let settings = RequestSettings { timeout: REQUEST_TIMEOUT, token: None, new_id: new_request_id };
+    Ok(router(Arc::new(StoreReads(decider)), settings))
+}
+
+async fn invoke(
+    router: Arc<Router>,
+    LambdaEvent { payload, context }: LambdaEvent<Box<RawValue>>,
+) -> Result<impl Serialize, Diagnostic> {
+    let event = gateway::read_event(payload.get()).map_err(|error| function::unanswered(&error))?;
+    gateway::handle(Router::clone(&router), event, context).await.map_err(|never| match never {})
+}

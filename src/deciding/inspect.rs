@@ -1,0 +1,148 @@
+//! Inspection of a customer: the usage of the limits in force, and the decision that an attempt would get. Nothing is
+//! written. The reads and the planning are those of [`Decider::decide_group`].
+
+use chrono::{DateTime, Utc};
+
+use super::round::Failure;
+use super::usage::Usage;
+use super::{
+    Cause, Clock, Consistency, Decider, Delivery, FencedUsage, Lookup, MessageSource, Outcome, Planner, Sink, Snapshot,
+    Stopped, Store, StoreError, UsageKey, read_settled,
+};
+use crate::domain::{
+    AttemptText, Cents, Currency, LimitUsage, LimitsInForce, LoadAttempt, LoadError, Measure, Millis, OwnLimits,
+    StoredDecision,
+};
+
+/// Event id of an attempt that is only checked. No record is read under it, and none is written.
+const NO_EVENT: &str = "check";
+
+/// A limit in force, with its usage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitInForce {
+    /// The usage.
+    pub usage: LimitUsage,
+    /// The quantity that the limit adds up.
+    pub measure: Measure,
+}
+
+/// A load attempt that is only checked.
+#[derive(Clone, Debug)]
+pub struct LoadToCheck(Delivery);
+
+/// The decision that an attempt would get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The decision. Its event id has no meaning.
+    pub decision: StoredDecision,
+    /// The limits that apply to the attempt, with their usage after the decision.
+    pub limits: Vec<LimitInForce>,
+}
+
+/// What was read about a customer.
+struct Customer {
+    snapshot: Snapshot,
+    own: OwnLimits,
+    usage: Option<FencedUsage>,
+}
+
+/// Sink of no outcomes.
+struct NoSink;
+
+impl Sink for NoSink {
+    async fn take(&mut self, _settled: Vec<(Delivery, Outcome)>) -> Result<(), Stopped> {
+        Err(Stopped)
+    }
+}
+
+impl LoadToCheck {
+    /// Creates an attempt of a customer from the texts of its amount and its time.
+    ///
+    /// # Errors
+    /// See [`LoadAttempt::check_in`].
+    pub fn new(customer_id: &str, load_amount: &str, time: &str, currency: Currency) -> Result<LoadToCheck, LoadError> {
+        let written = AttemptText {
+            id: NO_EVENT.into(),
+            customer_id: customer_id.into(),
+            load_amount: load_amount.into(),
+            time: time.into(),
+        };
+        let attempt = LoadAttempt::check_in(written.clone(), currency)?;
+        Ok(LoadToCheck(Delivery::new(0, MessageSource::default(), &written, attempt, currency)))
+    }
+
+    /// Returns the amount.
+    pub const fn amount(&self) -> Cents {
+        self.0.attempt.amount
+    }
+
+    /// Returns the time.
+    pub const fn time(&self) -> DateTime<Utc> {
+        self.0.attempt.time
+    }
+}
+
+impl LimitInForce {
+    /// Combines the usage of all limits that apply at an instant with their measures.
+    fn all(usage: Vec<LimitUsage>, limits: LimitsInForce<'_>, at: Millis) -> Vec<LimitInForce> {
+        let measures = limits.applying_to(at).map(|(_, limit)| limit.measure);
+        usage.into_iter().zip(measures).map(|(usage, measure)| LimitInForce { usage, measure }).collect()
+    }
+}
+
+impl<S: Store, C: Clock> Decider<S, C> {
+    /// Returns the limits that apply to a customer's loads at an instant, in the order in which a decision names them, with
+    /// their usage.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read, or cannot be understood.
+    pub async fn usage_at(&self, customer_id: &str, at: Millis) -> Result<Vec<LimitInForce>, StoreError> {
+        let Customer { snapshot, own, usage } = self.inspect(customer_id, at).await?;
+        let limits = LimitsInForce { deployment: &self.limits, own: &own };
+        let mut usage = Usage::new(&snapshot, usage);
+        usage.need(&usage_key(customer_id, at))?;
+        let used = LimitUsage::at(at, limits, |limit| usage.history().used(limit, at));
+        Ok(LimitInForce::all(used, limits, at))
+    }
+
+    /// Returns the decision that an attempt would get now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read, or cannot be understood.
+    pub async fn check(&self, LoadToCheck(delivery): &LoadToCheck) -> Result<Checked, StoreError> {
+        let at = Millis::of(delivery.attempt.time);
+        let Customer { snapshot, own, usage } = self.inspect(delivery.customer_id(), at).await?;
+        let limits = LimitsInForce { deployment: &self.limits, own: &own };
+        let planner = Planner::new(&snapshot, false, self.correlation_ttl, self.clock.now());
+        let plan = planner.decide(std::slice::from_ref(delivery), limits, usage)?;
+        let decided = plan.outcomes.into_iter().find_map(|outcome| match outcome {
+            Outcome::Decided(record) => Some(record.decision),
+            Outcome::Redelivered { .. } | Outcome::Ignored { .. } => None,
+        });
+        // Without records, every delivery is decided.
+        let decision = decided.ok_or_else(|| StoreError::Misconfigured(Cause::new("an attempt was not decided")))?;
+        Ok(Checked { limits: LimitInForce::all(decision.usage.clone(), limits, at), decision })
+    }
+
+    /// Reads what a decision about a load at an instant is made from, but no records.
+    async fn inspect(&self, customer_id: &str, at: Millis) -> Result<Customer, StoreError> {
+        read_settled(&self.clock, || self.try_inspect(customer_id, at)).await
+    }
+
+    async fn try_inspect(&self, customer_id: &str, at: Millis) -> Result<Customer, StoreError> {
+        let mut lookup = Lookup::default();
+        self.add_customer(&mut lookup, usage_key(customer_id, at));
+        let snapshot = self.store.read(&lookup, Consistency::Strong).await?;
+        let own = self.own_limits(customer_id, &snapshot)?;
+        let limits = LimitsInForce { deployment: &self.limits, own: &own };
+        match self.read_usage(customer_id, &[at], limits, &snapshot, &NoSink).await {
+            Ok((_, usage)) => Ok(Customer { snapshot, own, usage }),
+            Err(Failure::Store(error)) => Err(error),
+            Err(Failure::Ended(_)) => Err(StoreError::Unavailable(Cause::new("the time for the read has passed"))),
+        }
+    }
+}
+
+fn usage_key(customer_id: &str, at: Millis) -> UsageKey {
+    UsageKey { customer_id: customer_id.to_owned(), week: at.day().week() }
+}

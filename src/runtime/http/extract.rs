@@ -1,0 +1,136 @@
+//! Parts of requests: ids of paths, parameters, bodies.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use chrono::{DateTime, Datelike, Utc};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{BODY_BYTES_MAX, Problem};
+use crate::domain::{ID_BYTES_MAX, parse_time};
+use crate::wire::api::ProblemCode;
+
+/// Maximum number of decisions in an answer.
+const DECISIONS_MAX: u16 = 100;
+
+/// Default number of decisions in an answer.
+const DECISIONS_DEFAULT: u16 = 50;
+
+/// The only id of a path.
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Id, Problem> {
+        let is_valid = |id: &str| (1..=ID_BYTES_MAX).contains(&id.len()) && has_whole_escapes(parts.uri.path());
+        let id = Path::<String>::from_request_parts(&mut parts.clone(), state).await.ok();
+        let id = id.map(|Path(id)| id).filter(|id| is_valid(id));
+        id.map(Id).ok_or_else(|| {
+            let detail = format!("an id has 1 to {ID_BYTES_MAX} bytes of UTF-8, percent-encoded in the path");
+            Problem::new(ProblemCode::BadId, detail)
+        })
+    }
+}
+
+/// Returns true if two hexadecimal digits follow each percent sign.
+fn has_whole_escapes(path: &str) -> bool {
+    let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    path.split('%').skip(1).all(|rest| is_hex(rest.as_bytes().first()) && is_hex(rest.as_bytes().get(1)))
+}
+
+/// The parameters of a request. One that is unknown, or is given twice, is an error.
+pub struct Parameters<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Parameters<T>, Problem> {
+        let parameters = Query::<T>::try_from_uri(&parts.uri);
+        parameters.map(|Query(parameters)| Parameters(parameters)).map_err(|_| {
+            Problem::new(
+                ProblemCode::BadParameter,
+                "a parameter is unknown, or is given twice; /openapi.json lists all",
+            )
+        })
+    }
+}
+
+/// No parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoParameters {}
+
+/// Parameters of a customer's usage.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageParameters {
+    at: Option<String>,
+}
+
+impl UsageParameters {
+    /// Returns the instant; `None` if it is not given.
+    pub fn at(&self) -> Result<Option<DateTime<Utc>>, Problem> {
+        // In a query, a plus sign that is not encoded stands for a space.
+        let at = self.at.as_deref().map(|at| parse_time(&at.replace(' ', "+")));
+        let at = at.transpose().ok().filter(|at| at.is_none_or(|at| (0..=9999).contains(&at.year())));
+        at.ok_or_else(|| {
+            Problem::new(ProblemCode::BadAt, "at is not a time such as 2026-01-05T10:00:00Z of the years 0 to 9999")
+        })
+    }
+}
+
+/// Parameters of a list of decisions.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionsParameters {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+impl DecisionsParameters {
+    /// Returns the maximum number of decisions.
+    pub fn limit(&self) -> Result<u16, Problem> {
+        let Some(limit) = &self.limit else { return Ok(DECISIONS_DEFAULT) };
+        let limit = limit.parse().ok().filter(|limit| (1..=DECISIONS_MAX).contains(limit));
+        limit.ok_or_else(|| {
+            Problem::new(ProblemCode::BadLimit, format!("limit is not a whole number from 1 to {DECISIONS_MAX}"))
+        })
+    }
+
+    /// Returns the event id behind which the list begins.
+    pub fn after(&self) -> Result<Option<String>, Problem> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        let event_id = base16ct::lower::decode_vec(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let event_id = event_id.filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()));
+        event_id
+            .map(Some)
+            .ok_or_else(|| Problem::new(ProblemCode::BadCursor, "cursor is not the nextCursor of an earlier answer"))
+    }
+}
+
+/// Returns the cursor of the list that begins behind an event id.
+pub fn cursor(event_id: &str) -> String {
+    base16ct::lower::encode_string(event_id.as_bytes())
+}
+
+/// The body of a request.
+pub struct Body(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Body, Problem> {
+        let body: Result<Bytes, BytesRejection> = Bytes::from_request(request, state).await;
+        body.map(Body).map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Problem::new(ProblemCode::TooLong, format!("the body is longer than {BODY_BYTES_MAX} bytes"))
+            } else {
+                Problem::new(ProblemCode::BadRequest, "the body has not arrived whole")
+            }
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! Reading over HTTP: one router for `loadgate api` and for the Lambda behind an API Gateway.
+//!
+//! A handler parses its request, asks [`Reads`] and converts the answer. Every error is a [`Problem`]; `request.rs` gives
+//! each request its id and its time-out, and turns problems into answers.
+
+mod extract;
+#[cfg(feature = "api-lambda")]
+pub mod gateway;
+mod problem;
+mod reads;
+mod request;
+mod routes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::{Router, middleware};
+use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use problem::Problem;
+pub use reads::{Reads, StoreReads};
+pub use request::{BearerToken, REQUEST_ID, RequestSettings};
+
+/// Maximum length of a request's body, in bytes. A load attempt has a few hundred.
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// Time-out of a request. One to DynamoDB takes at most 5 s; the function has 10 s.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// State of the handlers.
+#[derive(Clone)]
+struct Api {
+    reads: Arc<dyn Reads>,
+    /// The OpenAPI document.
+    openapi: Arc<str>,
+}
+
+/// The OpenAPI document, without the paths.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "loadgate",
+        description = "Reads customers' limits, their usage, and the decisions about their loads. Nothing is written.\n\n\
+                       Amounts are decimal numbers with two decimals in strings, times are RFC 3339 with milliseconds. Ids have \
+                       1 to 128 bytes of UTF-8 and are percent-encoded in paths; behind an API Gateway, ids with `/`, `?`, `#` \
+                       or `%` answer 404. Every error is `application/problem+json` with a code. Every answer has the header \
+                       `x-request-id`: the request's own if it has 1 to 64 letters, digits and `-_.=+/`, else a new one.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    modifiers(&BearerScheme),
+    security(("bearer" = [])),
+    tags(
+        (name = "limits", description = "Customers' own limits"),
+        (name = "customers", description = "The limits in force for a customer, and the decisions about its loads"),
+        (name = "api", description = "The API itself")
+    )
+)]
+struct Description;
+
+/// Adds the bearer token.
+struct BearerScheme;
+
+impl Modify for BearerScheme {
+    fn modify(&self, document: &mut Document) {
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.description = Some(
+            "The token of `loadgate api`, if it has one. Behind an API Gateway, requests are signed with AWS Signature \
+             Version 4 instead."
+                .to_owned(),
+        );
+        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    }
+}
+
+/// Returns the router.
+pub fn router(reads: Arc<dyn Reads>, settings: RequestSettings) -> Router {
+    let (router, document) = described();
+    router
+        .method_not_allowed_fallback(routes::method_not_allowed)
+        .fallback(routes::unknown_path)
+        .with_state(Api { reads, openapi: text(&document).into() })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::new(settings), request::answer))
+}
+
+/// Returns the OpenAPI document, as it is served.
+pub fn openapi() -> String {
+    text(&described().1)
+}
+
+fn described() -> (Router<Api>, Document) {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(routes::get_limit))
+        .routes(routes!(routes::list_limits))
+        .routes(routes!(routes::get_usage))
+        .routes(routes!(routes::list_decisions))
+        .routes(routes!(routes::check))
+        .routes(routes!(routes::get_openapi))
+        .split_for_parts()
+}
+
+fn text(document: &Document) -> String {
+    // Everything in the document can be serialised.
+    document.to_pretty_json().unwrap_or_default() + "\n"
+}

@@ -1,0 +1,99 @@
+//! What the handlers ask for, whatever the store.
+
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::deciding::{
+    Checked, Clock, Decider, DecisionPage, LimitInForce, LoadToCheck, RecordReader, Store, StoreError,
+};
+use crate::domain::{Currency, LimitProgress, Measure, Millis};
+use crate::limits::{LimitReader, LimitStore};
+
+/// Answer of a store.
+pub type Read<'r, T> = BoxFuture<'r, Result<T, StoreError>>;
+
+/// Everything that the handlers ask for. It keeps the types of stores out of them.
+pub trait Reads: Send + Sync {
+    /// Returns the limit with this id, with its progress now.
+    fn limit<'r>(&'r self, limit_id: &'r str) -> Read<'r, Option<LimitProgress>>;
+
+    /// Returns a customer's own limits, in the order of their ids, with their progress now.
+    fn limits<'r>(&'r self, customer_id: &'r str) -> Read<'r, Vec<LimitProgress>>;
+
+    /// Returns the limits that apply to a customer's loads at an instant, with their usage.
+    fn usage<'r>(&'r self, customer_id: &'r str, at: Millis) -> Read<'r, Vec<LimitInForce>>;
+
+    /// Returns at most `max` remembered decisions of a customer: the first ones, or those behind an event id.
+    fn decisions<'r>(&'r self, customer_id: &'r str, after: Option<&'r str>, max: u16) -> Read<'r, DecisionPage>;
+
+    /// Returns the decision that an attempt would get now.
+    fn check<'r>(&'r self, load: &'r LoadToCheck) -> Read<'r, Checked>;
+
+    /// Returns the measure of the deployment's limit with this code.
+    fn measure(&self, code: &str) -> Option<Measure>;
+
+    /// Returns the currency of all amounts.
+    fn currency(&self) -> Currency;
+
+    /// Returns the present instant.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+/// Reads through a decider's store, with its limits.
+#[derive(Clone, Debug)]
+pub struct StoreReads<S, C>(pub Decider<S, C>);
+
+impl<S, C> StoreReads<S, C> {
+    /// Returns a reader of own limits; `None` where customers have none.
+    fn own_limits(&self) -> Option<LimitReader<'_, S, C>> {
+        let Decider { store, clock, currency, has_own_limits, .. } = &self.0;
+        has_own_limits.then_some(LimitReader { store, clock, currency: *currency })
+    }
+}
+
+impl<S: Store + LimitStore + RecordReader, C: Clock> Reads for StoreReads<S, C> {
+    fn limit<'r>(&'r self, limit_id: &'r str) -> Read<'r, Option<LimitProgress>> {
+        async move {
+            match self.own_limits() {
+                Some(reader) => reader.get(limit_id).await,
+                None => Ok(None),
+            }
+        }
+        .boxed()
+    }
+
+    fn limits<'r>(&'r self, customer_id: &'r str) -> Read<'r, Vec<LimitProgress>> {
+        async move {
+            match self.own_limits() {
+                Some(reader) => reader.of(customer_id).await,
+                None => Ok(vec![]),
+            }
+        }
+        .boxed()
+    }
+
+    fn usage<'r>(&'r self, customer_id: &'r str, at: Millis) -> Read<'r, Vec<LimitInForce>> {
+        self.0.usage_at(customer_id, at).boxed()
+    }
+
+    fn decisions<'r>(&'r self, customer_id: &'r str, after: Option<&'r str>, max: u16) -> Read<'r, DecisionPage> {
+        self.0.remembered(customer_id, after, max).boxed()
+    }
+
+    fn check<'r>(&'r self, load: &'r LoadToCheck) -> Read<'r, Checked> {
+        self.0.check(load).boxed()
+    }
+
+    fn measure(&self, code: &str) -> Option<Measure> {
+        self.0.limits.iter().find(|limit| limit.code == code).map(|limit| limit.measure)
+    }
+
+    fn currency(&self) -> Currency {
+        self.0.currency
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.0.clock.now()
+    }
+}

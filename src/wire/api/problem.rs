@@ -1,0 +1,87 @@
+//! Errors (RFC 9457).
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+#[serde(rename_all = "camelCase")]
+pub struct ProblemView {
+    /// Always `about:blank`: the code tells errors apart.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    pub kind: &'static str,
+    /// The meaning of the status.
+    #[schema(example = "Not Found")]
+    pub title: &'static str,
+    /// The status of the answer.
+    #[schema(example = 404)]
+    pub status: u16,
+    /// One sentence that says what is wrong and what to do. It repeats no part of the request.
+    #[schema(example = "there is no limit with this id")]
+    pub detail: String,
+    /// The error, for programs.
+    pub code: ProblemCode,
+    /// The id of the request, as in the header `x-request-id` and in the log.
+    #[schema(example = "2f1c9a0be6f64d8fb7c0f1f8f1a2b3c4")]
+    pub request_id: String,
+}
+
+/// Code of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ProblemCode {
+    /// 400: an id is empty, longer than 128 bytes, or not UTF-8.
+    BadId,
+    /// 400: a parameter is unknown, or is given twice.
+    BadParameter,
+    /// 400: `at` is not a time of the years 0 to 9999.
+    BadAt,
+    /// 400: `limit` is not a whole number from 1 to 100.
+    BadLimit,
+    /// 400: `cursor` is not one of an earlier answer.
+    BadCursor,
+    /// 400: the body is not UTF-8.
+    NotUtf8,
+    /// 400: the body is not one JSON object.
+    NotJson,
+    /// 400: a field of the body is missing.
+    MissingField,
+    /// 400: a field of the body has a value of another type.
+    BadType,
+    /// 400: `load_amount` is not an amount.
+    BadAmount,
+    /// 400: `time` is not an instant.
+    BadTime,
+    /// 400: the request is not valid HTTP, or its body has not arrived whole.
+    BadRequest,
+    /// 401: the bearer token is missing or wrong.
+    Unauthorized,
+    /// 404: there is no such path.
+    UnknownPath,
+    /// 404: no limit event has defined the limit, or it has left its customer.
+    UnknownLimit,
+    /// 405: the path has other methods. The header `Allow` lists them.
+    MethodNotAllowed,
+    /// 413: the body is longer than 16 KiB.
+    TooLong,
+    /// 500: a stored item cannot be understood. The log names it.
+    CorruptItem,
+    /// 500: loadgate is configured wrongly, or has a defect. The log has the reason.
+    Misconfigured,
+    /// 503: the tables lack capacity, or change all the time. Try again after the time of `Retry-After`.
+    StoreBusy,
+    /// 503: the tables do not answer. Try again after the time of `Retry-After`.
+    StoreUnavailable,
+    /// 504: the answer took too long.
+    Timeout,
+}
+
+impl ProblemCode {
+    /// Returns the name in JSON.
+    pub fn name(self) -> String {
+        // A unit variant can always be serialised, as a string.
+        serde_json::to_string(&self).unwrap_or_default().trim_matches('"').to_owned()
+    }
+}

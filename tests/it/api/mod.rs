@@ -1,0 +1,144 @@
+//! Reading over HTTP: the router over stores in memory and in DynamoDB, and every error.
+
+mod check;
+mod document;
+mod errors;
+mod gateway;
+mod stores;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use chrono::{DateTime, TimeDelta, Utc};
+use lambda_http::Service as _;
+use loadgate::deciding::{Clock, Decider, Delivery, Group, MessageSource, RecordReader, Store};
+use loadgate::domain::{Currency, LoadAttempt};
+use loadgate::limits::LimitStore;
+use loadgate::runtime::http::{Reads, RequestSettings, StoreReads, router};
+use loadgate::wire::read_attempt;
+use serde_json::Value;
+
+use crate::support::{decider, line};
+
+/// A clock that a test sets. Waits are short.
+#[derive(Clone)]
+pub struct SetClock(Arc<Mutex<DateTime<Utc>>>);
+
+impl SetClock {
+    fn at(now: &str) -> SetClock {
+        SetClock(Arc::new(Mutex::new(now.parse().unwrap())))
+    }
+
+    fn pass(&self, time: TimeDelta) {
+        *self.0.lock().unwrap() += time;
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock().unwrap()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration / 50).await;
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    async fn of(router: &Router, request: Request<Body>) -> Answer {
+        let (parts, body) = router.clone().call(request).await.unwrap().into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+async fn ask(router: &Router, method: Method, path: &str, body: impl Into<Body>) -> Answer {
+    Answer::of(router, Request::builder().method(method).uri(path).body(body.into()).unwrap()).await
+}
+
+/// Returns the JSON of an answer with status 200.
+async fn get(router: &Router, path: &str) -> Value {
+    let answer = ask(router, Method::GET, path, "").await;
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (StatusCode::OK, "application/json"),
+        "{path} {answer:?}"
+    );
+    answer.json()
+}
+
+async fn post(router: &Router, path: &str, body: String) -> Value {
+    let answer = ask(router, Method::POST, path, body).await;
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (StatusCode::OK, "application/json"),
+        "{path} {answer:?}"
+    );
+    answer.json()
+}
+
+/// Settings without a token. New ids of requests are all the same.
+fn settings() -> RequestSettings {
+    RequestSettings { timeout: Duration::from_secs(5), token: None, new_id: || "new-id".to_owned() }
+}
+
+fn router_over(reads: impl Reads + 'static) -> Router {
+    router(Arc::new(reads), settings())
+}
+
+/// A router over a store, and a decider over the same one.
+fn router_of<S, C>(decider: &Decider<S, C>) -> Router
+where
+    S: Store + LimitStore + RecordReader + Clone + 'static,
+    C: Clock + Clone + 'static,
+{
+    router_over(StoreReads(decider.clone()))
+}
+
+/// Returns a decider with the built-in limits over a store with a table of customers' own limits.
+fn own_decider<S>(store: S, clock: &SetClock) -> Decider<S, SetClock> {
+    Decider { has_own_limits: true, ..decider(store, clock.clone()) }
+}
+
+fn delivery(body: &str) -> Delivery {
+    let written = read_attempt(body.as_bytes()).unwrap();
+    let attempt = LoadAttempt::check(written.clone()).unwrap();
+    let source = MessageSource { message_id: format!("message of {}", written.id), ..MessageSource::default() };
+    Delivery::new(0, source, &written, attempt, Currency::USD)
+}
+
+/// Decides an attempt, and returns the message that is published.
+async fn decide<S: Store, C: Clock>(decider: &Decider<S, C>, body: &str) -> Value {
+    let outcomes = decider.decide_all(Group { deliveries: vec![delivery(body)] }, None).await.unwrap();
+    let message = loadgate::wire::decision_message(&outcomes[0].1.record().unwrap().decision);
+    serde_json::from_str(&message).unwrap()
+}
+
+pub async fn load<S: Store, C: Clock>(
+    decider: &Decider<S, C>,
+    customer: &str,
+    id: &str,
+    amount: &str,
+    time: &str,
+) -> bool {
+    decide(decider, line(id, customer, amount, time).trim_end()).await["accepted"] == true
+}
