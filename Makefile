@@ -54,7 +54,7 @@ lint: ## Check the format, and lint with warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --bin loadgate --no-default-features --features replay -- -D warnings
-	$(CARGO) clippy --locked --bin loadgate --no-default-features --features worker -- -D warnings
+	$(CARGO) clippy --locked --bin loadgate --no-default-features --features api,worker -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --lib --features sqlite --document-private-items --quiet
 
 .PHONY: validate
@@ -121,7 +121,7 @@ throughput: tools ## Measure a worker with 1, 4 and 16 customers in parallel, ov
 
 # PUBLISH=1 writes tables and plots into docs/.
 .PHONY: bench
-bench: bench-replay bench-lambda bench-scale bench-dynamodb bench-store ## Measure everything that docs/ tells (QUICK=1: without 20 million attempts)
+bench: bench-replay bench-lambda bench-scale bench-dynamodb bench-store bench-api ## Measure everything that docs/ tells (QUICK=1: without 20 million attempts)
 
 .PHONY: bench-replay
 bench-replay: ## Measure the file replay against a plain baseline and a floor
@@ -147,6 +147,10 @@ bench-dynamodb: tools ## Count what a decision costs in DynamoDB, next to three 
 .PHONY: bench-store
 bench-store: tools ## Measure the replay through a store against bare transactions
 	$(CARGO) bench --locked --features sqlite --bench store
+
+.PHONY: bench-api
+bench-api: ## Measure reading a customer's usage over HTTP, with 50 clients at once
+	$(CARGO) bench --locked --features sqlite --bench api
 
 .PHONY: sample
 sample: build ## Write the sample and its expected decisions anew
