@@ -3,7 +3,7 @@
 mod limits;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::DateTime;
 #[cfg(feature = "cli")]
@@ -17,9 +17,9 @@ use crate::domain::{EventKey, Week};
 #[cfg(feature = "cli")]
 use crate::replay::{Entered, Manifest, ManifestEntry};
 
-/// A store that lives as long as its process. It charges nothing.
-#[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<Tables>);
+/// A store that lives as long as its process. It charges nothing. Clones share its tables.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<Tables>>);
 
 #[derive(Debug, Default)]
 struct Tables {

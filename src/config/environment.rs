@@ -19,6 +19,8 @@ pub const INPUT_QUEUE_URL: &str = "LOADGATE_INPUT_QUEUE_URL";
 pub const DECISIONS_QUEUE_URL: &str = "LOADGATE_DECISIONS_QUEUE_URL";
 /// Variable for the URL of the FIFO queue to which invalid input goes.
 pub const DEAD_LETTER_QUEUE_URL: &str = "LOADGATE_DEAD_LETTER_QUEUE_URL";
+/// Variable for the URL of the standard queue to which limit events go that cannot be applied.
+pub const LIMIT_DEAD_LETTER_QUEUE_URL: &str = "LOADGATE_LIMIT_DEAD_LETTER_QUEUE_URL";
 /// Variable for the number of hours for which a decided event is remembered.
 pub const CORRELATION_TTL_HOURS: &str = "LOADGATE_CORRELATION_TTL_HOURS";
 /// Variable for the limits: the text of a limits file, or its path.
@@ -28,7 +30,7 @@ pub const LIMITS: &str = "LOADGATE_LIMITS";
 pub const CURRENCY: &str = "LOADGATE_CURRENCY";
 
 /// SDK variables for the endpoints of services.
-const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"];
+pub(super) const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"];
 
 /// Default time for which a decided event is remembered: 15 days, a day longer than any queue keeps a message (the SQS
 /// API reference, `MessageRetentionPeriod`).
@@ -49,6 +51,24 @@ pub struct TableNames {
 }
 
 impl TableNames {
+    /// Reads the names through a reader, which collects the errors.
+    pub(super) fn read_from<G, L>(reader: &mut Reader<G, L>) -> TableNames
+    where
+        G: Fn(&str) -> Result<String, VarError>,
+        L: Fn(&str) -> String,
+    {
+        let default = TableNames::default();
+        let names = TableNames {
+            correlation: reader.table(CORRELATION_TABLE, default.correlation),
+            load: reader.table(LOAD_TABLE, default.load),
+            limit: reader.optional_table(LIMIT_TABLE),
+        };
+        if let Some([earlier, later]) = names.same() {
+            reader.problem(later, format!("is the same table as {earlier}; they are two"));
+        }
+        names
+    }
+
     /// Returns the names, in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         [&self.correlation, &self.load].into_iter().chain(&self.limit).map(String::as_str)
@@ -141,13 +161,8 @@ impl ConsumerConfig {
         G: Fn(&str) -> Result<String, VarError>,
         L: Fn(&str) -> String,
     {
-        let default = TableNames::default();
         let config = ConsumerConfig {
-            tables: TableNames {
-                correlation: reader.table(CORRELATION_TABLE, default.correlation),
-                load: reader.table(LOAD_TABLE, default.load),
-                limit: reader.optional_table(LIMIT_TABLE),
-            },
+            tables: TableNames::read_from(reader),
             decisions_queue_url: reader.fifo_url(DECISIONS_QUEUE_URL),
             dead_letter_queue_url: reader.fifo_url(DEAD_LETTER_QUEUE_URL),
             correlation_ttl: TimeDelta::hours(reader.number(
@@ -160,9 +175,6 @@ impl ConsumerConfig {
         };
         for name in ENDPOINTS {
             reader.endpoint(name);
-        }
-        if let Some([earlier, later]) = config.tables.same() {
-            reader.problem(later, format!("is the same table as {earlier}; they are two"));
         }
         if config.decisions_queue_url == config.dead_letter_queue_url && !config.decisions_queue_url.is_empty() {
             reader.problem(DEAD_LETTER_QUEUE_URL, format!("is the same queue as {DECISIONS_QUEUE_URL}; they are two"));

@@ -1,6 +1,8 @@
 //! Configuration: environment variables, the worker's file, and the limits file. No other module reads configuration.
 
 mod environment;
+#[cfg(feature = "lambda")]
+mod limit_stream;
 mod limits;
 mod reader;
 #[cfg(feature = "worker")]
@@ -8,9 +10,11 @@ mod worker;
 
 pub use environment::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, ConfigError, ConsumerConfig, DEAD_LETTER_QUEUE_URL,
-    DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, LambdaEnvironment, TTL_HOURS_DEFAULT,
-    TTL_HOURS_MAX, TableNames, has_credentials, is_fifo, is_url,
+    DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE,
+    LambdaEnvironment, TTL_HOURS_DEFAULT, TTL_HOURS_MAX, TableNames, has_credentials, is_fifo, is_url,
 };
+#[cfg(feature = "lambda")]
+pub use limit_stream::LimitStreamConfig;
 pub use limits::{LimitsFileError, LimitsTextError, parse_limits, read_limits};
 #[cfg(feature = "worker")]
 pub use worker::{Origin, SETTINGS, WorkerConfig, WorkerEnvironment, WorkerSource};

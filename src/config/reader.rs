@@ -82,6 +82,20 @@ where
         url
     }
 
+    #[cfg(feature = "lambda")]
+    pub fn standard_url(&mut self, name: &str) -> String {
+        let Some(url) = self.text(name) else {
+            self.problem(name, "is missing; set it to the URL of a standard queue");
+            return String::new();
+        };
+        if !is_url(&url) {
+            self.problem(name, format!("'{url}' is not the URL of a queue, which begins with https://"));
+        } else if is_fifo(&url) {
+            self.problem(name, format!("'{url}' is a FIFO queue: a standard queue is needed"));
+        }
+        url
+    }
+
     /// Checks an endpoint. The SDK reads it by itself, without a check.
     pub fn endpoint(&mut self, name: &str) {
         if let Some(url) = self.text(name).filter(|url| !is_url(url)) {

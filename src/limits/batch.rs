@@ -1,11 +1,15 @@
 //! Application of several events, customers in parallel.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::pending;
+use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 
+use futures_util::future::select;
 use futures_util::{StreamExt, stream};
 
 use super::{Applied, ApplyError, LimitApplier, LimitStore};
-use crate::deciding::Clock;
+use crate::deciding::{Clock, Remedy, remedy};
 use crate::domain::LimitEvent;
 
 /// Maximum number of customers whose events are applied at the same time.
@@ -14,35 +18,50 @@ pub const CUSTOMERS_IN_PARALLEL_MAX: usize = 16;
 /// Events that are applied in order, each with its place in the batch.
 type Group = Vec<(usize, LimitEvent)>;
 
-/// Result of one event, with its place in the batch.
-type Placed = (usize, Result<Applied, ApplyError>);
+/// Results of a batch, by place; `None` for an event that has none yet.
+type Results = Mutex<Vec<Option<Result<Applied, ApplyError>>>>;
 
 impl<S: LimitStore, C: Clock> LimitApplier<S, C> {
     /// Applies events, and returns their results in the same order. Events of one customer or one limit are applied in
     /// order, others in parallel. So the results do not depend on timing.
     ///
-    /// An error of the store ends its customer's events: each later one has the same error.
+    /// An error of the store that retries have not mended ends its customer's events: each later one has the same error.
     pub async fn apply_all(&self, events: Vec<LimitEvent>) -> Vec<Result<Applied, ApplyError>> {
-        let groups = stream::iter(groups(events)).map(|group| self.apply_group(group));
-        let mut results: Vec<Placed> =
-            groups.buffer_unordered(CUSTOMERS_IN_PARALLEL_MAX).collect::<Vec<_>>().await.concat();
-        results.sort_unstable_by_key(|(place, _)| *place);
-        results.into_iter().map(|(_, result)| result).collect()
+        // Nothing stops it, so that every event has a result.
+        self.apply_until(events, pending()).await.into_iter().flatten().collect()
     }
 
-    async fn apply_group(&self, group: Group) -> Vec<Placed> {
-        let (mut results, mut failed) = (Vec::with_capacity(group.len()), None);
+    /// Applies events as [`LimitApplier::apply_all`] does, until `stop` is done. An event without a result was not
+    /// reached, or was being applied at that moment: it can be applied again.
+    pub async fn apply_until(
+        &self,
+        events: Vec<LimitEvent>,
+        stop: impl Future<Output = ()>,
+    ) -> Vec<Option<Result<Applied, ApplyError>>> {
+        let results: Results = Mutex::new(events.iter().map(|_| None).collect());
+        let work = stream::iter(groups(events)).for_each_concurrent(CUSTOMERS_IN_PARALLEL_MAX, async |group| {
+            self.apply_group(group, &results).await;
+        });
+        select(pin!(work), pin!(stop)).await;
+        results.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn apply_group(&self, group: Group, results: &Results) {
+        let mut failed = None;
         for (place, event) in group {
             let result = match &failed {
                 None => self.apply(&event).await,
                 Some(error) => Err(ApplyError::Store(Clone::clone(error))),
             };
-            if let Err(ApplyError::Store(error)) = &result {
+            if let Err(ApplyError::Store(error)) = &result
+                && remedy(error) == Remedy::TryAgain
+            {
                 failed = Some(error.clone());
             }
-            results.push((place, result));
+            if let Some(of_event) = results.lock().unwrap_or_else(PoisonError::into_inner).get_mut(place) {
+                *of_event = Some(result);
+            }
         }
-        results
     }
 }
 

@@ -5,7 +5,7 @@
 //! only if its sequence number is above the mark. So the order of the events has no effect on the result.
 //!
 //! [`judge()`] has the rules. [`LimitBook`] applies events in memory; [`LimitApplier`] applies them to a store, which any
-//! number of appliers share.
+//! number of appliers share. [`LimitConsumer`] takes the events from a stream.
 
 use std::time::Duration;
 
@@ -17,8 +17,10 @@ mod book;
 mod customer;
 mod in_force;
 mod judge;
+mod letter;
 mod ports;
 mod progress;
+mod stream;
 
 pub use applier::{ApplyError, LimitApplier};
 pub use batch::CUSTOMERS_IN_PARALLEL_MAX;
@@ -26,8 +28,13 @@ pub use book::{LimitBook, LimitEntry};
 pub use customer::{CLOSED_KEPT_MS, CustomerLimits};
 pub use in_force::AllLimits;
 pub use judge::{Applied, Judgement, LimitChange, LimitPointer, judge};
+pub use letter::{
+    LimitLetter, LimitLetters, PART_BYTES, RECORD_BYTES_ATTRIBUTE, SEQUENCE_NUMBER_ATTRIBUTE, SHARD_ID_ATTRIBUTE,
+    WHOLE_BYTES_MAX,
+};
 pub use ports::{LimitStore, LimitWrite, ReportedLimit, StoredLimit};
 pub use progress::LimitReader;
+pub use stream::{AppliedRecords, CORRUPT_ITEM, LimitConsumer, LimitRecord, LimitReport};
 
 /// Tries of a request to the store, with the waits between them.
 const TRIES: Backoff = Backoff::new(10, Duration::from_millis(25), Duration::from_secs(2));

@@ -4,6 +4,8 @@
 #[cfg(feature = "lambda")]
 pub mod init_error;
 #[cfg(feature = "lambda")]
+pub mod kinesis;
+#[cfg(feature = "lambda")]
 pub mod lambda;
 #[cfg(feature = "replay")]
 pub mod limit_events;

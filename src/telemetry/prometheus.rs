@@ -6,7 +6,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, gauge, set_global
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::layers::{Layer, PrefixLayer};
 
-use super::{counters, describe, record};
+use super::decisions::{counters, describe, record};
 use crate::deciding::consumer::BatchReport;
 
 /// Upper bounds of a histogram of times, in milliseconds.

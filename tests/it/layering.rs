@@ -15,7 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     // Adapters name the ports of features, and the table names of the configuration.
     ("adapters", &["config", "deciding", "domain", "limits", "replay", "wire"]),
     ("config", &["domain"]),
-    ("telemetry", &["deciding"]),
+    ("telemetry", &["deciding", "limits"]),
 ];
 
 /// Words that only `bin` may use: access to anything outside the process, and floats, which must not hold money.

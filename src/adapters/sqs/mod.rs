@@ -3,6 +3,8 @@
 mod error;
 #[cfg(feature = "cli")]
 mod inspect;
+#[cfg(feature = "lambda")]
+mod limit_letters;
 #[cfg(feature = "cli")]
 mod receiver;
 #[cfg(feature = "cli")]
@@ -23,6 +25,8 @@ use error::queue_error;
 use futures_util::future::try_join;
 #[cfg(feature = "cli")]
 pub use inspect::{QueueSettings, RedrivePolicy, queue_settings};
+#[cfg(feature = "lambda")]
+pub use limit_letters::SqsLimitLetters;
 #[cfg(feature = "cli")]
 pub use receiver::{SqsReceiver, WAIT_MAX_S};
 #[cfg(feature = "cli")]
@@ -48,21 +52,23 @@ impl SqsPublisher {
     /// [`QueueError`], which is not retryable for a missing queue. The permission to send is not checked; only sending
     /// shows it.
     pub async fn connect(&self) -> Result<(), QueueError> {
-        try_join(self.find(&self.decisions_url), self.find(&self.dead_letters_url)).await.map(drop)
+        let found = |url| find(&self.client, url);
+        try_join(found(&self.decisions_url), found(&self.dead_letters_url)).await.map(drop)
     }
+}
 
-    async fn find(&self, url: &str) -> Result<(), QueueError> {
-        let request = self.client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::QueueArn);
-        let Err(error) = request.send().await else { return Ok(()) };
-        let is_absent = error.as_service_error().is_some_and(GetQueueAttributesError::is_queue_does_not_exist);
-        let is_answered = error.as_service_error().is_some();
-        let error = queue_error("GetQueueAttributes", url, &error);
-        match (is_absent, is_answered) {
-            (true, _) => Err(error),
-            // A refused inspection does not mean that sending is refused.
-            (false, true) => Ok(()),
-            (false, false) => Err(QueueError { is_retryable: true, ..error }),
-        }
+/// Opens the connection, and checks that a queue exists.
+async fn find(client: &Client, url: &str) -> Result<(), QueueError> {
+    let request = client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::QueueArn);
+    let Err(error) = request.send().await else { return Ok(()) };
+    let is_absent = error.as_service_error().is_some_and(GetQueueAttributesError::is_queue_does_not_exist);
+    let is_answered = error.as_service_error().is_some();
+    let error = queue_error("GetQueueAttributes", url, &error);
+    match (is_absent, is_answered) {
+        (true, _) => Err(error),
+        // A refused inspection does not mean that sending is refused.
+        (false, true) => Ok(()),
+        (false, false) => Err(QueueError { is_retryable: true, ..error }),
     }
 }
 
