@@ -94,13 +94,13 @@ class Deployment:
         self.template = known_to_ministack(yaml_parse(TEMPLATE.read_text()))
         self.cloudformation = client("cloudformation", servers.ministack_url)
         self.lambda_ = client("lambda", servers.ministack_url)
+        self.s3 = client("s3", servers.ministack_url)
 
     def deploy(self, programs):
         """Deploys, and waits until messages are decided. Says what is where."""
-        s3 = client("s3", self.servers.ministack_url)
-        s3.create_bucket(Bucket=BUCKET)
+        self.s3.create_bucket(Bucket=BUCKET)
         for name, program in programs.items():
-            self.upload(s3, name, program)
+            self.upload(name, program)
         outputs = self.create_stack()
         self.create_tables()
         functions = {name: self.physical_id(function.resource) for name, function in FUNCTIONS.items()}
@@ -127,21 +127,23 @@ class Deployment:
             "limit_table": outputs["LimitTableName"],
         }
 
-    def upload(self, s3, name, program):
+    def upload(self, name, program):
         """Packages a program as `sam package` does, and lets the template say where it is."""
         package = io.BytesIO()
         # Uncompressed: it goes nowhere.
         with zipfile.ZipFile(package, "w", zipfile.ZIP_STORED) as archive:
             archive.write(program, "bootstrap")
         package.seek(0)
-        s3.put_object(Bucket=BUCKET, Key=f"{name}.zip", Body=package)
+        self.s3.put_object(Bucket=BUCKET, Key=f"{name}.zip", Body=package)
         self.template["Resources"][FUNCTIONS[name].resource]["Properties"]["CodeUri"] = f"s3://{BUCKET}/{name}.zip"
 
     def create_stack(self):
         parameters = {"Architecture": "arm64" if platform.machine() == "aarch64" else "x86_64"}
+        # By way of a bucket, as `sam deploy` does it: it is longer than a request may be.
+        self.s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(self.template).encode())
         self.cloudformation.create_stack(
             StackName=STACK,
-            TemplateBody=json.dumps(self.template),
+            TemplateURL=f"{self.servers.ministack_url}/{BUCKET}/template.json",
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )

@@ -16,4 +16,4 @@ def function_of(event):
     try:
         return FUNCTIONS[event["Records"][0]["eventSource"]]
     except (KeyError, IndexError, TypeError):
-        raise StackError("the event does not tell which function it is for: name it (FUNCTION=decide)") from None
+        raise StackError("the event does not tell which function it is for: name it: FUNCTION=decide, or --function decide") from None

@@ -8,5 +8,6 @@ mod isolation;
 mod kills;
 mod lambda;
 mod local_stack;
+mod new_user;
 mod template;
 mod throughput;
