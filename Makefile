@@ -7,7 +7,7 @@ LOADGATE := $(or $(CARGO_TARGET_DIR),target)/release/loadgate
 QUICK := $(or $(CARGO_TARGET_DIR),target)/quick/loadgate
 DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
-FUZZ_TARGETS := attempt limits limit_event event item
+FUZZ_TARGETS := attempt limits limit_event event stream item
 FUZZ := $(or $(CARGO_TARGET_DIR),target)/fuzz
 EVENT ?= events/one-customer.json
 # The processor of the Lambdas: arm64, as template.yaml has it, or x86_64.
@@ -112,7 +112,7 @@ pin-images: ## Write the current digests of all base images into Dockerfile and 
 .PHONY: sim
 sim: ## Attack every promise in a simulated world (SEED=1 RUNS=100000)
 	SIM_SEED=$(or $(SEED),1) SIM_RUNS=$(or $(RUNS),$(if $(SEED),1,100000)) $(CARGO) test --locked --test it \
-		sim::every_promise -- --nocapture
+		-- sim::every_promise limits::stream --nocapture
 
 .PHONY: kills
 kills: tools ## Kill the real function and the real worker again and again (KILLS=200 ATTEMPTS=3000 each)

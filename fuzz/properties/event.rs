@@ -158,7 +158,8 @@ impl Publisher for FakePublisher {
 }
 
 /// A clock that does not advance: nothing expires, and no wait takes time.
-struct StillClock;
+#[derive(Clone, Copy)]
+pub struct StillClock;
 
 impl Clock for StillClock {
     fn now(&self) -> DateTime<Utc> {
@@ -172,7 +173,8 @@ impl Clock for StillClock {
     }
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
+/// Polls a future until it is done. Nothing wakes it, because nothing here waits.
+pub fn block_on<F: Future>(future: F) -> F::Output {
     let (mut future, mut context) = (pin!(future), Context::from_waker(Waker::noop()));
     for _ in 0..POLLS_MAX {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {

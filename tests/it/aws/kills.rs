@@ -36,7 +36,7 @@ limit = [
 "#;
 
 /// Returns a number from the environment, such as the number of kills or attempts.
-fn number(name: &str, default: u64) -> u64 {
+pub fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 

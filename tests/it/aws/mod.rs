@@ -7,6 +7,8 @@ mod end_to_end;
 mod isolation;
 mod kills;
 mod lambda;
+mod limits_function;
+mod limits_kills;
 mod local_stack;
 mod new_user;
 mod template;

@@ -1,7 +1,8 @@
 //! Customers' own limits: limit events, what they leave, and the limits in force.
 
-mod store;
+pub mod store;
 mod stored_items;
+mod stream;
 
 use std::collections::BTreeSet;
 
@@ -41,7 +42,7 @@ fn progressed(number: u64, limit_id: &str, user_id: &str, progress: u64) -> Limi
 }
 
 /// The event of the specification, with changes to its fields. `null` removes a field.
-fn event(changes: &Value) -> String {
+pub fn event(changes: &Value) -> String {
     let mut event = json!({
         "aggregateId": "u-1", "context": {"correlationId": "c-1"}, "createdAt": 1_647_946_090_594_i64, "eventId": "e-3",
         "sequenceNumber": 3, "source": "limitUser", "type": "USER_LIMIT_CREATED",

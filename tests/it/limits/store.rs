@@ -32,7 +32,7 @@ on_every_store![
 ];
 
 /// The present of the test's clock, in milliseconds.
-const NOW_MS: i64 = 1_700_000_000_000;
+pub const NOW_MS: i64 = 1_700_000_000_000;
 
 /// A clock that stands still. Waits are short.
 #[derive(Clone, Copy)]
@@ -138,7 +138,7 @@ fn pointer_of(book: &LimitBook, user_id: &str, limit_id: &str) -> Option<LimitPo
     })
 }
 
-async fn assert_same(store: &impl LimitStore, book: &LimitBook, ids: &[(String, String)]) {
+pub async fn assert_same(store: &impl LimitStore, book: &LimitBook, ids: &[(String, String)]) {
     for (user_id, limit_id) in ids {
         let stored = store.read(limit_id, user_id).await.unwrap();
         assert_eq!(stored.pointer, pointer_of(book, user_id, limit_id), "{limit_id}");

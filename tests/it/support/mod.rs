@@ -8,6 +8,7 @@ pub mod oracle;
 pub mod records;
 pub mod secrecy;
 pub mod stores;
+pub mod stream;
 
 use std::io::{Read, Write};
 use std::num::NonZeroUsize;

@@ -131,9 +131,9 @@ fn an_alarm_triggers_six_hours_before_a_limit_event_expires() {
         assert!(minutes.is_some_and(|minutes| minutes + 6 * hour <= week), "{situation}: {minutes:?}");
         assert!(minutes.is_some_and(|minutes| minutes >= 5 * 24 * hour), "{situation}: {minutes:?}");
     }
-    // An hour without a delay: what has waited until then was applied.
+    // Two hours without a delay: what has waited until then was applied.
     let mut reads = unread;
-    reads[half..half + 60].fill(Some(240.0));
+    reads[half..half + 2 * 60].fill(Some(240.0));
     assert_eq!(triggers_at("limit-expiry", &[("reads", reads), ("age", steady(week, None))].into()), None);
     let age = repeated(week, 10, |_| 800.0, None);
     assert_eq!(triggers_at("limit-expiry", &[("reads", is_read), ("age", age)].into()), None, "applied at once");

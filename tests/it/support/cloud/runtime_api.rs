@@ -33,6 +33,15 @@ pub struct Bootstrap {
 impl Bootstrap {
     /// Starts the bootstrap with only these environment variables and Lambda's own.
     pub async fn start(environment: &[(&'static str, String)], log: &std::path::Path) -> Bootstrap {
+        Bootstrap::start_program(env!("CARGO_BIN_EXE_decide"), environment, log).await
+    }
+
+    /// Starts the program of another function, in the same way.
+    pub async fn start_program(
+        program: &str,
+        environment: &[(&'static str, String)],
+        log: &std::path::Path,
+    ) -> Bootstrap {
         let (events, events_out) = mpsc::unbounded_channel();
         let (answers_in, answers) = mpsc::unbounded_channel();
         let api = Arc::new(Api { events: Mutex::new(events_out), answers: answers_in });
@@ -46,7 +55,7 @@ impl Bootstrap {
             .with_state(api);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let log = File::options().append(true).create(true).open(log).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_decide"));
+        let mut command = Command::new(program);
         command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("AWS_LAMBDA_RUNTIME_API", address).env("AWS_LAMBDA_FUNCTION_NAME", "loadgate");
         command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512").env("AWS_LAMBDA_FUNCTION_VERSION", "1");

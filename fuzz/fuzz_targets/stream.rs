@@ -1,0 +1,9 @@
+//! Fuzz target: a Kinesis event, through the whole consumer.
+#![no_main]
+
+#[path = "../properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    properties::check("stream", bytes);
+});

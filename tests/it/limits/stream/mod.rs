@@ -1,0 +1,5 @@
+//! Limit events from a stream: what the handler reports, and what becomes of records that cannot be applied.
+
+mod handler;
+mod mapping;
+mod world;
