@@ -24,7 +24,7 @@ const REPORT_WRITE_UNITS: u64 = 1;
 /// Write units of a definition: a pointer and a customer's item of up to 1 KB, in a transaction.
 const DEFINITION_WRITE_UNITS: u64 = 4;
 /// Read units of an event: a pointer and a customer's item, strongly consistent.
-const EVENT_READ_UNITS: u128 = 2;
+const EVENT_READ_UNITS: u64 = 2;
 /// Assumed percentage of events that define a limit. The others report progress.
 const DEFINITIONS_PERCENT: u128 = 2;
 /// Size of a record, which is billed by the kilobyte.
@@ -63,10 +63,16 @@ fn batch_mean_us(events: u64) -> u64 {
 pub(crate) fn walls() -> String {
     let shard = BATCH_MAX * 1_000_000 / (ASSUMED.hand_over.mean_us() + batch_mean_us(BATCH_MAX));
     let [new, grown] = STREAM_RECORDS_MAX;
-    let mut walls = vec![
+    let mut table = Table::new(["limit", "ends at, events/s", "used at 1,000/s", "at 10,000/s", "at 100,000/s"]);
+    for (limit, most) in [
         ("one user's events, one after another", 1_000_000 / event_mean_us()),
         ("one shard, one batch at a time: `LimitStreamParallelization` of 1, its default", shard),
         ("one shard: 1,000 records/s", SHARD_RECORDS_MAX),
+    ] {
+        let [one, two, three] = ["", "", ""].map(str::to_owned);
+        table.row(&[limit.to_owned(), number(most), one, two, three]);
+    }
+    let mut walls = [
         (
             "a new table on demand: 4,000 write units/s, definitions only",
             NEW_TABLE_WRITE_UNITS / DEFINITION_WRITE_UNITS,
@@ -74,12 +80,11 @@ pub(crate) fn walls() -> String {
         ("a new table on demand: 4,000 write units/s, reports of progress", NEW_TABLE_WRITE_UNITS / REPORT_WRITE_UNITS),
         ("a new stream on demand: 4 MB/s", new),
         ("a table's quota: 40,000 write units/s, definitions only", TABLE_UNITS_MAX / DEFINITION_WRITE_UNITS),
-        ("a table's quota: 40,000 read units/s", TABLE_UNITS_MAX / 2),
+        ("a table's quota: 40,000 read units/s", TABLE_UNITS_MAX / EVENT_READ_UNITS),
         ("a table's quota: 40,000 write units/s, reports of progress", TABLE_UNITS_MAX / REPORT_WRITE_UNITS),
         ("a stream on demand, in most regions: 200 MB/s", grown),
     ];
     walls.sort_by_key(|(_, most)| *most);
-    let mut table = Table::new(["limit", "ends at, events/s", "used at 1,000/s", "at 10,000/s", "at 100,000/s"]);
     for (limit, most) in walls {
         let [one, two, three] = RATES.map(|rate| percent(rate, most));
         table.row(&[limit.to_owned(), number(most), one, two, three]);
@@ -112,7 +117,7 @@ impl Month {
             ("Kinesis: records in and out", price(gb, STREAM_IN_GB) + price(gb, STREAM_OUT_GB)),
             ("Kinesis: records, kept for a week", price(gb * KEPT_S / MONTH_S, STREAM_KEPT_GB)),
             ("DynamoDB: writes of limits", price(write_units, WRITE_UNIT)),
-            ("DynamoDB: reads of limits", price(self.events * EVENT_READ_UNITS, READ_UNIT)),
+            ("DynamoDB: reads of limits", price(self.events * u128::from(EVENT_READ_UNITS), READ_UNIT)),
             ("Lambda: invocations", price(self.batches(), INVOCATION)),
             ("Lambda: duration", price(billed_ms * MEMORY_MB / 1024 / 1000, GB_S)),
             ("CloudWatch: logs", price(self.batches() * LOG_BYTES / GB, LOG_GB)),
