@@ -225,7 +225,9 @@ fn last_report<'r>(records: &'r [LimitRecord], outcomes: &[Outcome]) -> Option<&
 fn is_sent(LimitLetter { record, code, reason }: LimitLetter<'_>, answer: &Result<(), QueueError>) -> bool {
     let (shard_id, sequence_number) = (&record.shard_id, &record.sequence_number);
     match answer {
-        Ok(()) => tracing::warn!(shard_id, sequence_number, code, reason, "limit event sent to the dead-letter queue"),
+        Ok(()) => {
+            tracing::warn!(shard_id, sequence_number, code, reason, "limit event sent to the dead-letter queue");
+        }
         Err(error) => {
             let error = with_sources(error);
             tracing::error!(shard_id, sequence_number, code, error, "limit event not sent; the stream repeats it");

@@ -148,6 +148,28 @@ async fn throttles_and_lost_answers_are_mended_within_the_invocation() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
+async fn each_kind_of_event_takes_its_requests() {
+    let fresh = Fresh::embedded_with_limits().await;
+    let proxy = Proxy::before(&fresh.url).await;
+    let function = Function::start(&fresh, &proxy.url, &[]).await;
+    function.emulator.invoke(r#"{"Records": []}"#);
+    let requests = |name: &str| {
+        proxy.counts();
+        function.emulator.invoke(&event(name));
+        let counts = proxy.counts();
+        ["BatchGetItem", "TransactWriteItems", "UpdateItem", "TransactGetItems"].map(|name| counts.get(name).copied())
+    };
+    // Two definitions: a read and a transaction each.
+    assert_eq!(requests("created"), [Some(2), Some(2), None, None]);
+    // Three reports: a read and an update each. The comparison of progress reads the customer's limits, their pointers and
+    // the usage: of the customer of the last report that was taken, which has limits.
+    assert_eq!(requests("progress"), [Some(5), None, Some(3), Some(1)]);
+    // Repeated events are read only.
+    assert_eq!(requests("progress"), [Some(3), None, None, None]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs `make tools`; `make test` runs it"]
 async fn no_log_has_anything_of_a_record() {
     let fresh = Fresh::embedded_with_limits().await;
     let function = Function::start(&fresh, &fresh.url, &[("AWS_LAMBDA_LOG_LEVEL", "DEBUG")]).await;
