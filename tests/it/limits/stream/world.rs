@@ -1,6 +1,8 @@
 //! A store and a queue that fail on demand, in tokio's time, and Kinesis events.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -55,6 +57,8 @@ pub struct TroubledStore {
     pub troubles: Arc<Mutex<BTreeMap<String, Trouble>>>,
     /// Random lost requests, lost answers and throttles: the generator, and the frequency of each in a hundred requests.
     pub chance: Arc<Mutex<(Rng, u8)>>,
+    /// Number of requests that met trouble.
+    pub met: Arc<AtomicU64>,
     /// Duration of a request.
     pub request_time: Duration,
 }
@@ -68,6 +72,7 @@ impl TroubledStore {
     async fn meet(&self, user_id: &str) -> Result<(), StoreError> {
         tokio::time::sleep(self.request_time).await;
         let trouble = self.troubles.lock().unwrap().get(user_id).copied();
+        self.met.fetch_add(u64::from(trouble.is_some()), Relaxed);
         match trouble {
             None => Ok(()),
             Some(Trouble::Throttled) => Err(StoreError::Throttled(Cause::new("no capacity"))),
@@ -174,6 +179,7 @@ pub fn consumer(seed: u64, percent: u8) -> TestConsumer {
         inner: MemoryStore::default(),
         troubles: Arc::default(),
         chance: Arc::new(Mutex::new((Rng::with_seed(seed), percent))),
+        met: Arc::default(),
         request_time: Duration::from_millis(10),
     };
     let applier = LimitApplier { store, clock: PausedClock::new() };
