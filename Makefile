@@ -10,7 +10,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_TARGETS := attempt limits limit_event event stream item
 FUZZ := $(or $(CARGO_TARGET_DIR),target)/fuzz
 EVENT ?= events/one-customer.json
-# The processor of the Lambda: arm64, as template.yaml has it, or x86_64.
+# The processor of the Lambdas: arm64, as template.yaml has it, or x86_64.
 ARCHITECTURE ?= arm64
 ARTIFACTS_DIR ?= .local/artifacts
 # The worker's image, and what builds it: docker, or podman. For `make sam-invoke` it is the image that the function runs in.
@@ -72,29 +72,33 @@ tools: ## Install what tests and local stack run with, under .local/tools
 	tools/install
 
 .PHONY: local
-local: build tools ## Bring up the whole stack on this machine: queues, tables and the Lambda, without an AWS account
-	tools/stack up
+local: build tools ## Bring up the whole stack on this machine: queues, stream, tables, Lambdas and HTTP API, without an AWS account
+	tools/stack up --limits events/customer-limits.jsonl
 
 .PHONY: local-down
 local-down: ## End what `make local` brought up
 	tools/stack down
 
 .PHONY: invoke
-invoke: build tools ## Run the Lambda on one event, as AWS would, without Docker (EVENT=events/duplicate.json)
-	tools/invoke $(EVENT)
+invoke: build tools ## Run the Lambda of an event, as AWS would, without Docker (EVENT=events/duplicate.json FUNCTION=decide)
+	tools/invoke $(EVENT) $(if $(FUNCTION),--function $(FUNCTION))
 
 .PHONY: sam-invoke
 sam-invoke: tools ## The same with `sam local invoke`, which needs a Docker engine (EVENT=events/duplicate.json IMAGE=Lambda's)
-	tools/sam-invoke $(EVENT) $(if $(filter-out file default undefined,$(origin IMAGE)),--invoke-image $(IMAGE) --skip-pull-image)
+	tools/sam-invoke $(EVENT) $(if $(FUNCTION),--function $(FUNCTION)) $(if $(filter-out file default undefined,$(origin IMAGE)),--invoke-image $(IMAGE) --skip-pull-image)
 
 .PHONY: package
 package: tools ## Build what `sam deploy` deploys, in .aws-sam (ARCHITECTURE=x86_64 for that processor)
 	ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
-# `sam build` asks for this one by its name.
-.PHONY: build-LoadgateFunction
+# `sam build` asks for these by their names.
+.PHONY: build-LoadgateFunction build-LimitsFunction build-ApiFunction
 build-LoadgateFunction:
-	tools/build-function $(ARCHITECTURE) $(ARTIFACTS_DIR)
+	tools/build-function decide $(ARCHITECTURE) $(ARTIFACTS_DIR)
+build-LimitsFunction:
+	tools/build-function limits $(ARCHITECTURE) $(ARTIFACTS_DIR)
+build-ApiFunction:
+	tools/build-function api $(ARCHITECTURE) $(ARTIFACTS_DIR)
 
 .PHONY: image
 image: ## Build the worker's image, for this machine's processor (IMAGE=loadgate DOCKER=docker)

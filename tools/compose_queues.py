@@ -34,7 +34,8 @@ class Template(yaml.SafeLoader):
 
 def function(loader, name, node):
     if name == "Sub":
-        return loader.construct_scalar(node)
+        # With a list of values, it is no setting of a queue.
+        return loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None
     return f"${{{node.value}}}" if name in ("Ref", "GetAtt") else None
 
 

@@ -8,28 +8,29 @@ use crate::table_of::number;
 
 /// A price in tiers. Each tier has a maximum monthly quantity, and the price of one in trillionths of a dollar. The
 /// last tier has no maximum.
-type Price = &'static [(u128, u128)];
+pub(crate) type Price = &'static [(u128, u128)];
 
-const ALL: u128 = u128::MAX;
-const DOLLAR: u128 = 1_000_000_000_000;
-const GB: u128 = 1_000_000_000;
+pub(crate) const ALL: u128 = u128::MAX;
+pub(crate) const DOLLAR: u128 = 1_000_000_000_000;
+pub(crate) const GB: u128 = 1_000_000_000;
 
-const WRITE_UNIT: Price = &[(ALL, 625_000)];
-const READ_UNIT: Price = &[(ALL, 125_000)];
+pub(crate) const WRITE_UNIT: Price = &[(ALL, 625_000)];
+pub(crate) const READ_UNIT: Price = &[(ALL, 125_000)];
 /// Prices of a gigabyte for a month, in a table and in its continuous backup.
 const STORED_GB: Price = &[(ALL, DOLLAR / 4)];
 const BACKUP_GB: Price = &[(ALL, DOLLAR / 5)];
 const QUEUE_REQUEST: Price = &[(100_000_000_000, 500_000), (200_000_000_000, 400_000), (ALL, 350_000)];
-const INVOCATION: Price = &[(ALL, 200_000)];
+pub(crate) const INVOCATION: Price = &[(ALL, 200_000)];
 /// Price of a gigabyte for a second on arm64.
-const GB_S: Price = &[(7_500_000_000, 13_333_400), (18_750_000_000, 12_000_100), (ALL, 10_666_700)];
-const LOG_GB: Price = &[(10_000, DOLLAR / 2), (30_000, DOLLAR / 4), (50_000, DOLLAR / 10), (ALL, DOLLAR / 20)];
+pub(crate) const GB_S: Price = &[(7_500_000_000, 13_333_400), (18_750_000_000, 12_000_100), (ALL, 10_666_700)];
+pub(crate) const LOG_GB: Price =
+    &[(10_000, DOLLAR / 2), (30_000, DOLLAR / 4), (50_000, DOLLAR / 10), (ALL, DOLLAR / 20)];
 /// Prices of one provisioned unit for an hour.
 const PROVISIONED_WRITE: u128 = 650_000_000;
 const PROVISIONED_READ: u128 = 130_000_000;
 
-const HOURS: u128 = 730;
-const MONTH_S: u128 = HOURS * 3600;
+pub(crate) const HOURS: u128 = 730;
+pub(crate) const MONTH_S: u128 = HOURS * 3600;
 
 /// Assumed percentage of attempts that are declined.
 pub(crate) const DECLINED_PERCENT: u128 = 20;
@@ -44,15 +45,17 @@ const ROW_BYTES: u128 = 350;
 const ATTEMPTS_A_WEEK: u128 = 20;
 const YEAR_S: u128 = 365 * 86_400;
 /// Log of a batch: Lambda's three lines, 400 bytes, and a quiet batch's metrics, which a test limits to 800 bytes.
-const LOG_BYTES: u128 = 1_200;
+pub(crate) const LOG_BYTES: u128 = 1_200;
 /// Log line with the counts of one reason. There is at most one for each declined attempt.
 const DECLINE_LOG_BYTES: u128 = 400;
-/// Memory of the function in template.yaml.
-const MEMORY_MB: u128 = 512;
+/// Memory of each function in template.yaml.
+pub(crate) const MEMORY_MB: u128 = 512;
 /// Utilisation at which auto scaling keeps provisioned capacity.
 const UTILISATION_PERCENT: u128 = 70;
-/// Fixed cost: 18 metrics, 15 alarms on 19 metrics, and a dashboard.
-const FIXED: u128 = 18 * DOLLAR * 3 / 10 + 19 * DOLLAR / 10 + 3 * DOLLAR;
+/// Fixed cost: 26 metrics, 28 alarms on 35 metrics, and a dashboard.
+const FIXED: u128 = 26 * DOLLAR * 3 / 10 + 35 * DOLLAR / 10 + 3 * DOLLAR;
+/// Read units of a customer's own limits and of the fence, which a batch reads with the usage.
+const OWN_LIMIT_READ_UNITS: u128 = 2;
 
 /// Distribution of decisions over batches, as the simulation found it.
 #[derive(Clone, Copy)]
@@ -94,6 +97,10 @@ impl Month {
         self.many(self.shape.decisions / 2 + self.shape.groups)
     }
 
+    fn own_limit_read_units(&self) -> u128 {
+        self.many(OWN_LIMIT_READ_UNITS * self.shape.groups)
+    }
+
     fn record_gb(&self) -> u128 {
         self.decisions * RECORD_S / MONTH_S * RECORD_BYTES / GB
     }
@@ -112,12 +119,13 @@ impl Month {
         after(received + published + sent / 10, sent - sent / 10, QUEUE_REQUEST)
     }
 
-    fn rows(&self) -> [(&'static str, u128); 12] {
+    fn rows(&self) -> [(&'static str, u128); 13] {
         let Shape { batches, billed_ms, .. } = self.shape;
         let [sent, received, published] = self.queue_requests();
         [
             ("DynamoDB: writes", price(self.write_units(), WRITE_UNIT)),
             ("DynamoDB: reads", price(self.read_units(), READ_UNIT)),
+            ("DynamoDB: reads of own limits and fences", price(self.own_limit_read_units(), READ_UNIT)),
             ("DynamoDB: records, kept", price(self.record_gb(), STORED_GB)),
             ("DynamoDB: usage rows of a year, kept", price(self.row_gb(), STORED_GB)),
             ("DynamoDB: continuous backup", price(self.record_gb() + self.row_gb(), BACKUP_GB)),
@@ -146,7 +154,8 @@ impl Month {
 
     /// Returns the cost of the same reads and writes with provisioned capacity that follows the rate.
     fn provisioned(&self) -> u128 {
-        let hourly = self.write_units() * PROVISIONED_WRITE + self.read_units() * PROVISIONED_READ;
+        let read_units = self.read_units() + self.own_limit_read_units();
+        let hourly = self.write_units() * PROVISIONED_WRITE + read_units * PROVISIONED_READ;
         hourly / MONTH_S * HOURS * 100 / UTILISATION_PERCENT
     }
 }
@@ -164,8 +173,7 @@ pub(crate) fn table(shape: Shape) -> String {
         table.row(&[name.to_owned(), one, two, three]);
     };
     line("**all**", months.each_ref().map(Month::all));
-    let reads_and_writes =
-        |month: &Month| price(month.write_units(), WRITE_UNIT) + price(month.read_units(), READ_UNIT);
+    let reads_and_writes = |month: &Month| month.rows().iter().take(3).map(|row| row.1).sum::<u128>();
     line("saved by provisioned capacity", months.each_ref().map(|month| reads_and_writes(month) - month.provisioned()));
     line("saved by sending attempts in tens", months.each_ref().map(Month::saved_by_tens));
     let [one, two, three] = months.each_ref().map(Month::for_a_million);
@@ -178,7 +186,7 @@ pub(crate) fn for_a_million(shape: Shape) -> String {
     Month { shape, decisions: u128::from(RATES[0]) * MONTH_S }.for_a_million()
 }
 
-fn price(quantity: u128, price: Price) -> u128 {
+pub(crate) fn price(quantity: u128, price: Price) -> u128 {
     let mut from = 0;
     let mut sum = 0;
     for (to, each) in price {
@@ -193,11 +201,11 @@ fn after(first: u128, quantity: u128, price_each: Price) -> u128 {
     price(first + quantity, price_each) - price(first, price_each)
 }
 
-fn dollars(price: u128) -> String {
+pub(crate) fn dollars(price: u128) -> String {
     number(u64::try_from((price + DOLLAR / 2) / DOLLAR).unwrap_or(u64::MAX))
 }
 
-fn cents(price: u128) -> String {
+pub(crate) fn cents(price: u128) -> String {
     let cents = price * 100 / DOLLAR;
     format!("{}.{:02}", cents / 100, cents % 100)
 }

@@ -17,9 +17,9 @@ pub(crate) const CONCURRENCY_DEFAULT: u64 = 10;
 /// mapping.
 const CONCURRENCY_MAX: u64 = 1_000;
 /// Write units a second that a new on-demand table accepts at once.
-const NEW_TABLE_WRITE_UNITS: u64 = 4_000;
+pub(crate) const NEW_TABLE_WRITE_UNITS: u64 = 4_000;
 /// Quota of a table, for write units and for read units.
-const TABLE_UNITS_MAX: u64 = 40_000;
+pub(crate) const TABLE_UNITS_MAX: u64 = 40_000;
 /// Maximum requests a second of one action on a FIFO queue of high throughput: in N. Virginia, Oregon and Ireland; in
 /// Ohio and Frankfurt.
 const QUEUE_REQUESTS_MAX: [u64; 2] = [70_000, 19_000];
@@ -28,6 +28,9 @@ const PARTITION_REQUESTS_MAX: u64 = 300;
 
 /// Write units of a record, and of a row, in a transaction.
 pub(crate) const WRITE_UNITS_EACH: u64 = 2;
+
+/// Read units of a decision from the table of usage: a row, and a fence where customers may have limits of their own.
+const READ_UNITS_EACH: u64 = 2;
 
 /// Rates in the tables, in decisions a second.
 pub(crate) const RATES: [u64; 3] = [1_000, 10_000, 100_000];
@@ -39,7 +42,7 @@ pub(crate) fn walls() -> String {
         ("`MaxConcurrency` of 10, its default", functions(CONCURRENCY_DEFAULT)),
         ("a new table on demand: 4,000 write units/s", NEW_TABLE_WRITE_UNITS / WRITE_UNITS_EACH),
         ("a table's quota: 40,000 write units/s", TABLE_UNITS_MAX / WRITE_UNITS_EACH),
-        ("a table's quota: 40,000 read units/s", TABLE_UNITS_MAX),
+        ("a table's quota: 40,000 read units/s", TABLE_UNITS_MAX / READ_UNITS_EACH),
         ("a queue in Ohio or Frankfurt: 19,000 requests/s", QUEUE_REQUESTS_MAX[1]),
         ("a queue in N. Virginia, Oregon or Ireland: 70,000 requests/s", QUEUE_REQUESTS_MAX[0]),
         ("1,000 functions: the account's default, and a mapping's most", functions(CONCURRENCY_MAX)),

@@ -1,5 +1,5 @@
 //! `make bench-scale`: depth of the queue and latency of decisions, in simulations of a day and of a hot customer;
-//! the rates at which AWS's limits are reached; and the cost of a month.
+//! the rates at which AWS's limits are reached, by decisions and by limit events; and the cost of a month.
 //!
 //! The simulation is first compared with queueing theory, and each run with Little's law. A seed determines
 //! everything.
@@ -19,6 +19,7 @@ mod panels;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod sim;
+mod stream;
 mod table_of;
 mod theory;
 mod times;
@@ -56,6 +57,8 @@ fn main() -> Result<()> {
     put(PAGE, "scale-theory", &theory::check()?)?;
     put(PAGE, "scale-one-customer", &limits::one_customer())?;
     put(PAGE, "scale-walls", &limits::walls())?;
+    put(PAGE, "scale-limit-events", &stream::walls())?;
+    put(PAGE, "scale-cost-stream", &stream::cost())?;
     let shape = day::simulate()?;
     put(PAGE, "scale-cost", &cost::table(shape))?;
     hot::simulate()

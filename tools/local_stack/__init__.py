@@ -7,6 +7,13 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".local" / "tools"
 # Where cargo puts what it builds.
 RELEASE = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
+# The programs of the template's functions.
+PROGRAMS = ("decide", "limits", "api")
+
+
+def programs_in(directory):
+    """The programs' files, by name."""
+    return {name: directory / name for name in PROGRAMS}
 
 
 class StackError(Exception):

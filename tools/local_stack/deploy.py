@@ -5,6 +5,7 @@ import json
 import platform
 import time
 import zipfile
+from dataclasses import dataclass
 
 import boto3
 from botocore.config import Config
@@ -17,7 +18,50 @@ from .servers import REGION
 TEMPLATE = ROOT / "template.yaml"
 STACK = "loadgate"
 BUCKET = "loadgate-code"
-FUNCTION = "LoadgateFunction"
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the template, by its logical ids, and an event that changes nothing."""
+
+    resource: str
+    log_group: str
+    probe: dict
+
+
+GET_OPENAPI = {
+    "version": "2.0",
+    "routeKey": "GET /openapi.json",
+    "rawPath": "/openapi.json",
+    "rawQueryString": "",
+    "headers": {},
+    "requestContext": {
+        "accountId": "000000000000",
+        "apiId": "probe",
+        "domainName": "probe",
+        "domainPrefix": "probe",
+        "http": {
+            "method": "GET",
+            "path": "/openapi.json",
+            "protocol": "HTTP/1.1",
+            "sourceIp": "127.0.0.1",
+            "userAgent": "probe",
+        },
+        "requestId": "probe",
+        "routeKey": "GET /openapi.json",
+        "stage": "$default",
+        "time": "05/Jan/2026:10:00:00 +0000",
+        "timeEpoch": 1767607200000,
+    },
+    "isBase64Encoded": False,
+}
+
+# The template's functions, by their programs' names.
+FUNCTIONS = {
+    "decide": Function("LoadgateFunction", "FunctionLogGroup", {"Records": []}),
+    "limits": Function("LimitsFunction", "LimitsFunctionLogGroup", {"Records": []}),
+    "api": Function("ApiFunction", "ApiFunctionLogGroup", GET_OPENAPI),
+}
 
 # Deploying takes a second.
 DEPLOY_S = 60.0
@@ -50,15 +94,20 @@ class Deployment:
         self.template = known_to_ministack(yaml_parse(TEMPLATE.read_text()))
         self.cloudformation = client("cloudformation", servers.ministack_url)
         self.lambda_ = client("lambda", servers.ministack_url)
+        self.s3 = client("s3", servers.ministack_url)
 
-    def deploy(self, program):
+    def deploy(self, programs):
         """Deploys, and waits until messages are decided. Says what is where."""
-        self.upload(program)
+        self.s3.create_bucket(Bucket=BUCKET)
+        for name, program in programs.items():
+            self.upload(name, program)
         outputs = self.create_stack()
         self.create_tables()
-        self.point_function_at_dynamodb(outputs["FunctionName"])
-        self.wait_for_function(outputs["FunctionName"])
-        self.check_that_function_starts(outputs["FunctionName"])
+        functions = {name: self.physical_id(function.resource) for name, function in FUNCTIONS.items()}
+        for name, function in functions.items():
+            self.point_function_at_dynamodb(function)
+            self.wait_for_function(function)
+            self.check_that_function_starts(function, FUNCTIONS[name].probe)
         return {
             "dynamodb_endpoint_url": self.servers.dynamodb_url,
             "sqs_endpoint_url": self.servers.ministack_url,
@@ -66,30 +115,35 @@ class Deployment:
             "input_queue_url": outputs["InputQueueUrl"],
             "decisions_queue_url": outputs["DecisionsQueueUrl"],
             "dead_letter_queue_url": outputs["DeadLetterQueueUrl"],
-            "function_name": outputs["FunctionName"],
-            "log_group_name": self.physical_id("FunctionLogGroup"),
+            "limit_dead_letter_queue_url": outputs["LimitDeadLetterQueueUrl"],
+            "kinesis_endpoint_url": self.servers.ministack_url,
+            "limit_stream": outputs["LimitStreamName"],
+            # Not the API's own address: nobody resolves the names of its hosts here.
+            "api_url": f"{self.servers.ministack_url}/_aws/execute-api/{self.physical_id('HttpApi')}",
+            "function_names": functions,
+            "log_group_names": {name: self.physical_id(one.log_group) for name, one in FUNCTIONS.items()},
             "correlation_table": outputs["CorrelationTableName"],
             "load_table": outputs["LoadTableName"],
             "limit_table": outputs["LimitTableName"],
         }
 
-    def upload(self, program):
-        """Packages the program as `sam package` does, and lets the template say where it is."""
+    def upload(self, name, program):
+        """Packages a program as `sam package` does, and lets the template say where it is."""
         package = io.BytesIO()
         # Uncompressed: it goes nowhere.
         with zipfile.ZipFile(package, "w", zipfile.ZIP_STORED) as archive:
             archive.write(program, "bootstrap")
         package.seek(0)
-        s3 = client("s3", self.servers.ministack_url)
-        s3.create_bucket(Bucket=BUCKET)
-        s3.put_object(Bucket=BUCKET, Key="bootstrap.zip", Body=package)
-        self.template["Resources"][FUNCTION]["Properties"]["CodeUri"] = f"s3://{BUCKET}/bootstrap.zip"
+        self.s3.put_object(Bucket=BUCKET, Key=f"{name}.zip", Body=package)
+        self.template["Resources"][FUNCTIONS[name].resource]["Properties"]["CodeUri"] = f"s3://{BUCKET}/{name}.zip"
 
     def create_stack(self):
         parameters = {"Architecture": "arm64" if platform.machine() == "aarch64" else "x86_64"}
+        # By way of a bucket, as `sam deploy` does it: it is longer than a request may be.
+        self.s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(self.template).encode())
         self.cloudformation.create_stack(
             StackName=STACK,
-            TemplateBody=json.dumps(self.template),
+            TemplateURL=f"{self.servers.ministack_url}/{BUCKET}/template.json",
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
@@ -136,21 +190,22 @@ class Deployment:
         def configuration():
             return self.lambda_.get_function_configuration(FunctionName=function)
 
-        def mapping():
-            return self.lambda_.list_event_source_mappings(FunctionName=function)["EventSourceMappings"][0]
+        def mappings():
+            return self.lambda_.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
 
         def is_ready(configuration):
             return configuration["State"] == "Active" and configuration["LastUpdateStatus"] == "Successful"
 
         self.wait_for("the function", configuration, is_ready)
-        self.wait_for("the event source mapping", mapping, lambda mapping: mapping["State"] == "Enabled")
+        # The function of the API has none.
+        self.wait_for("the event source mapping", mappings, lambda all_: all(one["State"] == "Enabled" for one in all_))
 
-    def check_that_function_starts(self, function):
-        """By an event without messages. Otherwise, a program for another processor would only be noticed by silence."""
-        answer = self.lambda_.invoke(FunctionName=function, Payload=b'{"Records": []}')
+    def check_that_function_starts(self, function, probe):
+        """Otherwise, a program for another processor would only be noticed by silence."""
+        answer = self.lambda_.invoke(FunctionName=function, Payload=json.dumps(probe))
         payload = answer["Payload"].read().decode()
         if answer.get("FunctionError"):
-            raise StackError(f"the function does not start: {payload}", "ministack")
+            raise StackError(f"{function} does not start: {payload}", "ministack")
 
     def wait_for(self, what, get, is_ready):
         deadline = time.monotonic() + DEPLOY_S
@@ -163,16 +218,16 @@ class Deployment:
             time.sleep(0.05)
 
 
-def log_lines(facts):
-    """The function's log, in order."""
+def log_lines(facts, functions=tuple(FUNCTIONS)):
+    """The functions' log, in order."""
     logs = client("logs", facts["lambda_endpoint_url"])
-    group = facts["log_group_name"]
-    try:
-        streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
-    except ClientError as error:
-        raise StackError(f"there is no log: {error}") from error
     events = []
-    for stream in streams:
-        name = stream["logStreamName"]
-        events += logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)["events"]
+    for group in [facts["log_group_names"][name] for name in functions]:
+        try:
+            streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
+        except ClientError as error:
+            raise StackError(f"there is no log: {error}") from error
+        for stream in streams:
+            name = stream["logStreamName"]
+            events += logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)["events"]
     return [event["message"] for event in sorted(events, key=lambda event: event["timestamp"])]

@@ -19,10 +19,10 @@ CREDENTIALS = {"AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_A
 START_S = 10.0
 
 
-def invoke(facts, program, event):
-    """Runs one event through the program, with the settings of a stack's function. Says its answer, and its log."""
+def invoke(facts, function, program, event):
+    """Runs one event through a program, with the settings of a stack's function. Says its answer, and its log."""
     configuration = client("lambda", facts["lambda_endpoint_url"]).get_function_configuration(
-        FunctionName=facts["function_name"]
+        FunctionName=facts["function_names"][function]
     )
     address, runtime_address = (f"127.0.0.1:{port}" for port in free_ports(2))
     command = [TOOLS / "aws-lambda-rie", "--log-level", "error"]
@@ -46,7 +46,7 @@ def environment(facts, configuration):
         **configuration["Environment"]["Variables"],
         "AWS_ENDPOINT_URL_DYNAMODB": facts["dynamodb_endpoint_url"],
         "AWS_ENDPOINT_URL_SQS": facts["sqs_endpoint_url"],
-        "AWS_LAMBDA_FUNCTION_NAME": facts["function_name"],
+        "AWS_LAMBDA_FUNCTION_NAME": configuration["FunctionName"],
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(configuration["Timeout"]),
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration["MemorySize"]),
     }

@@ -27,7 +27,7 @@ LOG_TAIL_LINES = 8
 ENDING_WITH_US = {}
 
 
-def up(state, program):
+def up(state, programs):
     """Brings up a stack in a directory, unless it is running there.
 
     Says what is where, whether it is new, and which servers of the one before had died.
@@ -40,7 +40,7 @@ def up(state, program):
             return facts, False, died
         end(state)
         with ending_with_us(state, end):
-            return begin(state, program, ends_with_caller=False), True, died
+            return begin(state, programs, ends_with_caller=False), True, died
 
 
 def down(state):
@@ -67,12 +67,13 @@ def found(state):
     return facts, [name for name, pid in facts["pids"].items() if pid not in running]
 
 
-def is_older_build(facts, program):
-    """Whether a stack runs another program than the one at a path. Not where there is none."""
-    try:
-        return facts.get("program_sha256") != digest(program)
-    except OSError:
-        return False
+def older_builds(facts, programs):
+    """The names of a stack's programs that are not those at the paths. A path where there is none does not count."""
+    return [name for name, program in programs.items() if program.exists() and is_older(facts, name, program)]
+
+
+def is_older(facts, name, program):
+    return facts["program_sha256"].get(name) != digest(program)
 
 
 def digest(program):
@@ -80,7 +81,7 @@ def digest(program):
 
 
 @contextlib.contextmanager
-def own_stack(program):
+def own_stack(programs):
     """A stack in a directory of its own, both gone afterwards. Clears away what is left of those that were killed."""
     OWN_STACKS.mkdir(parents=True, exist_ok=True)
     with locked(OWN_STACKS):
@@ -92,7 +93,7 @@ def own_stack(program):
         fcntl.flock(lock, fcntl.LOCK_EX)
     with ending_with_us(state, discard):
         try:
-            yield begin(state, program, ends_with_caller=True)
+            yield begin(state, programs, ends_with_caller=True)
         finally:
             discard(state)
             os.close(lock)
@@ -120,9 +121,9 @@ def stop_on_signals():
         signal.signal(signum, stop)
 
 
-def begin(state, program, ends_with_caller):
+def begin(state, programs, ends_with_caller):
     """Brings up a stack, or nothing."""
-    check(program)
+    check(programs)
     stack_id = uuid.uuid4().hex
     # Before anything is started, so that it can be ended whatever happens.
     (state / "id").write_text(stack_id)
@@ -131,24 +132,25 @@ def begin(state, program, ends_with_caller):
     servers = Servers(stack_id, state, ends_with_caller)
     try:
         servers.start()
-        facts = Deployment(servers).deploy(program)
+        facts = Deployment(servers).deploy(programs)
     except BaseException as error:
         told = explained(error, servers)
         end(state)
         raise told from error
     facts |= {"stack_id": stack_id, "state_directory": str(state), "pids": servers.pids()}
-    facts |= {"program_sha256": digest(program)}
+    facts |= {"program_sha256": {name: digest(program) for name, program in programs.items()}}
     # Whole or not at all, for those who read it meanwhile.
     (state / "stack.json.new").write_text(json.dumps(facts, indent=2) + "\n")
     (state / "stack.json.new").rename(state / "stack.json")
     return facts
 
 
-def check(program):
+def check(programs):
     if not (TOOLS / "dynamodb-local" / "DynamoDBLocal.jar").exists():
         raise StackError("install what it runs with first: tools/install")
-    if not os.access(program, os.X_OK):
-        raise StackError(f"there is no program at {program}: `make build` builds it, --program names another")
+    for program in programs.values():
+        if not os.access(program, os.X_OK):
+            raise StackError(f"there is no program at {program}: `make build` builds it, --programs names another folder")
 
 
 def end(state):

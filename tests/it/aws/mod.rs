@@ -11,5 +11,6 @@ mod lambda;
 mod limits_function;
 mod limits_kills;
 mod local_stack;
+mod new_user;
 mod template;
 mod throughput;

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::process::Command;
 
 use loadgate::config::{
-    CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, LIMIT_TABLE,
-    LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT, TableNames, parse_limits,
+    CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL,
+    LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT, TableNames,
+    parse_limits,
 };
+use loadgate::limits::WHOLE_BYTES_MAX;
 use regex::Regex;
 
 use crate::support::cloud::tool;
@@ -19,7 +21,10 @@ const LOGGING: &str = include_str!("../../../docs/LOGGING.md");
 const RUNBOOK: &str = include_str!("../../../docs/runbook.md");
 const DEPLOYMENT: &str = include_str!("../../../docs/DEPLOYMENT.md");
 const SAMCONFIG: &str = include_str!("../../../samconfig.toml");
-const TELEMETRY: &str = include_str!("../../../src/telemetry/mod.rs");
+const TELEMETRY: &str = concat!(
+    include_str!("../../../src/telemetry/decisions.rs"),
+    include_str!("../../../src/telemetry/limit_events.rs")
+);
 
 /// Returns the number at a key of a resource or a parameter.
 fn number(resource: &str, key: &str) -> u64 {
@@ -35,11 +40,20 @@ fn part(name: &str) -> &'static str {
     &rest[..end]
 }
 
-/// Returns the actions that the function's role allows on a table or a queue.
-fn allowed(table_or_queue: &str) -> BTreeSet<String> {
-    let statements = part("FunctionRole").split("- Sid: ").skip(1);
-    let of_this = statements.filter(|statement| statement.contains(&format!("!GetAtt {table_or_queue}.Arn")));
-    of_this.flat_map(|statement| all(r"((?:dynamodb|sqs):[A-Za-z]+)", statement)).collect()
+/// Returns the actions that a role allows on a table, a queue or a stream, without their service.
+fn allowed(role: &str, resource: &str) -> BTreeSet<String> {
+    let statements = part(role).split("- Sid: ").skip(1);
+    let of_this = statements.filter(|statement| statement.contains(&format!("!GetAtt {resource}.Arn")));
+    of_this.flat_map(|statement| all(r"(?:dynamodb|sqs|kinesis):([A-Za-z]+)", statement)).collect()
+}
+
+fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// Returns the requests in the source of an adapter.
+fn requests(source: &str) -> BTreeSet<String> {
+    all(r"client\s*\.([a-z_]+)\(\)", source)
 }
 
 /// Returns the value of a parameter as the SAM CLI reads it from `--parameter-overrides` or samconfig.toml.
@@ -60,20 +74,18 @@ fn all(pattern: &str, text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_function_gets_exactly_the_variables_that_it_reads() {
-    let set = all(r"(?m)^ +(LOADGATE_[A-Z_]+): ", TEMPLATE);
-    let read = [
-        CORRELATION_TABLE,
-        LOAD_TABLE,
-        LIMIT_TABLE,
-        DECISIONS_QUEUE_URL,
-        DEAD_LETTER_QUEUE_URL,
-        CORRELATION_TTL_HOURS,
-        LIMITS,
-        CURRENCY,
-    ];
-    assert_eq!(set, read.map(str::to_owned).into());
-    assert!(set.iter().all(|name| CONFIGURATION.contains(&format!("| `{name}` |"))));
+fn each_function_gets_exactly_the_variables_that_it_reads() {
+    let tables = [CORRELATION_TABLE, LOAD_TABLE, LIMIT_TABLE, CURRENCY];
+    let decide = [DECISIONS_QUEUE_URL, DEAD_LETTER_QUEUE_URL, CORRELATION_TTL_HOURS, LIMITS];
+    for (function, more) in [
+        ("LoadgateFunction", &decide[..]),
+        ("LimitsFunction", &[LIMIT_DEAD_LETTER_QUEUE_URL]),
+        ("ApiFunction", &[LIMITS]),
+    ] {
+        let set = all(r"(?m)^ +(LOADGATE_[A-Z_]+): ", part(function));
+        assert_eq!(set, names(&[&tables, more].concat()), "{function}");
+        assert!(set.iter().all(|name| CONFIGURATION.contains(&format!("| `{name}` |"))), "{set:?}");
+    }
     let TableNames { correlation, load, .. } = TableNames::default();
     assert!(
         TEMPLATE.contains(&format!("Default: {correlation}\n")) && TEMPLATE.contains(&format!("Default: {load}\n"))
@@ -95,9 +107,9 @@ fn the_tables_have_the_keys_that_the_code_uses() {
 fn alarms_and_dashboard_use_emitted_and_documented_metrics() {
     let emitted = all(r#""([a-z_]+)""#, TELEMETRY);
     let alarms = all(r"Namespace: loadgate\n +MetricName: ([a-z_]+)", TEMPLATE);
-    assert_eq!(alarms, ["failed", "oldest_unsettled_s", "publish_failures"].map(str::to_owned).into());
+    assert_eq!(alarms, names(&["failed", "limits_failed", "oldest_unsettled_s", "publish_failures"]));
     let shown = all(r#"\["(?:loadgate|\.)", "([a-z_]+)""#, TEMPLATE);
-    assert!(shown.len() > 10);
+    assert!(shown.len() > 15);
     for name in alarms.iter().chain(&shown) {
         assert!(emitted.contains(name), "{name} is not a metric");
         assert!(LOGGING.contains(&format!("\n| `{name}` |")), "LOGGING.md does not list {name}");
@@ -116,6 +128,79 @@ fn numbers_that_depend_on_one_another_agree() {
     assert_eq!(number("FunctionDurationAlarm", "Threshold"), (timeout_s - 10) * 1000, "where customers are left out");
     assert!(number("DeadLetterQueue", "MaximumMessageSize") > number("InputQueue", "MaximumMessageSize"));
     assert_eq!(number("InputQueue", "MaximumMessageSize"), loadgate::domain::ATTEMPT_BYTES_MAX as u64);
+
+    let timeout_s = number("LimitsFunction", "Timeout");
+    assert_eq!(
+        number("LimitsFunctionDurationAlarm", "Threshold"),
+        (timeout_s - 10) * 1000,
+        "where events are left out"
+    );
+    assert_eq!(number("LimitDeadLetterQueue", "MessageRetentionPeriod"), fortnight_s);
+    let in_base64 = WHOLE_BYTES_MAX.div_ceil(3) as u64 * 4;
+    assert!(number("LimitDeadLetterQueue", "MaximumMessageSize") > in_base64, "SQS counts the attributes too");
+    assert!(!part("LimitDeadLetterQueue").contains("Fifo"), "a dead letter has no group");
+    let api_ms = number("ApiFunction", "Timeout") * 1000;
+    assert!(
+        number("HttpApiIntegration", "TimeoutInMillis") > api_ms,
+        "the function answers before API Gateway gives up"
+    );
+}
+
+#[test]
+fn the_stream_loses_nothing_and_keeps_each_users_order() {
+    let mapping = part("LimitsFunction");
+    for setting in [
+        "StartingPosition: TRIM_HORIZON",
+        "FunctionResponseTypes: [ReportBatchItemFailures]",
+        "MaximumRetryAttempts: -1",
+        "MaximumRecordAgeInSeconds: -1",
+        "BisectBatchOnFunctionError: true",
+        "ParallelizationFactor: !Ref LimitStreamParallelization",
+    ] {
+        assert!(mapping.contains(&format!("\n            {setting}\n")), "{setting}");
+    }
+    assert!(!mapping.contains("DestinationConfig"), "nothing is given up");
+    let stream = part("LimitStream");
+    assert!(stream.contains("StreamMode: ON_DEMAND") && stream.contains("EncryptionType: KMS"), "{stream}");
+    assert_eq!(number("LimitStream", "RetentionPeriodHours"), 7 * 24);
+}
+
+#[test]
+fn without_own_limits_there_is_neither_a_stream_nor_its_function() {
+    for resource in
+        ["LimitsFunction", "LimitsFunctionRole", "LimitDeadLetterQueue", "LimitAgeAlarm", "LimitExpiryAlarm"]
+    {
+        assert!(part(resource).contains("\n    Condition: HasOwnLimits\n"), "{resource}");
+    }
+    assert!(part("LimitStream").contains("\n    Condition: CreatesLimitStream\n"));
+    for resource in ["LimitTable", "ApiFunction", "HttpApi"] {
+        assert!(!part(resource).contains("\n    Condition: "), "{resource} is there all the same");
+    }
+    assert!(part("ApiFunction").contains(r#"LOADGATE_LIMIT_TABLE: !If [HasOwnLimits, !Ref LimitTable, ""]"#));
+}
+
+#[test]
+fn every_route_of_the_api_needs_a_signed_request() {
+    let routes = Regex::new(r"(?m)^  ([A-Za-z]+):\n    Type: AWS::ApiGatewayV2::Route$").unwrap();
+    let routes = routes.captures_iter(TEMPLATE).map(|found| part(found.get(1).unwrap().as_str()));
+    let mut keys = BTreeSet::new();
+    for route in routes {
+        assert!(route.contains("\n      AuthorizationType: AWS_IAM\n"), "{route}");
+        assert!(route.contains("\n      Target: !Sub \"integrations/${HttpApiIntegration}\"\n"), "{route}");
+        keys.extend(all(r"(?m)^      RouteKey: (.+)$", route));
+    }
+    let expected = [
+        "GET /user-limits/{limitId}",
+        "GET /user-limits/user/{userId}",
+        "GET /customers/{customerId}/usage",
+        "GET /customers/{customerId}/decisions",
+        "POST /customers/{customerId}/check",
+        "GET /openapi.json",
+    ];
+    assert_eq!(keys, names(&expected));
+    // Routes of a `Body`, or those that SAM writes, would be beside these.
+    assert!(!TEMPLATE.contains("Type: HttpApi") && !TEMPLATE.contains("Type: Api\n"));
+    assert!(!part("HttpApi").contains("Body") && !part("HttpApi").contains("Target"));
 }
 
 /// Returns the numbers of a list in one line.
@@ -155,19 +240,46 @@ fn no_permission_has_a_wildcard() {
 
 #[test]
 fn the_role_allows_every_request_of_the_function() {
-    let actions = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
-    let records = actions(&["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
-    assert_eq!(allowed("CorrelationTable"), records);
+    assert_eq!(allowed("FunctionRole", "CorrelationTable"), names(&["BatchGetItem", "PutItem", "UpdateItem"]));
     // A transaction consists of puts, updates and condition checks. Each kind needs its own permission.
     let usage = ["BatchGetItem", "ConditionCheckItem", "GetItem", "Query", "UpdateItem"];
-    assert_eq!(allowed("LoadTable"), usage.map(|action| format!("dynamodb:{action}")).into());
-    assert_eq!(allowed("LimitTable"), actions(&["dynamodb:BatchGetItem"]), "the function only reads limits");
+    assert_eq!(allowed("FunctionRole", "LoadTable"), names(&usage));
+    assert_eq!(allowed("FunctionRole", "LimitTable"), names(&["BatchGetItem"]), "the function only reads limits");
     let fence = include_str!("../../../src/adapters/dynamodb/fence.rs");
-    assert_eq!(all(r"TransactGetItem::builder\(\)\.([a-z_]+)\(", fence), actions(&["get"]));
-    assert_eq!(all(r"client\s*\.([a-z_]+)\(\)", fence), actions(&["query", "transact_get_items"]));
+    assert_eq!(all(r"TransactGetItem::builder\(\)\.([a-z_]+)\(", fence), names(&["get"]));
+    assert_eq!(requests(fence), names(&["query", "transact_get_items"]));
     let commit = include_str!("../../../src/adapters/dynamodb/commit.rs");
     let in_transactions = all(r"TransactWriteItem::builder\(\)\.([a-z_]+)\(", commit);
-    assert_eq!(in_transactions, actions(&["condition_check", "put", "update"]), "permissions are per kind of action");
+    assert_eq!(in_transactions, names(&["condition_check", "put", "update"]), "permissions are per kind of action");
+}
+
+#[test]
+fn the_role_allows_every_request_of_the_function_on_the_stream() {
+    let role = "LimitsFunctionRole";
+    let limits = include_str!("../../../src/adapters/dynamodb/limit_store.rs");
+    assert_eq!(requests(limits), names(&["batch_get_item", "transact_write_items", "update_item"]));
+    assert_eq!(all(r"TransactWriteItem::builder\(\)\.([a-z_]+)\(", limits), names(&["update"]));
+    assert_eq!(allowed(role, "LimitTable"), names(&["BatchGetItem", "UpdateItem"]));
+    // The other test has the requests for usage: a transaction of gets, and a query.
+    assert_eq!(allowed(role, "LoadTable"), names(&["GetItem", "Query"]));
+    assert_eq!(allowed(role, "CorrelationTable"), names(&[]));
+    let letters = include_str!("../../../src/adapters/sqs/limit_letters.rs");
+    assert_eq!(requests(letters), names(&["send_message"]), "and a look at the queue at start");
+    assert_eq!(allowed(role, "LimitDeadLetterQueue"), names(&["GetQueueAttributes", "SendMessage"]));
+    // What Lambda needs of a stream, without the permission to list those of the account.
+    let stream = ["DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"];
+    assert_eq!(allowed(role, "LimitStream"), names(&stream));
+    assert!(part(role).contains("Resource: !If [NamesLimitStream, !Ref LimitStreamArn, !GetAtt LimitStream.Arn]"));
+}
+
+#[test]
+fn the_role_of_the_api_only_reads() {
+    let role = "ApiFunctionRole";
+    assert_eq!(allowed(role, "CorrelationTable"), names(&["BatchGetItem", "Query"]));
+    assert_eq!(allowed(role, "LoadTable"), names(&["BatchGetItem", "GetItem", "Query"]));
+    assert_eq!(allowed(role, "LimitTable"), names(&["BatchGetItem", "GetItem"]));
+    let services = all(r"(?m)(?:Action: |Action: \[|, )([a-z]+):[A-Za-z]+", part(role));
+    assert_eq!(services, names(&["dynamodb", "logs", "sts"]), "no queue and no stream");
 }
 
 #[test]
@@ -253,10 +365,13 @@ fn the_import_template_has_all_tables_and_nothing_that_an_import_rejects() {
 }
 
 #[test]
-fn the_function_is_deployed_from_its_build_and_not_from_the_sources() {
-    // `sam build` puts its result in this folder.
-    assert!(TEMPLATE.contains("\n      CodeUri: .aws-sam/build/LoadgateFunction\n"));
-    assert!(part("LoadgateFunction").contains("\n      ProjectRootDirectory: .\n"));
+fn each_function_is_deployed_from_its_build_and_not_from_the_sources() {
+    for function in ["LoadgateFunction", "LimitsFunction", "ApiFunction"] {
+        // `sam build` puts its result in this folder.
+        assert!(part(function).contains(&format!("\n      CodeUri: .aws-sam/build/{function}\n")));
+        assert!(part(function).contains("\n      ProjectRootDirectory: .\n"));
+        assert!(include_str!("../../../Makefile").contains(&format!("\nbuild-{function}:\n")));
+    }
 }
 
 #[test]

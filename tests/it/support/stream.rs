@@ -1,7 +1,7 @@
 //! A Kinesis stream: records, and an event source mapping.
 //!
 //! The mapping is our own, by the Lambda developer guide ("Using Lambda to process records from Amazon Kinesis Data
-//! Streams"): MiniStack's takes a partial failure for success.
+//! Streams"): `MiniStack`'s takes a partial failure for success.
 
 use aws_lambda_events::event::kinesis::KinesisEvent;
 use aws_lambda_events::event::streams::KinesisEventResponse;

@@ -9,6 +9,7 @@
 
 mod expression;
 mod rule;
+mod stream;
 
 use std::collections::BTreeMap;
 
@@ -98,7 +99,18 @@ fn a_stuck_customer_triggers_an_alarm_before_its_message_is_given_up() {
 #[test]
 fn one_failure_triggers_no_alarm() {
     let rules = rules();
-    for alarm in ["failed-messages", "publish-failures", "function-errors", "record-throttles", "unsettled-age"] {
+    for alarm in [
+        "failed-messages",
+        "publish-failures",
+        "function-errors",
+        "record-throttles",
+        "unsettled-age",
+        "failed-limit-events",
+        "limits-function-errors",
+        "limit-throttles",
+        "api-errors",
+        "api-throttles",
+    ] {
         let metric = rules[alarm].only_metric();
         let mut series = vec![Some(0.0); 60];
         series[20] = Some(1.0);
@@ -110,7 +122,7 @@ fn one_failure_triggers_no_alarm() {
 #[test]
 fn two_failures_far_apart_trigger_no_alarm() {
     let rules = rules();
-    for alarm in ["failed-messages", "publish-failures"] {
+    for alarm in ["failed-messages", "publish-failures", "failed-limit-events"] {
         let mut series = vec![None; 60];
         (series[20], series[38]) = (Some(1.0), Some(1.0));
         let metrics = of(rules[alarm].only_metric(), series);
@@ -163,10 +175,12 @@ fn an_alarm_triggers_six_hours_before_an_attempt_or_a_dead_letter_expires() {
         let minutes = triggers(&expiry, &of("ApproximateAgeOfOldestMessage", aging(retention_s / MINUTE_S)));
         assert!(minutes.is_some_and(|minutes| minutes + six_hours <= retention_s / MINUTE_S), "{retention_s} s");
     }
-    let retention_s = number("DeadLetterQueue", "MessageRetentionPeriod");
-    let letters = of("ApproximateAgeOfOldestMessage", aging(retention_s / MINUTE_S));
-    let minutes = triggers(&rules["letter-expiry"], &letters);
-    assert!(minutes.is_some_and(|minutes| minutes + six_hours <= retention_s / MINUTE_S));
+    for (queue, alarm) in [("DeadLetterQueue", "letter-expiry"), ("LimitDeadLetterQueue", "limit-letter-expiry")] {
+        let retention_s = number(queue, "MessageRetentionPeriod");
+        let letters = of("ApproximateAgeOfOldestMessage", aging(retention_s / MINUTE_S));
+        let minutes = triggers(&rules[alarm], &letters);
+        assert!(minutes.is_some_and(|minutes| minutes + six_hours <= retention_s / MINUTE_S), "{alarm}");
+    }
 }
 
 /// Returns a count that rises after ten minutes.
@@ -234,6 +248,7 @@ fn an_undecided_dead_letter_triggers_an_alarm_beside_invalid_ones() {
     }
     let visible = of("ApproximateNumberOfMessagesVisible", rising(0.0, 1.0));
     assert_eq!(triggers(&rules["dead-letters"], &visible), Some(11 + DELAY_MINUTES_MAX));
+    assert_eq!(triggers(&rules["limit-dead-letters"], &visible), Some(11 + DELAY_MINUTES_MAX));
 }
 
 #[test]

@@ -84,7 +84,8 @@ fn rule(text: &'static str) -> Rule {
         });
         found.collect()
     } else {
-        [(value(text, "MetricName").unwrap(), value(text, "Statistic").unwrap())].into()
+        let statistic = value(text, "Statistic").or_else(|| value(text, "ExtendedStatistic")).unwrap();
+        [(value(text, "MetricName").unwrap(), statistic)].into()
     };
     Rule {
         period_s: number("Period").unwrap(),
@@ -157,8 +158,9 @@ fn known(metrics: &Metrics, begin: u64, now: u64, delay: u64) -> Metrics {
 
 fn aggregate(series: &[Option<f64>], statistic: &str, period_s: u64) -> Series {
     let fold = match statistic {
-        "Sum" => |one: f64, other: f64| one + other,
-        "Maximum" => f64::max,
+        "Sum" | "SampleCount" => |one: f64, other: f64| one + other,
+        // The situations have the same value in each minute, which then is every quantile.
+        "Maximum" | "p90" => f64::max,
         "Minimum" => f64::min,
         other => panic!("{other} is not modelled"),
     };

@@ -21,6 +21,9 @@ pub struct Endpoints {
     pub input_queue_url: String,
     pub decisions_queue_url: String,
     pub dead_letter_queue_url: String,
+    pub limit_dead_letter_queue_url: String,
+    pub api_url: String,
+    pub state_directory: String,
     pub correlation_table: String,
     pub limit_table: String,
 }
@@ -30,7 +33,8 @@ impl Stack {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/stack");
         let mut child = Command::new(tool("venv").join("bin/python"))
             .arg(script)
-            .args(["run", "--program", env!("CARGO_BIN_EXE_decide")])
+            .args(["run", "--programs"])
+            .arg(Path::new(env!("CARGO_BIN_EXE_decide")).parent().unwrap())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -43,7 +47,7 @@ impl Stack {
         Stack { child, answers, endpoints }
     }
 
-    /// Returns the function's whole log.
+    /// Returns the functions' whole log.
     pub fn log(&mut self) -> String {
         writeln!(self.child.stdin.as_mut().unwrap(), "logs").unwrap();
         let mut answer = String::new();
