@@ -18,11 +18,38 @@ use crate::{AT, CUSTOMERS};
 /// Number of clients at once.
 pub(crate) const CLIENTS: usize = 50;
 
-/// What a client does.
-pub(crate) const PACE: &str = "asks again as soon as it has an answer";
-
 /// Number of reads of each client in a round.
-const READS: usize = 100;
+const READS: usize = 50;
+
+/// Time between the reads of a paced client.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Number of reads a second of all paced clients.
+pub(crate) const PACED_PER_SECOND: usize = CLIENTS * 1000 / INTERVAL.as_millis() as usize;
+
+/// When a client reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Every [`INTERVAL`], whether the answer before came late or not. A time is counted from the moment that the read was
+    /// due at, so that a late answer makes those behind it late too.
+    Paced,
+    /// As soon as it has the answer before.
+    FlatOut,
+}
+
+impl Pace {
+    /// Waits until a read is due. Returns the instant from which its time counts.
+    async fn due(self, begun: Instant, client: usize, read: usize) -> Instant {
+        if self == Pace::FlatOut {
+            return Instant::now();
+        }
+        // The clients' reads are spread over the interval.
+        let offset = INTERVAL * u32::try_from(client).unwrap_or_default() / u32::try_from(CLIENTS).unwrap_or(1);
+        let due = begun + offset + INTERVAL * u32::try_from(read).unwrap_or_default();
+        tokio::time::sleep_until(due.into()).await;
+        due
+    }
+}
 
 /// Times of the reads of one round.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +60,9 @@ pub(crate) struct Times {
 }
 
 /// Reads usage over HTTP, each client on a connection of its own.
-pub(crate) async fn by_http(address: SocketAddr, prefix: &str) -> Result<Times> {
+pub(crate) async fn by_http(address: SocketAddr, prefix: &str, pace: Pace) -> Result<Times> {
     let prefix = prefix.to_owned();
+    let begun = Instant::now();
     all(|client| {
         let prefix = prefix.clone();
         async move {
@@ -44,10 +72,10 @@ pub(crate) async fn by_http(address: SocketAddr, prefix: &str) -> Result<Times> 
             for read in 0..READS {
                 let path = format!("/customers/{prefix}-{}/usage?at={AT}", customer(client, read));
                 let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
-                let begun = Instant::now();
+                let due = pace.due(begun, client, read).await;
                 stream.write_all(request.as_bytes()).await?;
                 let length = answer(&mut stream, &mut buffer).await?;
-                times.push(begun.elapsed());
+                times.push(due.elapsed());
                 if !buffer[..length].starts_with(b"HTTP/1.1 200") {
                     return Err(Error::other(String::from_utf8_lossy(&buffer[..length]).into_owned()));
                 }
@@ -77,19 +105,20 @@ async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<usize> {
 }
 
 /// Makes the requests to DynamoDB of the same reads, with one client of the SDK, as `loadgate api` has one.
-pub(crate) async fn by_store(decider: &Decider<DynamoDb, SystemClock>, prefix: &str) -> Result<Times> {
+pub(crate) async fn by_store(decider: &Decider<DynamoDb, SystemClock>, prefix: &str, pace: Pace) -> Result<Times> {
     let (store, prefix) = (decider.store.clone(), prefix.to_owned());
     let at = Millis::of(parse_time(AT).map_err(Error::other)?);
     let week = at.day().week();
     // An anchored week begins on a Thursday, as 1970 did.
     let anchored: BTreeSet<Week> = [at.plus(-7 * DAY_MS).day().week(), week].into();
+    let begun = Instant::now();
     all(|client| {
         let (store, prefix, anchored) = (store.clone(), prefix.clone(), anchored.clone());
         async move {
             let mut times = Vec::with_capacity(READS);
             for read in 0..READS {
                 let customer_id = format!("{prefix}-{}", customer(client, read));
-                let begun = Instant::now();
+                let due = pace.due(begun, client, read).await;
                 let lookup = Lookup {
                     events: BTreeSet::new(),
                     weeks: [UsageKey { customer_id: customer_id.clone(), week }].into(),
@@ -101,7 +130,7 @@ pub(crate) async fn by_store(decider: &Decider<DynamoDb, SystemClock>, prefix: &
                     let lookup = FencedLookup { customer_id, weeks: anchored.clone() };
                     store.read_fenced(&lookup).await.map_err(Error::other)?;
                 }
-                times.push(begun.elapsed());
+                times.push(due.elapsed());
             }
             Ok(times)
         }
