@@ -20,8 +20,8 @@ use crate::limits::store::assert_same;
 use crate::support::cloud::{Bootstrap, Fresh, Proxy, drain, sqs};
 use crate::support::stream::{draw, lanes};
 
-/// Size of a batch, as in the template.
-const BATCH_SIZE: usize = 100;
+/// Size of a batch. It is small, so that there are many invocations to kill.
+const BATCH_SIZE: usize = 25;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs `make tools`; `make test` runs it"]
@@ -53,7 +53,7 @@ async fn a_limits_function_killed_at_random_leaves_the_same_limits() {
         loop {
             let batch = lane.batch(BATCH_SIZE).to_vec();
             let is_killed = killed < kills && rng.bool();
-            let time = if is_killed { rng.u64(0..1_500) } else { 60_000 };
+            let time = if is_killed { rng.u64(0..250) } else { 60_000 };
             let answer = function.invoke(json!({ "Records": batch }).to_string(), Duration::from_millis(time)).await;
             assert!(is_killed || answer.is_some(), "no answer: {}", std::fs::read_to_string(&log).unwrap());
             let response = answer.clone().and_then(Result::ok);

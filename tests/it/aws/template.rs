@@ -11,6 +11,7 @@ use loadgate::config::{
     parse_limits,
 };
 use loadgate::limits::WHOLE_BYTES_MAX;
+use loadgate::runtime::http::REQUEST_TIMEOUT;
 use regex::Regex;
 
 use crate::support::cloud::tool;
@@ -139,11 +140,9 @@ fn numbers_that_depend_on_one_another_agree() {
     let in_base64 = WHOLE_BYTES_MAX.div_ceil(3) as u64 * 4;
     assert!(number("LimitDeadLetterQueue", "MaximumMessageSize") > in_base64, "SQS counts the attributes too");
     assert!(!part("LimitDeadLetterQueue").contains("Fifo"), "a dead letter has no group");
-    let api_ms = number("ApiFunction", "Timeout") * 1000;
-    assert!(
-        number("HttpApiIntegration", "TimeoutInMillis") > api_ms,
-        "the function answers before API Gateway gives up"
-    );
+    let api_s = number("ApiFunction", "Timeout");
+    assert!(api_s > REQUEST_TIMEOUT.as_secs(), "the program answers before Lambda stops it");
+    assert!(number("HttpApiIntegration", "TimeoutInMillis") > api_s * 1000, "and before API Gateway gives up");
 }
 
 #[test]
@@ -257,7 +256,8 @@ fn the_role_allows_every_request_of_the_function() {
 fn the_role_allows_every_request_of_the_function_on_the_stream() {
     let role = "LimitsFunctionRole";
     let limits = include_str!("../../../src/adapters/dynamodb/limit_store.rs");
-    assert_eq!(requests(limits), names(&["batch_get_item", "transact_write_items", "update_item"]));
+    // A get is for the API, which looks for a limit without its customer.
+    assert_eq!(requests(limits), names(&["batch_get_item", "get_item", "transact_write_items", "update_item"]));
     assert_eq!(all(r"TransactWriteItem::builder\(\)\.([a-z_]+)\(", limits), names(&["update"]));
     assert_eq!(allowed(role, "LimitTable"), names(&["BatchGetItem", "UpdateItem"]));
     // The other test has the requests for usage: a transaction of gets, and a query.
@@ -275,6 +275,8 @@ fn the_role_allows_every_request_of_the_function_on_the_stream() {
 #[test]
 fn the_role_of_the_api_only_reads() {
     let role = "ApiFunctionRole";
+    let records = include_str!("../../../src/adapters/dynamodb/record_query.rs");
+    assert_eq!(requests(records), names(&["query"]), "besides the batch of a decision's read");
     assert_eq!(allowed(role, "CorrelationTable"), names(&["BatchGetItem", "Query"]));
     assert_eq!(allowed(role, "LoadTable"), names(&["BatchGetItem", "GetItem", "Query"]));
     assert_eq!(allowed(role, "LimitTable"), names(&["BatchGetItem", "GetItem"]));
