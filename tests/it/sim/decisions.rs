@@ -98,12 +98,13 @@ fn decided(state: &State) -> BTreeMap<&str, Vec<Decided<'_>>> {
         let decision = &record.decision;
         let customer = decision.key.customer_id.as_str();
         let is_contended = replayed.contains(customer) || has_expired && state.disordered.contains(customer);
+        let basis = state.tables.bases.get(&place).copied().unwrap_or_default();
         customers.entry(customer).or_default().push(Decided {
             decision,
             at: milliseconds(&decision.time),
             cents: oracle::cents(&decision.load_amount).unwrap(),
-            basis: state.tables.bases.get(&place).copied().unwrap_or_default(),
-            may_lag: is_contended || is_read_half_applied(state, decision),
+            basis,
+            may_lag: is_contended || is_read_half_applied(state, decision) || is_overtaken(state, customer, basis),
         });
     }
     customers
@@ -127,6 +128,18 @@ fn is_read_half_applied(state: &State, decision: &StoredDecision) -> bool {
     let reads = state.half_applied.get(&decision.key.customer_id);
     let is_near = |read: &DateTime<Utc>| read.signed_duration_since(decision.decided_at).abs() <= SKEW_MAX;
     reads.is_some_and(|reads| reads.iter().any(is_near))
+}
+
+/// Returns true if another commit for the customer took effect between a decision's read and its own commit: a request
+/// may hang for longer than its message is invisible.
+fn is_overtaken(state: &State, customer: &str, basis: Basis) -> bool {
+    let records = state.tables.history.iter().map(|(_, record)| record.decision.key.customer_id.as_str());
+    let commits = records.enumerate().filter(|(_, other)| *other == customer);
+    let mut others = commits.filter_map(|(place, _)| state.tables.bases.get(&place));
+    others.any(|other| {
+        let is_between = basis.read_at < other.applied_at && other.applied_at <= basis.applied_at;
+        other.commit != basis.commit && is_between
+    })
 }
 
 /// Checks a decision against each version of the customer's limits that its read may have shown.
