@@ -90,7 +90,7 @@ enum Outcome {
     Unreached,
 }
 
-impl<S: Store + LimitStore + Clone, Q: LimitLetters, C: Clock + Clone> LimitConsumer<S, Q, C> {
+impl<S: Store + LimitStore, Q: LimitLetters, C: Clock> LimitConsumer<S, Q, C> {
     /// Applies the records of one shard, in their order, until the deadline.
     pub async fn handle(&self, records: Vec<LimitRecord>, deadline: Deadline) -> AppliedRecords {
         let clock = &self.applier.clock;

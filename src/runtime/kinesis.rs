@@ -50,7 +50,7 @@ pub fn read_event(json: &str) -> Result<KinesisEvent, StreamEventError> {
 ///
 /// # Errors
 /// [`StreamEventError`], before anything is changed.
-pub async fn handle<S: Store + LimitStore + Clone, Q: LimitLetters, C: Clock + Clone>(
+pub async fn handle<S: Store + LimitStore, Q: LimitLetters, C: Clock>(
     consumer: &LimitConsumer<S, Q, C>,
     event: KinesisEvent,
     end: DateTime<Utc>,
