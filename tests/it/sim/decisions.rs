@@ -104,7 +104,7 @@ fn decided(state: &State) -> BTreeMap<&str, Vec<Decided<'_>>> {
             at: milliseconds(&decision.time),
             cents: oracle::cents(&decision.load_amount).unwrap(),
             basis,
-            may_lag: is_contended || is_read_half_applied(state, decision) || is_overtaken(state, customer, basis),
+            may_lag: is_contended || is_read_half_applied(state, decision),
         });
     }
     customers
@@ -128,18 +128,6 @@ fn is_read_half_applied(state: &State, decision: &StoredDecision) -> bool {
     let reads = state.half_applied.get(&decision.key.customer_id);
     let is_near = |read: &DateTime<Utc>| read.signed_duration_since(decision.decided_at).abs() <= SKEW_MAX;
     reads.is_some_and(|reads| reads.iter().any(is_near))
-}
-
-/// Returns true if another commit for the customer took effect between a decision's read and its own commit: a request
-/// may hang for longer than its message is invisible.
-fn is_overtaken(state: &State, customer: &str, basis: Basis) -> bool {
-    let records = state.tables.history.iter().map(|(_, record)| record.decision.key.customer_id.as_str());
-    let commits = records.enumerate().filter(|(_, other)| *other == customer);
-    let mut others = commits.filter_map(|(place, _)| state.tables.bases.get(&place));
-    others.any(|other| {
-        let is_between = basis.read_at < other.applied_at && other.applied_at <= basis.applied_at;
-        other.commit != basis.commit && is_between
-    })
 }
 
 /// Checks a decision against each version of the customer's limits that its read may have shown.
@@ -214,6 +202,13 @@ impl Accepted {
         let overlaps = |basis: Basis| basis.is_unaware && basis.applied_at > decided.basis.begun_at;
         !decided.basis.is_unaware && self.committed.is_some_and(overlaps)
     }
+
+    /// Returns true if the load's commit took effect between the read of a decline and its commit. A request may hang for
+    /// longer than its message is invisible, and a decline may rest on older usage, because usage only grows.
+    fn has_overtaken(&self, decided: &Decided<'_>) -> bool {
+        let is_later = |basis: Basis| basis.commit != decided.basis.commit && basis.applied_at > decided.basis.read_at;
+        !decided.decision.verdict.is_accepted() && self.committed.is_some_and(is_later)
+    }
 }
 
 impl Ledger {
@@ -243,11 +238,12 @@ impl Ledger {
 
     /// Returns the total of a rule's window around a decision's load.
     ///
-    /// Both bounds are the same, with two exceptions. A decision may have missed loads of writers that did not know the
-    /// fence and whose commit overlaps it. And a total without an end that was counted while fewer loads were known by
+    /// Both bounds are the same, with three exceptions. A decision may have missed loads of writers that did not know the
+    /// fence and whose commit overlaps it. A decline may have missed loads that have overtaken it. And a total without an end that was counted while fewer loads were known by
     /// their days only stays as it was counted.
     fn bounds(&self, state: &State, rule: &Rule, decided: &Decided<'_>) -> Bounds {
-        let is_seen = |accepted: &&Accepted| !rule.is_long() || !accepted.may_be_missed_by(decided);
+        let is_missed = |accepted: &Accepted| rule.is_long() && accepted.may_be_missed_by(decided);
+        let is_seen = |accepted: &&Accepted| !is_missed(accepted) && !accepted.has_overtaken(decided);
         let loads = |accepted: &Accepted| accepted.load;
         let seen: Vec<Load> = self.loads.iter().filter(is_seen).map(loads).collect();
         let all: Vec<Load> = self.loads.iter().map(loads).collect();
