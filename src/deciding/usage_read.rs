@@ -10,14 +10,14 @@ use super::{
 use crate::domain::{LimitsInForce, Millis, OwnLimits, Week};
 
 impl<S: Store, C: Clock> Decider<S, C> {
-    /// Returns the customer's own limits that are enforced.
+    /// Returns the customer's own limits that a decision now enforces.
     ///
     /// # Errors
     /// The error with which the customer's limits were not read.
     pub(super) fn own_limits(&self, customer_id: &str, snapshot: &Snapshot) -> Result<OwnLimits, StoreError> {
         match snapshot.own_limits.get(customer_id) {
             None => Ok(OwnLimits::default()),
-            Some(Ok(limits)) => Ok(OwnLimits::enforced(limits, self.currency)),
+            Some(Ok(limits)) => Ok(OwnLimits::enforced(limits, self.currency, Millis::of(self.clock.now()))),
             Some(Err(error)) => Err(error.clone()),
         }
     }

@@ -9,12 +9,14 @@ mod calendar;
 mod decide;
 mod error;
 mod history;
+mod limit_change;
 mod limit_event;
 mod limit_progress;
 mod limits;
 mod loads;
 mod money;
 mod own_limit;
+mod own_limits;
 mod stored;
 mod usage;
 mod window;
@@ -25,6 +27,7 @@ pub use calendar::{Day, TimeError, Week, parse_time};
 pub use decide::{Decision, decide, decide_in_week};
 pub use error::{Field, IdError, InputError, LoadError};
 pub use history::{History, KEPT_LOADS_MAX, WeekHistory};
+pub use limit_change::{ChangeEffect, ChangeError, ChangeRequest, CoolingOff, RAISES_MAX};
 pub use limit_event::{Change, LimitEvent, LimitEventError, LimitEventField, Progress};
 pub use limit_progress::LimitProgress;
 pub use limits::{
@@ -33,8 +36,9 @@ pub use limits::{
 pub use loads::AcceptedLoads;
 pub use money::{AmountError, Cents, Currency};
 pub use own_limit::{
-    OWN_LIMITS_KEPT_MAX, OWN_LIMITS_MAX, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnLimits, OwnPeriod,
+    OWN_LIMITS_KEPT_MAX, OWN_LIMITS_MAX, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod, PendingChange, Raise,
 };
+pub use own_limits::{OwnLimits, OwnRule};
 pub use stored::{EventKey, LimitUsage, StoredDecision, Verdict};
 pub use usage::{LoadTotal, WeekUsage};
 pub use window::{Anchored, DAY_MS, Millis, Period, RollingHours, Span, Window};

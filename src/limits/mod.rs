@@ -11,9 +11,12 @@ use std::time::Duration;
 
 use crate::deciding::backoff::Backoff;
 
+mod answer;
 mod applier;
 mod batch;
 mod book;
+mod change_record;
+mod changer;
 mod customer;
 mod in_force;
 mod judge;
@@ -22,9 +25,12 @@ mod ports;
 mod progress;
 mod stream;
 
+pub use answer::{ANSWER_KEPT, AnswerStore, KeptAnswer, RequestKey};
 pub use applier::{ApplyError, LimitApplier};
 pub use batch::CUSTOMERS_IN_PARALLEL_MAX;
 pub use book::{LimitBook, LimitEntry};
+pub use change_record::{ChangeKind, ChangeRecord};
+pub use changer::{Keep, LimitChangeError, LimitChanger, NewLimit};
 pub use customer::{CLOSED_KEPT_MS, CustomerLimits, VersionedLimit};
 pub use in_force::AllLimits;
 pub use judge::{Applied, Judgement, LimitChange, LimitPointer, judge};
@@ -32,7 +38,7 @@ pub use letter::{
     LimitLetter, LimitLetters, PART_BYTES, RECORD_BYTES_ATTRIBUTE, SEQUENCE_NUMBER_ATTRIBUTE, SHARD_ID_ATTRIBUTE,
     WHOLE_BYTES_MAX,
 };
-pub use ports::{LimitStore, LimitWrite, ReportedLimit, StoredLimit};
+pub use ports::{ChangePage, CustomerWrite, LimitStore, LimitWrite, PointerWrite, ReportedLimit, StoredLimit};
 pub use progress::LimitReader;
 pub use stream::{AppliedRecords, CORRUPT_ITEM, LimitConsumer, LimitRecord, LimitReport};
 

@@ -1,11 +1,14 @@
 //! Store in DynamoDB: its tables, reads, and conditional transactions.
 
+mod answer_item;
+mod change_item;
 mod commit;
 mod error;
 mod fence;
 mod item;
 mod limit_item;
 mod limit_store;
+mod limit_write;
 mod loads;
 #[cfg(feature = "cli")]
 mod manifest;

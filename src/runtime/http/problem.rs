@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::deciding::StoreError;
 use crate::domain::LoadError;
-use crate::wire::api::{ProblemCode, ProblemView};
+use crate::wire::api::{BodyError, ProblemCode, ProblemView};
 
 /// Content type of a problem.
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -56,10 +56,22 @@ impl Problem {
             | ProblemCode::BadType
             | ProblemCode::BadAmount
             | ProblemCode::BadTime
+            | ProblemCode::UnknownField
+            | ProblemCode::BadValue
+            | ProblemCode::BadPrecondition
+            | ProblemCode::BadKey
             | ProblemCode::BadRequest => StatusCode::BAD_REQUEST,
             ProblemCode::Unauthorized => StatusCode::UNAUTHORIZED,
+            ProblemCode::ReadOnly => StatusCode::FORBIDDEN,
             ProblemCode::UnknownPath | ProblemCode::UnknownLimit => StatusCode::NOT_FOUND,
             ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            ProblemCode::TooManyLimits
+            | ProblemCode::LimitClosed
+            | ProblemCode::NotPending
+            | ProblemCode::TooEarly
+            | ProblemCode::NeedsNoConfirmation => StatusCode::CONFLICT,
+            ProblemCode::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            ProblemCode::OtherCurrency | ProblemCode::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             ProblemCode::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemCode::CorruptItem | ProblemCode::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
             ProblemCode::StoreBusy | ProblemCode::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -136,6 +148,12 @@ impl From<LoadError> for Problem {
             LoadError::BadTime(_) => ProblemCode::BadTime,
         };
         Problem::new(code, error.to_string())
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(BodyError { code, detail }: BodyError) -> Problem {
+        Problem::new(code, detail)
     }
 }
 

@@ -28,6 +28,8 @@ pub fn limit(limit_id: &str, user_id: &str) -> OwnLimit {
         status: OwnLimitStatus::Active,
         active_from: Millis::new(0),
         active_until: None,
+        raises: vec![],
+        pending: None,
     }
 }
 

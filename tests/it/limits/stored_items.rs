@@ -119,7 +119,7 @@ async fn limits_without_a_version_have_the_first_one() {
     put(&fresh, customer).await;
     let versions = async || -> Vec<u64> {
         let listed = fresh.store.read_limits("u-1").await.unwrap();
-        listed.iter().map(|listed| listed.version).collect()
+        listed.iter().map(|listed| listed.known.version).collect()
     };
     assert_eq!(versions().await, [1, 1]);
     applier.apply(&created(4, limit("l-2", "u-1"), None)).await.unwrap();
@@ -335,7 +335,7 @@ async fn a_lossy_network_changes_nothing_in_dynamodb() {
     for user in (0..4).map(|user| format!("u-{user}")) {
         let listed = fresh.store.read_limits(&user).await.unwrap();
         let expected: Vec<_> = book.definitions().filter(|limit| limit.user_id == user).collect();
-        assert_eq!(listed.iter().map(|listed| &listed.limit).collect::<Vec<_>>(), expected);
-        assert!(listed.iter().all(|it| book.get(&it.limit.limit_id).unwrap().reported == it.reported));
+        assert_eq!(listed.iter().map(|listed| &listed.known.limit).collect::<Vec<_>>(), expected);
+        assert!(listed.iter().all(|it| book.get(&it.known.limit.limit_id).unwrap().reported == it.reported));
     }
 }
