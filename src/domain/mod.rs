@@ -6,6 +6,7 @@
 
 mod attempt;
 mod calendar;
+mod change_record;
 mod decide;
 mod error;
 mod history;
@@ -24,6 +25,7 @@ mod zone;
 
 pub use attempt::{ATTEMPT_BYTES_MAX, AttemptText, CustomerId, EventId, ID_BYTES_MAX, LoadAttempt, can_be_group};
 pub use calendar::{Day, TimeError, Week, parse_time};
+pub use change_record::{ChangeKind, ChangeRecord};
 pub use decide::{Decision, decide, decide_in_week};
 pub use error::{Field, IdError, InputError, LoadError};
 pub use history::{History, KEPT_LOADS_MAX, WeekHistory};

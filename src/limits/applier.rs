@@ -1,10 +1,8 @@
 //! Application of limit events to a store: read, judge, write conditionally, until the event has its effect.
 
-use super::{
-    Applied, ChangeKind, ChangeRecord, CustomerWrite, Judgement, LimitStore, LimitWrite, PointerWrite, TRIES, judge,
-};
+use super::{Applied, CustomerWrite, Judgement, LimitStore, LimitWrite, PointerWrite, TRIES, judge};
 use crate::deciding::{Clock, Remedy, StoreError, remedy};
-use crate::domain::{LimitEvent, LimitEventError, Millis, OwnLimit};
+use crate::domain::{ChangeKind, ChangeRecord, LimitEvent, LimitEventError, Millis, OwnLimit};
 
 /// Applies limit events to a store. Any number of appliers may share one.
 #[derive(Clone, Debug)]

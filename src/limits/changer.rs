@@ -1,13 +1,14 @@
 //! Changes of customers' own limits at their request: read, decide by the cooling-off rule, write conditionally.
 
 use super::{
-    ChangeKind, ChangeRecord, CustomerWrite, KeptAnswer, LimitPointer, LimitReader, LimitStore, LimitWrite,
-    PointerWrite, ReportedLimit, StoredLimit, TRIES, VersionedLimit,
+    AnswerStore, CustomerWrite, KeptAnswer, LimitPointer, LimitReader, LimitStore, LimitWrite, PointerWrite,
+    ReportedLimit, StoredLimit, TRIES, VersionedLimit,
 };
+use crate::deciding::backoff::Backoff;
 use crate::deciding::{Clock, Remedy, Store, StoreError, remedy};
 use crate::domain::{
-    Cents, ChangeEffect, ChangeError, ChangeRequest, CoolingOff, Currency, LimitProgress, Millis, OwnLimit,
-    OwnLimitKind, OwnLimitStatus, OwnPeriod,
+    Cents, ChangeEffect, ChangeError, ChangeKind, ChangeRecord, ChangeRequest, CoolingOff, Currency, LimitProgress,
+    Millis, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod,
 };
 
 /// Changes customers' own limits. Any number of changers may share a store, also with appliers of limit events.
@@ -56,6 +57,9 @@ pub enum LimitChangeError {
     /// The limit's state does not allow the change.
     #[error(transparent)]
     Refused(#[from] ChangeError),
+    /// The request's key has an answer already: that of an earlier request, or of an earlier try whose answer was lost.
+    #[error("the key came with an earlier request")]
+    Repeated(Box<KeptAnswer>),
     /// The store failed. The change may have been made.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -70,7 +74,7 @@ struct Prepared {
     shown: LimitProgress,
 }
 
-impl<S: Store + LimitStore, C: Clock> LimitChanger<'_, S, C> {
+impl<S: Store + LimitStore + AnswerStore, C: Clock> LimitChanger<'_, S, C> {
     /// Creates a limit that is active at once, and returns it with its progress.
     ///
     /// # Errors
@@ -79,20 +83,11 @@ impl<S: Store + LimitStore, C: Clock> LimitChanger<'_, S, C> {
         if new.currency != self.currency {
             return Err(LimitChangeError::OtherCurrency);
         }
-        let (mut tries, now) = (TRIES, self.now());
+        let (mut tries, now, mut written) = (TRIES, self.now(), None);
         let limit = created(new, now);
         loop {
-            let stored = LimitStore::read(self.store, &new.limit_id, &new.user_id).await;
-            let made = match stored {
-                Ok(stored) => self.try_create(&limit, stored, now, by, keep).await,
-                Err(error) => Err(error.into()),
-            };
-            match made {
-                Err(LimitChangeError::Store(error)) if remedy(&error) == Remedy::TryAgain => {
-                    if !tries.again(self.clock).await {
-                        return Err(error.into());
-                    }
-                }
+            match self.try_create(&limit, now, &mut written, by, keep).await {
+                Err(LimitChangeError::Store(error)) => self.again(error, &mut tries, written.as_ref()).await?,
                 made => return made,
             }
         }
@@ -101,15 +96,17 @@ impl<S: Store + LimitStore, C: Clock> LimitChanger<'_, S, C> {
     async fn try_create(
         &self,
         limit: &OwnLimit,
-        stored: StoredLimit,
         now: Millis,
+        written: &mut Option<Prepared>,
         by: &str,
         keep: Keep<'_>,
     ) -> Result<LimitProgress, LimitChangeError> {
-        if let Some(known) = stored.customer.limits.get(&limit.limit_id) {
+        let stored = LimitStore::read(self.store, &limit.limit_id, &limit.user_id).await?;
+        if let Some(Prepared { shown, .. }) = written
+            && stored.pointer.is_some()
+        {
             // Nobody else has the id: an earlier try has created the limit, and its answer was lost.
-            let known = ReportedLimit { known: known.clone(), reported: 0 };
-            return Ok(self.reader().progress_at(&known, now).await?);
+            return Ok(shown.clone());
         }
         if !stored.customer.has_room_for(limit, now) {
             return Err(LimitChangeError::TooMany);
@@ -117,8 +114,7 @@ impl<S: Store + LimitStore, C: Clock> LimitChanger<'_, S, C> {
         let pointer = PointerWrite { before: stored.pointer.clone(), after: LimitPointer::new(limit.user_id.clone()) };
         let mut prepared = self.prepare(ChangeKind::Created, limit.clone(), &stored, now, by, keep).await?;
         prepared.write.pointer = Some(pointer);
-        self.store.write(&prepared.write).await?;
-        Ok(prepared.shown)
+        self.write(written.insert(prepared)).await
     }
 
     /// Changes a limit, and returns it with its progress. `base` has the versions that the change may be based on; without
@@ -137,13 +133,8 @@ impl<S: Store + LimitStore, C: Clock> LimitChanger<'_, S, C> {
         let (mut tries, now) = (TRIES, self.now());
         let (mut base, mut written) = (base.map(<[u64]>::to_vec), None);
         loop {
-            let made = self.try_change(limit_id, request, now, &mut base, &mut written, by, keep).await;
-            match made {
-                Err(LimitChangeError::Store(error)) if remedy(&error) == Remedy::TryAgain => {
-                    if !tries.again(self.clock).await {
-                        return Err(error.into());
-                    }
-                }
+            match self.try_change(limit_id, request, now, &mut base, &mut written, by, keep).await {
+                Err(LimitChangeError::Store(error)) => self.again(error, &mut tries, written.as_ref()).await?,
                 made => return made,
             }
         }
@@ -181,9 +172,36 @@ impl<S: Store + LimitStore, C: Clock> LimitChanger<'_, S, C> {
             }
         };
         let prepared = self.prepare(kind(request, &limit), limit, &stored, now, by, keep).await?;
-        let Prepared { write, shown } = written.insert(prepared);
+        self.write(written.insert(prepared)).await
+    }
+
+    async fn write(&self, Prepared { write, shown }: &Prepared) -> Result<LimitProgress, LimitChangeError> {
         self.store.write(write).await?;
         Ok(shown.clone())
+    }
+
+    /// Waits before another try, after an error of the store.
+    ///
+    /// # Errors
+    /// The error if no other try helps, and [`LimitChangeError::Repeated`] if the request has an answer meanwhile: of another
+    /// try, or of another request with the same key.
+    async fn again(
+        &self,
+        error: StoreError,
+        tries: &mut Backoff,
+        written: Option<&Prepared>,
+    ) -> Result<(), LimitChangeError> {
+        if remedy(&error) == Remedy::GiveUp || !tries.again(self.clock).await {
+            return Err(error.into());
+        }
+        let answer = written.and_then(|it| it.write.customer.as_ref()?.answer.as_ref());
+        let Some(answer) = answer else { return Ok(()) };
+        // An error of this read is one more of the tries.
+        let kept = self.store.read_answer(&answer.key).await.ok().flatten();
+        match kept.filter(|kept| kept.expires_at() > self.clock.now()) {
+            Some(kept) => Err(LimitChangeError::Repeated(Box::new(kept))),
+            None => Ok(()),
+        }
     }
 
     /// Returns true if a write was made. Its record shows that for good, also if the limit has changed again.

@@ -1,7 +1,8 @@
 //! Interface to a store of customers' own limits.
 
-use super::{ChangeRecord, CustomerLimits, KeptAnswer, LimitPointer, VersionedLimit};
+use super::{CustomerLimits, KeptAnswer, LimitPointer, VersionedLimit};
 use crate::deciding::StoreError;
+use crate::domain::ChangeRecord;
 
 /// Storage of customers' own limits.
 ///

@@ -19,7 +19,7 @@ pub use attempt::{parse_attempt, read_attempt};
 pub use decision::{Reasons, can_be_body, decision_message, write_decision};
 pub use limit_event::parse_limit_event;
 #[cfg(any(feature = "cli", feature = "http"))]
-pub use limit_progress::{LimitView, limit_progress_json};
+pub use limit_progress::{LimitView, PendingView, limit_progress_json};
 #[cfg(feature = "replay")]
 pub use reject::RejectWriter;
 

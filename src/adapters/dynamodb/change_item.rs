@@ -8,7 +8,8 @@ use super::error::store_error;
 use super::item::{CUSTOMER_ID, Item, Reader, VERSION, item, number};
 use super::limit_item::{PK, SK, from_definition, instant, pointer_key, to_definition, to_instant};
 use crate::deciding::StoreError;
-use crate::limits::{ChangeKind, ChangePage, ChangeRecord};
+use crate::domain::{ChangeKind, ChangeRecord};
+use crate::limits::ChangePage;
 
 const KIND: &str = "KIND";
 const CHANGED_AT: &str = "CHANGED_AT";

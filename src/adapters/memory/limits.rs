@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::MemoryStore;
 use crate::deciding::{Cause, StoreError};
+use crate::domain::ChangeRecord;
 use crate::limits::{
-    AnswerStore, ChangePage, ChangeRecord, CustomerLimits, KeptAnswer, LimitPointer, LimitStore, LimitWrite,
-    ReportedLimit, RequestKey, StoredLimit, VersionedLimit,
+    AnswerStore, ChangePage, CustomerLimits, KeptAnswer, LimitPointer, LimitStore, LimitWrite, ReportedLimit,
+    RequestKey, StoredLimit, VersionedLimit,
 };
 
 /// The table of customers' own limits.

@@ -13,11 +13,11 @@ use super::{BODY_BYTES_MAX, Problem};
 use crate::domain::{ID_BYTES_MAX, parse_time};
 use crate::wire::api::ProblemCode;
 
-/// Maximum number of decisions in an answer.
-const DECISIONS_MAX: u16 = 100;
+/// Maximum number of entries in a page.
+const PAGE_MAX: u16 = 100;
 
-/// Default number of decisions in an answer.
-const DECISIONS_DEFAULT: u16 = 50;
+/// Default number of entries in a page.
+const PAGE_DEFAULT: u16 = 50;
 
 /// The only id of a path.
 pub struct Id(pub String);
@@ -83,38 +83,41 @@ impl UsageParameters {
     }
 }
 
-/// Parameters of a list of decisions.
+/// Parameters of a list that comes in pages.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DecisionsParameters {
+pub struct PageParameters {
     limit: Option<String>,
     cursor: Option<String>,
 }
 
-impl DecisionsParameters {
-    /// Returns the maximum number of decisions.
+impl PageParameters {
+    /// Returns the maximum number of entries.
     pub fn limit(&self) -> Result<u16, Problem> {
-        let Some(limit) = &self.limit else { return Ok(DECISIONS_DEFAULT) };
-        let limit = limit.parse().ok().filter(|limit| (1..=DECISIONS_MAX).contains(limit));
+        let Some(limit) = &self.limit else { return Ok(PAGE_DEFAULT) };
+        let limit = limit.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
         limit.ok_or_else(|| {
-            Problem::new(ProblemCode::BadLimit, format!("limit is not a whole number from 1 to {DECISIONS_MAX}"))
+            Problem::new(ProblemCode::BadLimit, format!("limit is not a whole number from 1 to {PAGE_MAX}"))
         })
     }
 
-    /// Returns the event id behind which the list begins.
+    /// Returns the entry behind which the list begins.
     pub fn after(&self) -> Result<Option<String>, Problem> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
-        let event_id = base16ct::lower::decode_vec(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let event_id = event_id.filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()));
-        event_id
-            .map(Some)
-            .ok_or_else(|| Problem::new(ProblemCode::BadCursor, "cursor is not the nextCursor of an earlier answer"))
+        let entry = base16ct::lower::decode_vec(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let entry = entry.filter(|entry| (1..=ID_BYTES_MAX).contains(&entry.len()));
+        entry.map(Some).ok_or_else(PageParameters::bad_cursor)
+    }
+
+    /// Returns the problem of a cursor that no answer had.
+    pub fn bad_cursor() -> Problem {
+        Problem::new(ProblemCode::BadCursor, "cursor is not the nextCursor of an earlier answer")
     }
 }
 
-/// Returns the cursor of the list that begins behind an event id.
-pub fn cursor(event_id: &str) -> String {
-    base16ct::lower::encode_string(event_id.as_bytes())
+/// Returns the cursor of the page that begins behind an entry.
+pub fn cursor(entry: &str) -> String {
+    base16ct::lower::encode_string(entry.as_bytes())
 }
 
 /// The body of a request.

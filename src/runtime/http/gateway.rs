@@ -17,12 +17,16 @@ use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
 use serde::Serialize;
 
 use super::REQUEST_ID;
+use super::precondition::Author;
 
 /// Version of the payload that this module reads.
 const PAYLOAD_VERSION: &str = "2.0";
 
 /// The only stage whose name is not part of the path.
 const DEFAULT_STAGE: &str = "$default";
+
+/// Author of a change whose caller the gateway does not name.
+const UNKNOWN_CALLER: &str = "api-gateway";
 
 /// A path that the router does not have.
 const NOWHERE: &str = "/";
@@ -63,8 +67,12 @@ pub async fn handle(
     event.headers.remove(HOST);
     (event.request_context.domain_name, event.request_context.stage) = (None, None);
     (event.raw_path, event.raw_query_string) = (Some(NOWHERE.to_owned()), None);
+    let caller = event.request_context.authorizer.as_ref().and_then(|it| it.iam.as_ref()?.user_arn.clone());
+    // Never the header, which any caller may send.
+    let author = Author(caller.unwrap_or_else(|| UNKNOWN_CALLER.to_owned()));
     let service = service_fn(move |mut request: lambda_http::Request| {
         *request.uri_mut() = uri.clone();
+        request.extensions_mut().insert(author.clone());
         router.clone().call(request)
     });
     Adapter::from(service).call(LambdaEvent::new(LambdaRequest::ApiGatewayV2(event), context)).await

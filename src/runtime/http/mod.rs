@@ -1,13 +1,17 @@
-//! Reading over HTTP: one router for `loadgate api` and for the Lambda behind an API Gateway.
+//! Reading and changing over HTTP: one router for `loadgate api` and for the Lambda behind an API Gateway.
 //!
-//! A handler parses its request, asks [`Reads`] and converts the answer. Every error is a [`Problem`]; `request.rs` gives
+//! A handler parses its request, asks the [`Service`] and converts the answer. Every error is a [`Problem`]; `request.rs` gives
 //! each request its id and its time-out, and turns problems into answers.
 
+mod changes;
 mod extract;
 #[cfg(feature = "api-lambda")]
 pub mod gateway;
+mod limit_routes;
+mod precondition;
 mod problem;
 mod reads;
+mod repeat;
 mod request;
 mod routes;
 
@@ -22,9 +26,11 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use changes::{LimitChanges, Service};
+pub use precondition::AUTHOR;
 pub use problem::Problem;
-pub use reads::{Reads, StoreReads};
-pub use request::{BearerToken, REQUEST_ID, RequestSettings};
+pub use reads::{Reads, StoreService};
+pub use request::{Access, BearerToken, REQUEST_ID, RequestSettings};
 
 /// Maximum length of a request's body, in bytes. A load attempt has a few hundred.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -35,7 +41,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 /// State of the handlers.
 #[derive(Clone)]
 struct Api {
-    reads: Arc<dyn Reads>,
+    service: Arc<dyn Service>,
+    /// Returns a new id.
+    new_id: fn() -> String,
     /// The OpenAPI document.
     openapi: Arc<str>,
 }
@@ -45,7 +53,7 @@ struct Api {
 #[openapi(
     info(
         title = "loadgate",
-        description = "Reads customers' limits, their usage, and the decisions about their loads. Nothing is written.\n\n\
+        description = "Reads and changes customers' limits; reads their usage and the decisions about their loads.\n\n\
                        Amounts are decimal numbers with two decimals in strings, times are RFC 3339 with milliseconds. Ids have \
                        1 to 128 bytes of UTF-8 and are percent-encoded in paths; behind an API Gateway, ids with `/`, `?`, `#` \
                        or `%` answer 404. Every error is `application/problem+json` with a code. Every answer has the header \
@@ -78,12 +86,12 @@ impl Modify for BearerScheme {
 }
 
 /// Returns the router.
-pub fn router(reads: Arc<dyn Reads>, settings: RequestSettings) -> Router {
+pub fn router(service: Arc<dyn Service>, settings: RequestSettings) -> Router {
     let (router, document) = described();
     router
         .method_not_allowed_fallback(routes::method_not_allowed)
         .fallback(routes::unknown_path)
-        .with_state(Api { reads, openapi: text(&document).into() })
+        .with_state(Api { service, new_id: settings.new_id, openapi: text(&document).into() })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::new(settings), request::answer))
 }
@@ -95,7 +103,11 @@ pub fn openapi() -> String {
 
 fn described() -> (Router<Api>, Document) {
     OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(routes::get_limit))
+        .routes(routes!(routes::get_limit, limit_routes::set_limit, limit_routes::remove_limit))
+        .routes(routes!(limit_routes::create_limit))
+        .routes(routes!(limit_routes::withdraw))
+        .routes(routes!(limit_routes::confirm))
+        .routes(routes!(limit_routes::list_changes))
         .routes(routes!(routes::list_limits))
         .routes(routes!(routes::get_usage))
         .routes(routes!(routes::list_decisions))

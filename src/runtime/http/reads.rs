@@ -1,4 +1,4 @@
-//! What the handlers ask for, whatever the store.
+//! What the handlers ask for, whatever the store: reading.
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use crate::deciding::{
     Checked, Clock, Decider, DecisionPage, LimitInForce, LoadToCheck, RecordReader, Store, StoreError,
 };
-use crate::domain::{Currency, LimitProgress, Measure, Millis};
-use crate::limits::{LimitReader, LimitStore};
+use crate::domain::{CoolingOff, Currency, LimitProgress, Measure, Millis};
+use crate::limits::{ChangePage, LimitReader, LimitStore};
 
 /// Answer of a store.
 pub type Read<'r, T> = BoxFuture<'r, Result<T, StoreError>>;
@@ -20,6 +20,10 @@ pub trait Reads: Send + Sync {
 
     /// Returns a customer's own limits, in the order of their ids, with their progress now.
     fn limits<'r>(&'r self, customer_id: &'r str) -> Read<'r, Vec<LimitProgress>>;
+
+    /// Returns at most `max` changes of a limit: the first ones, or those behind a version. `None` for a limit that nobody has
+    /// named.
+    fn change_page<'r>(&'r self, limit_id: &'r str, after: Option<u64>, max: u16) -> Read<'r, Option<ChangePage>>;
 
     /// Returns the limits that apply to a customer's loads at an instant, with their usage.
     fn usage<'r>(&'r self, customer_id: &'r str, at: Millis) -> Read<'r, Vec<LimitInForce>>;
@@ -40,19 +44,24 @@ pub trait Reads: Send + Sync {
     fn now(&self) -> DateTime<Utc>;
 }
 
-/// Reads through a decider's store, with its limits.
+/// Reads and changes through a decider's store, with its limits.
 #[derive(Clone, Debug)]
-pub struct StoreReads<S, C>(pub Decider<S, C>);
+pub struct StoreService<S, C> {
+    /// The decider.
+    pub decider: Decider<S, C>,
+    /// The rule for changes of own limits.
+    pub cooling_off: CoolingOff,
+}
 
-impl<S, C> StoreReads<S, C> {
+impl<S, C> StoreService<S, C> {
     /// Returns a reader of own limits; `None` where customers have none.
     fn own_limits(&self) -> Option<LimitReader<'_, S, C>> {
-        let Decider { store, clock, currency, has_own_limits, .. } = &self.0;
+        let Decider { store, clock, currency, has_own_limits, .. } = &self.decider;
         has_own_limits.then_some(LimitReader { store, clock, currency: *currency })
     }
 }
 
-impl<S: Store + LimitStore + RecordReader, C: Clock> Reads for StoreReads<S, C> {
+impl<S: Store + LimitStore + RecordReader, C: Clock> Reads for StoreService<S, C> {
     fn limit<'r>(&'r self, limit_id: &'r str) -> Read<'r, Option<LimitProgress>> {
         async move {
             match self.own_limits() {
@@ -73,27 +82,37 @@ impl<S: Store + LimitStore + RecordReader, C: Clock> Reads for StoreReads<S, C> 
         .boxed()
     }
 
+    fn change_page<'r>(&'r self, limit_id: &'r str, after: Option<u64>, max: u16) -> Read<'r, Option<ChangePage>> {
+        async move {
+            if !self.decider.has_own_limits || self.decider.store.read_pointer(limit_id).await?.is_none() {
+                return Ok(None);
+            }
+            self.decider.store.read_changes(limit_id, after, max).await.map(Some)
+        }
+        .boxed()
+    }
+
     fn usage<'r>(&'r self, customer_id: &'r str, at: Millis) -> Read<'r, Vec<LimitInForce>> {
-        self.0.usage_at(customer_id, at).boxed()
+        self.decider.usage_at(customer_id, at).boxed()
     }
 
     fn decisions<'r>(&'r self, customer_id: &'r str, after: Option<&'r str>, max: u16) -> Read<'r, DecisionPage> {
-        self.0.remembered(customer_id, after, max).boxed()
+        self.decider.remembered(customer_id, after, max).boxed()
     }
 
     fn check<'r>(&'r self, load: &'r LoadToCheck) -> Read<'r, Checked> {
-        self.0.check(load).boxed()
+        self.decider.check(load).boxed()
     }
 
     fn measure(&self, code: &str) -> Option<Measure> {
-        self.0.limits.iter().find(|limit| limit.code == code).map(|limit| limit.measure)
+        self.decider.limits.iter().find(|limit| limit.code == code).map(|limit| limit.measure)
     }
 
     fn currency(&self) -> Currency {
-        self.0.currency
+        self.decider.currency
     }
 
     fn now(&self) -> DateTime<Utc> {
-        self.0.clock.now()
+        self.decider.clock.now()
     }
 }

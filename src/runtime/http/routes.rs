@@ -6,7 +6,8 @@ use axum::http::header::{CONTENT_TYPE, ETAG};
 use axum::response::{IntoResponse, Response};
 use chrono::SecondsFormat;
 
-use super::extract::{Body, DecisionsParameters, Id, NoParameters, Parameters, UsageParameters, cursor};
+use super::extract::{Body, Id, NoParameters, PageParameters, Parameters, UsageParameters, cursor};
+use super::precondition::etag;
 use super::problem::json;
 use super::{Api, Problem};
 use crate::deciding::{Cause, LimitInForce, LoadToCheck, StoreError};
@@ -37,10 +38,10 @@ pub async fn get_limit(
     Id(limit_id): Id,
     _: Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
-    let known = api.reads.limit(&limit_id).await?;
+    let known = api.service.limit(&limit_id).await?;
     let known = known.ok_or_else(|| Problem::new(ProblemCode::UnknownLimit, "there is no limit with this id"))?;
     let mut answer = json(&LimitView::new(&known));
-    answer.headers_mut().extend(HeaderValue::try_from(format!("\"{}\"", known.version)).ok().map(|tag| (ETAG, tag)));
+    answer.headers_mut().extend(etag(known.version).map(|tag| (ETAG, tag)));
     Ok(answer)
 }
 
@@ -62,7 +63,7 @@ pub async fn list_limits(
     Id(user_id): Id,
     _: Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
-    let known = api.reads.limits(&user_id).await?;
+    let known = api.service.limits(&user_id).await?;
     Ok(json(&known.iter().map(LimitView::new).collect::<Vec<_>>()))
 }
 
@@ -88,9 +89,9 @@ pub async fn get_usage(
     Id(customer_id): Id,
     Parameters(parameters): Parameters<UsageParameters>,
 ) -> Result<Response, Problem> {
-    let at = parameters.at()?.unwrap_or_else(|| api.reads.now());
-    let limits = api.reads.usage(&customer_id, Millis::of(at)).await?;
-    Ok(json(&CustomerUsageView::new(&customer_id, at, api.reads.currency(), views(&limits))))
+    let at = parameters.at()?.unwrap_or_else(|| api.service.now());
+    let limits = api.service.usage(&customer_id, Millis::of(at)).await?;
+    Ok(json(&CustomerUsageView::new(&customer_id, at, api.service.currency(), views(&limits))))
 }
 
 /// List the decisions that are still remembered
@@ -114,12 +115,12 @@ pub async fn get_usage(
 pub async fn list_decisions(
     State(api): State<Api>,
     Id(customer_id): Id,
-    Parameters(parameters): Parameters<DecisionsParameters>,
+    Parameters(parameters): Parameters<PageParameters>,
 ) -> Result<Response, Problem> {
     let (limit, after) = (parameters.limit()?, parameters.after()?);
-    let page = api.reads.decisions(&customer_id, after.as_deref(), limit).await?;
+    let page = api.service.decisions(&customer_id, after.as_deref(), limit).await?;
     let view = |decision: &StoredDecision| {
-        let view = DecisionView::new(decision, |code| api.reads.measure(code));
+        let view = DecisionView::new(decision, |code| api.service.measure(code));
         view.ok_or_else(|| {
             let what =
                 "a remembered decision has an amount or a time that cannot be understood: correct the record by hand";
@@ -152,11 +153,11 @@ pub async fn check(
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let CheckRequest { load_amount, time } = read_check(&body)?;
-    let present = || api.reads.now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    let present = || api.service.now().to_rfc3339_opts(SecondsFormat::Millis, true);
     let time = time.unwrap_or_else(|| present().into());
-    let currency = api.reads.currency();
+    let currency = api.service.currency();
     let load = LoadToCheck::new(&customer_id, &load_amount, &time, currency)?;
-    let checked = api.reads.check(&load).await?;
+    let checked = api.service.check(&load).await?;
     let usage = views(&checked.limits);
     Ok(json(&CheckView::new(&checked.decision, load.amount(), load.time(), currency, usage)))
 }

@@ -2,12 +2,14 @@
 //! UTC with milliseconds.
 
 mod body;
+mod changes;
 mod check;
 mod decisions;
 mod problem;
 mod usage;
 
 pub use body::{BodyError, Fields};
+pub use changes::{ChangeListView, ChangeView, NewLimitRequest, NewValueRequest};
 pub use check::{CheckRequest, CheckView, read_check};
 pub use decisions::{DecisionListView, DecisionView};
 pub use problem::{ProblemCode, ProblemView};

@@ -1,5 +1,6 @@
-//! Reading over HTTP: the router over stores in memory and in DynamoDB, and every error.
+//! Reading and changing over HTTP: the router over stores in memory and in DynamoDB, and every error.
 
+mod changes;
 mod check;
 mod document;
 mod errors;
@@ -15,9 +16,9 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_http::Service as _;
 use loadgate::deciding::{Clock, Decider, Delivery, Group, MessageSource, RecordReader, Store};
-use loadgate::domain::{Currency, LoadAttempt};
-use loadgate::limits::LimitStore;
-use loadgate::runtime::http::{Reads, RequestSettings, StoreReads, router};
+use loadgate::domain::{CoolingOff, Currency, LoadAttempt};
+use loadgate::limits::{AnswerStore, LimitStore};
+use loadgate::runtime::http::{Access, RequestSettings, Service, StoreService, router};
 use loadgate::wire::read_attempt;
 use serde_json::Value;
 
@@ -96,23 +97,31 @@ async fn post(router: &Router, path: &str, body: String) -> Value {
     answer.json()
 }
 
+/// The rule of the tests: a day's wait.
+const COOLING_OFF: CoolingOff = CoolingOff { delay_ms: 24 * 60 * 60 * 1000, needs_confirmation: false };
+
 /// Settings without a token. New ids of requests are all the same.
 fn settings() -> RequestSettings {
-    RequestSettings { timeout: Duration::from_secs(5), token: None, new_id: || "new-id".to_owned() }
+    RequestSettings { timeout: Duration::from_secs(5), access: Access::default(), new_id: || "new-id".to_owned() }
 }
 
-fn router_over(reads: impl Reads + 'static) -> Router {
-    router(Arc::new(reads), settings())
+fn router_over(service: impl Service + 'static) -> Router {
+    router(Arc::new(service), settings())
 }
 
 /// A router over a store, and a decider over the same one.
 fn router_of<S, C>(decider: &Decider<S, C>) -> Router
 where
-    S: Store + LimitStore + RecordReader + Clone + 'static,
+    S: Tables,
     C: Clock + Clone + 'static,
 {
-    router_over(StoreReads(decider.clone()))
+    router_over(StoreService { decider: decider.clone(), cooling_off: COOLING_OFF })
 }
+
+/// Everything that the API asks of a store.
+pub trait Tables: Store + LimitStore + RecordReader + AnswerStore + Clone + 'static {}
+
+impl<S: Store + LimitStore + RecordReader + AnswerStore + Clone + 'static> Tables for S {}
 
 /// Returns a decider with the built-in limits over a store with a table of customers' own limits.
 fn own_decider<S>(store: S, clock: &SetClock) -> Decider<S, SetClock> {

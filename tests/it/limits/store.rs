@@ -8,11 +8,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use loadgate::deciding::{Cause, Clock, StoreError};
 use loadgate::domain::{
-    LimitEvent, LimitEventError, Millis, OWN_LIMITS_KEPT_MAX, OwnLimit, OwnLimitStatus, OwnPeriod, RAISES_MAX, Raise,
+    ChangeKind, ChangeRecord, LimitEvent, LimitEventError, Millis, OWN_LIMITS_KEPT_MAX, OwnLimit, OwnLimitStatus,
+    OwnPeriod, RAISES_MAX, Raise,
 };
 use loadgate::limits::{
-    Applied, ApplyError, CLOSED_KEPT_MS, ChangeKind, ChangePage, ChangeRecord, CustomerLimits, CustomerWrite,
-    LimitApplier, LimitBook, LimitPointer, LimitStore, LimitWrite, PointerWrite, ReportedLimit, StoredLimit,
+    Applied, ApplyError, CLOSED_KEPT_MS, ChangePage, CustomerLimits, CustomerWrite, LimitApplier, LimitBook,
+    LimitPointer, LimitStore, LimitWrite, PointerWrite, ReportedLimit, StoredLimit,
 };
 
 use super::{created, limit, progressed};
@@ -54,11 +55,11 @@ impl Clock for StandingClock {
 }
 
 /// A store that loses requests and answers, repeats writes as an HTTP client does, and is short of capacity.
-struct Lossy<S> {
-    store: Arc<S>,
-    rng: Mutex<Rng>,
+pub struct Lossy<S> {
+    pub store: Arc<S>,
+    pub rng: Mutex<Rng>,
     /// Frequency of each kind of fault in a hundred requests.
-    percent: u8,
+    pub percent: u8,
 }
 
 impl<S> Lossy<S> {
@@ -100,7 +101,7 @@ impl<S: LimitStore> LimitStore for Lossy<S> {
     }
 }
 
-fn applier<S>(store: &Arc<S>, seed: u64, percent: u8) -> LimitApplier<Lossy<S>, StandingClock> {
+pub fn applier<S>(store: &Arc<S>, seed: u64, percent: u8) -> LimitApplier<Lossy<S>, StandingClock> {
     let store = Lossy { store: Arc::clone(store), rng: Mutex::new(Rng::with_seed(seed)), percent };
     LimitApplier { store, clock: StandingClock }
 }

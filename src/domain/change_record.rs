@@ -1,6 +1,6 @@
 //! Records of changes of own limits: who changed what, when, from what to what.
 
-use crate::domain::{Millis, OwnLimit};
+use super::{Millis, OwnLimit};
 
 /// Record of one change of a limit. It is written together with the change, and never changes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
