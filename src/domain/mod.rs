@@ -10,6 +10,7 @@ mod decide;
 mod error;
 mod history;
 mod limit_event;
+mod limit_plan;
 mod limit_progress;
 mod limits;
 mod loads;
@@ -26,6 +27,7 @@ pub use decide::{Decision, decide, decide_in_week};
 pub use error::{Field, IdError, InputError, LoadError};
 pub use history::{History, KEPT_LOADS_MAX, WeekHistory};
 pub use limit_event::{Change, LimitEvent, LimitEventError, LimitEventField, Progress};
+pub use limit_plan::{LimitOrigin, PlanVersion};
 pub use limit_progress::LimitProgress;
 pub use limits::{
     BrokenLimits, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, Limits, LimitsInForce, Measure, OWN_CODE_PREFIX,
