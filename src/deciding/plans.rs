@@ -33,7 +33,7 @@ struct Cached {
 }
 
 /// Default plan of a programme, if it has one, with the instant at which its read began.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct DefaultPlan {
     plan: Option<PlanVersion>,
     read_at: DateTime<Utc>,
@@ -97,8 +97,8 @@ impl<S: Store, C: Clock> Decider<S, C> {
 
     async fn default_plan(&self, program_id: &str, sink: &impl Sink) -> Result<Option<PlanVersion>, Failure> {
         let now = self.clock.now();
-        if let Some(known) = self.plans.default_plan(program_id, now) {
-            return Ok(known);
+        if let Some(DefaultPlan { plan, .. }) = self.plans.default_plan(program_id, now) {
+            return Ok(plan);
         }
         let read = self.timed(self.store.read_default_plan(program_id), |read| read.units, sink).await?;
         self.plans.keep_default_plan(program_id, read.value.clone(), now);
@@ -129,13 +129,13 @@ impl PlanCache {
         self.cached().versions.put(plan.clone(), Arc::clone(limits));
     }
 
-    /// Returns the default plan that is known at `now`, which may be none; `None` if it must be read. A clock that was set
-    /// back makes it unknown.
-    fn default_plan(&self, program_id: &str, now: DateTime<Utc>) -> Option<Option<PlanVersion>> {
+    /// Returns the default plan that is known at `now`; `None` if it must be read. A clock that was set back makes it
+    /// unknown.
+    fn default_plan(&self, program_id: &str, now: DateTime<Utc>) -> Option<DefaultPlan> {
         let mut cached = self.cached();
         let known = cached.defaults.get(program_id)?;
         let age = now.signed_duration_since(known.read_at);
-        (TimeDelta::zero() <= age && age < DEFAULT_PLAN_KEPT).then(|| known.plan.clone())
+        (TimeDelta::zero() <= age && age < DEFAULT_PLAN_KEPT).then(|| known.clone())
     }
 
     fn keep_default_plan(&self, program_id: &str, plan: Option<PlanVersion>, read_at: DateTime<Utc>) {

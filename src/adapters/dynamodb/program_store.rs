@@ -11,6 +11,7 @@ use super::plan_item::{
     NUMBER, PLAN, counter_key, from_plan_version, program_key, roster_key, to_link, to_program, to_program_id,
 };
 use crate::deciding::{Cause, StoreError};
+use crate::domain::Millis;
 use crate::limits::{Author, Enrollment, Link, LinkStore, Program, ProgramStore};
 
 /// Conditions: the programme does not exist yet, or is unchanged since it was read.
@@ -144,7 +145,7 @@ impl LinkStore for DynamoDb {
             .condition_expression(if read_number == 0 { NEVER_LINKED } else { LINK_STANDS })
             .expression_attribute_names("#plan", PLAN)
             .expression_attribute_values(":number", N(number.to_string()))
-            .expression_attribute_values(":linked_at", N(linked_at.map_or(0, |at| at.get()).to_string()))
+            .expression_attribute_values(":linked_at", N(linked_at.map_or(0, Millis::get).to_string()))
             .expression_attribute_values(":linked_by", S(by));
         if let Some(plan) = plan {
             request = request.expression_attribute_values(":plan", from_plan_version(plan));
