@@ -11,6 +11,8 @@ mod limit_progress;
 mod limits;
 #[cfg(feature = "replay")]
 pub(crate) mod lines;
+#[cfg(any(feature = "cli", feature = "http"))]
+mod plan;
 #[cfg(feature = "replay")]
 mod reject;
 mod text;
@@ -20,7 +22,9 @@ pub use decision::{Reasons, can_be_body, decision_message, write_decision};
 pub use limit_event::parse_limit_event;
 #[cfg(any(feature = "cli", feature = "http"))]
 pub use limit_progress::{LimitView, limit_progress_json};
-pub use limits::{LimitsTextError, limits_json, parse_limits, parse_limits_json};
+pub use limits::{LimitJson, LimitsJson, LimitsTextError, limits_json, parse_limits, parse_limits_json};
+#[cfg(any(feature = "cli", feature = "http"))]
+pub use plan::{DefaultPlanView, EnrollmentView, LinkView, PlanListView, PlanVersionView, PlanView, view_json};
 #[cfg(feature = "replay")]
 pub use reject::RejectWriter;
 
