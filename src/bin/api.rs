@@ -13,8 +13,8 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent};
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::{SystemClock, aws, new_request_id};
 use loadgate::config::{ApiConfig, TTL_HOURS_DEFAULT};
-use loadgate::deciding::Decider;
-use loadgate::runtime::http::{Access, REQUEST_TIMEOUT, RequestSettings, StoreService, gateway, router};
+use loadgate::deciding::{Decider, PlanCache};
+use loadgate::runtime::http::{Access, REQUEST_TIMEOUT, RequestSettings, Services, gateway, router};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -32,6 +32,7 @@ async fn init(_function_name: String) -> Result<Router, Error> {
         store,
         clock: SystemClock,
         limits: config.limits,
+        plans: PlanCache::default(),
         has_own_limits: config.tables.limit.is_some(),
         currency: config.currency,
         correlation_ttl: TimeDelta::hours(TTL_HOURS_DEFAULT),
@@ -39,7 +40,7 @@ async fn init(_function_name: String) -> Result<Router, Error> {
     Box::pin(function::connect(decider.store.connect_reads(decider.has_fences()), async { Ok(()) })).await?;
     // The gateway has checked the caller's signature.
     let settings = RequestSettings { timeout: REQUEST_TIMEOUT, access: Access::default(), new_id: new_request_id };
-    Ok(router(Arc::new(StoreService { decider, cooling_off: config.cooling_off }), settings))
+    Ok(router(Services::over(decider, config.cooling_off), settings))
 }
 
 async fn invoke(

@@ -12,6 +12,7 @@ mod error;
 mod history;
 mod limit_change;
 mod limit_event;
+mod limit_plan;
 mod limit_progress;
 mod limits;
 mod loads;
@@ -31,6 +32,7 @@ pub use error::{Field, IdError, InputError, LoadError};
 pub use history::{History, KEPT_LOADS_MAX, WeekHistory};
 pub use limit_change::{ChangeEffect, ChangeError, ChangeRequest, CoolingOff, RAISES_MAX};
 pub use limit_event::{Change, LimitEvent, LimitEventError, LimitEventField, Progress};
+pub use limit_plan::{LimitOrigin, PlanVersion};
 pub use limit_progress::LimitProgress;
 pub use limits::{
     BrokenLimits, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, Limits, LimitsInForce, Measure, OWN_CODE_PREFIX,

@@ -2,7 +2,7 @@
 
 use super::{
     AnswerStore, CustomerWrite, KeptAnswer, LimitPointer, LimitReader, LimitStore, LimitWrite, PointerWrite,
-    ReportedLimit, StoredLimit, TRIES, VersionedLimit,
+    Precondition, ReportedLimit, StoredLimit, TRIES, VersionedLimit,
 };
 use crate::deciding::backoff::Backoff;
 use crate::deciding::{Clock, Remedy, Store, StoreError, remedy};
@@ -117,8 +117,8 @@ impl<S: Store + LimitStore + AnswerStore, C: Clock> LimitChanger<'_, S, C> {
         self.write(written.insert(prepared)).await
     }
 
-    /// Changes a limit, and returns it with its progress. `base` has the versions that the change may be based on; without
-    /// it, the change is based on the version that is read first.
+    /// Changes a limit whose version is as required, and returns it with its progress. Where nothing is required, the change
+    /// is based on the version that is read first.
     ///
     /// # Errors
     /// [`LimitChangeError`]. After an error of the store, the change may have been made.
@@ -126,12 +126,12 @@ impl<S: Store + LimitStore + AnswerStore, C: Clock> LimitChanger<'_, S, C> {
         &self,
         limit_id: &str,
         request: ChangeRequest,
-        base: Option<&[u64]>,
+        base: &Precondition,
         by: &str,
         keep: Keep<'_>,
     ) -> Result<LimitProgress, LimitChangeError> {
         let (mut tries, now) = (TRIES, self.now());
-        let (mut base, mut written) = (base.map(<[u64]>::to_vec), None);
+        let (mut base, mut written) = (base.clone(), None);
         loop {
             match self.try_change(limit_id, request, now, &mut base, &mut written, by, keep).await {
                 Err(LimitChangeError::Store(error)) => self.again(error, &mut tries, written.as_ref()).await?,
@@ -146,7 +146,7 @@ impl<S: Store + LimitStore + AnswerStore, C: Clock> LimitChanger<'_, S, C> {
         limit_id: &str,
         request: ChangeRequest,
         now: Millis,
-        base: &mut Option<Vec<u64>>,
+        base: &mut Precondition,
         written: &mut Option<Prepared>,
         by: &str,
         keep: Keep<'_>,
@@ -161,8 +161,11 @@ impl<S: Store + LimitStore + AnswerStore, C: Clock> LimitChanger<'_, S, C> {
             return Ok(shown.clone());
         }
         let version = known.version_at(now);
-        if !base.get_or_insert_with(|| vec![version]).contains(&version) {
+        if !base.holds(Some(version)) {
             return Err(LimitChangeError::Stale);
+        }
+        if matches!(base, Precondition::Unset | Precondition::Any) {
+            *base = Precondition::Is(vec![version]);
         }
         let limit = match known.limit.change(request, now, self.cooling_off)? {
             ChangeEffect::Changed(limit) => *limit,

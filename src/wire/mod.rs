@@ -8,11 +8,13 @@ mod json;
 mod limit_event;
 #[cfg(any(feature = "cli", feature = "http"))]
 mod limit_progress;
+mod limits;
 #[cfg(feature = "replay")]
 pub(crate) mod lines;
+#[cfg(any(feature = "cli", feature = "http"))]
+mod plan;
 #[cfg(feature = "replay")]
 mod reject;
-#[cfg(any(feature = "cli", feature = "http"))]
 mod text;
 
 pub use attempt::{parse_attempt, read_attempt};
@@ -20,6 +22,9 @@ pub use decision::{Reasons, can_be_body, decision_message, write_decision};
 pub use limit_event::parse_limit_event;
 #[cfg(any(feature = "cli", feature = "http"))]
 pub use limit_progress::{LimitView, PendingView, limit_progress_json};
+pub use limits::{LimitJson, LimitsJson, LimitsTextError, limits_json, parse_limits, parse_limits_json};
+#[cfg(any(feature = "cli", feature = "http"))]
+pub use plan::{DefaultPlanView, EnrollmentView, LinkView, PlanListView, PlanVersionView, PlanView, view_json};
 #[cfg(feature = "replay")]
 pub use reject::RejectWriter;
 

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -14,8 +13,8 @@ use loadgate::adapters::{SystemClock, new_request_id};
 use loadgate::config::{
     API_LISTEN, API_READ_TOKEN_FILE, API_WRITE_TOKEN_FILE, ApiConfig, CURRENCY, LIMITS, TTL_HOURS_DEFAULT, read_token,
 };
-use loadgate::deciding::Decider;
-use loadgate::runtime::http::{Access, BearerToken, REQUEST_TIMEOUT, RequestSettings, StoreService, openapi, router};
+use loadgate::deciding::{Decider, PlanCache};
+use loadgate::runtime::http::{Access, BearerToken, REQUEST_TIMEOUT, RequestSettings, Services, openapi, router};
 use loadgate::telemetry::init_logs;
 use tokio::net::TcpListener;
 
@@ -96,8 +95,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     init_logs(Some(&config.log_level));
     let served = open(args, config).and_then(|(decider, connection)| {
         let settings = RequestSettings { timeout: REQUEST_TIMEOUT, access, new_id: new_request_id };
-        let service = StoreService { decider, cooling_off };
-        let served = connection.runtime.block_on(serve_api(args.listen, service, settings));
+        let services = Services::over(decider, cooling_off);
+        let served = connection.runtime.block_on(serve_api(args.listen, services, settings));
         connection.close();
         served
     });
@@ -158,6 +157,7 @@ fn open(args: &Args, config: ApiConfig) -> Result<(Decider<DynamoDb, SystemClock
         store,
         clock: SystemClock,
         limits: config.limits,
+        plans: PlanCache::default(),
         has_own_limits,
         currency: config.currency,
         correlation_ttl: TimeDelta::hours(TTL_HOURS_DEFAULT),
@@ -167,17 +167,13 @@ fn open(args: &Args, config: ApiConfig) -> Result<(Decider<DynamoDb, SystemClock
     Ok((decider, connection))
 }
 
-async fn serve_api(
-    listen: SocketAddr,
-    service: StoreService<DynamoDb, SystemClock>,
-    settings: RequestSettings,
-) -> Result<(), Failure> {
+async fn serve_api(listen: SocketAddr, services: Services, settings: RequestSettings) -> Result<(), Failure> {
     let stop = stop_signal(log_first_signal, log_second_signal);
     let stop = stop.context("could not listen to signals").map_err(Failure::Io)?;
     let listener = TcpListener::bind(listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) = listener.with_context(|| format!("could not listen on {listen}")).map_err(Failure::Io)?;
     tracing::info!(listen = address.to_string(), "started");
-    serve(listener, router(Arc::new(service), settings), BOUNDS, stop).await;
+    serve(listener, router(services, settings), BOUNDS, stop).await;
     tracing::info!("stopped");
     Ok(())
 }

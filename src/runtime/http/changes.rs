@@ -4,10 +4,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::Problem;
-use super::reads::{Read, Reads, StoreService};
-use crate::deciding::{Clock, RecordReader, Store};
-use crate::domain::{ChangeError, ChangeRequest, LimitProgress};
-use crate::limits::{AnswerStore, Keep, KeptAnswer, LimitChangeError, LimitChanger, LimitStore, NewLimit, RequestKey};
+use super::reads::Read;
+use crate::deciding::{Clock, Decider, Store};
+use crate::domain::{ChangeError, ChangeRequest, CoolingOff, LimitProgress};
+use crate::limits::{
+    AnswerStore, Keep, KeptAnswer, LimitChangeError, LimitChanger, LimitStore, NewLimit, Precondition, RequestKey,
+};
 use crate::wire::api::ProblemCode;
 
 /// Result of a change.
@@ -18,12 +20,12 @@ pub trait LimitChanges: Send + Sync {
     /// Creates a limit, and returns it with its progress.
     fn create_limit<'r>(&'r self, new: &'r NewLimit, by: &'r str, keep: Keep<'r>) -> Change<'r, LimitProgress>;
 
-    /// Changes a limit that has one of the versions `base`, and returns it with its progress.
+    /// Changes a limit whose version is as required, and returns it with its progress.
     fn change_limit<'r>(
         &'r self,
         limit_id: &'r str,
         request: ChangeRequest,
-        base: Option<&'r [u64]>,
+        base: &'r Precondition,
         by: &'r str,
         keep: Keep<'r>,
     ) -> Change<'r, LimitProgress>;
@@ -32,19 +34,23 @@ pub trait LimitChanges: Send + Sync {
     fn kept_answer<'r>(&'r self, key: &'r RequestKey) -> Read<'r, Option<KeptAnswer>>;
 }
 
-/// Everything that the handlers ask for. It keeps the types of stores out of them.
-pub trait Service: Reads + LimitChanges {}
+/// Changes through a decider's store.
+#[derive(Clone, Debug)]
+pub struct StoreChanges<S, C> {
+    /// The decider.
+    pub decider: Decider<S, C>,
+    /// The rule for changes of own limits.
+    pub cooling_off: CoolingOff,
+}
 
-impl<T: Reads + LimitChanges> Service for T {}
-
-impl<S, C> StoreService<S, C> {
+impl<S, C> StoreChanges<S, C> {
     fn changer(&self) -> LimitChanger<'_, S, C> {
         let (store, clock) = (&self.decider.store, &self.decider.clock);
         LimitChanger { store, clock, currency: self.decider.currency, cooling_off: self.cooling_off }
     }
 }
 
-impl<S: Store + LimitStore + RecordReader + AnswerStore, C: Clock> LimitChanges for StoreService<S, C> {
+impl<S: Store + LimitStore + AnswerStore, C: Clock> LimitChanges for StoreChanges<S, C> {
     fn create_limit<'r>(&'r self, new: &'r NewLimit, by: &'r str, keep: Keep<'r>) -> Change<'r, LimitProgress> {
         async move { self.changer().create(new, by, keep).await }.boxed()
     }
@@ -53,7 +59,7 @@ impl<S: Store + LimitStore + RecordReader + AnswerStore, C: Clock> LimitChanges 
         &'r self,
         limit_id: &'r str,
         request: ChangeRequest,
-        base: Option<&'r [u64]>,
+        base: &'r Precondition,
         by: &'r str,
         keep: Keep<'r>,
     ) -> Change<'r, LimitProgress> {

@@ -17,7 +17,7 @@ use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
 use serde::Serialize;
 
 use super::REQUEST_ID;
-use super::precondition::Author;
+use crate::limits::Author;
 
 /// Version of the payload that this module reads.
 const PAYLOAD_VERSION: &str = "2.0";
@@ -25,8 +25,8 @@ const PAYLOAD_VERSION: &str = "2.0";
 /// The only stage whose name is not part of the path.
 const DEFAULT_STAGE: &str = "$default";
 
-/// Author of a change whose caller the gateway does not name.
-const UNKNOWN_CALLER: &str = "api-gateway";
+/// Author of a change behind a gateway that does not check signatures.
+const UNKNOWN_CALLER: &str = "unknown caller of the API Gateway";
 
 /// A path that the router does not have.
 const NOWHERE: &str = "/";
@@ -58,7 +58,7 @@ pub async fn handle(
     mut event: ApiGatewayV2httpRequest,
     context: Context,
 ) -> Result<impl Serialize, Infallible> {
-    let uri = uri(&event);
+    let (uri, caller) = (uri(&event), caller(&event));
     let request_id = event.request_context.request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
     if let Some(request_id) = request_id {
         event.headers.insert(REQUEST_ID, request_id);
@@ -67,15 +67,19 @@ pub async fn handle(
     event.headers.remove(HOST);
     (event.request_context.domain_name, event.request_context.stage) = (None, None);
     (event.raw_path, event.raw_query_string) = (Some(NOWHERE.to_owned()), None);
-    let caller = event.request_context.authorizer.as_ref().and_then(|it| it.iam.as_ref()?.user_arn.clone());
-    // Never the header, which any caller may send.
-    let author = Author(caller.unwrap_or_else(|| UNKNOWN_CALLER.to_owned()));
     let service = service_fn(move |mut request: lambda_http::Request| {
         *request.uri_mut() = uri.clone();
-        request.extensions_mut().insert(author.clone());
+        request.extensions_mut().insert(caller.clone());
         router.clone().call(request)
     });
     Adapter::from(service).call(LambdaEvent::new(LambdaRequest::ApiGatewayV2(event), context)).await
+}
+
+/// Returns the caller, as AWS IAM knows it. No header of the request counts.
+fn caller(event: &ApiGatewayV2httpRequest) -> Author {
+    let authorizer = event.request_context.authorizer.as_ref();
+    let arn = authorizer.and_then(|authorizer| authorizer.iam.as_ref()?.user_arn.clone());
+    Author(arn.unwrap_or_else(|| UNKNOWN_CALLER.to_owned()))
 }
 
 /// Returns the path and the query of a request.

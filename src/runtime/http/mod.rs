@@ -1,13 +1,14 @@
 //! Reading and changing over HTTP: one router for `loadgate api` and for the Lambda behind an API Gateway.
 //!
-//! A handler parses its request, asks the [`Service`] and converts the answer. Every error is a [`Problem`]; `request.rs` gives
-//! each request its id and its time-out, and turns problems into answers.
+//! A handler parses its request, asks one of the [`Services`] and converts the answer. Every error is a [`Problem`];
+//! `request.rs` gives each request its id and its time-out, and turns problems into answers.
 
+mod author;
 mod changes;
 mod extract;
 #[cfg(feature = "api-lambda")]
 pub mod gateway;
-mod limit_routes;
+mod plan_changes;
 mod precondition;
 mod problem;
 mod reads;
@@ -15,6 +16,7 @@ mod repeat;
 mod request;
 mod routes;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,10 +28,16 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use changes::{LimitChanges, Service};
-pub use precondition::AUTHOR;
+use crate::deciding::{Clock, Decider, RecordReader, Store};
+use crate::domain::CoolingOff;
+use crate::limits::{AnswerStore, LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
+
+pub use author::BY;
+pub use changes::{LimitChanges, StoreChanges};
+pub use plan_changes::{PlanAnswer, PlanChanges};
+pub use precondition::Precondition;
 pub use problem::Problem;
-pub use reads::{Reads, StoreService};
+pub use reads::{Reads, StoreReads};
 pub use request::{Access, BearerToken, REQUEST_ID, RequestSettings};
 
 /// Maximum length of a request's body, in bytes. A load attempt has a few hundred.
@@ -38,10 +46,42 @@ pub const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Time-out of a request. One to DynamoDB takes at most 5 s; the function has 10 s.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// Everything that the handlers ask for. Traits keep the types of stores out of them.
+#[derive(Clone)]
+pub struct Services {
+    /// Reading of limits, usage and decisions.
+    pub reads: Arc<dyn Reads>,
+    /// Changes of customers' own limits.
+    pub limits: Arc<dyn LimitChanges>,
+    /// Plans, programmes and links.
+    pub plans: Arc<dyn PlanChanges>,
+}
+
+impl Services {
+    /// Creates services over a decider's store, with its limits and its clock, and the rule for changes of own limits.
+    pub fn over<S, C>(decider: Decider<S, C>, cooling_off: CoolingOff) -> Services
+    where
+        S: Store + LimitStore + AnswerStore + RecordReader + PlanStore + ProgramStore + LinkStore + Clone + 'static,
+        C: Clock + Clone + 'static,
+    {
+        let plans = Plans { store: decider.store.clone(), clock: decider.clock.clone() };
+        let limits = StoreChanges { decider: decider.clone(), cooling_off };
+        Services { reads: Arc::new(StoreReads(decider)), limits: Arc::new(limits), plans: Arc::new(plans) }
+    }
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Services")
+    }
+}
+
 /// State of the handlers.
 #[derive(Clone)]
 struct Api {
-    service: Arc<dyn Service>,
+    reads: Arc<dyn Reads>,
+    limits: Arc<dyn LimitChanges>,
+    plans: Arc<dyn PlanChanges>,
     /// Returns a new id.
     new_id: fn() -> String,
     /// The OpenAPI document.
@@ -53,7 +93,8 @@ struct Api {
 #[openapi(
     info(
         title = "loadgate",
-        description = "Reads and changes customers' limits; reads their usage and the decisions about their loads.\n\n\
+        description = "Reads and changes customers' limits, and which plan applies to whom; reads their usage and the decisions \
+                       about their loads.\n\n\
                        Amounts are decimal numbers with two decimals in strings, times are RFC 3339 with milliseconds. Ids have \
                        1 to 128 bytes of UTF-8 and are percent-encoded in paths; behind an API Gateway, ids with `/`, `?`, `#` \
                        or `%` answer 404. Every error is `application/problem+json` with a code. Every answer has the header \
@@ -64,6 +105,8 @@ struct Api {
     security(("bearer" = [])),
     tags(
         (name = "limits", description = "Customers' own limits"),
+        (name = "plans", description = "Plans, and their links to customers"),
+        (name = "programs", description = "Programmes: their default plans and their customers"),
         (name = "customers", description = "The limits in force for a customer, and the decisions about its loads"),
         (name = "api", description = "The API itself")
     )
@@ -86,12 +129,13 @@ impl Modify for BearerScheme {
 }
 
 /// Returns the router.
-pub fn router(service: Arc<dyn Service>, settings: RequestSettings) -> Router {
+pub fn router(services: Services, settings: RequestSettings) -> Router {
+    let Services { reads, limits, plans } = services;
     let (router, document) = described();
     router
         .method_not_allowed_fallback(routes::method_not_allowed)
         .fallback(routes::unknown_path)
-        .with_state(Api { service, new_id: settings.new_id, openapi: text(&document).into() })
+        .with_state(Api { reads, limits, plans, new_id: settings.new_id, openapi: text(&document).into() })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::new(settings), request::answer))
 }
@@ -103,15 +147,21 @@ pub fn openapi() -> String {
 
 fn described() -> (Router<Api>, Document) {
     OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(routes::get_limit, limit_routes::set_limit, limit_routes::remove_limit))
-        .routes(routes!(limit_routes::create_limit))
-        .routes(routes!(limit_routes::withdraw))
-        .routes(routes!(limit_routes::confirm))
-        .routes(routes!(limit_routes::list_changes))
+        .routes(routes!(routes::get_limit, routes::limit_changes::set_limit, routes::limit_changes::remove_limit))
+        .routes(routes!(routes::limit_changes::create_limit))
+        .routes(routes!(routes::limit_changes::withdraw))
+        .routes(routes!(routes::limit_changes::confirm))
+        .routes(routes!(routes::limit_changes::list_changes))
         .routes(routes!(routes::list_limits))
         .routes(routes!(routes::get_usage))
         .routes(routes!(routes::list_decisions))
         .routes(routes!(routes::check))
+        .routes(routes!(routes::plans::list_plans))
+        .routes(routes!(routes::plans::get_plan, routes::plans::put_plan))
+        .routes(routes!(routes::plans::get_plan_version))
+        .routes(routes!(routes::links::get_link, routes::links::put_link, routes::links::delete_link))
+        .routes(routes!(routes::programs::get_default_plan, routes::programs::put_default_plan))
+        .routes(routes!(routes::programs::enroll, routes::programs::remove))
         .routes(routes!(routes::get_openapi))
         .split_for_parts()
 }

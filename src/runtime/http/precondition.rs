@@ -1,101 +1,60 @@
-//! Versions that a change is based on: `If-Match` and `If-None-Match` (RFC 9110, section 13.1).
-
-use std::convert::Infallible;
+//! Preconditions in the headers of requests, and the `ETag` of answers.
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
+use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
 
 use super::Problem;
 use crate::wire::api::ProblemCode;
 
-/// What a request demands of the stored version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Precondition {
-    /// Nothing: the change is based on the version that the server reads.
-    Unset,
-    /// There is a version (`If-Match: *`).
-    Exists,
-    /// The version is one of these (`If-Match: "7"`).
-    Is(Vec<u64>),
-    /// There is none (`If-None-Match: *`).
-    Absent,
-}
+pub use crate::limits::Precondition;
 
-impl<S: Send + Sync> FromRequestParts<S> for Precondition {
+/// Precondition of a request.
+pub struct Preconditions(pub Precondition);
+
+impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Precondition, Problem> {
-        let values = |name: HeaderName| parts.headers.get_all(name).iter().collect::<Vec<_>>();
-        match (values(IF_MATCH).as_slice(), values(IF_NONE_MATCH).as_slice()) {
-            ([], []) => Ok(Precondition::Unset),
-            ([], [any]) if *any == "*" => Ok(Precondition::Absent),
-            ([any], []) if *any == "*" => Ok(Precondition::Exists),
-            (tags, []) => match tags.iter().map(|tags| versions(tags)).collect::<Option<Vec<_>>>() {
-                Some(versions) => Ok(Precondition::Is(versions.concat())),
-                None => Err(unreadable()),
-            },
-            (_, _) => Err(unreadable()),
-        }
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Preconditions, Problem> {
+        let unreadable = || {
+            let detail =
+                "If-Match takes * or ETags of earlier answers, such as \"7\", and If-None-Match takes *; not both";
+            Problem::new(ProblemCode::BadPrecondition, detail)
+        };
+        precondition(&parts.headers).map(Preconditions).ok_or_else(unreadable)
     }
 }
 
-impl Precondition {
-    /// Returns the versions that a change of something that exists may be based on; `None` for the one that is read.
-    ///
-    /// # Errors
-    /// A [`Problem`] if the request demands that there is no version.
-    pub fn versions(self) -> Result<Option<Vec<u64>>, Problem> {
-        match self {
-            Precondition::Unset | Precondition::Exists => Ok(None),
-            Precondition::Is(versions) => Ok(Some(versions)),
-            Precondition::Absent => Err(unreadable()),
+/// Reads a precondition. `None` if it cannot be understood.
+fn precondition(headers: &HeaderMap) -> Option<Precondition> {
+    match (joined(headers, &IF_MATCH)?, joined(headers, &IF_NONE_MATCH)?) {
+        (None, None) => Some(Precondition::Unset),
+        (Some(value), None) if value == "*" => Some(Precondition::Any),
+        (Some(value), None) => {
+            value.split(',').map(|tag| version(tag.trim())).collect::<Option<_>>().map(Precondition::Is)
         }
+        (None, Some(value)) if value == "*" => Some(Precondition::None),
+        (_, Some(_)) => None,
     }
 }
 
-/// Returns the versions of a list of entity tags. `None` if it has anything else. A weak tag matches nothing here.
-fn versions(tags: &HeaderValue) -> Option<Vec<u64>> {
-    let tags = tags.to_str().ok()?.split(',').map(str::trim);
-    let version = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok();
-    tags.map(version).collect()
+/// Returns the value of a header that may stand in several lines; an inner `None` without one. `None` if it is not text.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Option<String>> {
+    let values = headers.get_all(name).iter().map(|value| value.to_str().ok().map(str::trim));
+    let values = values.collect::<Option<Vec<_>>>()?;
+    Some((!values.is_empty()).then(|| values.join(",")))
 }
 
-fn unreadable() -> Problem {
-    let detail = "send the ETag of an earlier answer as If-Match, such as \"7\"; If-None-Match: * is for creating a plan or \
-                  a link";
-    Problem::new(ProblemCode::BadPrecondition, detail)
+/// Reads an `ETag`: a number in double quotes, as [`with_etag`] writes it.
+fn version(tag: &str) -> Option<u64> {
+    let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
+    digits.parse().ok().filter(|version: &u64| version.to_string() == digits)
 }
 
-/// Returns the header `ETag` of a version.
-pub fn etag(version: u64) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("\"{version}\"")).ok()
-}
-
-/// Name of whoever makes a request, for the record of a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Author(pub String);
-
-/// Header in which a caller of `loadgate api` names whoever it acts for.
-pub const AUTHOR: HeaderName = HeaderName::from_static("x-loadgate-by");
-
-/// Author of requests that name nobody.
-const NOBODY: &str = "api";
-
-/// Maximum length of an author's name, in bytes. An IAM ARN may have so many.
-const AUTHOR_BYTES_MAX: usize = 2048;
-
-impl<S: Send + Sync> FromRequestParts<S> for Author {
-    type Rejection = Infallible;
-
-    /// The gateway's caller is known by its signature. A name that cannot be stored is left out.
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Author, Infallible> {
-        if let Some(author) = parts.extensions.get::<Author>() {
-            return Ok(author.clone());
-        }
-        let name = parts.headers.get(AUTHOR).and_then(|name| name.to_str().ok()).map(str::trim);
-        let name = name.filter(|name| (1..=AUTHOR_BYTES_MAX).contains(&name.len()));
-        Ok(Author(name.unwrap_or(NOBODY).to_owned()))
-    }
+/// Adds a version as the `ETag` of an answer.
+pub fn with_etag(mut answer: Response, version: u64) -> Response {
+    answer.headers_mut().extend(HeaderValue::try_from(format!("\"{version}\"")).ok().map(|tag| (ETAG, tag)));
+    answer
 }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::deciding::StoreError;
 use crate::domain::LoadError;
+use crate::limits::PlanError;
 use crate::wire::api::{BodyError, ProblemCode, ProblemView};
 
 /// Content type of a problem.
@@ -63,7 +64,11 @@ impl Problem {
             | ProblemCode::BadRequest => StatusCode::BAD_REQUEST,
             ProblemCode::Unauthorized => StatusCode::UNAUTHORIZED,
             ProblemCode::ReadOnly => StatusCode::FORBIDDEN,
-            ProblemCode::UnknownPath | ProblemCode::UnknownLimit => StatusCode::NOT_FOUND,
+            ProblemCode::UnknownPath
+            | ProblemCode::UnknownLimit
+            | ProblemCode::UnknownPlan
+            | ProblemCode::UnknownProgram
+            | ProblemCode::UnknownLink => StatusCode::NOT_FOUND,
             ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ProblemCode::TooManyLimits
             | ProblemCode::LimitClosed
@@ -71,7 +76,9 @@ impl Problem {
             | ProblemCode::TooEarly
             | ProblemCode::NeedsNoConfirmation => StatusCode::CONFLICT,
             ProblemCode::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            ProblemCode::OtherCurrency | ProblemCode::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            ProblemCode::OtherCurrency | ProblemCode::KeyReused | ProblemCode::EmptyPlan => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             ProblemCode::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemCode::CorruptItem | ProblemCode::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
             ProblemCode::StoreBusy | ProblemCode::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -151,9 +158,32 @@ impl From<LoadError> for Problem {
     }
 }
 
+impl From<PlanError> for Problem {
+    fn from(error: PlanError) -> Problem {
+        let code = match error {
+            PlanError::Changed => ProblemCode::PreconditionFailed,
+            PlanError::UnknownPlan => ProblemCode::UnknownPlan,
+            PlanError::UnknownProgram => ProblemCode::UnknownProgram,
+            PlanError::UnknownLink => ProblemCode::UnknownLink,
+            PlanError::Store(error) => return error.into(),
+        };
+        Problem::new(code, error.to_string())
+    }
+}
+
 impl From<BodyError> for Problem {
-    fn from(BodyError { code, detail }: BodyError) -> Problem {
-        Problem::new(code, detail)
+    fn from(error: BodyError) -> Problem {
+        let code = match error {
+            BodyError::NotUtf8 { .. } => ProblemCode::NotUtf8,
+            BodyError::NotJson { .. } => ProblemCode::NotJson,
+            BodyError::MissingField { .. } => ProblemCode::MissingField,
+            BodyError::BadType { .. } => ProblemCode::BadType,
+            BodyError::BadId { .. } => ProblemCode::BadId,
+            BodyError::BadValue { .. } => ProblemCode::BadValue,
+            BodyError::BadAmount { .. } => ProblemCode::BadAmount,
+            BodyError::UnknownField => ProblemCode::UnknownField,
+        };
+        Problem::new(code, error.to_string())
     }
 }
 

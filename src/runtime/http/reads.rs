@@ -1,5 +1,7 @@
 //! What the handlers ask for, whatever the store: reading.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -7,7 +9,7 @@ use futures_util::future::BoxFuture;
 use crate::deciding::{
     Checked, Clock, Decider, DecisionPage, LimitInForce, LoadToCheck, RecordReader, Store, StoreError,
 };
-use crate::domain::{CoolingOff, Currency, LimitProgress, Measure, Millis};
+use crate::domain::{Currency, LimitOrigin, LimitProgress, Measure, Millis};
 use crate::limits::{ChangePage, LimitReader, LimitStore};
 
 /// Answer of a store.
@@ -34,8 +36,8 @@ pub trait Reads: Send + Sync {
     /// Returns the decision that an attempt would get now.
     fn check<'r>(&'r self, load: &'r LoadToCheck) -> Read<'r, Checked>;
 
-    /// Returns the measure of the deployment's limit with this code.
-    fn measure(&self, code: &str) -> Option<Measure>;
+    /// Returns the measures of the limits of an origin, by their codes.
+    fn measures<'r>(&'r self, origin: &'r LimitOrigin) -> Read<'r, BTreeMap<String, Measure>>;
 
     /// Returns the currency of all amounts.
     fn currency(&self) -> Currency;
@@ -44,24 +46,19 @@ pub trait Reads: Send + Sync {
     fn now(&self) -> DateTime<Utc>;
 }
 
-/// Reads and changes through a decider's store, with its limits.
+/// Reads through a decider's store, with its limits.
 #[derive(Clone, Debug)]
-pub struct StoreService<S, C> {
-    /// The decider.
-    pub decider: Decider<S, C>,
-    /// The rule for changes of own limits.
-    pub cooling_off: CoolingOff,
-}
+pub struct StoreReads<S, C>(pub Decider<S, C>);
 
-impl<S, C> StoreService<S, C> {
+impl<S, C> StoreReads<S, C> {
     /// Returns a reader of own limits; `None` where customers have none.
     fn own_limits(&self) -> Option<LimitReader<'_, S, C>> {
-        let Decider { store, clock, currency, has_own_limits, .. } = &self.decider;
+        let Decider { store, clock, currency, has_own_limits, .. } = &self.0;
         has_own_limits.then_some(LimitReader { store, clock, currency: *currency })
     }
 }
 
-impl<S: Store + LimitStore + RecordReader, C: Clock> Reads for StoreService<S, C> {
+impl<S: Store + LimitStore + RecordReader, C: Clock> Reads for StoreReads<S, C> {
     fn limit<'r>(&'r self, limit_id: &'r str) -> Read<'r, Option<LimitProgress>> {
         async move {
             match self.own_limits() {
@@ -84,35 +81,35 @@ impl<S: Store + LimitStore + RecordReader, C: Clock> Reads for StoreService<S, C
 
     fn change_page<'r>(&'r self, limit_id: &'r str, after: Option<u64>, max: u16) -> Read<'r, Option<ChangePage>> {
         async move {
-            if !self.decider.has_own_limits || self.decider.store.read_pointer(limit_id).await?.is_none() {
+            if !self.0.has_own_limits || self.0.store.read_pointer(limit_id).await?.is_none() {
                 return Ok(None);
             }
-            self.decider.store.read_changes(limit_id, after, max).await.map(Some)
+            self.0.store.read_changes(limit_id, after, max).await.map(Some)
         }
         .boxed()
     }
 
     fn usage<'r>(&'r self, customer_id: &'r str, at: Millis) -> Read<'r, Vec<LimitInForce>> {
-        self.decider.usage_at(customer_id, at).boxed()
+        self.0.usage_at(customer_id, at).boxed()
     }
 
     fn decisions<'r>(&'r self, customer_id: &'r str, after: Option<&'r str>, max: u16) -> Read<'r, DecisionPage> {
-        self.decider.remembered(customer_id, after, max).boxed()
+        self.0.remembered(customer_id, after, max).boxed()
     }
 
     fn check<'r>(&'r self, load: &'r LoadToCheck) -> Read<'r, Checked> {
-        self.decider.check(load).boxed()
+        self.0.check(load).boxed()
     }
 
-    fn measure(&self, code: &str) -> Option<Measure> {
-        self.decider.limits.iter().find(|limit| limit.code == code).map(|limit| limit.measure)
+    fn measures<'r>(&'r self, origin: &'r LimitOrigin) -> Read<'r, BTreeMap<String, Measure>> {
+        self.0.measures(origin).boxed()
     }
 
     fn currency(&self) -> Currency {
-        self.decider.currency
+        self.0.currency
     }
 
     fn now(&self) -> DateTime<Utc> {
-        self.decider.clock.now()
+        self.0.clock.now()
     }
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 
-use super::{Problem, Service};
+use super::{LimitChanges, Problem};
 use crate::deciding::digest_hex;
 use crate::limits::{KeptAnswer, RequestKey};
 use crate::wire::api::ProblemCode;
@@ -68,9 +68,13 @@ impl Repeatable {
     ///
     /// # Errors
     /// A [`Problem`] if the key came with another request before, or if the store cannot be read.
-    pub async fn first_answer(&self, service: &dyn Service) -> Result<Option<Response>, Problem> {
+    pub async fn first_answer(
+        &self,
+        answers: &dyn LimitChanges,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Response>, Problem> {
         let Some(key) = &self.key else { return Ok(None) };
-        let kept = service.kept_answer(key).await?.filter(|kept| kept.expires_at() > service.now());
+        let kept = answers.kept_answer(key).await?.filter(|kept| kept.expires_at() > now);
         kept.map(|kept| self.repeated(kept)).transpose()
     }
 

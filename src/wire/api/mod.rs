@@ -8,7 +8,7 @@ mod decisions;
 mod problem;
 mod usage;
 
-pub use body::{BodyError, Fields};
+pub use body::{BodyError, Fields, read_plan_version};
 pub use changes::{ChangeListView, ChangeView, NewLimitRequest, NewValueRequest};
 pub use check::{CheckRequest, CheckView, read_check};
 pub use decisions::{DecisionListView, DecisionView};

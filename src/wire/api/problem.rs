@@ -54,14 +54,14 @@ pub enum ProblemCode {
     BadAmount,
     /// 400: `time` is not an instant.
     BadTime,
+    /// 400: a value is none that the field or the header can have, or the text of a plan is not valid.
+    BadValue,
+    /// 400: `If-Match` or `If-None-Match` cannot be understood.
+    BadPrecondition,
     /// 400: the request is not valid HTTP, or its body has not arrived whole.
     BadRequest,
     /// 400: the body has a field that the request does not have.
     UnknownField,
-    /// 400: a field of the body has a value that it cannot have.
-    BadValue,
-    /// 400: `If-Match` or `If-None-Match` cannot be read, or does not fit the request.
-    BadPrecondition,
     /// 400: `Idempotency-Key` does not have 1 to 128 printable ASCII characters.
     BadKey,
     /// 401: the bearer token is missing or wrong.
@@ -72,6 +72,12 @@ pub enum ProblemCode {
     UnknownPath,
     /// 404: no limit event has defined the limit, or it has left its customer.
     UnknownLimit,
+    /// 404: there is no such plan, or no such version of it.
+    UnknownPlan,
+    /// 404: there is no such programme.
+    UnknownProgram,
+    /// 404: no plan is linked to the customer.
+    UnknownLink,
     /// 405: the path has other methods. The header `Allow` lists them.
     MethodNotAllowed,
     /// 409: the customer has the most limits allowed.
@@ -84,12 +90,14 @@ pub enum ProblemCode {
     TooEarly,
     /// 409: the pending change needs no confirmation.
     NeedsNoConfirmation,
-    /// 412: the version is another one than the request is based on.
+    /// 412: what was to be changed is not as the request requires, or has been changed meanwhile. Nothing was written.
     PreconditionFailed,
     /// 413: the body is longer than 16 KiB.
     TooLong,
     /// 422: the currency is not that of the deployment.
     OtherCurrency,
+    /// 422: the plan has no limit.
+    EmptyPlan,
     /// 422: the `Idempotency-Key` came with another request before.
     KeyReused,
     /// 500: a stored item cannot be understood. The log names it.

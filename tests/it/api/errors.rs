@@ -1,6 +1,6 @@
 //! Every error is a problem with a code, and repeats nothing of the request.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,10 +10,10 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use loadgate::adapters::{MemoryStore, new_request_id};
 use loadgate::deciding::{Cause, Checked, DecisionPage, LimitInForce, LoadToCheck, StoreError};
-use loadgate::domain::{ChangeRequest, Currency, LimitProgress, Measure, Millis, StoredDecision};
-use loadgate::limits::{ChangePage, Keep, KeptAnswer, LimitChangeError, NewLimit, RequestKey};
+use loadgate::domain::{ChangeRequest, Currency, LimitOrigin, LimitProgress, Measure, Millis, StoredDecision};
+use loadgate::limits::{ChangePage, Keep, KeptAnswer, LimitChangeError, NewLimit, Precondition, RequestKey};
 use loadgate::runtime::http::{
-    Access, BODY_BYTES_MAX, BearerToken, LimitChanges, Reads, RequestSettings, StoreService, router,
+    Access, BODY_BYTES_MAX, BearerToken, LimitChanges, Reads, RequestSettings, Services, router,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -193,8 +193,7 @@ async fn a_request_keeps_its_own_id_if_it_is_short_and_plain() {
 
 fn router_with(access: Access) -> Router {
     let decider = own_decider(MemoryStore::default(), &SetClock::at(NOW));
-    let service = StoreService { decider, cooling_off: super::COOLING_OFF };
-    router(Arc::new(service), RequestSettings { access, ..settings() })
+    router(Services::over(decider, super::COOLING_OFF), RequestSettings { access, ..settings() })
 }
 
 #[tokio::test]
@@ -316,8 +315,8 @@ impl Reads for Fails {
         self.answer().boxed()
     }
 
-    fn measure(&self, _: &str) -> Option<Measure> {
-        None
+    fn measures<'r>(&'r self, _: &'r LimitOrigin) -> Read<'r, BTreeMap<String, Measure>> {
+        async move { Ok(BTreeMap::new()) }.boxed()
     }
 
     fn currency(&self) -> Currency {
@@ -340,7 +339,7 @@ impl LimitChanges for Fails {
         &'r self,
         _: &'r str,
         _: ChangeRequest,
-        _: Option<&'r [u64]>,
+        _: &'r Precondition,
         _: &'r str,
         _: Keep<'r>,
     ) -> Change<'r> {

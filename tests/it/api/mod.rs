@@ -15,14 +15,26 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_http::Service as _;
+use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{Clock, Decider, Delivery, Group, MessageSource, RecordReader, Store};
 use loadgate::domain::{CoolingOff, Currency, LoadAttempt};
-use loadgate::limits::{AnswerStore, LimitStore};
-use loadgate::runtime::http::{Access, RequestSettings, Service, StoreService, router};
+use loadgate::limits::{AnswerStore, LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
+use loadgate::runtime::http::{Access, LimitChanges, Reads, RequestSettings, Services, router};
 use loadgate::wire::read_attempt;
 use serde_json::Value;
 
 use crate::support::{decider, line};
+
+/// A store of everything that is read and changed over HTTP.
+pub trait ApiStore:
+    Store + LimitStore + AnswerStore + RecordReader + PlanStore + ProgramStore + LinkStore + Clone + 'static
+{
+}
+
+impl<S> ApiStore for S where
+    S: Store + LimitStore + AnswerStore + RecordReader + PlanStore + ProgramStore + LinkStore + Clone + 'static
+{
+}
 
 /// A clock that a test sets. Waits are short.
 #[derive(Clone)]
@@ -105,23 +117,20 @@ fn settings() -> RequestSettings {
     RequestSettings { timeout: Duration::from_secs(5), access: Access::default(), new_id: || "new-id".to_owned() }
 }
 
-fn router_over(service: impl Service + 'static) -> Router {
-    router(Arc::new(service), settings())
+fn router_over(service: impl Reads + LimitChanges + 'static) -> Router {
+    let plans = Plans { store: MemoryStore::default(), clock: SetClock::at("2026-01-06T12:00:00Z") };
+    let service = Arc::new(service);
+    router(Services { reads: service.clone(), limits: service, plans: Arc::new(plans) }, settings())
 }
 
 /// A router over a store, and a decider over the same one.
 fn router_of<S, C>(decider: &Decider<S, C>) -> Router
 where
-    S: Tables,
+    S: ApiStore,
     C: Clock + Clone + 'static,
 {
-    router_over(StoreService { decider: decider.clone(), cooling_off: COOLING_OFF })
+    router(Services::over(decider.clone(), COOLING_OFF), settings())
 }
-
-/// Everything that the API asks of a store.
-pub trait Tables: Store + LimitStore + RecordReader + AnswerStore + Clone + 'static {}
-
-impl<S: Store + LimitStore + RecordReader + AnswerStore + Clone + 'static> Tables for S {}
 
 /// Returns a decider with the built-in limits over a store with a table of customers' own limits.
 fn own_decider<S>(store: S, clock: &SetClock) -> Decider<S, SetClock> {

@@ -10,7 +10,7 @@ use loadgate::domain::{Cents, Millis, OwnLimit, OwnLimitKind, OwnLimitStatus, Ow
 use loadgate::limits::{Applied, LimitApplier, LimitStore};
 use serde_json::{Value, json};
 
-use super::{SetClock, Tables, ask, get, load, own_decider, post, router_of};
+use super::{ApiStore, SetClock, ask, get, load, own_decider, post, router_of};
 use crate::limits::{created, limit, progressed};
 use crate::support::stores::on_every_store;
 
@@ -42,7 +42,7 @@ async fn store<S: LimitStore + Clone>(store: &S, clock: &SetClock, limits: Vec<O
 }
 
 /// Returns a router over a customer `u` with six own limits and three decisions.
-async fn customer<S: Tables>(tables: S) -> Router {
+async fn customer<S: ApiStore>(tables: S) -> Router {
     let clock = SetClock::at(NOW);
     let decider = own_decider(tables.clone(), &clock);
     let router = router_of(&decider);
@@ -69,7 +69,7 @@ async fn customer<S: Tables>(tables: S) -> Router {
 
 async fn own_limits_are_shown_with_their_progress<S>(tables: S)
 where
-    S: Tables,
+    S: ApiStore,
 {
     let router = customer(tables).await;
     let limits = get(&router, "/user-limits/user/u").await;
@@ -111,7 +111,7 @@ where
 
 async fn usage_decisions_and_checks_are_shown<S>(tables: S)
 where
-    S: Tables,
+    S: ApiStore,
 {
     let router = customer(tables).await;
     let usage = get(&router, "/customers/u/usage").await;
@@ -192,7 +192,7 @@ where
     assert_eq!(get(&router, "/customers/u/usage").await, usage, "a check changes nothing");
 }
 
-async fn unknown_ids_have_defined_answers<S: Tables>(tables: S) {
+async fn unknown_ids_have_defined_answers<S: ApiStore>(tables: S) {
     let clock = SetClock::at(NOW);
     let router = router_of(&own_decider(tables.clone(), &clock));
     assert_eq!(get(&router, "/user-limits/user/nobody").await, json!([]));
@@ -214,7 +214,7 @@ async fn unknown_ids_have_defined_answers<S: Tables>(tables: S) {
 
 async fn a_limit_that_left_its_customer_is_unknown<S>(tables: S)
 where
-    S: Tables,
+    S: ApiStore,
 {
     let clock = SetClock::at(NOW);
     let router = router_of(&own_decider(tables.clone(), &clock));
@@ -230,7 +230,7 @@ where
     assert_eq!(get(&router, "/user-limits/user/u").await.as_array().unwrap().len(), 1);
 }
 
-async fn thirty_two_limits_are_shown_in_order<S: Tables>(tables: S) {
+async fn thirty_two_limits_are_shown_in_order<S: ApiStore>(tables: S) {
     let clock = SetClock::at(NOW);
     let decider = own_decider(tables.clone(), &clock);
     let router = router_of(&decider);
@@ -260,7 +260,7 @@ async fn thirty_two_limits_are_shown_in_order<S: Tables>(tables: S) {
     assert_eq!((codes.len(), checked["reasons"].as_array().unwrap().len()), (7, 7), "{checked}");
 }
 
-async fn ten_years_of_rows_are_read<S: Tables>(tables: S) {
+async fn ten_years_of_rows_are_read<S: ApiStore>(tables: S) {
     let clock = SetClock::at(NOW);
     let decider = own_decider(tables.clone(), &clock);
     let router = router_of(&decider);
@@ -295,7 +295,7 @@ async fn ten_years_of_rows_are_read<S: Tables>(tables: S) {
     assert_eq!(listed, expected.into_iter().collect::<Vec<_>>(), "in the order of the ids' bytes");
 }
 
-async fn decisions_are_paged_and_expired_ones_left_out<S: Tables>(tables: S) {
+async fn decisions_are_paged_and_expired_ones_left_out<S: ApiStore>(tables: S) {
     let clock = SetClock::at(NOW);
     let decider = own_decider(tables.clone(), &clock);
     let router = router_of(&decider);
@@ -335,7 +335,7 @@ async fn decisions_are_paged_and_expired_ones_left_out<S: Tables>(tables: S) {
     }
 }
 
-async fn odd_ids_are_those_of_their_customers<S: Tables>(tables: S) {
+async fn odd_ids_are_those_of_their_customers<S: ApiStore>(tables: S) {
     let clock = SetClock::at(NOW);
     let decider = own_decider(tables.clone(), &clock);
     let router = router_of(&decider);

@@ -3,6 +3,7 @@
 mod decide;
 mod history;
 mod limit_change;
+mod limit_plan;
 mod limits_file;
 mod money;
 mod parse_attempt;

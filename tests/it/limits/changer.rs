@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex};
 use fastrand::Rng;
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{
-    AllRows, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, Lookup, PublicationChange, Snapshot,
-    Store, StoreError, Units,
+    AllRows, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, Lookup, Metered, PublicationChange,
+    Snapshot, Store, StoreError, Units,
 };
 use loadgate::domain::{
-    Cents, ChangeEffect, ChangeKind, ChangeRecord, ChangeRequest, CoolingOff, Currency, Millis, OwnLimit, OwnPeriod,
+    Cents, ChangeEffect, ChangeKind, ChangeRecord, ChangeRequest, CoolingOff, Currency, Limits, Millis, OwnLimit,
+    OwnPeriod, PlanVersion,
 };
-use loadgate::limits::{AnswerStore, KeptAnswer, LimitChangeError, LimitChanger, LimitStore, NewLimit, RequestKey};
+use loadgate::limits::{
+    AnswerStore, KeptAnswer, LimitChangeError, LimitChanger, LimitStore, NewLimit, Precondition, RequestKey,
+};
 
 use super::store::{Lossy, NOW_MS, StandingClock, applier};
 use super::{created, limit};
@@ -33,6 +36,14 @@ impl<S: Store> Store for Lossy<S> {
 
     async fn read_fenced(&self, lookup: &FencedLookup) -> Result<FencedSnapshot, StoreError> {
         self.store.read_fenced(lookup).await
+    }
+
+    async fn read_default_plan(&self, program_id: &str) -> Result<Metered<Option<PlanVersion>>, StoreError> {
+        self.store.read_default_plan(program_id).await
+    }
+
+    async fn read_plan(&self, plan: &PlanVersion) -> Result<Metered<Limits>, StoreError> {
+        self.store.read_plan(plan).await
     }
 
     async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
@@ -113,7 +124,7 @@ async fn concurrent_changes_form_one_history<S: Store + LimitStore + AnswerStore
                 } else {
                     let lossy = lossy(&store, seed, 15);
                     let by = format!("request {nth}");
-                    let changed = changer(&lossy).change(&id, request, None, &by, &no_answer).await;
+                    let changed = changer(&lossy).change(&id, request, &Precondition::Unset, &by, &no_answer).await;
                     let is_known =
                         matches!(changed, Ok(_) | Err(LimitChangeError::Stale | LimitChangeError::Refused(_)));
                     assert!(is_known, "{changed:?}");
@@ -163,7 +174,9 @@ async fn of_two_changes_of_one_version_one_is_refused<S: Store + LimitStore + An
             .version;
         let set = async |cents: u64| {
             let lossy = lossy(&store, 0, 0);
-            changer(&lossy).change(&id, ChangeRequest::Set(Cents::new(cents)), Some(&[version]), "x", &no_answer).await
+            changer(&lossy)
+                .change(&id, ChangeRequest::Set(Cents::new(cents)), &Precondition::Is(vec![version]), "x", &no_answer)
+                .await
         };
         let (one, other) = tokio::join!(set(3), set(4));
         let refused = [&one, &other].into_iter().filter(|it| matches!(it, Err(LimitChangeError::Stale))).count();
@@ -189,7 +202,10 @@ async fn lost_answers_make_no_second_limit_and_no_second_change<S: Store + Limit
         let shown = changer(&lossy).create(&new, "x", &no_answer).await.unwrap();
         assert_eq!((shown.version, shown.limit.active_from), (1, Millis::new(NOW_MS)));
         let set = ChangeRequest::Set(Cents::new(400));
-        assert_eq!(changer(&lossy).change(&limit_id, set, Some(&[1]), "x", &no_answer).await.unwrap().version, 2);
+        assert_eq!(
+            changer(&lossy).change(&limit_id, set, &Precondition::Is(vec![1]), "x", &no_answer).await.unwrap().version,
+            2
+        );
         let changes = history(&*store, &limit_id).await;
         assert_eq!(changes.iter().map(|it| it.kind).collect::<Vec<_>>(), [ChangeKind::Created, ChangeKind::Lowered]);
         assert_eq!(store.read_limits(&user_id).await.unwrap().len(), 1);
@@ -224,7 +240,7 @@ async fn requests_and_events_in_any_order_leave_what_the_model_has() {
                 _ => ChangeRequest::Set(Cents::new(rng.u64(1..500))),
             };
             let lossy = lossy(&store, rng.u64(..), 20);
-            let changed = changer(&lossy).change("l", request, None, "x", &no_answer).await;
+            let changed = changer(&lossy).change("l", request, &Precondition::Unset, "x", &no_answer).await;
             match model.limit.as_ref().map(|limit| limit.change(request, Millis::new(NOW_MS), RULE)) {
                 None => assert!(matches!(changed, Err(LimitChangeError::Unknown)), "seed {seed}: {changed:?}"),
                 Some(Err(error)) => {

@@ -1,6 +1,7 @@
 //! Customers' own limits: limit events, what they leave, and the limits in force.
 
 mod changer;
+pub mod plan_stores;
 pub mod store;
 mod stored_items;
 mod stream;

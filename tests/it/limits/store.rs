@@ -211,7 +211,7 @@ async fn lost_requests_and_answers_change_no_result<S: LimitStore>(store: S) {
 }
 
 /// Returns the write that an event leads to.
-async fn write_of(store: &impl LimitStore, event: &LimitEvent) -> LimitWrite {
+pub async fn write_of(store: &impl LimitStore, event: &LimitEvent) -> LimitWrite {
     let change = event.change.as_ref().unwrap();
     let stored = store.read(change.limit_id(), change.user_id()).await.unwrap();
     let judgement = loadgate::limits::judge(event, stored.pointer.as_ref(), &stored.customer).unwrap();

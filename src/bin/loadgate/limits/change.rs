@@ -11,7 +11,7 @@ use loadgate::config::{
     INCREASE_NEEDS_CONFIRMATION, cooling_off,
 };
 use loadgate::domain::{Cents, ChangeRequest, Currency, ID_BYTES_MAX, LimitProgress, OwnPeriod};
-use loadgate::limits::{KeptAnswer, LimitChangeError, LimitChanger, NewLimit};
+use loadgate::limits::{KeptAnswer, LimitChangeError, LimitChanger, NewLimit, Precondition};
 use loadgate::wire::limit_progress_json;
 
 use super::LimitStoreArgs;
@@ -137,8 +137,8 @@ impl ChangeArgs {
     }
 
     fn run(&self, limit: &str, request: ChangeRequest) -> Result<ExitCode, Failure> {
-        let base = self.if_match.map(|version| vec![version]);
-        self.changed(async |changer| changer.change(limit, request, base.as_deref(), &self.by, &no_answer).await)
+        let base = self.if_match.map_or(Precondition::Unset, |version| Precondition::Is(vec![version]));
+        self.changed(async |changer| changer.change(limit, request, &base, &self.by, &no_answer).await)
     }
 
     /// Makes a change, and prints the limit.

@@ -1,17 +1,24 @@
-//! The handlers.
+//! The handlers: here those of customers' limits, usage and decisions; plans, links and programmes have files of their own.
+
+pub mod limit_changes;
+pub mod links;
+pub mod plans;
+pub mod programs;
+
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use chrono::SecondsFormat;
 
 use super::extract::{Body, Id, NoParameters, PageParameters, Parameters, UsageParameters, cursor};
-use super::precondition::etag;
+use super::precondition::with_etag;
 use super::problem::json;
 use super::{Api, Problem};
 use crate::deciding::{Cause, LimitInForce, LoadToCheck, StoreError};
-use crate::domain::{Millis, StoredDecision};
+use crate::domain::{Measure, Millis, PlanVersion, StoredDecision};
 use crate::wire::LimitView;
 use crate::wire::api::{
     CheckRequest, CheckView, CustomerUsageView, DecisionListView, DecisionView, ProblemCode, ProblemView, UsageView,
@@ -38,11 +45,9 @@ pub async fn get_limit(
     Id(limit_id): Id,
     _: Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
-    let known = api.service.limit(&limit_id).await?;
+    let known = api.reads.limit(&limit_id).await?;
     let known = known.ok_or_else(|| Problem::new(ProblemCode::UnknownLimit, "there is no limit with this id"))?;
-    let mut answer = json(&LimitView::new(&known));
-    answer.headers_mut().extend(etag(known.version).map(|tag| (ETAG, tag)));
-    Ok(answer)
+    Ok(with_etag(json(&LimitView::new(&known)), known.version))
 }
 
 /// List a customer's own limits
@@ -63,7 +68,7 @@ pub async fn list_limits(
     Id(user_id): Id,
     _: Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
-    let known = api.service.limits(&user_id).await?;
+    let known = api.reads.limits(&user_id).await?;
     Ok(json(&known.iter().map(LimitView::new).collect::<Vec<_>>()))
 }
 
@@ -89,9 +94,9 @@ pub async fn get_usage(
     Id(customer_id): Id,
     Parameters(parameters): Parameters<UsageParameters>,
 ) -> Result<Response, Problem> {
-    let at = parameters.at()?.unwrap_or_else(|| api.service.now());
-    let limits = api.service.usage(&customer_id, Millis::of(at)).await?;
-    Ok(json(&CustomerUsageView::new(&customer_id, at, api.service.currency(), views(&limits))))
+    let at = parameters.at()?.unwrap_or_else(|| api.reads.now());
+    let limits = api.reads.usage(&customer_id, Millis::of(at)).await?;
+    Ok(json(&CustomerUsageView::new(&customer_id, at, api.reads.currency(), views(&limits))))
 }
 
 /// List the decisions that are still remembered
@@ -118,9 +123,11 @@ pub async fn list_decisions(
     Parameters(parameters): Parameters<PageParameters>,
 ) -> Result<Response, Problem> {
     let (limit, after) = (parameters.limit()?, parameters.after()?);
-    let page = api.service.decisions(&customer_id, after.as_deref(), limit).await?;
+    let page = api.reads.decisions(&customer_id, after.as_deref(), limit).await?;
+    let measures = measures(&api, &page.decisions).await?;
     let view = |decision: &StoredDecision| {
-        let view = DecisionView::new(decision, |code| api.service.measure(code));
+        let of_code = |code: &str| measures.get(&decision.origin.plan())?.get(code).copied();
+        let view = DecisionView::new(decision, of_code);
         view.ok_or_else(|| {
             let what =
                 "a remembered decision has an amount or a time that cannot be understood: correct the record by hand";
@@ -153,11 +160,11 @@ pub async fn check(
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let CheckRequest { load_amount, time } = read_check(&body)?;
-    let present = || api.service.now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    let present = || api.reads.now().to_rfc3339_opts(SecondsFormat::Millis, true);
     let time = time.unwrap_or_else(|| present().into());
-    let currency = api.service.currency();
+    let currency = api.reads.currency();
     let load = LoadToCheck::new(&customer_id, &load_amount, &time, currency)?;
-    let checked = api.service.check(&load).await?;
+    let checked = api.reads.check(&load).await?;
     let usage = views(&checked.limits);
     Ok(json(&CheckView::new(&checked.decision, load.amount(), load.time(), currency, usage)))
 }
@@ -189,5 +196,20 @@ pub async fn method_not_allowed() -> Problem {
 }
 
 fn views(limits: &[LimitInForce]) -> Vec<UsageView> {
-    limits.iter().map(|limit| UsageView::new(&limit.usage, Some(limit.measure))).collect()
+    limits.iter().map(|limit| UsageView::new(&limit.usage, Some(limit.measure), &limit.origin)).collect()
+}
+
+/// Returns the measures of the limits of each plan version that some decisions were made under, by code; under no plan
+/// version, those of the deployment's limits.
+async fn measures<'d>(
+    api: &Api,
+    decisions: &'d [StoredDecision],
+) -> Result<BTreeMap<Option<&'d PlanVersion>, BTreeMap<String, Measure>>, StoreError> {
+    let mut measures = BTreeMap::new();
+    for StoredDecision { origin, .. } in decisions {
+        if !measures.contains_key(&origin.plan()) {
+            measures.insert(origin.plan(), api.reads.measures(origin).await?);
+        }
+    }
+    Ok(measures)
 }

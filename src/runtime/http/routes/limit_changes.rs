@@ -4,14 +4,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::extract::{Body, Id, NoParameters, PageParameters, Parameters, cursor};
-use super::precondition::{Author, Precondition};
-use super::problem::json;
-use super::repeat::{Answer, IdempotencyKey, Repeatable};
-use super::{Api, Problem};
 use crate::domain::{ChangeRequest, Currency, LimitProgress, OwnPeriod};
-use crate::limits::{KeptAnswer, LimitChangeError, NewLimit};
-use crate::wire::api::{BodyError, ChangeListView, Fields, NewLimitRequest, NewValueRequest, ProblemCode, ProblemView};
+use crate::limits::{Author, KeptAnswer, LimitChangeError, NewLimit, Precondition};
+use crate::runtime::http::author::By;
+use crate::runtime::http::extract::{Body, Id, NoParameters, PageParameters, Parameters, cursor};
+use crate::runtime::http::precondition::Preconditions;
+use crate::runtime::http::problem::json;
+use crate::runtime::http::repeat::{Answer, IdempotencyKey, Repeatable};
+use crate::runtime::http::{Api, Problem};
+use crate::wire::api::{BodyError, ChangeListView, Fields, NewLimitRequest, NewValueRequest, ProblemView};
 use crate::wire::{LimitView, limit_progress_json};
 
 /// Create a limit of a customer's own
@@ -39,17 +40,17 @@ use crate::wire::{LimitView, limit_progress_json};
 pub async fn create_limit(
     State(api): State<Api>,
     key: IdempotencyKey,
-    Author(by): Author,
+    By(Author(by)): By,
     _: Parameters<NoParameters>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let new = read_new(&body, (api.new_id)())?;
     let request = Repeatable::new(key, "POST /user-limits", &[], &body);
-    if let Some(first) = request.first_answer(&*api.service).await? {
+    if let Some(first) = request.first_answer(&*api.limits, api.reads.now()).await? {
         return Ok(first);
     }
-    let keep = |shown: &LimitProgress| request.keep(&created(shown), api.service.now());
-    match api.service.create_limit(&new, &by, &keep).await {
+    let keep = |shown: &LimitProgress| request.keep(&created(shown), api.reads.now());
+    match api.limits.create_limit(&new, &by, &keep).await {
         Ok(shown) => Ok(created(&shown).into_response()),
         Err(LimitChangeError::Repeated(kept)) => request.repeated(*kept),
         Err(error) => Err(error.into()),
@@ -81,14 +82,12 @@ pub async fn create_limit(
 pub async fn set_limit(
     State(api): State<Api>,
     Id(limit_id): Id,
-    base: Precondition,
-    Author(by): Author,
+    Preconditions(base): Preconditions,
+    By(Author(by)): By,
     _: Parameters<NoParameters>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let mut fields = Fields::read(&body)?;
-    let value = fields.amount("value")?;
-    fields.end()?;
+    let value = Fields::read(&body)?.amount("value")?;
     change(&api, &limit_id, ChangeRequest::Set(value), base, &by).await
 }
 
@@ -115,8 +114,8 @@ pub async fn set_limit(
 pub async fn remove_limit(
     State(api): State<Api>,
     Id(limit_id): Id,
-    base: Precondition,
-    Author(by): Author,
+    Preconditions(base): Preconditions,
+    By(Author(by)): By,
     _: Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
     change(&api, &limit_id, ChangeRequest::Remove, base, &by).await
@@ -142,8 +141,8 @@ pub async fn remove_limit(
 pub async fn withdraw(
     State(api): State<Api>,
     Id(limit_id): Id,
-    base: Precondition,
-    Author(by): Author,
+    Preconditions(base): Preconditions,
+    By(Author(by)): By,
     _: Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
     change(&api, &limit_id, ChangeRequest::Withdraw, base, &by).await
@@ -171,19 +170,18 @@ pub async fn withdraw(
 pub async fn confirm(
     State(api): State<Api>,
     Id(limit_id): Id,
-    base: Precondition,
+    Preconditions(base): Preconditions,
     key: IdempotencyKey,
-    Author(by): Author,
+    By(Author(by)): By,
     _: Parameters<NoParameters>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let request = Repeatable::new(key, "POST /user-limits/{limitId}/pending/confirm", &[&limit_id], &body);
-    if let Some(first) = request.first_answer(&*api.service).await? {
+    if let Some(first) = request.first_answer(&*api.limits, api.reads.now()).await? {
         return Ok(first);
     }
-    let keep = |shown: &LimitProgress| request.keep(&changed(shown), api.service.now());
-    let base = base.versions()?;
-    match api.service.change_limit(&limit_id, ChangeRequest::Confirm, base.as_deref(), &by, &keep).await {
+    let keep = |shown: &LimitProgress| request.keep(&changed(shown), api.reads.now());
+    match api.limits.change_limit(&limit_id, ChangeRequest::Confirm, &base, &by, &keep).await {
         Ok(shown) => Ok(changed(&shown).into_response()),
         Err(LimitChangeError::Repeated(kept)) => request.repeated(*kept),
         Err(error) => Err(error.into()),
@@ -214,7 +212,7 @@ pub async fn list_changes(
 ) -> Result<Response, Problem> {
     let (max, after) = (parameters.limit()?, parameters.after()?);
     let after = after.map(|after| after.parse().map_err(|_| PageParameters::bad_cursor())).transpose()?;
-    let page = api.service.change_page(&limit_id, after, max).await?;
+    let page = api.reads.change_page(&limit_id, after, max).await?;
     let page = page.ok_or_else(|| Problem::from(LimitChangeError::Unknown))?;
     let next = page.next.map(|next| cursor(&next.to_string()));
     Ok(json(&ChangeListView::new(&limit_id, &page.changes, next)))
@@ -227,9 +225,8 @@ async fn change(
     base: Precondition,
     by: &str,
 ) -> Result<Response, Problem> {
-    let base = base.versions()?;
     let keep = |_: &LimitProgress| -> Option<KeptAnswer> { None };
-    let shown = api.service.change_limit(limit_id, request, base.as_deref(), by, &keep).await?;
+    let shown = api.limits.change_limit(limit_id, request, &base, by, &keep).await?;
     Ok(changed(&shown).into_response())
 }
 
@@ -246,14 +243,10 @@ fn created(shown: &LimitProgress) -> Answer {
 
 /// Reads the body that creates a limit with this id.
 fn read_new(body: &[u8], limit_id: String) -> Result<NewLimit, BodyError> {
-    let mut fields = Fields::read(body)?;
+    let fields = Fields::read(body)?;
     let (user_id, period, value) = (fields.id("userId")?, fields.string("period")?, fields.amount("value")?);
     let currency = fields.string("currencyCode")?;
-    fields.end()?;
-    let bad_value = |field: &str| BodyError {
-        code: ProblemCode::BadValue,
-        detail: format!("{field} is none of the values that loadgate knows"),
-    };
+    let bad_value = |field| BodyError::BadValue { field, expected: "one of the values that /openapi.json lists" };
     let known = OwnPeriod::ALL.into_iter().find(|known| known.name() == period);
     let period = known.ok_or_else(|| bad_value("period"))?;
     let currency = Currency::parse(&currency).ok_or_else(|| bad_value("currencyCode"))?;
