@@ -5,7 +5,7 @@ use super::{
     Precondition, ReportedLimit, StoredLimit, TRIES, VersionedLimit,
 };
 use crate::deciding::backoff::Backoff;
-use crate::deciding::{Clock, Remedy, Store, StoreError, remedy};
+use crate::deciding::{Cause, Clock, Remedy, Store, StoreError, remedy};
 use crate::domain::{
     Cents, ChangeEffect, ChangeError, ChangeKind, ChangeRecord, ChangeRequest, CoolingOff, Currency, LimitProgress,
     Millis, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod,
@@ -102,11 +102,13 @@ impl<S: Store + LimitStore + AnswerStore, C: Clock> LimitChanger<'_, S, C> {
         keep: Keep<'_>,
     ) -> Result<LimitProgress, LimitChangeError> {
         let stored = LimitStore::read(self.store, &limit.limit_id, &limit.user_id).await?;
-        if let Some(Prepared { shown, .. }) = written
-            && stored.pointer.is_some()
-        {
-            // Nobody else has the id: an earlier try has created the limit, and its answer was lost.
-            return Ok(shown.clone());
+        match written {
+            // An earlier try has created the limit, and its answer was lost.
+            Some(Prepared { write, shown }) if self.is_written(write).await? => return Ok(shown.clone()),
+            _ if stored.pointer.is_some() => {
+                return Err(StoreError::Conflict(Cause::new("the id of the new limit is taken; try again")).into());
+            }
+            _ => {}
         }
         if !stored.customer.has_room_for(limit, now) {
             return Err(LimitChangeError::TooMany);

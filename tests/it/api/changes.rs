@@ -4,9 +4,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use chrono::TimeDelta;
+use loadgate::runtime::http::{RequestSettings, Services, router};
 use serde_json::{Value, json};
 
-use super::{Answer, ApiStore, SetClock, ask, get, load, own_decider, router_of};
+use super::{Answer, ApiStore, COOLING_OFF, SetClock, ask, get, load, own_decider, settings};
 use crate::limits::{created, limit};
 use crate::support::stores::on_every_store;
 
@@ -40,7 +41,9 @@ async fn sent(router: &Router, method: &str, path: &str, body: &str, status: u16
 fn setup<S: ApiStore>(tables: S) -> (SetClock, Router, loadgate::deciding::Decider<S, SetClock>) {
     let clock = SetClock::at(NOW);
     let decider = own_decider(tables, &clock);
-    (clock, router_of(&decider), decider)
+    let settings = RequestSettings { new_id: loadgate::adapters::new_request_id, ..settings() };
+    let router = router(Services::over(decider.clone(), COOLING_OFF), settings);
+    (clock, router, decider)
 }
 
 const NEW: &str = r#"{"userId":"u","period":"DAY","value":"100","currencyCode":"USD"}"#;
@@ -53,7 +56,7 @@ async fn create(router: &Router) -> String {
 
 async fn a_limit_is_created_lowered_raised_and_removed<S: ApiStore>(tables: S) {
     let (clock, router, decider) = setup(tables);
-    assert!(load(&decider, "u", "0", "$90", NOW).await, "the customer has no limit yet");
+    assert!(load(&decider, "u", "0", "$900", "2426-01-05T12:00:00Z").await, "the customer has no limit yet");
     clock.pass(TimeDelta::hours(1));
     let answer = send(&router, "POST", "/user-limits", &[("x-loadgate-by", "alice")], NEW).await;
     let id = answer.json()["limitId"].as_str().unwrap().to_owned();

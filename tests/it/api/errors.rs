@@ -51,7 +51,7 @@ async fn each_fault_of_a_request_has_its_code() {
     for (method, path, body, status, code) in [
         (&get, "/", "", 404, "UNKNOWN_PATH"),
         (&get, "/nowhere", "", 404, "UNKNOWN_PATH"),
-        (&get, "/user-limits", "", 404, "UNKNOWN_PATH"),
+        (&get, "/user-limits", "", 405, "METHOD_NOT_ALLOWED"),
         (&get, "/user-limits/", "", 404, "UNKNOWN_PATH"),
         (&get, "/user-limits/user/", "", 404, "UNKNOWN_PATH"),
         (&get, "/user-limits/user/a/b", "", 404, "UNKNOWN_PATH"),

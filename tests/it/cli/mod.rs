@@ -6,6 +6,7 @@ mod bad_input;
 mod customer_limits;
 mod generate;
 mod limits_apply;
+mod limits_change;
 mod limits_show;
 mod quick_build;
 mod redrive;

@@ -85,7 +85,7 @@ async fn a_customer_has_one_item_and_a_limit_another() {
         ("REPORTED", number(5)),
     ]);
     let items = all_items(&fresh).await;
-    assert_eq!(items.len(), 2);
+    assert_eq!(items.len(), 3, "and the record of the change");
     assert!(items.contains(&customer) && items.contains(&pointer), "{items:?}");
     assert!(customer_key("u-1").iter().all(|(name, value)| customer.get(name) == Some(value)));
     let limits = to_customer_limits(&customer, "t").unwrap();
@@ -134,7 +134,7 @@ async fn ids_that_look_like_keys_stay_apart() {
         let event = created(number, limit(id, id), Some(number));
         assert_eq!(applier.apply(&event).await.unwrap(), Applied::Changed, "{id}");
     }
-    assert_eq!(all_items(&fresh).await.len(), 10);
+    assert_eq!(all_items(&fresh).await.len(), 15, "a customer, a pointer and a change each");
     assert_eq!(fresh.store.read_limits("limit/x").await.unwrap()[0].reported, 2);
 }
 
