@@ -1,5 +1,7 @@
 //! Customers' own limits: limit events, what they leave, and the limits in force.
 
+mod plan_changes;
+mod plan_items;
 pub mod plan_stores;
 pub mod store;
 mod stored_items;
