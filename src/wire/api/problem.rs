@@ -74,7 +74,7 @@ pub enum ProblemCode {
     UnknownLink,
     /// 405: the path has other methods. The header `Allow` lists them.
     MethodNotAllowed,
-    /// 412: what was to be changed is not as the request requires, or has been changed meanwhile. Nothing was written.
+    /// 412: what was to be changed is not as the request requires, or has been changed meanwhile. The change is not in force.
     PreconditionFailed,
     /// 413: the body is longer than 16 KiB.
     TooLong,

@@ -201,7 +201,7 @@ async fn a_stored_decision_keeps_its_plan_and_its_message() {
     link(harness.tables(), "a", Some(version("p", 2))).await;
     let (failed, report) = harness.handle(vec![received(message("m-a-1", "a", "1", "$100.01"), 2)]).await;
     assert_eq!((failed.len(), report.redelivered), (0, 1));
-    assert_eq!(*harness.publisher().published.lock().unwrap(), [body.clone()]);
+    assert_eq!(*harness.publisher().published.lock().unwrap(), std::slice::from_ref(&body));
     assert_eq!(harness.store().record("a", "1").await.unwrap().decision.origin, LimitOrigin::Plan(version("p", 1)));
     // The message is the one that the same limits of a deployment give.
     let mut deployment = Harness::new();
