@@ -69,12 +69,14 @@ impl Tally {
         self.accepted + self.declined + self.ignored + self.invalid
     }
 
-    /// Returns the number of declines by each limit's code: those of the deployment's limits, in their order, and then
-    /// those of customers' own limits that declined. One attempt may break several limits.
+    /// Returns the number of declines by each limit's code: those of the deployment's limits, in their order, then
+    /// those of plans' limits and of customers' own that declined. One attempt may break several limits.
     pub fn declined_by_reason<'l>(&'l self, limits: &'l Limits) -> impl Iterator<Item = (&'l str, u64)> {
         let count = |code: &str| self.declined_by_code.get(code).copied().unwrap_or_default();
         let deployment = limits.iter().map(move |Limit { code, .. }| (code.as_str(), count(code)));
-        let own = self.declined_by_code.iter().filter(|(code, _)| code.starts_with(OWN_CODE_PREFIX));
-        deployment.chain(own.map(|(code, count)| (code.as_str(), *count)))
+        let is_of_deployment = |code: &str| limits.iter().any(|limit| limit.code == code);
+        let others = self.declined_by_code.iter().filter(move |(code, _)| !is_of_deployment(code));
+        let (own, of_plans): (Vec<_>, Vec<_>) = others.partition(|(code, _)| code.starts_with(OWN_CODE_PREFIX));
+        deployment.chain(of_plans.into_iter().chain(own).map(|(code, count)| (code.as_str(), *count)))
     }
 }

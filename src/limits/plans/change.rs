@@ -6,7 +6,7 @@ use crate::limits::TRIES;
 /// Reason why a plan, a programme or a link was not changed or not read.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PlanError {
-    /// What was to be changed is not as the change requires, or has been changed meanwhile. Nothing was written.
+    /// What was to be changed is not as the change requires, or has been changed meanwhile. Nothing of the change is in force.
     #[error(
         "it has been changed, or is not as the request requires: read it again, and repeat the change on top of that"
     )]
@@ -41,7 +41,8 @@ pub(super) enum Seen {
 /// it never overwrites a change that its author has not seen.
 ///
 /// # Errors
-/// [`PlanError::Changed`], or the store's error when retries do not help.
+/// [`PlanError::Changed`], or the store's error when retries do not help. After a lost answer, what somebody else has
+/// changed may be what this write has left: then the result stays unknown, and is the store's error.
 pub(super) async fn settle<W, R>(
     clock: &impl Clock,
     write: impl Fn() -> W + Send,
@@ -51,9 +52,12 @@ where
     W: Future<Output = Result<(), StoreError>> + Send,
     R: Future<Output = Result<Seen, StoreError>> + Send,
 {
-    let mut tries = TRIES;
+    let (mut tries, mut unknown) = (TRIES, None);
     loop {
         let Err(mut error) = write().await else { return Ok(()) };
+        if let StoreError::Unavailable(_) = error {
+            unknown = Some(error.clone());
+        }
         // What is there is read until it is known, and written only where nothing has changed.
         loop {
             if remedy(&error) == Remedy::GiveUp {
@@ -61,7 +65,7 @@ where
             }
             match seen().await {
                 Ok(Seen::Made) => return Ok(()),
-                Ok(Seen::Changed) => return Err(PlanError::Changed),
+                Ok(Seen::Changed) => return Err(unknown.map_or(PlanError::Changed, PlanError::Store)),
                 Ok(Seen::Unchanged) if tries.again(clock).await => break,
                 Ok(Seen::Unchanged) => return Err(error.into()),
                 Err(read) if tries.again(clock).await => error = read,

@@ -5,6 +5,7 @@ mod check;
 mod document;
 mod errors;
 mod gateway;
+mod plans;
 mod stores;
 
 use std::sync::{Arc, Mutex};

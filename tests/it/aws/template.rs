@@ -194,6 +194,17 @@ fn every_route_of_the_api_needs_a_signed_request() {
         "GET /customers/{customerId}/usage",
         "GET /customers/{customerId}/decisions",
         "POST /customers/{customerId}/check",
+        "GET /limit-plans",
+        "GET /limit-plans/{planId}",
+        "GET /limit-plans/{planId}/versions/{version}",
+        "PUT /limit-plans/{planId}",
+        "GET /customers/{customerId}/plan",
+        "PUT /customers/{customerId}/plan",
+        "DELETE /customers/{customerId}/plan",
+        "GET /programs/{programId}/default-plan",
+        "PUT /programs/{programId}/default-plan",
+        "PUT /programs/{programId}/customers/{customerId}",
+        "DELETE /programs/{programId}/customers/{customerId}",
         "GET /openapi.json",
     ];
     assert_eq!(keys, names(&expected));

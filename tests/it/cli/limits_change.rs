@@ -44,7 +44,7 @@ fn a_limit_is_created_lowered_and_raised_after_the_wait() {
     // A load after the limit's first instant, and before the end of any wait.
     let now = created["activeFrom"].as_str().unwrap().to_owned();
     assert!(!accepted(&folder, "1", "$100.01", &now));
-    let lowered = limit(&folder, &["set", id, "--value", "50.5", "--if-match", "1"]);
+    let lowered = limit(&folder, &["set", id, "--value", "50.5", "--if-version", "1"]);
     assert_eq!((&lowered["value"], &lowered["version"]), (&json!("50.50"), &json!(2)));
     assert!(!accepted(&folder, "2", "$50.51", &now));
     let pending = limit(&folder, &["set", id, "--value", "200"]);
@@ -79,7 +79,7 @@ fn a_removal_that_needs_a_confirmation_waits_for_it() {
     assert!(accepted(&folder, "1", "$2", "2990-01-01T00:00:00Z"));
     let (_, changes, _) = run(&folder, &["changes", id], &[]);
     let by: Vec<&str> = changes.iter().map(|change| change["changedBy"].as_str().unwrap()).collect();
-    assert_eq!(by, ["alice", "bob", "command-line"]);
+    assert_eq!(by, ["alice", "bob", "unknown user"]);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_refused_change_says_why_and_changes_nothing() {
     let created = limit(&folder, &["set", "--user-id", "u", "--period", "DAY", "--value", "1"]);
     let id = created["limitId"].as_str().unwrap();
     for (arguments, expected) in [
-        (&["set", id, "--value", "2", "--if-match", "7"][..], "read it again"),
+        (&["set", id, "--value", "2", "--if-version", "7"][..], "read it again"),
         (&["set", "nobody-s", "--value", "2"], "there is no limit with this id"),
         (&["remove", "nobody-s"], "there is no limit with this id"),
         (&["changes", "nobody-s"], "there is no limit with this id"),

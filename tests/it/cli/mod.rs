@@ -8,6 +8,7 @@ mod generate;
 mod limits_apply;
 mod limits_change;
 mod limits_show;
+mod plans;
 mod quick_build;
 mod redrive;
 mod replay;

@@ -5,6 +5,7 @@ mod history;
 mod limit_change;
 mod limit_plan;
 mod limits_file;
+mod limits_json;
 mod money;
 mod parse_attempt;
 mod reject;

@@ -165,11 +165,11 @@ impl Store for SimStore {
     }
 
     async fn read_default_plan(&self, _program_id: &str) -> Result<Metered<Option<PlanVersion>>, StoreError> {
-        unreachable!("no customer of the simulation has a programme")
+        Err(StoreError::Misconfigured(Cause::new("no customer of the simulation has a programme")))
     }
 
     async fn read_plan(&self, _plan: &PlanVersion) -> Result<Metered<Limits>, StoreError> {
-        unreachable!("no customer of the simulation has a plan")
+        Err(StoreError::Misconfigured(Cause::new("no customer of the simulation has a plan")))
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {

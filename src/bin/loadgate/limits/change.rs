@@ -10,24 +10,22 @@ use loadgate::config::{
     CURRENCY, INCREASE_DELAY_HOURS, INCREASE_DELAY_HOURS_DEFAULT, INCREASE_DELAY_HOURS_MAX,
     INCREASE_NEEDS_CONFIRMATION, cooling_off,
 };
-use loadgate::domain::{Cents, ChangeRequest, Currency, ID_BYTES_MAX, LimitProgress, OwnPeriod};
-use loadgate::limits::{KeptAnswer, LimitChangeError, LimitChanger, NewLimit, Precondition};
+use loadgate::domain::{Cents, ChangeRequest, Currency, LimitProgress, OwnPeriod};
+use loadgate::limits::{KeptAnswer, LimitChangeError, LimitChanger, NewLimit};
 use loadgate::wire::limit_progress_json;
 
-use super::LimitStoreArgs;
+use crate::limit_store::{BaseArgs, ByArgs, LimitStoreArgs, id};
 use crate::outcome::{EXIT_CODES, Failure};
 use crate::standard_output;
 
 /// Arguments of all changes.
 #[derive(clap::Args)]
 struct ChangeArgs {
-    /// Version that the change is based on; another one is refused [default: the version that is read first]
-    #[arg(long, value_name = "VERSION")]
-    if_match: Option<u64>,
+    #[command(flatten)]
+    base: BaseArgs,
 
-    /// Name of whoever makes the change, for its record
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "command-line")]
-    by: String,
+    #[command(flatten)]
+    by: ByArgs,
 
     /// Wait of an increase or a removal, in hours
     #[arg(long, value_name = "HOURS", env = INCREASE_DELAY_HOURS, default_value_t = INCREASE_DELAY_HOURS_DEFAULT, value_parser = value_parser!(i64).range(0..=INCREASE_DELAY_HOURS_MAX))]
@@ -133,12 +131,13 @@ impl ChangeArgs {
     fn create(&self, user_id: &str, period: OwnPeriod, value: Cents) -> Result<ExitCode, Failure> {
         let (limit_id, user_id) = (new_request_id(), user_id.to_owned());
         let new = NewLimit { limit_id, user_id, period, value, currency: self.currency };
-        self.changed(async |changer| changer.create(&new, &self.by, &no_answer).await)
+        let by = self.by.author();
+        self.changed(async |changer| changer.create(&new, &by.0, &no_answer).await)
     }
 
     fn run(&self, limit: &str, request: ChangeRequest) -> Result<ExitCode, Failure> {
-        let base = self.if_match.map_or(Precondition::Unset, |version| Precondition::Is(vec![version]));
-        self.changed(async |changer| changer.change(limit, request, &base, &self.by, &no_answer).await)
+        let (base, by) = (self.base.precondition(), self.by.author());
+        self.changed(async |changer| changer.change(limit, request, &base, &by.0, &no_answer).await)
     }
 
     /// Makes a change, and prints the limit.
@@ -171,12 +170,6 @@ impl ChangeArgs {
 
 const fn no_answer(_: &LimitProgress) -> Option<KeptAnswer> {
     None
-}
-
-/// Parses an id.
-pub fn id(text: &str) -> Result<String, String> {
-    let is_valid = (1..=ID_BYTES_MAX).contains(&text.len());
-    is_valid.then(|| text.to_owned()).ok_or_else(|| format!("an id has 1 to {ID_BYTES_MAX} bytes"))
 }
 
 fn period(text: &str) -> Result<OwnPeriod, String> {

@@ -9,7 +9,7 @@ use loadgate::domain::ChangeRecord;
 use loadgate::limits::LimitStore;
 use loadgate::wire::api::ChangeView;
 
-use super::LimitStoreArgs;
+use crate::limit_store::{LimitStoreArgs, id};
 use crate::outcome::{EXIT_CODES, Failure};
 use crate::standard_output;
 
@@ -21,7 +21,7 @@ const PAGE: u16 = 100;
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
     /// Id of the limit
-    #[arg(value_parser = super::change::id)]
+    #[arg(value_parser = id)]
     limit: String,
 
     #[command(flatten)]
