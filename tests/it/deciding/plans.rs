@@ -6,14 +6,12 @@ use chrono::TimeDelta;
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{CorrelationRecord, DEFAULT_PLAN_KEPT};
 use loadgate::domain::{LimitOrigin, Limits, Millis, PlanVersion};
-use loadgate::limits::{
-    Author, CustomerLimits, Enrollment, LimitPointer, LimitStore, LimitWrite, Link, LinkStore, PlanStore, Program,
-    ProgramStore, StoredPlan,
-};
+use loadgate::limits::{Author, Enrollment, LimitStore, Link, LinkStore, PlanStore, Program, ProgramStore, StoredPlan};
 use loadgate::wire::parse_limits;
 
-use crate::limits::limit;
 use crate::limits::plan_stores::version;
+use crate::limits::store::write_of;
+use crate::limits::{created, limit};
 use crate::support::consumer_harness::{Harness, message, raw, received};
 use crate::support::line;
 
@@ -104,10 +102,7 @@ async fn own_limits_apply_under_a_plan_too() {
     let harness = harness().await;
     let tables = harness.tables();
     link(tables, "a", Some(version("p", 2))).await;
-    let mut customer = CustomerLimits::default();
-    customer.define(limit("l-1", "a"), Millis::FIRST);
-    let after = LimitPointer { definition_mark: Some(1), ..LimitPointer::new("a".to_owned()) };
-    let write = LimitWrite { limit_id: "l-1".to_owned(), before: None, after, customer: Some(customer) };
+    let write = write_of(tables, &created(1, limit("l-1", "a"), None)).await;
     LimitStore::write(tables, &write).await.unwrap();
     harness.load("a", "1", "$150").await;
     let record = harness.store().record("a", "1").await.unwrap();
