@@ -9,7 +9,9 @@ mod calendar;
 mod decide;
 mod error;
 mod history;
+mod job;
 mod limit_event;
+mod limit_plan;
 mod limit_progress;
 mod limits;
 mod loads;
@@ -25,7 +27,12 @@ pub use calendar::{Day, TimeError, Week, parse_time};
 pub use decide::{Decision, decide, decide_in_week};
 pub use error::{Field, IdError, InputError, LoadError};
 pub use history::{History, KEPT_LOADS_MAX, WeekHistory};
+pub use job::{
+    ChunkResult, CustomerFailure, CustomerLink, Job, JobCounts, JobFailure, JobMessage, JobProgress, JobSize, JobState,
+    JobTask, LinkOutcome,
+};
 pub use limit_event::{Change, LimitEvent, LimitEventError, LimitEventField, Progress};
+pub use limit_plan::{LimitOrigin, PlanVersion};
 pub use limit_progress::LimitProgress;
 pub use limits::{
     BrokenLimits, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, Limits, LimitsInForce, Measure, OWN_CODE_PREFIX,

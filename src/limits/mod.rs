@@ -16,6 +16,7 @@ mod batch;
 mod book;
 mod customer;
 mod in_force;
+pub mod jobs;
 mod judge;
 mod letter;
 mod ports;

@@ -1,0 +1,107 @@
+//! Start of a job.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::{FIRST_DELAY, JobQueue, JobStore, TRIES};
+use crate::deciding::{Clock, QueueError, Remedy, StoreError, remedy};
+use crate::domain::{Job, JobMessage, JobState, JobTask, Millis, PlanVersion};
+
+/// Time since the first message was sent from which it is sent once more after the job is stored. Its receivers drop a message
+/// without a job when it is older than [`ORPHAN_AGE`](super::ORPHAN_AGE).
+const RESEND_AFTER: TimeDelta = TimeDelta::minutes(1);
+
+/// Starts jobs.
+#[derive(Clone, Debug)]
+pub struct JobStarter<S, Q, C> {
+    /// The store.
+    pub store: S,
+    /// The queue of assignments.
+    pub queue: Q,
+    /// The clock.
+    pub clock: C,
+}
+
+/// A job that is to be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewJob {
+    /// The programme whose customers are linked.
+    pub program_id: String,
+    /// The plan version to which they are linked.
+    pub plan: PlanVersion,
+    /// True if the job only counts whom it would link.
+    pub is_dry_run: bool,
+    /// Author of the job.
+    pub by: String,
+}
+
+/// Reason why a job was not started, or may not have been.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StartError {
+    /// The programme does not exist.
+    #[error("the programme has neither customers nor a default plan; enrol its customers first")]
+    UnknownProgram,
+    /// The plan version does not exist.
+    #[error("the plan has no such version; put the plan first, or name a version that it has")]
+    UnknownPlan,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The first message could not be sent. The job does not exist.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+impl<S: JobStore, Q: JobQueue, C: Clock> JobStarter<S, Q, C> {
+    /// Starts a job: sends its first message, and then stores it. In the other order, a crash between the two would leave a job
+    /// that never begins.
+    ///
+    /// # Errors
+    /// [`StartError`]. After an error of the store, the job may have been started.
+    pub async fn start(&self, new: NewJob) -> Result<Job, StartError> {
+        if !tried(&self.clock, || self.store.has_program(&new.program_id)).await? {
+            return Err(StartError::UnknownProgram);
+        }
+        if !tried(&self.clock, || self.store.has_plan(&new.plan)).await? {
+            return Err(StartError::UnknownPlan);
+        }
+        let number = tried(&self.clock, || self.store.draw_number()).await?;
+        let first = [JobMessage { number, task: JobTask::Page(0) }];
+        let sent_at = self.clock.now();
+        self.queue.send(&first, FIRST_DELAY).await?;
+        let job = Job {
+            number,
+            program_id: new.program_id,
+            plan: new.plan,
+            is_dry_run: new.is_dry_run,
+            state: JobState::Enumerating,
+            size: None,
+            started_at: Millis::of(sent_at),
+            started_by: new.by,
+            finished_at: None,
+            counts: None,
+            failure: None,
+        };
+        tried(&self.clock, || self.store.put_job(&job)).await?;
+        if self.clock.now() - sent_at > RESEND_AFTER {
+            // This process was suspended: the first message may have been dropped before the job was there.
+            self.queue.send(&first, Duration::ZERO).await?;
+        }
+        Ok(job)
+    }
+}
+
+/// Makes a request until it succeeds, cannot succeed, or has been tried often enough.
+pub(super) async fn tried<T, F: Future<Output = Result<T, StoreError>>>(
+    clock: &impl Clock,
+    request: impl Fn() -> F,
+) -> Result<T, StoreError> {
+    let mut tries = TRIES;
+    loop {
+        match request().await {
+            Err(error) if remedy(&error) == Remedy::TryAgain && tries.again(clock).await => {}
+            result => return result,
+        }
+    }
+}
