@@ -2,6 +2,9 @@
 
 use super::{Millis, PlanVersion};
 
+/// Maximum number of customers of a chunk. Every chunk but a job's last one has this number.
+pub const CHUNK_CUSTOMERS_MAX: usize = 25;
+
 /// A job as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {

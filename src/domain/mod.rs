@@ -28,8 +28,8 @@ pub use decide::{Decision, decide, decide_in_week};
 pub use error::{Field, IdError, InputError, LoadError};
 pub use history::{History, KEPT_LOADS_MAX, WeekHistory};
 pub use job::{
-    ChunkResult, CustomerFailure, CustomerLink, Job, JobCounts, JobFailure, JobMessage, JobProgress, JobSize, JobState,
-    JobTask, LinkOutcome,
+    CHUNK_CUSTOMERS_MAX, ChunkResult, CustomerFailure, CustomerLink, Job, JobCounts, JobFailure, JobMessage,
+    JobProgress, JobSize, JobState, JobTask, LinkOutcome,
 };
 pub use limit_event::{Change, LimitEvent, LimitEventError, LimitEventField, Progress};
 pub use limit_plan::{LimitOrigin, PlanVersion};

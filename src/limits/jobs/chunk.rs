@@ -1,4 +1,4 @@
-//! Chunks of a job: links of up to [`CHUNK_CUSTOMERS_MAX`](super::CHUNK_CUSTOMERS_MAX) customers, and their result.
+//! Chunks of a job: links of up to [`CHUNK_CUSTOMERS_MAX`](crate::domain::CHUNK_CUSTOMERS_MAX) customers, and their result.
 
 use std::pin::pin;
 

@@ -32,9 +32,6 @@ pub use roster::{ROSTER_SHARDS, Roster, RosterCursor, RosterPage, roster_shard};
 pub use start::{JobStarter, NewJob, StartError};
 pub use worker::{HandledJobs, JobDelivery, JobError, JobReport, JobWorker};
 
-/// Maximum number of customers of a chunk. Every chunk but a job's last one has this number.
-pub const CHUNK_CUSTOMERS_MAX: usize = 25;
-
 /// Maximum number of customers of a page. Every page but a job's last one has this number. With ids of 128 bytes, a page takes
 /// 64 KiB.
 pub const PAGE_CUSTOMERS_MAX: usize = 500;

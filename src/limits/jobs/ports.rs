@@ -61,7 +61,7 @@ pub trait JobStore: Send + Sync {
         at: Millis,
     ) -> impl Future<Output = Result<LinkOutcome, StoreError>> + Send;
 
-    /// Reads the links of customers, at most [`CHUNK_CUSTOMERS_MAX`](super::CHUNK_CUSTOMERS_MAX), in their order. Each may fail alone.
+    /// Reads the links of customers, at most [`CHUNK_CUSTOMERS_MAX`](crate::domain::CHUNK_CUSTOMERS_MAX), in their order. Each may fail alone.
     fn read_links(
         &self,
         customers: &[String],

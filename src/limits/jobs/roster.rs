@@ -1,8 +1,8 @@
 //! Rosters: the customers of a programme, in shards.
 
-use super::{CHUNK_CUSTOMERS_MAX, JobStore, PAGE_CUSTOMERS_MAX};
+use super::{JobStore, PAGE_CUSTOMERS_MAX};
 use crate::deciding::StoreError;
-use crate::domain::JobSize;
+use crate::domain::{CHUNK_CUSTOMERS_MAX, JobSize};
 
 /// Number of shards of a programme's roster. Each is one partition of the table, so that enrolments spread.
 pub const ROSTER_SHARDS: u8 = 16;
