@@ -122,7 +122,7 @@ pub(crate) async fn by_store(decider: &Decider<DynamoDb, SystemClock>, prefix: &
                 let lookup = Lookup {
                     events: BTreeSet::new(),
                     weeks: [UsageKey { customer_id: customer_id.clone(), week }].into(),
-                    own_limits: [customer_id.clone()].into(),
+                    settings: [customer_id.clone()].into(),
                     fences: [customer_id.clone()].into(),
                 };
                 store.read(&lookup, Consistency::Strong).await.map_err(Error::other)?;

@@ -28,7 +28,7 @@ use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::TableNames;
-use loadgate::deciding::{Decider, Delivery, Group, MessageSource};
+use loadgate::deciding::{Decider, Delivery, Group, MessageSource, PlanCache};
 use loadgate::domain::{
     AttemptText, Cents, Change, Currency, LimitEvent, Limits, LoadAttempt, Millis, OwnLimit, OwnLimitKind,
     OwnLimitStatus, OwnPeriod,
@@ -133,6 +133,7 @@ async fn filled(url: &str) -> std::result::Result<Decider<DynamoDb, SystemClock>
         store,
         clock: SystemClock,
         limits: Limits::default(),
+        plans: PlanCache::default(),
         has_own_limits: true,
         currency: Currency::USD,
         correlation_ttl: TimeDelta::days(15),

@@ -18,10 +18,10 @@ use loadgate::adapters::dynamodb::tables::Tables;
 use loadgate::adapters::{MemoryStore, SystemClock, aws};
 use loadgate::config::TableNames;
 use loadgate::deciding::{
-    AllRows, Commit, Consistency, CorrelationRecord, Decider, FencedLookup, FencedSnapshot, Lookup, PublicationChange,
-    Snapshot, Store, StoreError, Units,
+    AllRows, Commit, Consistency, CorrelationRecord, Decider, FencedLookup, FencedSnapshot, Lookup, Metered, PlanCache,
+    PublicationChange, Snapshot, Store, StoreError, Units,
 };
-use loadgate::domain::{Currency, Limits, LoadError};
+use loadgate::domain::{Currency, Limits, LoadError, PlanVersion};
 use loadgate::replay::{Entered, Manifest, ManifestEntry, ReplayObserver, ReplayOutput, StoreReplay, Tally};
 use loadgate::wire::Reasons;
 use tokio::task::JoinSet;
@@ -68,6 +68,7 @@ async fn recorded(input: &Path) -> Result<(usize, Vec<Vec<Commit>>)> {
         store: Recorder::default(),
         clock: SystemClock,
         limits: Limits::default(),
+        plans: PlanCache::default(),
         has_own_limits: false,
         currency: Currency::USD,
         correlation_ttl: TimeDelta::hours(24),
@@ -105,6 +106,17 @@ impl Store for Recorder {
 
     async fn read_rows(&self, customer_id: &str) -> std::result::Result<AllRows, StoreError> {
         self.inner.read_rows(customer_id).await
+    }
+
+    async fn read_default_plan(
+        &self,
+        program_id: &str,
+    ) -> std::result::Result<Metered<Option<PlanVersion>>, StoreError> {
+        self.inner.read_default_plan(program_id).await
+    }
+
+    async fn read_plan(&self, plan: &PlanVersion) -> std::result::Result<Metered<Limits>, StoreError> {
+        self.inner.read_plan(plan).await
     }
 
     async fn commit(&self, commit: &Commit) -> std::result::Result<Units, StoreError> {

@@ -12,7 +12,7 @@ use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::consumer::{BatchReport, Consumer};
-use loadgate::deciding::{Cause, Clock, DeadLetter, Decider, Publisher, QueueError, SEND_MAX};
+use loadgate::deciding::{Cause, Clock, DeadLetter, Decider, PlanCache, Publisher, QueueError, SEND_MAX};
 use loadgate::domain::{Cents, Currency, Day, EventKey, Limits, LoadAttempt, StoredDecision, Week, parse_time};
 use loadgate::runtime::lambda::handle;
 use loadgate::wire::read_attempt;
@@ -49,6 +49,7 @@ fn consumer() -> Consumer<MemoryStore, FakePublisher, StillClock> {
         store: MemoryStore::default(),
         clock: StillClock,
         limits: Limits::default(),
+        plans: PlanCache::default(),
         has_own_limits: false,
         currency: Currency::USD,
         correlation_ttl: TimeDelta::hours(24),

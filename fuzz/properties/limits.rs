@@ -1,7 +1,7 @@
 //! A limits file: accepted limits survive being written again, and a fault is reported with a line of the file.
 
-use loadgate::config::parse_limits;
 use loadgate::domain::{Cents, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, Measure, Window, Zone};
+use loadgate::wire::parse_limits;
 
 /// Maximum length of an error message besides a key or word of the file, which it may repeat once.
 const MESSAGE_BYTES_MAX: usize = 300;

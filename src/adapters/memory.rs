@@ -2,6 +2,7 @@
 
 mod jobs;
 mod limits;
+mod plans;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,12 +12,13 @@ use chrono::DateTime;
 use chrono::Utc;
 
 use crate::deciding::{
-    AllRows, Cause, Commit, Consistency, CorrelationRecord, Fence, FenceWrite, FencedLookup, FencedSnapshot, Lookup,
-    PublicationChange, Snapshot, Store, StoreError, Units, UsageKey, UsageRow,
+    AllRows, Cause, Commit, Consistency, CorrelationRecord, CustomerSettings, Fence, FenceWrite, FencedLookup,
+    FencedSnapshot, Lookup, Metered, PublicationChange, Snapshot, Store, StoreError, Units, UsageKey, UsageRow,
 };
 #[cfg(feature = "http")]
 use crate::deciding::{RecordPage, RecordReader};
-use crate::domain::{EventKey, Week};
+use crate::domain::{EventKey, Limits, PlanVersion, Week};
+use crate::limits::CustomerLimits;
 #[cfg(feature = "cli")]
 use crate::replay::{Entered, Manifest, ManifestEntry};
 
@@ -31,6 +33,7 @@ struct Tables {
     fences: BTreeMap<String, Fence>,
     limits: limits::LimitTable,
     jobs: jobs::JobTable,
+    plans: plans::PlanTables,
     /// Entries by run and first line, each with the instant at which it expires.
     #[cfg(feature = "cli")]
     manifests: BTreeMap<(String, u64), (ManifestEntry, DateTime<Utc>)>,
@@ -41,6 +44,19 @@ impl Tables {
     fn has_made(&self, commit: &Commit) -> bool {
         let is_stored = |record: &CorrelationRecord| self.records.get(&record.decision.key) == Some(record);
         commit.records().iter().all(is_stored)
+    }
+
+    /// Returns a customer's settings; `None` if it never had any.
+    fn settings(&self, customer_id: &str) -> Option<CustomerSettings> {
+        let own_limits = self.limits.of(customer_id);
+        let link = self.plans.links.get(customer_id);
+        let program_id = self.plans.program_of.get(customer_id);
+        let has_any = own_limits.is_some() || link.is_some() || program_id.is_some();
+        has_any.then(|| CustomerSettings {
+            own_limits: own_limits.into_iter().flat_map(CustomerLimits::definitions).cloned().collect(),
+            link: link.and_then(|link| link.plan.clone()),
+            program_id: program_id.cloned(),
+        })
     }
 }
 
@@ -55,16 +71,13 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let record = |key: &EventKey| Some((key.clone(), Ok(tables.records.get(key)?.clone())));
         let row = |key: &UsageKey| Some((key.clone(), Ok(tables.usage.get(key)?.clone())));
-        let own_limits = |customer: &String| {
-            let limits = tables.limits.of(customer)?.definitions();
-            Some((customer.clone(), Ok(limits.cloned().collect())))
-        };
+        let settings = |customer: &String| Some((customer.clone(), Ok(tables.settings(customer)?)));
         let fence = |customer: &String| Some((customer.clone(), Ok(tables.fences.get(customer)?.clone())));
         Ok(Snapshot {
             read_at: DateTime::UNIX_EPOCH,
             records: lookup.events.iter().filter_map(record).collect(),
             usage: lookup.weeks.iter().filter_map(row).collect(),
-            own_limits: lookup.own_limits.iter().filter_map(own_limits).collect(),
+            settings: lookup.settings.iter().filter_map(settings).collect(),
             fences: lookup.fences.iter().filter_map(fence).collect(),
             units: Units::default(),
         })
@@ -85,6 +98,14 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let rows = tables.usage.iter().filter(|(key, _)| key.customer_id == customer_id);
         Ok(AllRows { rows: rows.map(|(key, row)| (key.week, row.clone())).collect(), units: Units::default() })
+    }
+
+    async fn read_default_plan(&self, program_id: &str) -> Result<Metered<Option<PlanVersion>>, StoreError> {
+        Ok(Metered { value: self.tables().plans.default_plan(program_id), units: Units::default() })
+    }
+
+    async fn read_plan(&self, plan: &PlanVersion) -> Result<Metered<Limits>, StoreError> {
+        Ok(Metered { value: self.tables().plans.limits(plan)?, units: Units::default() })
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {

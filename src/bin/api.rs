@@ -13,7 +13,7 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent};
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::{SystemClock, aws, new_request_id};
 use loadgate::config::{ApiConfig, TTL_HOURS_DEFAULT};
-use loadgate::deciding::Decider;
+use loadgate::deciding::{Decider, PlanCache};
 use loadgate::runtime::http::{REQUEST_TIMEOUT, RequestSettings, StoreReads, gateway, router};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -32,6 +32,7 @@ async fn init(_function_name: String) -> Result<Router, Error> {
         store,
         clock: SystemClock,
         limits: config.limits,
+        plans: PlanCache::default(),
         has_own_limits: config.tables.limit.is_some(),
         currency: config.currency,
         correlation_ttl: TimeDelta::hours(TTL_HOURS_DEFAULT),

@@ -15,7 +15,7 @@ use loadgate::adapters::sqs::SqsPublisher;
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::ConsumerConfig;
 use loadgate::deciding::consumer::{BatchReport, Consumer};
-use loadgate::deciding::{Clock, Decider};
+use loadgate::deciding::{Clock, Decider, PlanCache};
 use loadgate::runtime::lambda::{handle, read_event};
 use loadgate::telemetry::Metrics;
 use serde_json::value::RawValue;
@@ -43,6 +43,7 @@ async fn init(function_name: String) -> Result<Function, Error> {
         store,
         clock: SystemClock,
         limits: config.limits,
+        plans: PlanCache::default(),
         has_own_limits,
         currency: config.currency,
         correlation_ttl: config.correlation_ttl,

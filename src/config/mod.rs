@@ -25,6 +25,6 @@ pub use environment::{
 };
 #[cfg(feature = "lambda")]
 pub use limit_stream::LimitStreamConfig;
-pub use limits::{LimitsFileError, LimitsTextError, parse_limits, read_limits};
+pub use limits::{LimitsFileError, read_limits};
 #[cfg(feature = "worker")]
 pub use worker::{Origin, SETTINGS, WorkerConfig, WorkerEnvironment, WorkerSource};

@@ -6,8 +6,9 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, LimitsFileError, is_fifo, is_url, parse_limits, read_limits};
+use super::{ConfigError, LimitsFileError, is_fifo, is_url, read_limits};
 use crate::domain::{Currency, Limits};
+use crate::wire::parse_limits;
 
 /// Reads settings by the names of their environment variables.
 pub struct Reader<G, L> {

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::{Clock, Consistency, CorrelationRecord, Delivery, Lookup, Snapshot, Store, StoreError, UsageKey};
+use super::{
+    Clock, Consistency, CorrelationRecord, Delivery, Lookup, PlanCache, Snapshot, Store, StoreError, UsageKey,
+};
 use crate::domain::{Currency, Limits};
 
 /// Lifetime of a pending record, from the last time that it became pending. It exceeds the lifetime of the record's
@@ -58,9 +60,11 @@ pub struct Decider<S, C> {
     pub store: S,
     /// Dates decisions.
     pub clock: C,
-    /// The limits in force.
+    /// The limits of the deployment, in force where no plan applies.
     pub limits: Limits,
-    /// True when the store keeps customers' own limits.
+    /// Plans that have been read.
+    pub plans: PlanCache,
+    /// True when the store keeps customers' settings: own limits, links and programmes.
     pub has_own_limits: bool,
     /// The currency of all amounts.
     pub currency: Currency,
@@ -102,7 +106,7 @@ impl<S, C> Decider<S, C> {
     /// Adds the keys that any decision about a customer's load in this week needs.
     pub(super) fn add_customer(&self, lookup: &mut Lookup, key: UsageKey) {
         if self.has_own_limits {
-            lookup.own_limits.insert(key.customer_id.clone());
+            lookup.settings.insert(key.customer_id.clone());
         }
         if self.has_fences() {
             lookup.fences.insert(key.customer_id.clone());

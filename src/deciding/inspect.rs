@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::plans::Rules;
 use super::round::Failure;
 use super::usage::Usage;
 use super::{
@@ -10,8 +11,8 @@ use super::{
     Stopped, Store, StoreError, UsageKey, read_settled,
 };
 use crate::domain::{
-    AttemptText, Cents, Currency, LimitUsage, LimitsInForce, LoadAttempt, LoadError, Measure, Millis, OwnLimits,
-    StoredDecision,
+    AttemptText, Cents, Currency, Limit, LimitOrigin, LimitUsage, LimitsInForce, LoadAttempt, LoadError, Measure,
+    Millis, OwnLimit, StoredDecision,
 };
 
 /// Event id of an attempt that is only checked. No record is read under it, and none is written.
@@ -24,6 +25,8 @@ pub struct LimitInForce {
     pub usage: LimitUsage,
     /// The quantity that the limit adds up.
     pub measure: Measure,
+    /// The limit's origin; `None` for a customer's own.
+    pub origin: Option<LimitOrigin>,
 }
 
 /// A load attempt that is only checked.
@@ -40,9 +43,9 @@ pub struct Checked {
 }
 
 /// What was read about a customer.
-struct Customer {
+struct Customer<'d> {
     snapshot: Snapshot,
-    own: OwnLimits,
+    rules: Rules<'d>,
     usage: Option<FencedUsage>,
 }
 
@@ -83,10 +86,15 @@ impl LoadToCheck {
 }
 
 impl LimitInForce {
-    /// Combines the usage of all limits that apply at an instant with their measures.
-    fn all(usage: Vec<LimitUsage>, limits: LimitsInForce<'_>, at: Millis) -> Vec<LimitInForce> {
-        let measures = limits.applying_to(at).map(|(_, limit)| limit.measure);
-        usage.into_iter().zip(measures).map(|(usage, measure)| LimitInForce { usage, measure }).collect()
+    /// Combines the usage of all limits that apply at an instant with their measures and their origin.
+    fn all(usage: Vec<LimitUsage>, limits: LimitsInForce<'_>, origin: &LimitOrigin, at: Millis) -> Vec<LimitInForce> {
+        let applying = usage.into_iter().zip(limits.applying_to(at));
+        let limit = |(usage, (own, limit)): (LimitUsage, (Option<&OwnLimit>, &Limit))| LimitInForce {
+            usage,
+            measure: limit.measure,
+            origin: own.is_none().then(|| origin.clone()),
+        };
+        applying.map(limit).collect()
     }
 }
 
@@ -97,12 +105,12 @@ impl<S: Store, C: Clock> Decider<S, C> {
     /// # Errors
     /// [`StoreError`] when the store cannot be read, or cannot be understood.
     pub async fn usage_at(&self, customer_id: &str, at: Millis) -> Result<Vec<LimitInForce>, StoreError> {
-        let Customer { snapshot, own, usage } = self.inspect(customer_id, at).await?;
-        let limits = LimitsInForce { deployment: &self.limits, own: &own };
+        let Customer { snapshot, rules, usage } = self.inspect(customer_id, at).await?;
+        let limits = rules.in_force();
         let mut usage = Usage::new(&snapshot, usage);
         usage.need(&usage_key(customer_id, at))?;
         let used = LimitUsage::at(at, limits, |limit| usage.history().used(limit, at));
-        Ok(LimitInForce::all(used, limits, at))
+        Ok(LimitInForce::all(used, limits, &rules.origin, at))
     }
 
     /// Returns the decision that an attempt would get now.
@@ -111,35 +119,39 @@ impl<S: Store, C: Clock> Decider<S, C> {
     /// [`StoreError`] when the store cannot be read, or cannot be understood.
     pub async fn check(&self, LoadToCheck(delivery): &LoadToCheck) -> Result<Checked, StoreError> {
         let at = Millis::of(delivery.attempt.time);
-        let Customer { snapshot, own, usage } = self.inspect(delivery.customer_id(), at).await?;
-        let limits = LimitsInForce { deployment: &self.limits, own: &own };
+        let Customer { snapshot, rules, usage } = self.inspect(delivery.customer_id(), at).await?;
+        let limits = rules.in_force();
         let planner = Planner::new(&snapshot, false, self.correlation_ttl, self.clock.now());
-        let plan = planner.decide(std::slice::from_ref(delivery), limits, usage)?;
+        let plan = planner.decide(std::slice::from_ref(delivery), limits, &rules.origin, usage)?;
         let decided = plan.outcomes.into_iter().find_map(|outcome| match outcome {
             Outcome::Decided(record) => Some(record.decision),
             Outcome::Redelivered { .. } | Outcome::Ignored { .. } => None,
         });
         // Without records, every delivery is decided.
         let decision = decided.ok_or_else(|| StoreError::Misconfigured(Cause::new("an attempt was not decided")))?;
-        Ok(Checked { limits: LimitInForce::all(decision.usage.clone(), limits, at), decision })
+        Ok(Checked { limits: LimitInForce::all(decision.usage.clone(), limits, &rules.origin, at), decision })
     }
 
     /// Reads what a decision about a load at an instant is made from, but no records.
-    async fn inspect(&self, customer_id: &str, at: Millis) -> Result<Customer, StoreError> {
+    async fn inspect(&self, customer_id: &str, at: Millis) -> Result<Customer<'_>, StoreError> {
         read_settled(&self.clock, || self.try_inspect(customer_id, at)).await
     }
 
-    async fn try_inspect(&self, customer_id: &str, at: Millis) -> Result<Customer, StoreError> {
+    async fn try_inspect(&self, customer_id: &str, at: Millis) -> Result<Customer<'_>, StoreError> {
         let mut lookup = Lookup::default();
         self.add_customer(&mut lookup, usage_key(customer_id, at));
         let snapshot = self.store.read(&lookup, Consistency::Strong).await?;
-        let own = self.own_limits(customer_id, &snapshot)?;
-        let limits = LimitsInForce { deployment: &self.limits, own: &own };
-        match self.read_usage(customer_id, &[at], limits, &snapshot, &NoSink).await {
-            Ok((_, usage)) => Ok(Customer { snapshot, own, usage }),
-            Err(Failure::Store(error)) => Err(error),
-            Err(Failure::Ended(_)) => Err(StoreError::Unavailable(Cause::new("the time for the read has passed"))),
-        }
+        let rules = self.rules(customer_id, &snapshot, &NoSink).await.map_err(failed)?;
+        let read = self.read_usage(customer_id, &[at], rules.in_force(), &snapshot, &NoSink).await;
+        let (_, usage) = read.map_err(failed)?;
+        Ok(Customer { snapshot, rules, usage })
+    }
+}
+
+fn failed(failure: Failure) -> StoreError {
+    match failure {
+        Failure::Store(error) => error,
+        Failure::Ended(_) => StoreError::Unavailable(Cause::new("the time for the read has passed")),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The exactly-once protocol: read first, decide purely, commit once, publish.
 //!
 //! Each customer's deliveries pass through rounds of their own ([`Decider::decide_group`]):
-//! 1. **Read** the correlation records of the deliveries, the usage rows of their weeks, and the customer's own limits.
+//! 1. **Read** the correlation records of the deliveries, the usage rows of their weeks, and the customer's settings:
+//!    its own limits, and the plan version and programme that it is linked to.
 //! 2. **Pass on** the leading deliveries whose decision is already stored. They never wait for the ones behind them.
 //! 3. **Read again**, for a customer with a long limit: its fence and all weeks that the windows touch, in one transaction.
 //! 4. **Decide** the deliveries in order, purely: [`Planner`].
@@ -26,6 +27,7 @@ mod group;
 mod inspect;
 mod message;
 mod plan;
+mod plans;
 mod ports;
 mod publication;
 mod records;
@@ -54,11 +56,12 @@ pub use message::{
     read_delivery_of,
 };
 pub use plan::{Plan, Planner, consistency, judge_seen};
+pub use plans::{DEFAULT_PLAN_KEPT, PlanCache};
 pub use ports::{COMMIT_ACTIONS_MAX, Clock, Publisher, READ_KEYS_MAX, RECEIVE_MAX, Receiver, SEND_MAX, Sender, Store};
 pub use publication::{confirmed, confirmed_and_kept, is_pending_long_enough, pending, write_publication};
 pub use records::{
-    Commit, Consistency, CorrelationRecord, Lookup, Publication, PublicationChange, Snapshot, Units, UsageChange,
-    UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes,
+    Commit, Consistency, CorrelationRecord, CustomerSettings, Lookup, Metered, Publication, PublicationChange,
+    Snapshot, Units, UsageChange, UsageCheck, UsageKey, UsageRow, WRITTEN_BYTES_MAX, Writes,
 };
 #[cfg(feature = "http")]
 pub use remembered::{DecisionPage, RecordPage, RecordReader};

@@ -10,7 +10,7 @@ use crate::deciding::{
     Commit, Consistency, CorrelationRecord, Delivery, FencedUsage, MessageSource, Outcome, Publication, Snapshot,
     StoreError, Writes, expiry, pending,
 };
-use crate::domain::{Decision, EventKey, LimitUsage, LimitsInForce, Millis, StoredDecision, decide};
+use crate::domain::{Decision, EventKey, LimitOrigin, LimitUsage, LimitsInForce, Millis, StoredDecision, decide};
 
 /// Result of planning the first deliveries of a group, as many as one commit takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,7 @@ pub struct Planner<'s> {
 /// A plan in progress.
 struct Deciding<'l> {
     limits: LimitsInForce<'l>,
+    origin: &'l LimitOrigin,
     usage: Usage<'l>,
     records: Vec<CorrelationRecord>,
 }
@@ -84,7 +85,7 @@ impl<'s> Planner<'s> {
         outcomes
     }
 
-    /// Plans deliveries, in order. `fenced` is the customer's usage if it was read together with the fence, and
+    /// Plans deliveries, in order. `origin` is that of the limits that are not the customer's own. `fenced` is the customer's usage if it was read together with the fence, and
     /// `None` if the snapshot's rows are enough.
     ///
     /// # Errors
@@ -93,10 +94,11 @@ impl<'s> Planner<'s> {
         mut self,
         deliveries: &[Delivery],
         limits: LimitsInForce<'_>,
+        origin: &LimitOrigin,
         fenced: Option<FencedUsage>,
     ) -> Result<Plan, StoreError> {
         let usage = Usage::new(self.snapshot, fenced);
-        let mut deciding = Deciding { limits, usage, records: vec![] };
+        let mut deciding = Deciding { limits, origin, usage, records: vec![] };
         let mut outcomes = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             if deciding.is_full() {
@@ -126,7 +128,7 @@ impl<'s> Planner<'s> {
         if decision.is_accepted() {
             deciding.usage.add(at, delivery.attempt.amount);
         }
-        let record = self.record(delivery, decision, usage);
+        let record = self.record(delivery, decision, usage, deciding.origin);
         self.seen.insert(record.decision.key.clone(), record.fingerprint.clone());
         deciding.records.push(record.clone());
         Ok(Outcome::Decided(record))
@@ -148,7 +150,13 @@ impl<'s> Planner<'s> {
         Ok(Some(outcome))
     }
 
-    fn record(&self, delivery: &Delivery, decision: Decision<'_>, usage: Vec<LimitUsage>) -> CorrelationRecord {
+    fn record(
+        &self,
+        delivery: &Delivery,
+        decision: Decision<'_>,
+        usage: Vec<LimitUsage>,
+        origin: &LimitOrigin,
+    ) -> CorrelationRecord {
         let decision = StoredDecision {
             key: delivery.event(),
             verdict: decision.into(),
@@ -156,6 +164,7 @@ impl<'s> Planner<'s> {
             time: delivery.time.clone(),
             decided_at: self.now,
             usage,
+            origin: origin.clone(),
         };
         let expires_at = expiry(self.now, self.correlation_ttl);
         let record = CorrelationRecord {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{
-    AllRows, Commit, Consistency, CorrelationRecord, DeadLetter, FencedLookup, FencedSnapshot, Lookup, Outgoing,
-    PublicationChange, QueueError, Receipt, Received, Snapshot, StoreError, Units,
+    AllRows, Commit, Consistency, CorrelationRecord, DeadLetter, FencedLookup, FencedSnapshot, Lookup, Metered,
+    Outgoing, PublicationChange, QueueError, Receipt, Received, Snapshot, StoreError, Units,
 };
-use crate::domain::StoredDecision;
+use crate::domain::{Limits, PlanVersion, StoredDecision};
 
 /// Maximum number of keys that a store reads in one request (the DynamoDB API reference, `BatchGetItem`). A longer lookup
 /// takes several.
@@ -29,7 +29,7 @@ pub const RECEIVE_MAX: usize = 10;
 pub trait Store: Send + Sync {
     /// Reads records and rows. A key without an entry in the answer is not in the store.
     ///
-    /// Usage rows, fences and customers' own limits are always read strongly consistent: a decision names every limit that
+    /// Usage rows, fences and customers' settings are always read strongly consistent: a decision names every limit that
     /// the load would break, and a stale row could hide one. Records are read with the consistency `records`: the commit's condition detects a
     /// stale one.
     fn read(&self, lookup: &Lookup, records: Consistency) -> impl Future<Output = Result<Snapshot, StoreError>> + Send;
@@ -42,6 +42,18 @@ pub trait Store: Send + Sync {
 
     /// Reads all usage rows of a customer, one by one, strongly consistent. They may be of different moments.
     fn read_rows(&self, customer_id: &str) -> impl Future<Output = Result<AllRows, StoreError>> + Send;
+
+    /// Reads the default plan of a programme, strongly consistent; `None` if it has none.
+    fn read_default_plan(
+        &self,
+        program_id: &str,
+    ) -> impl Future<Output = Result<Metered<Option<PlanVersion>>, StoreError>> + Send;
+
+    /// Reads the limits of a plan version, strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], also if the version is missing: none is ever deleted.
+    fn read_plan(&self, plan: &PlanVersion) -> impl Future<Output = Result<Metered<Limits>, StoreError>> + Send;
 
     /// Makes a commit, all or nothing. A commit that was already made, but whose answer was lost, succeeds.
     ///

@@ -7,7 +7,7 @@ use std::ops::AddAssign;
 use chrono::{DateTime, Utc};
 
 use crate::deciding::{Fence, FenceWrite, StoreError};
-use crate::domain::{AcceptedLoads, EventKey, OwnLimit, StoredDecision, Week, WeekUsage};
+use crate::domain::{AcceptedLoads, EventKey, OwnLimit, PlanVersion, StoredDecision, Week, WeekUsage};
 
 /// Maximum length, in bytes, of an amount or time that a decision repeats as it was written. A longer one (leading
 /// zeros, a long fraction) is repeated in its shortest form, so that stored data is bounded.
@@ -186,8 +186,8 @@ pub struct Lookup {
     pub events: BTreeSet<EventKey>,
     /// Customers' weeks whose usage rows are read.
     pub weeks: BTreeSet<UsageKey>,
-    /// Customers whose own limits are read.
-    pub own_limits: BTreeSet<String>,
+    /// Customers whose settings are read.
+    pub settings: BTreeSet<String>,
     /// Customers whose fences are read.
     pub fences: BTreeSet<String>,
 }
@@ -195,8 +195,19 @@ pub struct Lookup {
 impl Lookup {
     /// Returns the number of keys.
     pub fn keys(&self) -> usize {
-        self.events.len() + self.weeks.len() + self.own_limits.len() + self.fences.len()
+        self.events.len() + self.weeks.len() + self.settings.len() + self.fences.len()
     }
+}
+
+/// Settings that determine which limits apply to a customer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomerSettings {
+    /// The customer's own limits, enforced or not.
+    pub own_limits: Vec<OwnLimit>,
+    /// The plan version that is linked to the customer.
+    pub link: Option<PlanVersion>,
+    /// The customer's programme.
+    pub program_id: Option<String>,
 }
 
 /// Result of a read. A record or row that cannot be parsed is an error of its own customer only.
@@ -209,10 +220,19 @@ pub struct Snapshot {
     pub records: BTreeMap<EventKey, Result<CorrelationRecord, StoreError>>,
     /// The rows found.
     pub usage: BTreeMap<UsageKey, Result<UsageRow, StoreError>>,
-    /// The customers' own limits found, enforced or not.
-    pub own_limits: BTreeMap<String, Result<Vec<OwnLimit>, StoreError>>,
+    /// The customers' settings found.
+    pub settings: BTreeMap<String, Result<CustomerSettings, StoreError>>,
     /// The customers' fences found.
     pub fences: BTreeMap<String, Result<Fence, StoreError>>,
+    /// Capacity consumed by the read.
+    pub units: Units,
+}
+
+/// A value with the capacity that its read has consumed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metered<T> {
+    /// The value.
+    pub value: T,
     /// Capacity consumed by the read.
     pub units: Units,
 }

@@ -13,7 +13,7 @@ use crate::deciding::{
     Clock, Commit, Consistency, Cost, Decider, Delivery, Group, GroupResult, Outcome, Plan, Planner, Remedy, Sink,
     Snapshot, Stopped, Store, StoreError, Undecided, UndecidedReason, Units, consistency, judge_seen, remedy,
 };
-use crate::domain::{LimitsInForce, Millis};
+use crate::domain::Millis;
 
 /// Maximum number of failed commits in a row, after which a customer's deliveries are left to a later delivery.
 pub const COMMITS_MAX: u32 = 6;
@@ -128,12 +128,12 @@ impl<S: Store, C: Clock> Decider<S, C> {
         // Deliveries behind this part were not among the keys of the read.
         let deliveries = work.first(left);
         let customer_id = deliveries.first().map(Delivery::customer_id).unwrap_or_default();
-        let own = self.own_limits(customer_id, &snapshot)?;
-        let limits = LimitsInForce { deployment: &self.limits, own: &own };
+        let rules = self.rules(customer_id, &snapshot, sink).await?;
+        let limits = rules.in_force();
         let instants: Vec<Millis> = deliveries.iter().map(|delivery| Millis::of(delivery.attempt.time)).collect();
         let (count, usage) = self.read_usage(customer_id, &instants, limits, &snapshot, sink).await?;
         let deliveries = deliveries.get(..count).unwrap_or(deliveries);
-        let Plan { outcomes, has_stored, commit } = planner.decide(deliveries, limits, usage)?;
+        let Plan { outcomes, has_stored, commit } = planner.decide(deliveries, limits, &rules.origin, usage)?;
         work.has_stored = has_stored;
         if let Some(commit) = commit {
             check_age(&commit, &snapshot, self.clock.now())?;

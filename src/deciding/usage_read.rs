@@ -7,21 +7,9 @@ use super::{
     Clock, Cost, Decider, FENCED_WEEKS_MAX, FencedLookup, FencedUsage, Sink, Snapshot, Store, StoreError, Units,
     endless, since, touched_weeks,
 };
-use crate::domain::{LimitsInForce, Millis, OwnLimits, Week};
+use crate::domain::{LimitsInForce, Millis, Week};
 
 impl<S: Store, C: Clock> Decider<S, C> {
-    /// Returns the customer's own limits that are enforced.
-    ///
-    /// # Errors
-    /// The error with which the customer's limits were not read.
-    pub(super) fn own_limits(&self, customer_id: &str, snapshot: &Snapshot) -> Result<OwnLimits, StoreError> {
-        match snapshot.own_limits.get(customer_id) {
-            None => Ok(OwnLimits::default()),
-            Some(Ok(limits)) => Ok(OwnLimits::enforced(limits, self.currency)),
-            Some(Err(error)) => Err(error.clone()),
-        }
-    }
-
     /// Reads a customer's usage for the first of these loads' instants, as many as one read takes. Returns their number, and
     /// `None` for the usage of a customer without a fence and without a long limit: the first read is enough for it.
     pub(super) async fn read_usage(
@@ -50,7 +38,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
     }
 
     /// Makes a request that reads, and reports its cost.
-    async fn timed<T>(
+    pub(super) async fn timed<T>(
         &self,
         request: impl Future<Output = Result<T, StoreError>>,
         units: impl Fn(&T) -> Units,

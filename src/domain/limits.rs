@@ -86,8 +86,8 @@ pub enum LimitError {
 /// The limits that apply to a customer. A load must be within every limit of both groups.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitsInForce<'l> {
-    /// The limits of the deployment.
-    pub deployment: &'l Limits,
+    /// The limits of the customer's plan, or those of the deployment.
+    pub base: &'l Limits,
     /// The customer's own limits.
     pub own: &'l OwnLimits,
 }
@@ -96,8 +96,8 @@ pub struct LimitsInForce<'l> {
 /// to the next customer.
 #[derive(Clone, Copy)]
 pub struct BrokenLimits<'l> {
-    deployment: &'l Limits,
-    /// A bit for each broken limit, by its place in `deployment`.
+    base: &'l Limits,
+    /// A bit for each broken limit, by its place in `base`.
     places: u32,
     /// The periods of broken own limits, each once, in the order of the limits.
     own: [Option<OwnPeriod>; OwnPeriod::ALL.len()],
@@ -154,8 +154,8 @@ impl Limits {
 }
 
 impl<'l> From<&'l Limits> for LimitsInForce<'l> {
-    fn from(deployment: &'l Limits) -> LimitsInForce<'l> {
-        LimitsInForce { deployment, own: OwnLimits::NONE }
+    fn from(base: &'l Limits) -> LimitsInForce<'l> {
+        LimitsInForce { base, own: OwnLimits::NONE }
     }
 }
 
@@ -163,7 +163,7 @@ impl<'l> LimitsInForce<'l> {
     /// Returns all limits, whether they apply to a load or not, in order.
     pub fn iter(self) -> impl Iterator<Item = (Option<&'l OwnLimit>, &'l Limit)> {
         let own = self.own.iter().map(|(limit, rule)| (Some(limit), rule));
-        self.deployment.iter().map(|limit| (None, limit)).chain(own)
+        self.base.iter().map(|limit| (None, limit)).chain(own)
     }
 
     /// Returns the limits that apply to a load at an instant, in order. A customer's own limit comes with its definition.
@@ -172,10 +172,10 @@ impl<'l> LimitsInForce<'l> {
     }
 
     /// Returns the limits that apply to a load at this time and that `is_broken` selects; `None` when there are none.
-    /// Places count the limits of the deployment first, and then all own limits.
+    /// Places count the limits of the first group, and then all own limits.
     pub fn broken(self, time: DateTime<Utc>, is_broken: impl Fn(usize, &Limit) -> bool) -> Option<BrokenLimits<'l>> {
         let (mut places, mut bit) = (0, 1_u32);
-        for (place, limit) in self.deployment.iter().enumerate() {
+        for (place, limit) in self.base.iter().enumerate() {
             if is_broken(place, limit) {
                 places |= bit;
             }
@@ -183,7 +183,7 @@ impl<'l> LimitsInForce<'l> {
         }
         let own = if self.own.is_empty() { [None; _] } else { self.broken_own(Millis::of(time), is_broken) };
         let is_any = places != 0 || own.iter().any(Option::is_some);
-        is_any.then_some(BrokenLimits { deployment: self.deployment, places, own })
+        is_any.then_some(BrokenLimits { base: self.base, places, own })
     }
 
     fn broken_own(
@@ -192,7 +192,7 @@ impl<'l> LimitsInForce<'l> {
         is_broken: impl Fn(usize, &Limit) -> bool,
     ) -> [Option<OwnPeriod>; OwnPeriod::ALL.len()] {
         let mut broken = [None; OwnPeriod::ALL.len()];
-        let first = self.deployment.iter().len();
+        let first = self.base.iter().len();
         for (place, (limit, rule)) in (first..).zip(self.own.iter()) {
             if limit.applies_to(at) && is_broken(place, rule) {
                 note(&mut broken, limit.period);
@@ -223,10 +223,10 @@ impl Default for Limits {
 }
 
 impl<'l> BrokenLimits<'l> {
-    /// Returns the limits' codes, each once: those of the deployment's limits, and then those of the customer's own.
+    /// Returns the limits' codes, each once: those of the first group, and then those of the customer's own.
     pub fn codes(self) -> impl Iterator<Item = &'l str> {
         let is_broken = move |place: u32| self.places.checked_shr(place).is_some_and(|bits| bits & 1 == 1);
-        let broken = (0_u32..).zip(self.deployment.iter()).filter(move |(place, _)| is_broken(*place));
+        let broken = (0_u32..).zip(self.base.iter()).filter(move |(place, _)| is_broken(*place));
         let own = self.own.into_iter().flatten().map(|period| -> &'l str { period.code() });
         broken.map(|(_, limit)| limit.code.as_str()).chain(own)
     }

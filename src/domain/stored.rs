@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Decision, Limit, LimitsInForce, LoadAttempt, Millis, OwnLimit};
+use super::{Decision, Limit, LimitOrigin, LimitsInForce, LoadAttempt, Millis, OwnLimit};
 
 /// An event. Its id is unique only for its customer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +28,8 @@ pub struct StoredDecision {
     pub decided_at: DateTime<Utc>,
     /// The usage of every limit, after the decision.
     pub usage: Vec<LimitUsage>,
+    /// Origin of the limits that are not the customer's own. It is stored, but not published.
+    pub origin: LimitOrigin,
 }
 
 /// Verdict of a stored decision.

@@ -28,7 +28,7 @@ impl AllLimits {
     pub fn of(&self, customer_id: &str) -> LimitsInForce<'_> {
         // Most replays have no own limits, and need no look-up.
         let own = if self.own.is_empty() { None } else { self.own.get(customer_id) };
-        LimitsInForce { deployment: &self.deployment, own: own.unwrap_or(OwnLimits::NONE) }
+        LimitsInForce { base: &self.deployment, own: own.unwrap_or(OwnLimits::NONE) }
     }
 
     /// Returns true when a limit needs the accepted loads themselves: when its window is long, or when it is a customer's

@@ -19,6 +19,7 @@ mod in_force;
 pub mod jobs;
 mod judge;
 mod letter;
+mod plans;
 mod ports;
 mod progress;
 mod stream;
@@ -32,6 +33,10 @@ pub use judge::{Applied, Judgement, LimitChange, LimitPointer, judge};
 pub use letter::{
     LimitLetter, LimitLetters, PART_BYTES, RECORD_BYTES_ATTRIBUTE, SEQUENCE_NUMBER_ATTRIBUTE, SHARD_ID_ATTRIBUTE,
     WHOLE_BYTES_MAX,
+};
+pub use plans::{
+    Author, Enrollment, Link, LinkStore, PlanPage, PlanStore, Program, ProgramStore, ROSTER_SHARDS, StoredPlan,
+    roster_shard,
 };
 pub use ports::{LimitStore, LimitWrite, ReportedLimit, StoredLimit};
 pub use progress::LimitReader;

@@ -12,11 +12,11 @@ mod json;
 mod limit_event;
 #[cfg(any(feature = "cli", feature = "http"))]
 mod limit_progress;
+mod limits;
 #[cfg(feature = "replay")]
 pub(crate) mod lines;
 #[cfg(feature = "replay")]
 mod reject;
-#[cfg(any(feature = "cli", feature = "http"))]
 mod text;
 
 pub use attempt::{parse_attempt, read_attempt};
@@ -28,6 +28,7 @@ pub use job_message::{job_message, parse_job_id, parse_job_message};
 pub use limit_event::parse_limit_event;
 #[cfg(any(feature = "cli", feature = "http"))]
 pub use limit_progress::{LimitView, limit_progress_json};
+pub use limits::{LimitsTextError, limits_json, parse_limits, parse_limits_json};
 #[cfg(feature = "replay")]
 pub use reject::RejectWriter;
 

@@ -14,7 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("runtime", &["deciding", "domain", "limits", "wire"]),
     // Adapters name the ports of features, and the table names of the configuration.
     ("adapters", &["config", "deciding", "domain", "limits", "replay", "wire"]),
-    ("config", &["domain"]),
+    ("config", &["domain", "wire"]),
     ("telemetry", &["deciding", "limits"]),
 ];
 

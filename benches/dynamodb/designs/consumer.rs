@@ -7,7 +7,9 @@ use chrono::TimeDelta;
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::deciding::consumer::{Consumer, Deadline};
-use loadgate::deciding::{Clock, DeadLetter, Decider, Delivery, Message, MessageContent, Publisher, QueueError, Units};
+use loadgate::deciding::{
+    Clock, DeadLetter, Decider, Delivery, Message, MessageContent, PlanCache, Publisher, QueueError, Units,
+};
 use loadgate::domain::{Currency, Limits, StoredDecision};
 
 use super::{Decision, Design, TTL};
@@ -28,6 +30,7 @@ impl Loadgate {
             store,
             clock: SystemClock,
             limits,
+            plans: PlanCache::default(),
             has_own_limits,
             currency: Currency::USD,
             correlation_ttl: TTL,

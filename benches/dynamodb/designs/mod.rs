@@ -20,7 +20,7 @@ use loadgate::adapters::dynamodb::{DynamoDb, Item, to_record, to_row};
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::TableNames;
 use loadgate::deciding::{Clock, Delivery, Outcome, Plan, Planner, Snapshot};
-use loadgate::domain::{EventKey, Limits};
+use loadgate::domain::{EventKey, LimitOrigin, Limits};
 
 pub(crate) use self::consumer::Loadgate;
 pub(crate) use self::idempotency::Idempotency;
@@ -71,7 +71,7 @@ impl Store {
         let mut planner = Planner::new(snapshot, false, TTL, SystemClock.now());
         match planner.stored(&deliveries) {
             outcomes if outcomes.is_empty() => {
-                planner.decide(&deliveries, (&self.limits).into(), None).map_err(Error::other)
+                planner.decide(&deliveries, (&self.limits).into(), &LimitOrigin::Deployment, None).map_err(Error::other)
             }
             outcomes => Ok(Plan { outcomes, has_stored: true, commit: None }),
         }

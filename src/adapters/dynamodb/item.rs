@@ -6,8 +6,11 @@ use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, M, N, S};
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 
 use super::loads::decode_loads;
+use super::plan_item::{PLAN, PROGRAM_ID, from_plan_version, to_plan_version};
 use crate::deciding::{Cause, CorrelationRecord, Publication, StoreError, UsageKey, UsageRow};
-use crate::domain::{Cents, Day, EventKey, LimitUsage, LoadTotal, Millis, StoredDecision, Verdict, Week, WeekUsage};
+use crate::domain::{
+    Cents, Day, EventKey, LimitOrigin, LimitUsage, LoadTotal, Millis, StoredDecision, Verdict, Week, WeekUsage,
+};
 
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;
@@ -68,6 +71,7 @@ pub fn from_record(record: &CorrelationRecord) -> Item {
         (FINGERPRINT, S(record.fingerprint.clone())),
         (EXPIRES_AT, N(record.expires_at.timestamp().to_string())),
     ]));
+    attributes.extend(from_origin(&decision.origin));
     if record.is_pending() {
         attributes.insert(UNPUBLISHED.to_owned(), Bool(true));
     }
@@ -109,6 +113,7 @@ pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreErr
         time: reader.string(TIME)?,
         decided_at: reader.get(DECIDED_AT, |value| value.as_s().ok()?.parse::<DateTime<Utc>>().ok())?.trunc_subsecs(3),
         usage: reader.get(USAGE, |value| value.as_l().ok()?.iter().map(to_usage).collect())?,
+        origin: to_origin(&reader)?,
     };
     let expires_at_s = reader.get(EXPIRES_AT, number::<i64>)?;
     Ok(CorrelationRecord {
@@ -121,6 +126,24 @@ pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreErr
             ..0 => DateTime::<Utc>::MIN_UTC,
             _ => DateTime::<Utc>::MAX_UTC.trunc_subsecs(0),
         }),
+    })
+}
+
+/// Converts an origin of limits to attributes: none for the limits of the deployment, as in records of earlier versions.
+fn from_origin(origin: &LimitOrigin) -> impl Iterator<Item = (String, AttributeValue)> {
+    let plan = origin.plan().map(|plan| (PLAN.to_owned(), from_plan_version(plan)));
+    let program_id = origin.program_id().map(|program_id| (PROGRAM_ID.to_owned(), S(program_id.to_owned())));
+    plan.into_iter().chain(program_id)
+}
+
+fn to_origin(reader: &Reader<'_>) -> Result<LimitOrigin, StoreError> {
+    let plan = reader.optional(PLAN, to_plan_version)?;
+    let program_id = reader.optional(PROGRAM_ID, |value| value.as_s().ok().cloned())?;
+    Ok(match (program_id, plan) {
+        (Some(program_id), Some(plan)) => LimitOrigin::Program { program_id, plan },
+        (None, Some(plan)) => LimitOrigin::Plan(plan),
+        (None, None) => LimitOrigin::Deployment,
+        (Some(_), None) => return Err(reader.corrupt(PLAN, MISSING)),
     })
 }
 

@@ -19,7 +19,8 @@ use crate::deciding::StoreError;
 use crate::domain::{
     ChunkResult, CustomerFailure, CustomerLink, Job, JobCounts, JobFailure, JobSize, JobState, Millis, PlanVersion,
 };
-use crate::limits::jobs::{ROSTER_SHARDS, RosterCursor, RosterPage};
+use crate::limits::ROSTER_SHARDS;
+use crate::limits::jobs::{RosterCursor, RosterPage};
 
 /// Partition of all jobs.
 pub const JOBS_PK: &str = "jobs";

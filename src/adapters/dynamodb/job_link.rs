@@ -14,18 +14,17 @@ use aws_sdk_dynamodb::types::{
     KeysAndAttributes, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 
+use super::DynamoDb;
 use super::error::{store_error, unbuilt};
 use super::item::{Item, item};
 use super::job_item::to_customer_link;
 use super::limit_item::{customer_key, customer_of};
 use super::plan_item::{PLAN, from_plan_version};
-use super::DynamoDb;
 use crate::deciding::{Cause, StoreError};
 use crate::domain::{CustomerLink, Job, LinkOutcome, Millis};
 
 /// Condition: the customer is still in the job's programme, and has no link, or one that is older than the job.
-const MAY_LINK: &str =
-    "PROGRAM_ID = :program AND (attribute_not_exists(LINK_NUMBER) OR LINK_NUMBER < :number)";
+const MAY_LINK: &str = "PROGRAM_ID = :program AND (attribute_not_exists(LINK_NUMBER) OR LINK_NUMBER < :number)";
 
 /// Update of a customer's link. It leaves own limits and programme as they are, and keeps the plan version before: so a
 /// repeated request knows its first outcome. `PLAN` is a word of DynamoDB's.
@@ -94,8 +93,9 @@ impl DynamoDb {
         let request = self.client.batch_get_item().request_items(table, keys.build().map_err(unbuilt)?);
         let answer = request.send().await.map_err(|error| store_error("BatchGetItem", table, &error))?;
         let items = answer.responses.unwrap_or_default().into_values().flatten();
-        let mut links: HashMap<String, Result<CustomerLink, StoreError>> =
-            items.map(|item| (customer_of(&item).unwrap_or_default().to_owned(), to_customer_link(&item, table))).collect();
+        let mut links: HashMap<String, Result<CustomerLink, StoreError>> = items
+            .map(|item| (customer_of(&item).unwrap_or_default().to_owned(), to_customer_link(&item, table)))
+            .collect();
         let left_out = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|keys| keys.keys);
         for key in left_out {
             let what = format!("BatchGetItem on {table}: DynamoDB left out a key");

@@ -2,7 +2,7 @@
 //!
 //! | item | `PK` | `SK` | attributes |
 //! |---|---|---|---|
-//! | a customer's limits | `customer/` and its id | `limits` | `VERSION`; `LIMITS`: a map from limit ids to definitions, each with its own `VERSION` |
+//! | a customer's limits | `customer/` and its id | `limits` | `VERSION`; `LIMITS`: a map from limit ids to definitions, each with its own `VERSION`; both are absent for a customer that never had one. Also its plan and programme: `plan_item.rs` |
 //! | a limit's pointer | `limit/` and its id | `limit` | `CUSTOMER_ID`, `DEFINITION_MARK`, `PROGRESS_MARK`, `REPORTED` |
 //!
 //! Instants are milliseconds since 1970; amounts are hundredths of the currency.
@@ -93,6 +93,10 @@ fn from_limit(VersionedLimit { limit, version }: &VersionedLimit) -> Item {
 pub fn to_customer_limits(item: &Item, table: &str) -> Result<CustomerLimits, StoreError> {
     let reader = Reader { item, table, keys: [PK, SK] };
     let user_id = customer_of(item).ok_or_else(|| reader.wrong(PK))?.to_owned();
+    if !item.contains_key(VERSION) && !item.contains_key(LIMITS) {
+        // The customer has a link or a programme alone.
+        return Ok(CustomerLimits::default());
+    }
     let version = reader.version()?;
     let definitions = reader.get(LIMITS, |value| value.as_m().ok().cloned())?;
     let limits = definitions.iter().map(|(limit_id, value)| {

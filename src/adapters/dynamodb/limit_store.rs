@@ -49,7 +49,7 @@ impl DynamoDb {
     }
 
     /// Returns the table of customers' own limits.
-    fn limit_table(&self) -> Result<&str, StoreError> {
+    pub(super) fn limit_table(&self) -> Result<&str, StoreError> {
         self.tables.limit.as_deref().ok_or_else(|| {
             let what = "no table of customers' own limits is named: set LOADGATE_LIMIT_TABLE, or give --limit-table";
             StoreError::Misconfigured(Cause::new(what))

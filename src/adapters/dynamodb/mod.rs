@@ -4,11 +4,17 @@ mod commit;
 mod error;
 mod fence;
 mod item;
+mod job_item;
+mod job_link;
+mod job_store;
 mod limit_item;
 mod limit_store;
 mod loads;
 #[cfg(feature = "cli")]
 mod manifest;
+mod plan_item;
+mod plan_store;
+mod program_store;
 #[cfg(feature = "http")]
 mod record_query;
 #[cfg(feature = "cli")]
@@ -26,10 +32,10 @@ use futures_util::future::{try_join_all, try_join3};
 
 use crate::config::TableNames;
 use crate::deciding::{
-    AllRows, Cause, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, Lookup, PublicationChange,
-    READ_KEYS_MAX, Snapshot, Store, StoreError, Units, UsageKey, Writes,
+    AllRows, Cause, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, Lookup, Metered,
+    PublicationChange, READ_KEYS_MAX, Snapshot, Store, StoreError, Units, UsageKey, Writes,
 };
-use crate::domain::{Day, EventKey, OwnLimit};
+use crate::domain::{Day, EventKey, Limits, PlanVersion};
 use commit::{epoch_seconds, write_units};
 use error::{store_error, unbuilt};
 use fence::{fence_key, is_fence, to_fence};
@@ -38,6 +44,7 @@ pub use item::{Item, from_days, from_record, to_record, to_row, week_of};
 use limit_item::customer_of;
 pub use limit_item::{customer_key, to_customer_limits};
 pub use loads::encode_loads;
+use plan_item::to_settings;
 
 /// Condition: the record still belongs to the same message, not to a later one that was written after it expired.
 const RECORD_STANDS: &str = "MESSAGE_ID = :message_id";
@@ -67,8 +74,8 @@ impl DynamoDb {
         let customer_id = "\u{1}".to_owned();
         let event = EventKey { customer_id: customer_id.clone(), event_id: customer_id.clone() };
         let week = UsageKey { customer_id: customer_id.clone(), week: Day::of(DateTime::UNIX_EPOCH).week() };
-        let own_limits = self.tables.limit.iter().map(|_| customer_id.clone()).collect();
-        let lookup = Lookup { events: [event].into(), weeks: [week].into(), own_limits, ..Lookup::default() };
+        let settings = self.tables.limit.iter().map(|_| customer_id.clone()).collect();
+        let lookup = Lookup { events: [event].into(), weeks: [week].into(), settings, ..Lookup::default() };
         let first = self.read(&lookup, Consistency::Eventual);
         if !has_fences {
             return first.await.map(drop);
@@ -90,12 +97,12 @@ impl Store for DynamoDb {
         let events = lookup.events.iter().map(|key| (&self.tables.correlation, event_key(key)));
         let weeks = lookup.weeks.iter().map(|key| (&self.tables.load, usage_key(key)));
         let fences = lookup.fences.iter().map(|customer_id| (&self.tables.load, fence_key(customer_id)));
-        let own_limits = self
+        let settings = self
             .tables
             .limit
             .iter()
-            .flat_map(|table| lookup.own_limits.iter().map(move |customer_id| (table, customer_key(customer_id))));
-        let keys: Vec<(&String, Item)> = events.chain(weeks).chain(fences).chain(own_limits).collect();
+            .flat_map(|table| lookup.settings.iter().map(move |customer_id| (table, customer_key(customer_id))));
+        let keys: Vec<(&String, Item)> = events.chain(weeks).chain(fences).chain(settings).collect();
         let requests = keys.chunks(READ_KEYS_MAX).map(|keys| self.get(keys, records));
         let mut snapshot = Snapshot::default();
         for gotten in try_join_all(requests).await? {
@@ -110,6 +117,14 @@ impl Store for DynamoDb {
 
     async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
         self.query_rows(customer_id).await
+    }
+
+    async fn read_default_plan(&self, program_id: &str) -> Result<Metered<Option<PlanVersion>>, StoreError> {
+        self.get_default_plan(program_id).await
+    }
+
+    async fn read_plan(&self, plan: &PlanVersion) -> Result<Metered<Limits>, StoreError> {
+        self.get_plan_limits(plan).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
@@ -207,7 +222,7 @@ impl DynamoDb {
             snapshot.records.insert(event_of(item), unless(error, || to_record(item, table)));
         } else if self.tables.limit.as_deref() == Some(table) {
             let customer_id = customer_of(item).unwrap_or_default().to_owned();
-            snapshot.own_limits.insert(customer_id, unless(error, || to_own_limits(item, table)));
+            snapshot.settings.insert(customer_id, unless(error, || to_settings(item, table)));
         } else if is_fence(item) {
             let customer_id = text(item, CUSTOMER_ID).to_owned();
             snapshot.fences.insert(customer_id, unless(error, || to_fence(item, table)));
@@ -248,8 +263,4 @@ fn halves<'c>(capacities: impl IntoIterator<Item = &'c ConsumedCapacity>) -> u64
         .filter_map(|capacity| capacity.capacity_units)
         .map(|units| (units * 2.0).round() as u64)
         .sum()
-}
-
-fn to_own_limits(item: &Item, table: &str) -> Result<Vec<OwnLimit>, StoreError> {
-    Ok(to_customer_limits(item, table)?.limits.into_values().map(|known| known.limit).collect())
 }

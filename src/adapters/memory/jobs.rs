@@ -1,11 +1,13 @@
 //! Jobs, and the links that they make, in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
-use super::MemoryStore;
+use super::{MemoryStore, Tables};
 use crate::deciding::StoreError;
 use crate::domain::{ChunkResult, CustomerLink, Job, LinkOutcome, Millis, PlanVersion};
-use crate::limits::jobs::{JobChange, JobStore, ResultPage, Roster, RosterPage, roster_shard};
+use crate::limits::jobs::{JobChange, JobStore, ResultPage, Roster, RosterPage};
+use crate::limits::{Author, Link};
 
 /// Maximum number of results of one page. It is small, so that tests read several.
 const RESULTS_MAX: usize = 50;
@@ -13,10 +15,8 @@ const RESULTS_MAX: usize = 50;
 /// What jobs read and write.
 #[derive(Debug, Default)]
 pub(super) struct JobTable {
-    numbers: u64,
-    plans: BTreeSet<PlanVersion>,
-    programs: BTreeSet<String>,
-    links: BTreeMap<String, CustomerLink>,
+    /// The plan version before the last link by a job, by the customer.
+    linked_from: BTreeMap<String, Option<PlanVersion>>,
     jobs: BTreeMap<u64, Job>,
     pages: BTreeMap<(u64, u32), RosterPage>,
     results: BTreeMap<(u64, u32), ChunkResult>,
@@ -37,23 +37,17 @@ fn change(job: &mut Job, change: &JobChange) -> bool {
     true
 }
 
+fn customer_link(tables: &Tables, customer_id: &str) -> CustomerLink {
+    let link = tables.plans.links.get(customer_id);
+    CustomerLink {
+        program_id: tables.plans.program_of.get(customer_id).cloned(),
+        plan: link.and_then(|link| link.plan.clone()),
+        number: link.map(|link| link.number).filter(|number| *number > 0),
+        linked_from: tables.jobs.linked_from.get(customer_id).cloned().flatten(),
+    }
+}
+
 impl JobStore for MemoryStore {
-    async fn draw_number(&self) -> Result<u64, StoreError> {
-        let numbers = &mut self.tables().jobs.numbers;
-        *numbers += 1;
-        Ok(*numbers)
-    }
-
-    async fn has_plan(&self, plan: &PlanVersion) -> Result<bool, StoreError> {
-        Ok(self.tables().jobs.plans.contains(plan))
-    }
-
-    async fn has_program(&self, program_id: &str) -> Result<bool, StoreError> {
-        let tables = self.tables();
-        let is_of = |link: &CustomerLink| link.program_id.as_deref() == Some(program_id);
-        Ok(tables.jobs.programs.contains(program_id) || tables.jobs.links.values().any(is_of))
-    }
-
     async fn put_job(&self, job: &Job) -> Result<(), StoreError> {
         self.tables().jobs.jobs.entry(job.number).or_insert_with(|| job.clone());
         Ok(())
@@ -91,31 +85,28 @@ impl JobStore for MemoryStore {
         max: usize,
     ) -> Result<Vec<String>, StoreError> {
         let tables = self.tables();
-        let of_program = tables.jobs.links.iter().filter(|(_, link)| link.program_id.as_deref() == Some(*program_id));
-        let customers = of_program.map(|(customer_id, _)| customer_id).filter(|id| roster_shard(id) == *shard);
-        let behind = customers.filter(|customer_id| after.is_none_or(|after| customer_id.as_str() > after));
-        Ok(behind.take(max).cloned().collect())
+        let roster = tables.plans.rosters.get(&((*program_id).to_owned(), *shard));
+        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let customers = roster.into_iter().flat_map(|roster| BTreeSet::range::<str, _>(roster, behind));
+        Ok(customers.take(max).cloned().collect())
     }
 
-    async fn link(&self, customer_id: &str, job: &Job, _at: Millis) -> Result<LinkOutcome, StoreError> {
-        let links = &mut self.tables().jobs.links;
-        let link = links.get(customer_id).cloned().unwrap_or_default();
+    async fn link_by_job(&self, customer_id: &str, job: &Job, at: Millis) -> Result<LinkOutcome, StoreError> {
+        let mut tables = self.tables();
+        let link = customer_link(&tables, customer_id);
         let outcome = link.outcome_of(job);
         if outcome != LinkOutcome::Superseded && !link.is_of(job) {
-            let linked = CustomerLink {
-                plan: Some(job.plan.clone()),
-                number: Some(job.number),
-                linked_from: link.plan,
-                program_id: link.program_id,
-            };
-            links.insert(customer_id.to_owned(), linked);
+            let linked_by = Some(Author(job.started_by.clone()));
+            let made = Link { number: job.number, plan: Some(job.plan.clone()), linked_at: Some(at), linked_by };
+            tables.plans.links.insert(customer_id.to_owned(), made);
+            tables.jobs.linked_from.insert(customer_id.to_owned(), link.plan);
         }
         Ok(outcome)
     }
 
     async fn read_links(&self, customers: &[String]) -> Result<Vec<Result<CustomerLink, StoreError>>, StoreError> {
         let tables = self.tables();
-        Ok(customers.iter().map(|id| Ok(tables.jobs.links.get(id).cloned().unwrap_or_default())).collect())
+        Ok(customers.iter().map(|customer_id| Ok(customer_link(&tables, customer_id))).collect())
     }
 
     async fn put_result(&self, number: u64, result: &ChunkResult) -> Result<bool, StoreError> {

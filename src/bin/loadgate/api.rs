@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::{SystemClock, new_request_id};
 use loadgate::config::{API_LISTEN, API_READ_TOKEN_FILE, ApiConfig, CURRENCY, LIMITS, TTL_HOURS_DEFAULT, read_token};
-use loadgate::deciding::Decider;
+use loadgate::deciding::{Decider, PlanCache};
 use loadgate::runtime::http::{BearerToken, REQUEST_TIMEOUT, RequestSettings, StoreReads, openapi, router};
 use loadgate::telemetry::init_logs;
 use tokio::net::TcpListener;
@@ -144,6 +144,7 @@ fn open(args: &Args, config: ApiConfig) -> Result<(Decider<DynamoDb, SystemClock
         store,
         clock: SystemClock,
         limits: config.limits,
+        plans: PlanCache::default(),
         has_own_limits,
         currency: config.currency,
         correlation_ttl: TimeDelta::hours(TTL_HOURS_DEFAULT),

@@ -11,7 +11,7 @@ use clap::value_parser;
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX};
-use loadgate::deciding::Decider;
+use loadgate::deciding::{Decider, PlanCache};
 use loadgate::domain::{Currency, Limits};
 use loadgate::replay::{ReplayError, ReplayOutput, ReplayReport, StoreReplay};
 use loadgate::wire::Reasons;
@@ -78,7 +78,8 @@ impl StoreArgs {
         let has_own_limits = names.limit.is_some();
         let (store, connection) = kind.open(self.endpoint_url.as_deref(), names, runtime(Some(threads))?)?;
         let correlation_ttl = TimeDelta::hours(self.correlation_ttl_hours);
-        let decider = Decider { store, clock: SystemClock, limits, has_own_limits, currency, correlation_ttl };
+        let plans = PlanCache::default();
+        let decider = Decider { store, clock: SystemClock, limits, plans, has_own_limits, currency, correlation_ttl };
         let connected = connection.runtime.block_on(decider.store.connect(decider.has_fences()));
         connected.context("could not use the store").map_err(Failure::Io)?;
         let replay =

@@ -33,7 +33,7 @@ pub const SHARED_WAIT_MAX: Duration = Duration::from_millis(250);
 pub type GroupResult = Result<(), QueueError>;
 
 enum Event {
-    Offered(Offer),
+    Offered(Box<Offer>),
     /// A group has no further offers.
     Ended(usize),
 }
@@ -54,8 +54,8 @@ impl SharedPublisher {
     /// Publishes a decision and waits for the queue's answer.
     pub async fn publish(&self, decision: &StoredDecision) -> GroupResult {
         let (answer, answered) = oneshot::channel();
-        let _ =
-            self.events.unbounded_send(Event::Offered(Offer { group: self.group, decision: decision.clone(), answer }));
+        let offer = Offer { group: self.group, decision: decision.clone(), answer };
+        let _ = self.events.unbounded_send(Event::Offered(Box::new(offer)));
         answered.await.unwrap_or_else(|_| Err(QueueError::no_answer()))
     }
 }
@@ -145,7 +145,7 @@ impl Offers {
             Event::Offered(offer) => {
                 self.expected.remove(&offer.group);
                 let offers = if self.slow.contains(&offer.group) { &mut self.alone } else { &mut self.gathered };
-                offers.push(offer);
+                offers.push(*offer);
             }
         }
     }

@@ -79,7 +79,7 @@ impl<S: JobStore, Q: JobQueue, C: Clock> JobWorker<S, Q, C> {
     async fn link(&self, job: &Job, customer_id: &str) -> Result<LinkOutcome, StoreError> {
         let at = Millis::of(self.clock.now());
         tried(&self.clock, || async {
-            let result = self.store.link(customer_id, job, at).await;
+            let result = self.store.link_by_job(customer_id, job, at).await;
             self.throttles.note(&result);
             result
         })

@@ -28,7 +28,7 @@ pub use chunk::{CORRUPT_ITEM_CODE, NO_TIME_CODE};
 pub use local::{LocalError, LocalQueue, run_job};
 pub use ports::{JobChange, JobQueue, JobStore, ResultPage};
 pub use reader::{Canceled, FailurePage, JobPage, JobReader};
-pub use roster::{ROSTER_SHARDS, Roster, RosterCursor, RosterPage, roster_shard};
+pub use roster::{Roster, RosterCursor, RosterPage};
 pub use start::{JobStarter, NewJob, StartError};
 pub use worker::{HandledJobs, JobDelivery, JobError, JobReport, JobWorker};
 

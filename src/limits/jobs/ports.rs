@@ -6,20 +6,10 @@ use super::{Roster, RosterPage};
 use crate::deciding::{QueueError, StoreError};
 use crate::domain::{
     ChunkResult, CustomerLink, Job, JobCounts, JobFailure, JobMessage, JobSize, JobState, LinkOutcome, Millis,
-    PlanVersion,
 };
 
 /// Storage of jobs, and of the links that they make. All reads are strongly consistent.
 pub trait JobStore: Send + Sync {
-    /// Draws the next number of the counter that jobs, links and unlinks share. A number whose answer was lost is never used.
-    fn draw_number(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
-
-    /// Returns true if the plan version exists.
-    fn has_plan(&self, plan: &PlanVersion) -> impl Future<Output = Result<bool, StoreError>> + Send;
-
-    /// Returns true if the programme exists: if it has had a default plan, or has a customer.
-    fn has_program(&self, program_id: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
-
     /// Stores a new job. Succeeds also if the job is stored already: its number is its own.
     fn put_job(&self, job: &Job) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -54,7 +44,7 @@ pub trait JobStore: Send + Sync {
 
     /// Links a customer for a job by one conditional write: only over a lower number, and only if the customer is still in
     /// the job's programme. A link that the job has made before counts again as it did.
-    fn link(
+    fn link_by_job(
         &self,
         customer_id: &str,
         job: &Job,

@@ -3,16 +3,14 @@
 use super::{JobStore, PAGE_CUSTOMERS_MAX};
 use crate::deciding::StoreError;
 use crate::domain::{CHUNK_CUSTOMERS_MAX, JobSize};
-
-/// Number of shards of a programme's roster. Each is one partition of the table, so that enrolments spread.
-pub const ROSTER_SHARDS: u8 = 16;
+use crate::limits::ROSTER_SHARDS;
 
 /// One shard of a programme's roster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Roster<'r> {
     /// The programme.
     pub program_id: &'r str,
-    /// The shard, below [`ROSTER_SHARDS`].
+    /// The shard, below [`ROSTER_SHARDS`](crate::limits::ROSTER_SHARDS).
     pub shard: u8,
 }
 
@@ -83,9 +81,12 @@ fn next_shard(shard: u8) -> Option<RosterCursor> {
     (next < ROSTER_SHARDS).then_some(RosterCursor { shard: next, after: None })
 }
 
-/// Returns the shard of a customer: FNV-1a of the id's bytes. It must never change, because rosters are stored by it.
-pub fn roster_shard(customer_id: &str) -> u8 {
-    let hash =
-        customer_id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    u8::try_from(hash % u32::from(ROSTER_SHARDS)).unwrap_or_default()
+/// Returns true if a programme has a customer.
+pub(super) async fn has_customer(store: &impl JobStore, program_id: &str) -> Result<bool, StoreError> {
+    for shard in 0..ROSTER_SHARDS {
+        if !store.read_roster(&Roster { program_id, shard }, None, 1).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

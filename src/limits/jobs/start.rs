@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::roster::has_customer;
 use super::{FIRST_DELAY, JobQueue, JobStore, TRIES};
 use crate::deciding::{Clock, QueueError, Remedy, StoreError, remedy};
 use crate::domain::{Job, JobMessage, JobState, JobTask, Millis, PlanVersion};
+use crate::limits::{Author, LinkStore, PlanStore, ProgramStore};
 
 /// Time since the first message was sent from which it is sent once more after the job is stored. Its receivers drop a message
 /// without a job when it is older than [`ORPHAN_AGE`](super::ORPHAN_AGE).
@@ -33,7 +35,7 @@ pub struct NewJob {
     /// True if the job only counts whom it would link.
     pub is_dry_run: bool,
     /// Author of the job.
-    pub by: String,
+    pub by: Author,
 }
 
 /// Reason why a job was not started, or may not have been.
@@ -53,19 +55,14 @@ pub enum StartError {
     Queue(#[from] QueueError),
 }
 
-impl<S: JobStore, Q: JobQueue, C: Clock> JobStarter<S, Q, C> {
+impl<S: JobStore + LinkStore + PlanStore + ProgramStore, Q: JobQueue, C: Clock> JobStarter<S, Q, C> {
     /// Starts a job: sends its first message, and then stores it. In the other order, a crash between the two would leave a job
     /// that never begins.
     ///
     /// # Errors
     /// [`StartError`]. After an error of the store, the job may have been started.
     pub async fn start(&self, new: NewJob) -> Result<Job, StartError> {
-        if !tried(&self.clock, || self.store.has_program(&new.program_id)).await? {
-            return Err(StartError::UnknownProgram);
-        }
-        if !tried(&self.clock, || self.store.has_plan(&new.plan)).await? {
-            return Err(StartError::UnknownPlan);
-        }
+        self.check(&new).await?;
         let number = tried(&self.clock, || self.store.draw_number()).await?;
         let first = [JobMessage { number, task: JobTask::Page(0) }];
         let sent_at = self.clock.now();
@@ -78,7 +75,7 @@ impl<S: JobStore, Q: JobQueue, C: Clock> JobStarter<S, Q, C> {
             state: JobState::Enumerating,
             size: None,
             started_at: Millis::of(sent_at),
-            started_by: new.by,
+            started_by: new.by.0,
             finished_at: None,
             counts: None,
             failure: None,
@@ -89,6 +86,17 @@ impl<S: JobStore, Q: JobQueue, C: Clock> JobStarter<S, Q, C> {
             self.queue.send(&first, Duration::ZERO).await?;
         }
         Ok(job)
+    }
+
+    /// Checks that the programme and the plan version exist.
+    async fn check(&self, new: &NewJob) -> Result<(), StartError> {
+        let program = tried(&self.clock, || self.store.program(&new.program_id)).await?;
+        let is_known = program.version > 0 || tried(&self.clock, || has_customer(&self.store, &new.program_id)).await?;
+        if !is_known {
+            return Err(StartError::UnknownProgram);
+        }
+        let plan = tried(&self.clock, || self.store.plan_version(&new.plan)).await?;
+        if plan.is_some() { Ok(()) } else { Err(StartError::UnknownPlan) }
     }
 }
 

@@ -40,7 +40,7 @@ impl LoadTable {
         attempt: &LoadAttempt<'_>,
     ) -> Decision<'l> {
         let at = Millis::of(attempt.time);
-        self.find_spans(limits.deployment, at);
+        self.find_spans(limits.base, at);
         let loads = self.place(customer).and_then(|place| self.get(place)).map(|customer| &customer.loads);
         // The spans of own limits are those of one customer, and are not kept.
         let span = |place: usize, limit: &Limit| match self.spans.get(place) {

@@ -8,10 +8,10 @@ use std::process::Command;
 use loadgate::config::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL,
     LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT, TableNames,
-    parse_limits,
 };
 use loadgate::limits::WHOLE_BYTES_MAX;
 use loadgate::runtime::http::REQUEST_TIMEOUT;
+use loadgate::wire::parse_limits;
 use regex::Regex;
 
 use crate::support::cloud::tool;

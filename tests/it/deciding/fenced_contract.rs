@@ -158,8 +158,8 @@ async fn a_customer_s_own_limits_are_read_with_its_usage(store: impl Store + Lim
         let event = LimitEvent { sequence_number: 1, created_at: Millis::new(0), change: Some(change) };
         applier.apply(&event).await.unwrap();
     }
-    let wanted = Lookup { own_limits: [CUSTOMER.to_owned(), "other".to_owned()].into(), ..Lookup::default() };
+    let wanted = Lookup { settings: [CUSTOMER.to_owned(), "other".to_owned()].into(), ..Lookup::default() };
     let read = Store::read(&applier.store, &wanted, Consistency::Eventual).await.unwrap();
-    assert_eq!(read.own_limits.len(), 1);
-    assert_eq!(*read.own_limits[CUSTOMER].as_ref().unwrap(), [limit("a"), limit("b")]);
+    assert_eq!(read.settings.len(), 1);
+    assert_eq!(read.settings[CUSTOMER].as_ref().unwrap().own_limits, [limit("a"), limit("b")]);
 }

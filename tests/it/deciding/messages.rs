@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use loadgate::adapters::sqs::deduplication_id;
 use loadgate::deciding::{Received, read_delivery};
 use loadgate::domain::{
-    AttemptText, Cents, Currency, EventKey, LimitUsage, LoadAttempt, StoredDecision, Verdict, can_be_group, parse_time,
+    AttemptText, Cents, Currency, EventKey, LimitOrigin, LimitUsage, LoadAttempt, StoredDecision, Verdict,
+    can_be_group, parse_time,
 };
 use loadgate::runtime::send::{MessageBlock, Messages};
 use loadgate::wire::{can_be_body, decision_message};
@@ -31,6 +32,7 @@ fn a_decision_message_matches_the_specification_to_the_byte() {
         load_amount: "$3318.47".to_owned(),
         time: "2000-01-01T09:00:00Z".to_owned(),
         decided_at,
+        origin: LimitOrigin::Deployment,
         usage: vec![
             usage("DAILY_AMOUNT", 331_847, 500_000, tomorrow),
             usage("WEEKLY_AMOUNT", 331_847, 2_000_000, monday),
@@ -102,6 +104,7 @@ fn decision(customer_id: &str, event_id: &str) -> StoredDecision {
         time: "2000-01-01T09:00:00Z".to_owned(),
         decided_at,
         usage: vec![],
+        origin: LimitOrigin::Deployment,
     }
 }
 

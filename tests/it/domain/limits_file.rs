@@ -1,7 +1,7 @@
 //! Limits files: valid limits take effect, and each fault is reported with its line and key.
 
-use loadgate::config::parse_limits;
 use loadgate::domain::{Limits, Measure, RollingHours, Window, Zone};
+use loadgate::wire::parse_limits;
 use proptest::prelude::*;
 
 #[test]

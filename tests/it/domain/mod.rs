@@ -2,6 +2,7 @@
 
 mod decide;
 mod history;
+mod limit_plan;
 mod limits_file;
 mod money;
 mod parse_attempt;

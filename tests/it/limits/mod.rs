@@ -1,5 +1,6 @@
 //! Customers' own limits: limit events, what they leave, and the limits in force.
 
+pub mod plan_stores;
 pub mod store;
 mod stored_items;
 mod stream;

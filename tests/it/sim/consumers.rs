@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::deciding::consumer::{BatchReport, Consumer};
-use loadgate::deciding::{CorrelationRecord, Decider, Delivery, Group, MessageSource, QueueError};
+use loadgate::deciding::{CorrelationRecord, Decider, Delivery, Group, MessageSource, PlanCache, QueueError};
 use loadgate::domain::{Currency, EventKey, LoadAttempt};
 use loadgate::runtime::lambda::handle;
 use loadgate::runtime::worker::{Settings, Worker, WorkerObserver};
@@ -84,7 +84,8 @@ fn decider(simulation: &Arc<Simulation>, actor: &str) -> Decider<SimStore, Skewe
         let state = simulation.state();
         (state.setting.deployment.clone(), state.setting.has_own_limits)
     };
-    Decider { store, clock, limits, has_own_limits, currency: Currency::USD, correlation_ttl }
+    let plans = PlanCache::default();
+    Decider { store, clock, limits, plans, has_own_limits, currency: Currency::USD, correlation_ttl }
 }
 
 /// Starts a consumer: a function with its event source, or a worker.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
-use loadgate::deciding::{Commit, Fence, Snapshot, UsageKey, UsageRow};
+use loadgate::deciding::{Commit, CustomerSettings, Fence, Snapshot, UsageKey, UsageRow};
 use loadgate::domain::{Cents, Currency, Millis, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod, Week, WeekHistory};
 
 use super::oracle::{DAY_MS, Load, Rule, Window};
@@ -205,7 +205,8 @@ impl State {
             let stale = if is_stale { rng.i64(0..STALE_MAX_MS) } else { 0 };
             let limits = self.own_limits.at(customer, self.now() - TimeDelta::milliseconds(stale));
             if !limits.is_empty() {
-                snapshot.own_limits.insert(customer.clone(), Ok(limits.to_vec()));
+                let settings = CustomerSettings { own_limits: limits.to_vec(), ..CustomerSettings::default() };
+                snapshot.settings.insert(customer.clone(), Ok(settings));
             }
         }
     }
@@ -215,8 +216,9 @@ impl State {
         if self.setting.times.is_none() {
             return;
         }
-        let limits = snapshot.own_limits.get(customer).and_then(|limits| limits.as_ref().ok());
-        let has_long = self.setting.has_long_rule() || has_long_limit(limits.map_or(&[], Vec::as_slice));
+        let settings = snapshot.settings.get(customer).and_then(|settings| settings.as_ref().ok());
+        let has_long = self.setting.has_long_rule()
+            || has_long_limit(settings.map_or(&[], |settings| settings.own_limits.as_slice()));
         let is_unaware = !has_long && !snapshot.fences.contains_key(customer);
         let read = Basis { begun_at, read_at: self.now(), is_unaware, ..Basis::default() };
         self.own_limits.note_read(actor, customer, read);

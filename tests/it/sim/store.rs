@@ -7,9 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::deciding::{
     AllRows, COMMITS_MAX, Cause, Commit, Consistency, CorrelationRecord, Fence, FencedLookup, FencedSnapshot, Lookup,
-    Publication, PublicationChange, Snapshot, Store, StoreError, Units, UsageKey, UsageRow, Writes,
+    Metered, Publication, PublicationChange, Snapshot, Store, StoreError, Units, UsageKey, UsageRow, Writes,
 };
-use loadgate::domain::EventKey;
+use loadgate::domain::{EventKey, Limits, PlanVersion};
 
 use super::consumers::{Invocation, REPLAY};
 use super::limits::Basis;
@@ -162,6 +162,14 @@ impl Store for SimStore {
 
     async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
         fenced::read_rows(self, customer_id).await
+    }
+
+    async fn read_default_plan(&self, _program_id: &str) -> Result<Metered<Option<PlanVersion>>, StoreError> {
+        unreachable!("no customer of the simulation has a programme")
+    }
+
+    async fn read_plan(&self, _plan: &PlanVersion) -> Result<Metered<Limits>, StoreError> {
+        unreachable!("no customer of the simulation has a plan")
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
@@ -366,7 +374,7 @@ impl State {
         let fence =
             |customer: &String| Some((customer.clone(), Ok(self.tables.fences.get(customer)?.seen(now)?.clone())));
         snapshot.fences = lookup.fences.iter().filter_map(fence).collect();
-        self.read_own_limits(lookup.own_limits.iter(), &mut snapshot, rng);
+        self.read_own_limits(lookup.settings.iter(), &mut snapshot, rng);
         Ok(snapshot)
     }
 

@@ -10,9 +10,9 @@ use loadgate::adapters::MemoryStore;
 use loadgate::deciding::consumer::{BatchReport, Consumer};
 use loadgate::deciding::{
     AllRows, Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, FencedLookup, FencedSnapshot, Lookup,
-    PublicationChange, Publisher, QueueError, Snapshot, Store, StoreError, Units,
+    Metered, PublicationChange, Publisher, QueueError, Snapshot, Store, StoreError, Units,
 };
-use loadgate::domain::{EventKey, StoredDecision, parse_time};
+use loadgate::domain::{EventKey, Limits, PlanVersion, StoredDecision, parse_time};
 use loadgate::replay::{Entered, Manifest, ManifestEntry};
 use loadgate::runtime::lambda::{EventError, handle};
 use loadgate::wire::decision_message;
@@ -142,6 +142,14 @@ impl Store for FlakyStore {
 
     async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
         self.inner.read_rows(customer_id).await
+    }
+
+    async fn read_default_plan(&self, program_id: &str) -> Result<Metered<Option<PlanVersion>>, StoreError> {
+        self.inner.read_default_plan(program_id).await
+    }
+
+    async fn read_plan(&self, plan: &PlanVersion) -> Result<Metered<Limits>, StoreError> {
+        self.inner.read_plan(plan).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {

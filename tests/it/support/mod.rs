@@ -15,7 +15,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
-use loadgate::deciding::Decider;
+use loadgate::deciding::{Decider, PlanCache};
 use loadgate::domain::{Currency, Limits, LoadError};
 use loadgate::replay::{Replay, ReplayError, ReplayObserver, ReplayOutput, ReplayReport, Tally};
 use loadgate::wire::Reasons;
@@ -137,5 +137,6 @@ pub fn bodies_with_marks() -> Vec<String> {
 /// Returns a decider with the built-in limits and no limits of customers' own. Records live for a day.
 pub fn decider<S, C>(store: S, clock: C) -> Decider<S, C> {
     let (limits, correlation_ttl) = (Limits::default(), TimeDelta::hours(24));
-    Decider { store, clock, limits, has_own_limits: false, currency: Currency::USD, correlation_ttl }
+    let plans = PlanCache::default();
+    Decider { store, clock, limits, plans, has_own_limits: false, currency: Currency::USD, correlation_ttl }
 }

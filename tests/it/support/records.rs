@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::deciding::{Commit, CorrelationRecord, Publication, Writes};
-use loadgate::domain::{EventKey, LimitUsage, StoredDecision, Verdict, parse_time};
+use loadgate::domain::{EventKey, LimitOrigin, LimitUsage, PlanVersion, StoredDecision, Verdict, parse_time};
 
 pub fn at(time: &str) -> DateTime<Utc> {
     parse_time(time).unwrap()
@@ -25,6 +25,10 @@ pub fn record(id: &str) -> CorrelationRecord {
             load_amount: "USD$3,318.47".to_owned(),
             time: "2018-12-31T23:59:59.5+01:00".to_owned(),
             decided_at: now(),
+            origin: LimitOrigin::Program {
+                program_id: "gold".to_owned(),
+                plan: PlanVersion { plan_id: "vip".to_owned(), version: 3 },
+            },
             usage: vec![
                 LimitUsage {
                     code: "DAILY_AMOUNT".to_owned(),

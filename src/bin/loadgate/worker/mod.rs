@@ -14,8 +14,8 @@ use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::sqs::{SqsPublisher, SqsReceiver, queue_settings};
 use loadgate::adapters::{SystemClock, aws};
 use loadgate::config::{WorkerConfig, WorkerEnvironment};
-use loadgate::deciding::Decider;
 use loadgate::deciding::consumer::Consumer;
+use loadgate::deciding::{Decider, PlanCache};
 use loadgate::runtime::worker::{Settings, Worker, WorkerStopped};
 use loadgate::telemetry::{Prometheus, init_logs};
 use tokio::net::TcpListener;
@@ -110,6 +110,7 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, Sy
         store,
         clock: SystemClock,
         limits: consumer.limits.clone(),
+        plans: PlanCache::default(),
         has_own_limits: consumer.tables.limit.is_some(),
         currency: consumer.currency,
         correlation_ttl: consumer.correlation_ttl,

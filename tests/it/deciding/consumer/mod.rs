@@ -57,7 +57,7 @@ async fn a_redelivery_publishes_its_stored_decision_unchanged() {
 
     harness.pass(TimeDelta::hours(1));
     let text = "[[limit]]\ncode='OTHER'\nmeasure='count'\nwindow='day'\nmax=0\n";
-    harness.consumer.decider.limits = loadgate::config::parse_limits(text).unwrap();
+    harness.consumer.decider.limits = loadgate::wire::parse_limits(text).unwrap();
     let (failed, report) = harness.handle(vec![received(first, 2)]).await;
     assert_eq!((failed.len(), report.redelivered, report.accepted), (0, 1, 0));
     assert_eq!(*harness.publisher().published.lock().unwrap(), [body]);

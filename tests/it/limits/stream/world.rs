@@ -10,10 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{
-    AllRows, Cause, Clock, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, Lookup,
+    AllRows, Cause, Clock, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, Lookup, Metered,
     PublicationChange, QueueError, Snapshot, Store, StoreError, Units,
 };
-use loadgate::domain::Currency;
+use loadgate::domain::{Currency, Limits, PlanVersion};
 use loadgate::limits::{
     LimitApplier, LimitConsumer, LimitLetter, LimitLetters, LimitPointer, LimitStore, LimitWrite, ReportedLimit,
     StoredLimit,
@@ -125,6 +125,14 @@ impl Store for TroubledStore {
 
     async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
         self.inner.read_rows(customer_id).await
+    }
+
+    async fn read_default_plan(&self, program_id: &str) -> Result<Metered<Option<PlanVersion>>, StoreError> {
+        self.inner.read_default_plan(program_id).await
+    }
+
+    async fn read_plan(&self, plan: &PlanVersion) -> Result<Metered<Limits>, StoreError> {
+        self.inner.read_plan(plan).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {

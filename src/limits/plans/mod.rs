@@ -1,0 +1,9 @@
+//! Plans, programmes and links: which plan version applies to a customer, and the changes of it.
+//!
+//! Every change is conditional on what it was based on, so that two people never overwrite each other silently.
+
+mod ports;
+mod records;
+
+pub use ports::{LinkStore, PlanStore, ProgramStore};
+pub use records::{Author, Enrollment, Link, PlanPage, Program, ROSTER_SHARDS, StoredPlan, roster_shard};
