@@ -67,7 +67,7 @@ impl<S: JobStore, Q: JobQueue, C: Clock> JobWorker<S, Q, C> {
                 (content.next.ok_or_else(|| missing(job, page))?, size)
             }
         };
-        let read = || RosterPage::read(&self.store, &job.program_id, from.clone(), before);
+        let read = || RosterPage::read(&self.store, &job.program_id, from.clone(), before, self.page_customers_max);
         let content = tried(&self.clock, read).await?;
         if tried(&self.clock, || self.store.put_page(job.number, page, &content)).await? {
             return Ok(content);

@@ -1,6 +1,6 @@
 //! Rosters: the customers of a programme, in shards.
 
-use super::{JobStore, PAGE_CUSTOMERS_MAX};
+use super::JobStore;
 use crate::deciding::StoreError;
 use crate::domain::{CHUNK_CUSTOMERS_MAX, JobSize};
 use crate::limits::ROSTER_SHARDS;
@@ -51,16 +51,18 @@ impl RosterPage {
         }
     }
 
-    /// Reads the page that follows `before`, across the shards in their order, until it is full or the roster ends.
+    /// Reads the page that follows `before`, across the shards in their order, until it has `max` customers or the roster
+    /// ends.
     pub(super) async fn read(
         store: &impl JobStore,
         program_id: &str,
         from: RosterCursor,
         before: JobSize,
+        max: usize,
     ) -> Result<RosterPage, StoreError> {
         let (mut customers, mut place) = (Vec::new(), Some(from));
         while let Some(RosterCursor { shard, after }) = place.clone() {
-            let room = PAGE_CUSTOMERS_MAX.saturating_sub(customers.len());
+            let room = max.saturating_sub(customers.len());
             if room == 0 {
                 break;
             }

@@ -10,10 +10,10 @@ use futures_util::future::{Either, select};
 
 use super::chunk::Chunk;
 use super::start::tried;
-use super::{JobQueue, JobStore, ORPHAN_AGE};
+use super::{JobQueue, JobStore, ORPHAN_AGE, PAGE_CUSTOMERS_MAX};
 use crate::deciding::consumer::Deadline;
 use crate::deciding::{Clock, QueueError, StoreError, with_sources};
-use crate::domain::{JobCounts, JobMessage, JobTask};
+use crate::domain::{CHUNK_CUSTOMERS_MAX, JobCounts, JobMessage, JobTask};
 
 /// Performs the steps of jobs. Any number of workers may share a store and a queue.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct JobWorker<S, Q, C> {
     pub queue: Q,
     /// The clock.
     pub clock: C,
+    /// Maximum number of customers of a page: a multiple of a chunk's.
+    pub(super) page_customers_max: usize,
     /// Counter of requests that the store has throttled.
     pub(super) throttles: Throttles,
 }
@@ -104,7 +106,13 @@ impl Throttles {
 impl<S: JobStore, Q: JobQueue, C: Clock> JobWorker<S, Q, C> {
     /// Creates a worker.
     pub fn new(store: S, queue: Q, clock: C) -> JobWorker<S, Q, C> {
-        JobWorker { store, queue, clock, throttles: Throttles::default() }
+        JobWorker { store, queue, clock, page_customers_max: PAGE_CUSTOMERS_MAX, throttles: Throttles::default() }
+    }
+
+    /// Returns a worker with smaller pages, each of so many chunks. All workers of a job must have the same.
+    #[must_use]
+    pub fn with_chunks_per_page(self, chunks: usize) -> JobWorker<S, Q, C> {
+        JobWorker { page_customers_max: CHUNK_CUSTOMERS_MAX.saturating_mul(chunks), ..self }
     }
 
     /// Handles deliveries, one after another, until the deadline. What is not reached is failed.

@@ -1,9 +1,10 @@
 //! Customers' own limits: limit events, what they leave, and the limits in force.
 
+mod jobs;
 pub mod plan_stores;
 pub mod store;
 mod stored_items;
-mod stream;
+pub mod stream;
 
 use std::collections::BTreeSet;
 
