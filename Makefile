@@ -92,11 +92,13 @@ package: tools ## Build what `sam deploy` deploys, in .aws-sam (ARCHITECTURE=x86
 	ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 # `sam build` asks for these by their names.
-.PHONY: build-LoadgateFunction build-LimitsFunction build-ApiFunction
+.PHONY: build-LoadgateFunction build-LimitsFunction build-AssignFunction build-ApiFunction
 build-LoadgateFunction:
 	tools/build-function decide $(ARCHITECTURE) $(ARTIFACTS_DIR)
 build-LimitsFunction:
 	tools/build-function limits $(ARCHITECTURE) $(ARTIFACTS_DIR)
+build-AssignFunction:
+	tools/build-function assign $(ARCHITECTURE) $(ARTIFACTS_DIR)
 build-ApiFunction:
 	tools/build-function api $(ARCHITECTURE) $(ARTIFACTS_DIR)
 
@@ -112,7 +114,7 @@ pin-images: ## Write the current digests of all base images into Dockerfile and 
 .PHONY: sim
 sim: ## Attack every promise in a simulated world (SEED=1 RUNS=100000)
 	SIM_SEED=$(or $(SEED),1) SIM_RUNS=$(or $(RUNS),$(if $(SEED),1,100000)) $(CARGO) test --locked --test it \
-		-- sim::every_promise limits::stream --nocapture
+		-- sim::every_promise limits::stream limits::jobs::simulation --nocapture
 
 .PHONY: kills
 kills: tools ## Kill the real function and the real worker again and again (KILLS=200 ATTEMPTS=3000 each)

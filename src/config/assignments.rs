@@ -9,7 +9,7 @@ use super::{ASSIGNMENT_QUEUE_URL, ConfigError, LIMIT_TABLE, TableNames};
 /// Configuration of the function on the queue of assignments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssignmentConfig {
-    /// Names of the tables. One of customers' own limits is among them.
+    /// Names of the tables. Only that of customers' own limits is used.
     pub tables: TableNames,
     /// Standard queue through which jobs proceed.
     pub assignment_queue_url: String,
@@ -30,7 +30,7 @@ impl AssignmentConfig {
     /// [`ConfigError`] with every variable that is missing or wrong.
     pub fn read(get: impl Fn(&str) -> Result<String, VarError>) -> Result<AssignmentConfig, ConfigError> {
         let mut reader = Reader::new(get, str::to_owned);
-        let tables = TableNames::read_from(&mut reader);
+        let tables = TableNames { limit: reader.optional_table(LIMIT_TABLE), ..TableNames::default() };
         if tables.limit.is_none() {
             reader.problem(LIMIT_TABLE, "is missing; set it to the name of the table of customers' own limits");
         }
