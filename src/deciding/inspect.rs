@@ -1,6 +1,8 @@
 //! Inspection of a customer: the usage of the limits in force, and the decision that an attempt would get. Nothing is
 //! written. The reads and the planning are those of [`Decider::decide_group`].
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::plans::Rules;
@@ -11,8 +13,8 @@ use super::{
     Stopped, Store, StoreError, UsageKey, read_settled,
 };
 use crate::domain::{
-    AttemptText, Cents, Currency, Limit, LimitOrigin, LimitUsage, LimitsInForce, LoadAttempt, LoadError, Measure,
-    Millis, OwnLimit, StoredDecision,
+    AttemptText, Cents, Currency, LimitOrigin, LimitUsage, Limits, LimitsInForce, LoadAttempt, LoadError, Measure,
+    Millis, StoredDecision,
 };
 
 /// Event id of an attempt that is only checked. No record is read under it, and none is written.
@@ -25,8 +27,8 @@ pub struct LimitInForce {
     pub usage: LimitUsage,
     /// The quantity that the limit adds up.
     pub measure: Measure,
-    /// The limit's origin; `None` for a customer's own.
-    pub origin: Option<LimitOrigin>,
+    /// Origin of the limits that are not the customer's own.
+    pub origin: LimitOrigin,
 }
 
 /// A load attempt that is only checked.
@@ -88,13 +90,9 @@ impl LoadToCheck {
 impl LimitInForce {
     /// Combines the usage of all limits that apply at an instant with their measures and their origin.
     fn all(usage: Vec<LimitUsage>, limits: LimitsInForce<'_>, origin: &LimitOrigin, at: Millis) -> Vec<LimitInForce> {
-        let applying = usage.into_iter().zip(limits.applying_to(at));
-        let limit = |(usage, (own, limit)): (LimitUsage, (Option<&OwnLimit>, &Limit))| LimitInForce {
-            usage,
-            measure: limit.measure,
-            origin: own.is_none().then(|| origin.clone()),
-        };
-        applying.map(limit).collect()
+        let measures = limits.applying_to(at).map(|(_, limit)| limit.measure);
+        let limit = |(usage, measure)| LimitInForce { usage, measure, origin: origin.clone() };
+        usage.into_iter().zip(measures).map(limit).collect()
     }
 }
 
@@ -130,6 +128,18 @@ impl<S: Store, C: Clock> Decider<S, C> {
         // Without records, every delivery is decided.
         let decision = decided.ok_or_else(|| StoreError::Misconfigured(Cause::new("an attempt was not decided")))?;
         Ok(Checked { limits: LimitInForce::all(decision.usage.clone(), limits, &rules.origin, at), decision })
+    }
+
+    /// Returns the measures of the limits of an origin, by their codes.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the plan cannot be read, or cannot be understood.
+    pub async fn measures(&self, origin: &LimitOrigin) -> Result<BTreeMap<String, Measure>, StoreError> {
+        let of = |limits: &Limits| limits.iter().map(|limit| (limit.code.clone(), limit.measure)).collect();
+        match origin.plan() {
+            None => Ok(of(&self.limits)),
+            Some(plan) => Ok(of(&*self.plan(plan, &NoSink).await.map_err(failed)?)),
+        }
     }
 
     /// Reads what a decision about a load at an instant is made from, but no records.

@@ -105,7 +105,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         Ok(read.value)
     }
 
-    async fn plan(&self, plan: &PlanVersion, sink: &impl Sink) -> Result<Arc<Limits>, Failure> {
+    pub(super) async fn plan(&self, plan: &PlanVersion, sink: &impl Sink) -> Result<Arc<Limits>, Failure> {
         if let Some(known) = self.plans.version(plan) {
             return Ok(known);
         }

@@ -4,6 +4,8 @@
 //! late. Each limit has two marks, one for its definition and one for its reported progress, and each takes an event
 //! only if its sequence number is above the mark. So the order of the events has no effect on the result.
 //!
+//! Plans, programmes and links (`plans`) determine the limits that apply before a customer's own.
+//!
 //! [`judge()`] has the rules. [`LimitBook`] applies events in memory; [`LimitApplier`] applies them to a store, which any
 //! number of appliers share. [`LimitConsumer`] takes the events from a stream.
 
@@ -21,6 +23,7 @@ mod judge;
 mod letter;
 mod plans;
 mod ports;
+mod precondition;
 mod progress;
 mod stream;
 
@@ -35,10 +38,11 @@ pub use letter::{
     WHOLE_BYTES_MAX,
 };
 pub use plans::{
-    Author, Enrollment, Link, LinkStore, PlanPage, PlanStore, Program, ProgramStore, ROSTER_SHARDS, StoredPlan,
-    roster_shard,
+    Author, Enrollment, Link, LinkStore, PlanError, PlanPage, PlanStore, Plans, Program, ProgramStore, PutPlan,
+    ROSTER_SHARDS, StoredPlan, roster_shard,
 };
 pub use ports::{LimitStore, LimitWrite, ReportedLimit, StoredLimit};
+pub use precondition::Precondition;
 pub use progress::LimitReader;
 pub use stream::{AppliedRecords, CORRUPT_ITEM, LimitConsumer, LimitRecord, LimitReport};
 

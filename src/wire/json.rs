@@ -1,5 +1,8 @@
 //! Diagnosis of JSON texts: the place and the kind of a fault, never a part of the text.
 
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -31,6 +34,39 @@ impl Fault {
 /// Reads a field that is present, even if it is `null`; a missing field gets serde's default instead.
 pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// The keys of an object, in their order, with their values.
+pub(super) struct Keys<'t>(pub(super) Vec<(String, &'t RawValue)>);
+
+impl<'de> Deserialize<'de> for Keys<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Keys<'de>, D::Error> {
+        struct KeysVisitor;
+
+        impl<'de> Visitor<'de> for KeysVisitor {
+            type Value = Keys<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(OBJECT)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys<'de>, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(entry) = map.next_entry::<String, &'de RawValue>()? {
+                    keys.push(entry);
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_map(KeysVisitor)
+    }
+}
+
+/// Returns the first key that stands before in an object.
+pub(super) fn repeated<'k, 't>(keys: &'k [(String, &'t RawValue)]) -> Option<&'k (String, &'t RawValue)> {
+    let is_repeated =
+        |(index, (key, _)): &(usize, &(String, _))| keys.iter().take(*index).any(|(other, _)| other == key);
+    keys.iter().enumerate().find(is_repeated).map(|(_, entry)| entry)
 }
 
 /// Returns the position at which the parser stopped, in bytes from 1. `serde_json` restarts its columns in each line.

@@ -15,6 +15,8 @@ mod limit_progress;
 mod limits;
 #[cfg(feature = "replay")]
 pub(crate) mod lines;
+#[cfg(any(feature = "cli", feature = "http"))]
+mod plan;
 #[cfg(feature = "replay")]
 mod reject;
 mod text;
@@ -28,7 +30,9 @@ pub use job_message::{job_message, parse_job_id, parse_job_message};
 pub use limit_event::parse_limit_event;
 #[cfg(any(feature = "cli", feature = "http"))]
 pub use limit_progress::{LimitView, limit_progress_json};
-pub use limits::{LimitsTextError, limits_json, parse_limits, parse_limits_json};
+pub use limits::{LimitJson, LimitsJson, LimitsTextError, limits_json, parse_limits, parse_limits_json};
+#[cfg(any(feature = "cli", feature = "http"))]
+pub use plan::{DefaultPlanView, EnrollmentView, LinkView, PlanListView, PlanVersionView, PlanView, view_json};
 #[cfg(feature = "replay")]
 pub use reject::RejectWriter;
 

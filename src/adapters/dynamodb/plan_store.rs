@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::AttributeValue::{N, S};
-use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, ReturnConsumedCapacity, TransactWriteItem, Update};
 
 use super::commit::of_reasons;
 use super::error::{store_error, unbuilt};
@@ -12,7 +12,7 @@ use super::plan_item::{
     PLANS_PK, from_plan, missing_plan, plan_key, program_key, to_plan, to_plan_limits, to_program, version_key,
 };
 use super::{DynamoDb, halves, text};
-use crate::deciding::{Metered, StoreError, Units};
+use crate::deciding::{Cause, Metered, StoreError, Units};
 use crate::domain::{Limits, PlanVersion};
 use crate::limits::{PlanPage, PlanStore, StoredPlan};
 
@@ -30,11 +30,18 @@ impl DynamoDb {
     /// Reads an item of the table of limits, strongly consistent.
     pub(super) async fn get_settings_item(&self, key: Item) -> Result<Metered<Option<Item>>, StoreError> {
         let table = self.limit_table()?;
-        let request = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true);
+        let keys = KeysAndAttributes::builder().keys(key).consistent_read(true).build().map_err(unbuilt)?;
+        // The request of decisions' first read: whoever may decide may send it.
+        let request = self.client.batch_get_item().request_items(table, keys);
         let answer = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
-        let answer = answer.map_err(|error| store_error("GetItem", table, &error))?;
+        let answer = answer.map_err(|error| store_error("BatchGetItem", table, &error))?;
         let units = Units { read_halves: halves(answer.consumed_capacity()), write_halves: 0 };
-        Ok(Metered { value: answer.item, units })
+        if answer.unprocessed_keys.is_some_and(|left_out| !left_out.is_empty()) {
+            let what = format!("BatchGetItem on {table}: DynamoDB left out a key");
+            return Err(StoreError::Throttled(Cause::new(what)));
+        }
+        let value = answer.responses.unwrap_or_default().into_values().flatten().next();
+        Ok(Metered { value, units })
     }
 
     /// Writes items of the table of limits, all or nothing.

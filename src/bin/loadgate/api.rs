@@ -4,7 +4,6 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -13,7 +12,7 @@ use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::{SystemClock, new_request_id};
 use loadgate::config::{API_LISTEN, API_READ_TOKEN_FILE, ApiConfig, CURRENCY, LIMITS, TTL_HOURS_DEFAULT, read_token};
 use loadgate::deciding::{Decider, PlanCache};
-use loadgate::runtime::http::{BearerToken, REQUEST_TIMEOUT, RequestSettings, StoreReads, openapi, router};
+use loadgate::runtime::http::{BearerToken, REQUEST_TIMEOUT, RequestSettings, Services, openapi, router};
 use loadgate::telemetry::init_logs;
 use tokio::net::TcpListener;
 
@@ -164,7 +163,7 @@ async fn serve_api(
     let listener = TcpListener::bind(listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) = listener.with_context(|| format!("could not listen on {listen}")).map_err(Failure::Io)?;
     tracing::info!(listen = address.to_string(), "started");
-    serve(listener, router(Arc::new(StoreReads(decider)), settings), BOUNDS, stop).await;
+    serve(listener, router(Services::over(decider), settings), BOUNDS, stop).await;
     tracing::info!("stopped");
     Ok(())
 }

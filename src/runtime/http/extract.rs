@@ -13,11 +13,11 @@ use super::{BODY_BYTES_MAX, Problem};
 use crate::domain::{ID_BYTES_MAX, parse_time};
 use crate::wire::api::ProblemCode;
 
-/// Maximum number of decisions in an answer.
-const DECISIONS_MAX: u16 = 100;
+/// Maximum number of entries in an answer.
+const PAGE_MAX: u16 = 100;
 
-/// Default number of decisions in an answer.
-const DECISIONS_DEFAULT: u16 = 50;
+/// Default number of entries in an answer.
+const PAGE_DEFAULT: u16 = 50;
 
 /// The only id of a path.
 pub struct Id(pub String);
@@ -26,14 +26,48 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Id, Problem> {
-        let is_valid = |id: &str| (1..=ID_BYTES_MAX).contains(&id.len()) && has_whole_escapes(parts.uri.path());
+        let is_valid = |id: &str| is_id(id) && has_whole_escapes(parts.uri.path());
         let id = Path::<String>::from_request_parts(&mut parts.clone(), state).await.ok();
         let id = id.map(|Path(id)| id).filter(|id| is_valid(id));
-        id.map(Id).ok_or_else(|| {
-            let detail = format!("an id has 1 to {ID_BYTES_MAX} bytes of UTF-8, percent-encoded in the path");
-            Problem::new(ProblemCode::BadId, detail)
-        })
+        id.map(Id).ok_or_else(bad_id)
     }
+}
+
+/// The two ids of a path.
+pub struct Ids(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Ids {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Ids, Problem> {
+        let ids = Path::<(String, String)>::from_request_parts(&mut parts.clone(), state).await.ok();
+        let ids = ids.filter(|Path((first, second))| {
+            [first, second].iter().all(|id| is_id(id)) && has_whole_escapes(parts.uri.path())
+        });
+        ids.map(|Path((first, second))| Ids(first, second)).ok_or_else(bad_id)
+    }
+}
+
+/// The id and the version of a path. What is no version is one that does not exist: 0.
+pub struct IdAndVersion(pub String, pub u64);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdAndVersion {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<IdAndVersion, Problem> {
+        let Ids(id, version) = Ids::from_request_parts(parts, state).await?;
+        let version = version.parse().ok().filter(|known: &u64| known.to_string() == version);
+        Ok(IdAndVersion(id, version.unwrap_or_default()))
+    }
+}
+
+fn is_id(id: &str) -> bool {
+    (1..=ID_BYTES_MAX).contains(&id.len())
+}
+
+fn bad_id() -> Problem {
+    let detail = format!("an id has 1 to {ID_BYTES_MAX} bytes of UTF-8, percent-encoded in the path");
+    Problem::new(ProblemCode::BadId, detail)
 }
 
 /// Returns true if two hexadecimal digits follow each percent sign.
@@ -83,38 +117,37 @@ impl UsageParameters {
     }
 }
 
-/// Parameters of a list of decisions.
+/// Parameters of a list.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DecisionsParameters {
+pub struct PageParameters {
     limit: Option<String>,
     cursor: Option<String>,
 }
 
-impl DecisionsParameters {
-    /// Returns the maximum number of decisions.
+impl PageParameters {
+    /// Returns the maximum number of entries.
     pub fn limit(&self) -> Result<u16, Problem> {
-        let Some(limit) = &self.limit else { return Ok(DECISIONS_DEFAULT) };
-        let limit = limit.parse().ok().filter(|limit| (1..=DECISIONS_MAX).contains(limit));
+        let Some(limit) = &self.limit else { return Ok(PAGE_DEFAULT) };
+        let limit = limit.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
         limit.ok_or_else(|| {
-            Problem::new(ProblemCode::BadLimit, format!("limit is not a whole number from 1 to {DECISIONS_MAX}"))
+            Problem::new(ProblemCode::BadLimit, format!("limit is not a whole number from 1 to {PAGE_MAX}"))
         })
     }
 
-    /// Returns the event id behind which the list begins.
+    /// Returns the id behind which the list begins.
     pub fn after(&self) -> Result<Option<String>, Problem> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
-        let event_id = base16ct::lower::decode_vec(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let event_id = event_id.filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()));
-        event_id
-            .map(Some)
+        let id = base16ct::lower::decode_vec(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let id = id.filter(|id| is_id(id));
+        id.map(Some)
             .ok_or_else(|| Problem::new(ProblemCode::BadCursor, "cursor is not the nextCursor of an earlier answer"))
     }
 }
 
-/// Returns the cursor of the list that begins behind an event id.
-pub fn cursor(event_id: &str) -> String {
-    base16ct::lower::encode_string(event_id.as_bytes())
+/// Returns the cursor of the list that begins behind an id.
+pub fn cursor(id: &str) -> String {
+    base16ct::lower::encode_string(id.as_bytes())
 }
 
 /// The body of a request.

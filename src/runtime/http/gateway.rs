@@ -17,12 +17,16 @@ use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
 use serde::Serialize;
 
 use super::REQUEST_ID;
+use crate::limits::Author;
 
 /// Version of the payload that this module reads.
 const PAYLOAD_VERSION: &str = "2.0";
 
 /// The only stage whose name is not part of the path.
 const DEFAULT_STAGE: &str = "$default";
+
+/// Author of a change behind a gateway that does not check signatures.
+const UNKNOWN_CALLER: &str = "unknown caller of the API Gateway";
 
 /// A path that the router does not have.
 const NOWHERE: &str = "/";
@@ -54,7 +58,7 @@ pub async fn handle(
     mut event: ApiGatewayV2httpRequest,
     context: Context,
 ) -> Result<impl Serialize, Infallible> {
-    let uri = uri(&event);
+    let (uri, caller) = (uri(&event), caller(&event));
     let request_id = event.request_context.request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
     if let Some(request_id) = request_id {
         event.headers.insert(REQUEST_ID, request_id);
@@ -65,9 +69,17 @@ pub async fn handle(
     (event.raw_path, event.raw_query_string) = (Some(NOWHERE.to_owned()), None);
     let service = service_fn(move |mut request: lambda_http::Request| {
         *request.uri_mut() = uri.clone();
+        request.extensions_mut().insert(caller.clone());
         router.clone().call(request)
     });
     Adapter::from(service).call(LambdaEvent::new(LambdaRequest::ApiGatewayV2(event), context)).await
+}
+
+/// Returns the caller, as AWS IAM knows it. No header of the request counts.
+fn caller(event: &ApiGatewayV2httpRequest) -> Author {
+    let authorizer = event.request_context.authorizer.as_ref();
+    let arn = authorizer.and_then(|authorizer| authorizer.iam.as_ref()?.user_arn.clone());
+    Author(arn.unwrap_or_else(|| UNKNOWN_CALLER.to_owned()))
 }
 
 /// Returns the path and the query of a request.

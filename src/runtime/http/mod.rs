@@ -1,16 +1,20 @@
-//! Reading over HTTP: one router for `loadgate api` and for the Lambda behind an API Gateway.
+//! Reading and changing over HTTP: one router for `loadgate api` and for the Lambda behind an API Gateway.
 //!
-//! A handler parses its request, asks [`Reads`] and converts the answer. Every error is a [`Problem`]; `request.rs` gives
+//! A handler parses its request, asks [`Reads`] or [`PlanChanges`], and converts the answer. Every error is a [`Problem`]; `request.rs` gives
 //! each request its id and its time-out, and turns problems into answers.
 
+mod author;
 mod extract;
 #[cfg(feature = "api-lambda")]
 pub mod gateway;
+mod plan_changes;
+mod precondition;
 mod problem;
 mod reads;
 mod request;
 mod routes;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +26,12 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::deciding::{Clock, Decider, RecordReader, Store};
+use crate::limits::{LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
+
+pub use author::BY;
+pub use plan_changes::{PlanAnswer, PlanChanges};
+pub use precondition::Precondition;
 pub use problem::Problem;
 pub use reads::{Reads, StoreReads};
 pub use request::{BearerToken, REQUEST_ID, RequestSettings};
@@ -32,10 +42,38 @@ pub const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Time-out of a request. One to DynamoDB takes at most 5 s; the function has 10 s.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// Everything that the handlers ask for. Traits keep the types of stores out of them.
+#[derive(Clone)]
+pub struct Services {
+    /// Reading of limits, usage and decisions.
+    pub reads: Arc<dyn Reads>,
+    /// Plans, programmes and links.
+    pub plans: Arc<dyn PlanChanges>,
+}
+
+impl Services {
+    /// Creates services over a decider's store, with its limits and its clock.
+    pub fn over<S, C>(decider: Decider<S, C>) -> Services
+    where
+        S: Store + LimitStore + RecordReader + PlanStore + ProgramStore + LinkStore + Clone + 'static,
+        C: Clock + Clone + 'static,
+    {
+        let plans = Plans { store: decider.store.clone(), clock: decider.clock.clone() };
+        Services { reads: Arc::new(StoreReads(decider)), plans: Arc::new(plans) }
+    }
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Services")
+    }
+}
+
 /// State of the handlers.
 #[derive(Clone)]
 struct Api {
     reads: Arc<dyn Reads>,
+    plans: Arc<dyn PlanChanges>,
     /// The OpenAPI document.
     openapi: Arc<str>,
 }
@@ -45,7 +83,8 @@ struct Api {
 #[openapi(
     info(
         title = "loadgate",
-        description = "Reads customers' limits, their usage, and the decisions about their loads. Nothing is written.\n\n\
+        description = "Reads customers' limits, their usage, and the decisions about their loads, and changes which plan applies to \
+                       whom.\n\n\
                        Amounts are decimal numbers with two decimals in strings, times are RFC 3339 with milliseconds. Ids have \
                        1 to 128 bytes of UTF-8 and are percent-encoded in paths; behind an API Gateway, ids with `/`, `?`, `#` \
                        or `%` answer 404. Every error is `application/problem+json` with a code. Every answer has the header \
@@ -56,6 +95,8 @@ struct Api {
     security(("bearer" = [])),
     tags(
         (name = "limits", description = "Customers' own limits"),
+        (name = "plans", description = "Plans, and their links to customers"),
+        (name = "programs", description = "Programmes: their default plans and their customers"),
         (name = "customers", description = "The limits in force for a customer, and the decisions about its loads"),
         (name = "api", description = "The API itself")
     )
@@ -78,12 +119,13 @@ impl Modify for BearerScheme {
 }
 
 /// Returns the router.
-pub fn router(reads: Arc<dyn Reads>, settings: RequestSettings) -> Router {
+pub fn router(services: Services, settings: RequestSettings) -> Router {
+    let Services { reads, plans } = services;
     let (router, document) = described();
     router
         .method_not_allowed_fallback(routes::method_not_allowed)
         .fallback(routes::unknown_path)
-        .with_state(Api { reads, openapi: text(&document).into() })
+        .with_state(Api { reads, plans, openapi: text(&document).into() })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::new(settings), request::answer))
 }
@@ -100,6 +142,12 @@ fn described() -> (Router<Api>, Document) {
         .routes(routes!(routes::get_usage))
         .routes(routes!(routes::list_decisions))
         .routes(routes!(routes::check))
+        .routes(routes!(routes::plans::list_plans))
+        .routes(routes!(routes::plans::get_plan, routes::plans::put_plan))
+        .routes(routes!(routes::plans::get_plan_version))
+        .routes(routes!(routes::links::get_link, routes::links::put_link, routes::links::delete_link))
+        .routes(routes!(routes::programs::get_default_plan, routes::programs::put_default_plan))
+        .routes(routes!(routes::programs::enroll, routes::programs::remove))
         .routes(routes!(routes::get_openapi))
         .split_for_parts()
 }

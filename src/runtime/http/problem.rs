@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::deciding::StoreError;
 use crate::domain::LoadError;
-use crate::wire::api::{ProblemCode, ProblemView};
+use crate::limits::PlanError;
+use crate::wire::api::{BodyError, ProblemCode, ProblemView};
 
 /// Content type of a problem.
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -56,10 +57,18 @@ impl Problem {
             | ProblemCode::BadType
             | ProblemCode::BadAmount
             | ProblemCode::BadTime
+            | ProblemCode::BadValue
+            | ProblemCode::BadPrecondition
             | ProblemCode::BadRequest => StatusCode::BAD_REQUEST,
             ProblemCode::Unauthorized => StatusCode::UNAUTHORIZED,
-            ProblemCode::UnknownPath | ProblemCode::UnknownLimit => StatusCode::NOT_FOUND,
+            ProblemCode::UnknownPath
+            | ProblemCode::UnknownLimit
+            | ProblemCode::UnknownPlan
+            | ProblemCode::UnknownProgram
+            | ProblemCode::UnknownLink => StatusCode::NOT_FOUND,
             ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            ProblemCode::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            ProblemCode::EmptyPlan => StatusCode::UNPROCESSABLE_ENTITY,
             ProblemCode::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemCode::CorruptItem | ProblemCode::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
             ProblemCode::StoreBusy | ProblemCode::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -134,6 +143,33 @@ impl From<LoadError> for Problem {
             LoadError::BadId { .. } | LoadError::GroupMismatch => ProblemCode::BadId,
             LoadError::BadAmount(_) => ProblemCode::BadAmount,
             LoadError::BadTime(_) => ProblemCode::BadTime,
+        };
+        Problem::new(code, error.to_string())
+    }
+}
+
+impl From<PlanError> for Problem {
+    fn from(error: PlanError) -> Problem {
+        let code = match error {
+            PlanError::Changed => ProblemCode::PreconditionFailed,
+            PlanError::UnknownPlan => ProblemCode::UnknownPlan,
+            PlanError::UnknownProgram => ProblemCode::UnknownProgram,
+            PlanError::UnknownLink => ProblemCode::UnknownLink,
+            PlanError::Store(error) => return error.into(),
+        };
+        Problem::new(code, error.to_string())
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Problem {
+        let code = match error {
+            BodyError::NotUtf8 { .. } => ProblemCode::NotUtf8,
+            BodyError::NotJson { .. } => ProblemCode::NotJson,
+            BodyError::MissingField { .. } => ProblemCode::MissingField,
+            BodyError::BadType { .. } => ProblemCode::BadType,
+            BodyError::BadId { .. } => ProblemCode::BadId,
+            BodyError::BadValue { .. } => ProblemCode::BadValue,
         };
         Problem::new(code, error.to_string())
     }

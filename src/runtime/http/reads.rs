@@ -1,5 +1,7 @@
 //! What the handlers ask for, whatever the store.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -7,7 +9,7 @@ use futures_util::future::BoxFuture;
 use crate::deciding::{
     Checked, Clock, Decider, DecisionPage, LimitInForce, LoadToCheck, RecordReader, Store, StoreError,
 };
-use crate::domain::{Currency, LimitProgress, Measure, Millis};
+use crate::domain::{Currency, LimitOrigin, LimitProgress, Measure, Millis};
 use crate::limits::{LimitReader, LimitStore};
 
 /// Answer of a store.
@@ -30,8 +32,8 @@ pub trait Reads: Send + Sync {
     /// Returns the decision that an attempt would get now.
     fn check<'r>(&'r self, load: &'r LoadToCheck) -> Read<'r, Checked>;
 
-    /// Returns the measure of the deployment's limit with this code.
-    fn measure(&self, code: &str) -> Option<Measure>;
+    /// Returns the measures of the limits of an origin, by their codes.
+    fn measures<'r>(&'r self, origin: &'r LimitOrigin) -> Read<'r, BTreeMap<String, Measure>>;
 
     /// Returns the currency of all amounts.
     fn currency(&self) -> Currency;
@@ -85,8 +87,8 @@ impl<S: Store + LimitStore + RecordReader, C: Clock> Reads for StoreReads<S, C> 
         self.0.check(load).boxed()
     }
 
-    fn measure(&self, code: &str) -> Option<Measure> {
-        self.0.limits.iter().find(|limit| limit.code == code).map(|limit| limit.measure)
+    fn measures<'r>(&'r self, origin: &'r LimitOrigin) -> Read<'r, BTreeMap<String, Measure>> {
+        self.0.measures(origin).boxed()
     }
 
     fn currency(&self) -> Currency {

@@ -55,7 +55,7 @@ impl DecisionListView {
 }
 
 impl DecisionView {
-    /// Converts a decision. `measure` returns the measure of a limit of the deployment by its code. `None` if the amount or
+    /// Converts a decision. `measure` returns the measure of a limit that is not the customer's own by its code. `None` if the amount or
     /// the time of the decision cannot be understood.
     pub fn new(decision: &StoredDecision, measure: impl Fn(&str) -> Option<Measure>) -> Option<DecisionView> {
         // A customer's own limits limit amounts.
@@ -70,7 +70,7 @@ impl DecisionView {
             load_amount: decimal(amount(&decision.load_amount)?.get()),
             time: instant(parse_time(&decision.time).ok()?),
             decided_at: instant(decision.decided_at),
-            usage: decision.usage.iter().map(|usage| UsageView::new(usage, of(usage))).collect(),
+            usage: decision.usage.iter().map(|usage| UsageView::new(usage, of(usage), &decision.origin)).collect(),
         })
     }
 }

@@ -1,11 +1,13 @@
 //! JSON shapes of the answers over HTTP. Amounts are decimal numbers with two decimals in strings, instants are RFC 3339 in
 //! UTC with milliseconds.
 
+mod body;
 mod check;
 mod decisions;
 mod problem;
 mod usage;
 
+pub use body::{BodyError, Fields, read_plan_version};
 pub use check::{CheckRequest, CheckView, read_check};
 pub use decisions::{DecisionListView, DecisionView};
 pub use problem::{ProblemCode, ProblemView};

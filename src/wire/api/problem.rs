@@ -54,6 +54,10 @@ pub enum ProblemCode {
     BadAmount,
     /// 400: `time` is not an instant.
     BadTime,
+    /// 400: a value is none that the field or the header can have, or the text of a plan is not valid.
+    BadValue,
+    /// 400: `If-Match` or `If-None-Match` cannot be understood.
+    BadPrecondition,
     /// 400: the request is not valid HTTP, or its body has not arrived whole.
     BadRequest,
     /// 401: the bearer token is missing or wrong.
@@ -62,10 +66,20 @@ pub enum ProblemCode {
     UnknownPath,
     /// 404: no limit event has defined the limit, or it has left its customer.
     UnknownLimit,
+    /// 404: there is no such plan, or no such version of it.
+    UnknownPlan,
+    /// 404: there is no such programme.
+    UnknownProgram,
+    /// 404: no plan is linked to the customer.
+    UnknownLink,
     /// 405: the path has other methods. The header `Allow` lists them.
     MethodNotAllowed,
+    /// 412: what was to be changed is not as the request requires, or has been changed meanwhile. Nothing was written.
+    PreconditionFailed,
     /// 413: the body is longer than 16 KiB.
     TooLong,
+    /// 422: the plan has no limit.
+    EmptyPlan,
     /// 500: a stored item cannot be understood. The log names it.
     CorruptItem,
     /// 500: loadgate is configured wrongly, or has a defect. The log has the reason.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Currency, LimitUsage, Measure};
+use crate::domain::{Currency, LimitOrigin, LimitUsage, Measure, PlanVersion};
 use crate::wire::text::{decimal, instant};
 
 /// The limits that apply to a customer's loads at an instant, with their usage.
@@ -21,7 +21,7 @@ pub struct CustomerUsageView {
     /// ISO 4217 code of the currency of all amounts.
     #[schema(example = "USD")]
     currency_code: String,
-    /// One entry for each limit: those of the deployment in the order of its table, then the customer's own in the order of
+    /// One entry for each limit: those of the plan or of the deployment in the order of its table, then the customer's own in the order of
     /// their ids.
     usage: Vec<UsageView>,
 }
@@ -87,6 +87,36 @@ enum OriginView {
     Deployment,
     /// It is the customer's own.
     Own,
+    /// It is one of the plan version that is linked to the customer.
+    #[serde(rename_all = "camelCase")]
+    Plan {
+        /// The plan's id.
+        plan_id: String,
+        /// The version of the plan.
+        version: u64,
+    },
+    /// It is one of the default plan of the customer's programme.
+    #[serde(rename_all = "camelCase")]
+    Program {
+        /// The programme's id.
+        program_id: String,
+        /// The plan's id.
+        plan_id: String,
+        /// The version of the plan.
+        version: u64,
+    },
+}
+
+impl From<&LimitOrigin> for OriginView {
+    fn from(origin: &LimitOrigin) -> OriginView {
+        match origin.clone() {
+            LimitOrigin::Deployment => OriginView::Deployment,
+            LimitOrigin::Plan(PlanVersion { plan_id, version }) => OriginView::Plan { plan_id, version },
+            LimitOrigin::Program { program_id, plan: PlanVersion { plan_id, version } } => {
+                OriginView::Program { program_id, plan_id, version }
+            }
+        }
+    }
 }
 
 impl CustomerUsageView {
@@ -102,8 +132,9 @@ impl CustomerUsageView {
 }
 
 impl UsageView {
-    /// Converts the usage of a limit. Without its measure, it has the numbers as they were stored.
-    pub fn new(usage: &LimitUsage, measure: Option<Measure>) -> UsageView {
+    /// Converts the usage of a limit. Without its measure, it has the numbers as they were stored. `origin` is that of the
+    /// limits that are not the customer's own.
+    pub fn new(usage: &LimitUsage, measure: Option<Measure>, origin: &LimitOrigin) -> UsageView {
         let quantity = |number: u64| match measure {
             Some(Measure::Amount) => QuantityView::Amount(decimal(number)),
             Some(Measure::Count) | None => QuantityView::Count(number),
@@ -119,7 +150,7 @@ impl UsageView {
             remaining: quantity(usage.remaining()),
             resets_at: usage.resets_at.map(instant),
             limit_id: usage.limit_id.clone(),
-            origin: if usage.limit_id.is_some() { OriginView::Own } else { OriginView::Deployment },
+            origin: if usage.limit_id.is_some() { OriginView::Own } else { origin.into() },
         }
     }
 }

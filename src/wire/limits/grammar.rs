@@ -16,6 +16,8 @@ pub struct LimitsTextError {
     /// Key of the error, as `limit 2, max: `; empty if the reason names it, or if the text does not follow its syntax.
     key: String,
     reason: String,
+    /// The key and the reason, without a part of the text.
+    plain: String,
 }
 
 /// A text of limits after its syntax is read.
@@ -72,7 +74,11 @@ impl Document<'_> {
                 | LimitError::SameCode { second: number, .. } => number,
             };
             let code = number.checked_sub(1).and_then(|at| codes.get(at)).copied().unwrap_or_default();
-            LimitsTextError { has_no_limit, ..wrong(text, code, "", error) }
+            let plain = match &error {
+                LimitError::SameCode { first, second, .. } => format!("limits {first} and {second} have the same code"),
+                other => other.to_string(),
+            };
+            LimitsTextError { has_no_limit, ..wrong(text, code, "", error) }.plainly(plain)
         })
     }
 }
@@ -83,7 +89,8 @@ impl LimitTable<'_, '_> {
         let known = ["code", "measure", "window", "zone", "hours", "max"];
         if let Some(entry) = self.table.entries.iter().find(|entry| !known.contains(&entry.key.as_ref())) {
             let reason = "unknown; a limit has code, measure, window, max, and zone or hours for some windows";
-            return Err(self.wrong(&entry.key, entry.key_at, reason));
+            let plain = format!("limit {}: a key is {reason}", self.number);
+            return Err(self.wrong(&entry.key, entry.key_at, reason).plainly(plain));
         }
         let measure = self.word("measure", &[("amount", Measure::Amount), ("count", Measure::Count)])?;
         let (code, code_at) = self.string("code")?;
@@ -115,8 +122,8 @@ impl LimitTable<'_, '_> {
             return Ok(Zone::UTC);
         }
         let (name, at) = self.string("zone")?;
-        let unknown = || format!("must be a time zone of the IANA database, like \"Europe/London\", not \"{name}\"");
-        Zone::named(name).ok_or_else(|| self.wrong("zone", at, unknown()))
+        let expected = "must be a time zone of the IANA database, like \"Europe/London\"";
+        Zone::named(name).ok_or_else(|| self.wrong_word("zone", at, expected, name))
     }
 
     fn hours(&self) -> Result<RollingHours, LimitsTextError> {
@@ -151,7 +158,7 @@ impl LimitTable<'_, '_> {
         let (found, at) = self.string(key)?;
         words.iter().find(|(word, _)| *word == found).map(|(_, value)| *value).ok_or_else(|| {
             let all: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            self.wrong(key, at, format!("must be {}, not \"{found}\"", all.join(" or ")))
+            self.wrong_word(key, at, &format!("must be {}", all.join(" or ")), found)
         })
     }
 
@@ -171,8 +178,24 @@ impl LimitTable<'_, '_> {
         self.table.entries.iter().find(|entry| entry.key == key)
     }
 
+    fn wrong_word(&self, key: &str, at: usize, expected: &str, found: &str) -> LimitsTextError {
+        let plain = format!("limit {}, {key}: {expected}", self.number);
+        self.wrong(key, at, format!("{expected}, not \"{found}\"")).plainly(plain)
+    }
+
     fn wrong(&self, key: &str, at: usize, reason: impl fmt::Display) -> LimitsTextError {
         wrong(self.text, at, &format!("limit {}, {key}", self.number), reason)
+    }
+}
+
+impl LimitsTextError {
+    /// Returns the sentence of the error without any part of the text.
+    pub fn plain(&self) -> String {
+        format!("line {}: {}", self.line, self.plain)
+    }
+
+    pub(super) fn plainly(self, plain: impl Into<String>) -> LimitsTextError {
+        LimitsTextError { plain: plain.into(), ..self }
     }
 }
 
@@ -191,5 +214,6 @@ impl Value<'_> {
 pub(super) fn wrong(text: &str, at: usize, key: &str, reason: impl fmt::Display) -> LimitsTextError {
     let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
     let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
-    LimitsTextError { line, has_no_limit: false, key, reason: reason.to_string() }
+    let reason = reason.to_string();
+    LimitsTextError { line, has_no_limit: false, plain: format!("{key}{reason}"), key, reason }
 }

@@ -1,20 +1,15 @@
 //! Limits in JSON: `{"limit":[{"code":"DAILY_AMOUNT","measure":"amount","window":"day","max":"5000.00"}]}`.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::LimitsTextError;
 use super::grammar::{Document, Entry, Table, Value, wrong};
 use crate::domain::{Limit, Limits, Measure, Window, Zone};
-use crate::wire::json::{Fault, OBJECT, STRING, kind_of};
+use crate::wire::json::{Fault, Keys, OBJECT, STRING, kind_of, repeated};
 use crate::wire::text::decimal;
-
-/// The keys of an object, in their order, with the places of their values.
-struct Keys<'t>(Vec<(String, &'t RawValue)>);
 
 /// Parses limits in JSON.
 ///
@@ -26,7 +21,7 @@ pub fn parse_limits_json(text: &str) -> Result<Limits, LimitsTextError> {
     for (key, value) in keys(text, whole, "the text")? {
         if key != "limit" {
             let reason = "unknown; a plan has nothing but the array limit";
-            return Err(wrong(text, place(text, value.get()), &key, reason));
+            return Err(wrong(text, place(text, value.get()), &key, reason).plainly(format!("a key is {reason}")));
         }
         let values: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| {
             let reason = format!("must be an array of objects, not {}", kind_of(value.get()));
@@ -53,10 +48,9 @@ fn keys<'t>(text: &str, value: &'t RawValue, what: &str) -> Result<Vec<(String, 
         return Err(wrong(text, at, what, format!("must be an object, not {}", kind_of(value.get()))));
     }
     let Keys(keys) = serde_json::from_str(value.get()).map_err(|error| not_json(text, &error))?;
-    let is_repeated =
-        |(index, (key, _)): &(usize, &(String, _))| keys.iter().take(*index).any(|(other, _)| other == key);
-    if let Some((_, (key, value))) = keys.iter().enumerate().find(is_repeated) {
-        return Err(wrong(text, place(text, value.get()), what, format!("has the key {key} twice")));
+    if let Some((key, value)) = repeated(&keys) {
+        let error = wrong(text, place(text, value.get()), what, format!("has the key {key} twice"));
+        return Err(error.plainly(format!("{what}: has a key twice")));
     }
     Ok(keys)
 }
@@ -82,77 +76,76 @@ fn not_json(text: &str, error: &serde_json::Error) -> LimitsTextError {
     wrong(text, at.saturating_sub(1), "", format!("not JSON: {detail}"))
 }
 
-impl<'de> Deserialize<'de> for Keys<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Keys<'de>, D::Error> {
-        struct KeysVisitor;
-
-        impl<'de> Visitor<'de> for KeysVisitor {
-            type Value = Keys<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(OBJECT)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys<'de>, A::Error> {
-                let mut keys = Vec::new();
-                while let Some(entry) = map.next_entry::<String, &'de RawValue>()? {
-                    keys.push(entry);
-                }
-                Ok(Keys(keys))
-            }
-        }
-        deserializer.deserialize_map(KeysVisitor)
-    }
-}
-
-/// One limit, with its keys in a fixed order.
-#[derive(Serialize)]
-struct LimitJson<'l> {
-    code: &'l str,
+/// One limit of a plan, with its keys in a fixed order.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = PlanLimit))]
+pub struct LimitJson {
+    /// The code that a decision has among its reasons if the limit declines.
+    #[cfg_attr(feature = "http", schema(example = "DAILY_AMOUNT"))]
+    code: String,
+    /// `amount` or `count`.
+    #[cfg_attr(feature = "http", schema(example = "amount"))]
     measure: &'static str,
+    /// `load`, `day`, `week`, `month`, `lifetime` or `rolling`.
+    #[cfg_attr(feature = "http", schema(example = "day"))]
     window: &'static str,
+    /// IANA name of the time zone of a `day`, a `week` or a `month`; missing for UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(example = "Europe/London"))]
     zone: Option<&'static str>,
+    /// Length of a `rolling` window in hours, 1 to 744.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(example = 24))]
     hours: Option<u16>,
+    /// The maximum, inclusive.
     max: Max,
 }
 
-#[derive(Serialize)]
+/// An amount, in a string as in a limits file, or a number of loads.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = PlanMaximum, examples("5000.00", 3)))]
 #[serde(untagged)]
 enum Max {
+    /// An amount.
     Amount(String),
+    /// A number of loads.
     Count(u64),
 }
 
-#[derive(Serialize)]
-struct LimitsJson<'l> {
-    limit: Vec<LimitJson<'l>>,
+/// The limits of a plan.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = PlanLimits))]
+pub struct LimitsJson {
+    /// The limits, at least 1 and at most 32, in the order in which a decision names them.
+    limit: Vec<LimitJson>,
 }
 
 /// Writes limits in JSON, in one form only: equal limits have equal texts. [`parse_limits_json`] reads it.
 ///
 /// Anchored windows belong to customers' own limits, and have no such form. Their word is one that no parser reads.
 pub fn limits_json(limits: &Limits) -> String {
-    let json = LimitsJson { limit: limits.iter().map(to_json).collect() };
+    let json = LimitsJson { limit: limits.iter().map(LimitJson::new).collect() };
     // Nothing in it can fail to serialize.
     serde_json::to_string(&json).unwrap_or_default()
 }
 
-fn to_json(limit: &Limit) -> LimitJson<'_> {
-    let zone = |zone: &Zone| (!zone.is_utc()).then(|| zone.name());
-    let (window, zone, hours) = match &limit.window {
-        Window::Load => ("load", None, None),
-        Window::Day(of) => ("day", zone(of), None),
-        Window::Week(of) => ("week", zone(of), None),
-        Window::Month(of) => ("month", zone(of), None),
-        Window::Lifetime => ("lifetime", None, None),
-        Window::Rolling(hours) => ("rolling", None, Some(hours.get())),
-        Window::Anchored(_) => ("anchored", None, None),
-    };
-    let (measure, max) = match limit.measure {
-        Measure::Amount => ("amount", Max::Amount(decimal(limit.max))),
-        Measure::Count => ("count", Max::Count(limit.max)),
-    };
-    LimitJson { code: &limit.code, measure, window, zone, hours, max }
+impl LimitJson {
+    /// Converts a limit.
+    pub(in crate::wire) fn new(limit: &Limit) -> LimitJson {
+        let zone = |zone: &Zone| (!zone.is_utc()).then(|| zone.name());
+        let (window, zone, hours) = match &limit.window {
+            Window::Load => ("load", None, None),
+            Window::Day(of) => ("day", zone(of), None),
+            Window::Week(of) => ("week", zone(of), None),
+            Window::Month(of) => ("month", zone(of), None),
+            Window::Lifetime => ("lifetime", None, None),
+            Window::Rolling(hours) => ("rolling", None, Some(hours.get())),
+            Window::Anchored(_) => ("anchored", None, None),
+        };
+        let (measure, max) = match limit.measure {
+            Measure::Amount => ("amount", Max::Amount(decimal(limit.max))),
+            Measure::Count => ("count", Max::Count(limit.max)),
+        };
+        LimitJson { code: limit.code.clone(), measure, window, zone, hours, max }
+    }
 }

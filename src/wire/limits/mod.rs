@@ -5,5 +5,5 @@ mod json;
 mod toml;
 
 pub use grammar::LimitsTextError;
-pub use json::{limits_json, parse_limits_json};
+pub use json::{LimitJson, LimitsJson, limits_json, parse_limits_json};
 pub use toml::parse_limits;

@@ -15,11 +15,12 @@ use crate::domain::Limits;
 /// [`LimitsTextError`] with the line and the key of the first error.
 pub fn parse_limits(text: &str) -> Result<Limits, LimitsTextError> {
     let document = DeTable::parse(text).map_err(|error| {
-        wrong(text, error.span().unwrap_or_default().start, "", format!("not TOML: {}", error.message()))
+        let at = error.span().unwrap_or_default().start;
+        wrong(text, at, "", format!("not TOML: {}", error.message())).plainly("the text is not TOML")
     })?;
     if let Some((key, _)) = document.get_ref().iter().find(|(key, _)| key.get_ref() != "limit") {
         let reason = "unknown; a limits file has nothing but [[limit]] tables";
-        return Err(wrong(text, key.span().start, key.get_ref(), reason));
+        return Err(wrong(text, key.span().start, key.get_ref(), reason).plainly(format!("a key is {reason}")));
     }
     let tables: &[Spanned<DeValue<'_>>] =
         match document.get_ref().get("limit").map(|value| (value.span(), value.get_ref())) {

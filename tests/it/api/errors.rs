@@ -1,6 +1,6 @@
 //! Every error is a problem with a code, and repeats nothing of the request.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use loadgate::adapters::{MemoryStore, new_request_id};
 use loadgate::deciding::{Cause, Checked, DecisionPage, LimitInForce, LoadToCheck, StoreError};
-use loadgate::domain::{Currency, LimitProgress, Measure, Millis, StoredDecision};
-use loadgate::runtime::http::{BODY_BYTES_MAX, BearerToken, Reads, RequestSettings, StoreReads, router};
+use loadgate::domain::{Currency, LimitOrigin, LimitProgress, Measure, Millis, StoredDecision};
+use loadgate::runtime::http::{BODY_BYTES_MAX, BearerToken, Reads, RequestSettings, Services, router};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -191,9 +191,9 @@ async fn a_request_keeps_its_own_id_if_it_is_short_and_plain() {
 #[tokio::test]
 async fn every_path_needs_the_token_if_there_is_one() {
     let token = "a-token-of-16-or-more";
-    let reads = StoreReads(own_decider(MemoryStore::default(), &SetClock::at(NOW)));
+    let services = Services::over(own_decider(MemoryStore::default(), &SetClock::at(NOW)));
     let settings = RequestSettings { token: Some(BearerToken::new(token.to_owned())), ..settings() };
-    let router = router(Arc::new(reads), settings);
+    let router = router(services, settings);
     let with = |values: &[&str], path: &str| {
         let request = Request::builder().uri(path);
         let request = values.iter().fold(request, |request, value| request.header("authorization", *value));
@@ -273,8 +273,8 @@ impl Reads for Fails {
         self.answer().boxed()
     }
 
-    fn measure(&self, _: &str) -> Option<Measure> {
-        None
+    fn measures<'r>(&'r self, _: &'r LimitOrigin) -> Read<'r, BTreeMap<String, Measure>> {
+        async move { Ok(BTreeMap::new()) }.boxed()
     }
 
     fn currency(&self) -> Currency {

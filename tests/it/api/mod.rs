@@ -14,14 +14,23 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_http::Service as _;
+use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{Clock, Decider, Delivery, Group, MessageSource, RecordReader, Store};
 use loadgate::domain::{Currency, LoadAttempt};
-use loadgate::limits::LimitStore;
-use loadgate::runtime::http::{Reads, RequestSettings, StoreReads, router};
+use loadgate::limits::{LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
+use loadgate::runtime::http::{Reads, RequestSettings, Services, router};
 use loadgate::wire::read_attempt;
 use serde_json::Value;
 
 use crate::support::{decider, line};
+
+/// A store of everything that is read and changed over HTTP.
+pub trait ApiStore: Store + LimitStore + RecordReader + PlanStore + ProgramStore + LinkStore + Clone + 'static {}
+
+impl<S> ApiStore for S where
+    S: Store + LimitStore + RecordReader + PlanStore + ProgramStore + LinkStore + Clone + 'static
+{
+}
 
 /// A clock that a test sets. Waits are short.
 #[derive(Clone)]
@@ -102,16 +111,17 @@ fn settings() -> RequestSettings {
 }
 
 fn router_over(reads: impl Reads + 'static) -> Router {
-    router(Arc::new(reads), settings())
+    let plans = Plans { store: MemoryStore::default(), clock: SetClock::at("2026-01-06T12:00:00Z") };
+    router(Services { reads: Arc::new(reads), plans: Arc::new(plans) }, settings())
 }
 
 /// A router over a store, and a decider over the same one.
 fn router_of<S, C>(decider: &Decider<S, C>) -> Router
 where
-    S: Store + LimitStore + RecordReader + Clone + 'static,
+    S: ApiStore,
     C: Clock + Clone + 'static,
 {
-    router_over(StoreReads(decider.clone()))
+    router(Services::over(decider.clone()), settings())
 }
 
 /// Returns a decider with the built-in limits over a store with a table of customers' own limits.

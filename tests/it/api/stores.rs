@@ -6,12 +6,11 @@ use std::fmt::Write;
 use axum::Router;
 use axum::http::Method;
 use chrono::TimeDelta;
-use loadgate::deciding::{RecordReader, Store};
 use loadgate::domain::{Cents, Millis, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod, parse_time};
 use loadgate::limits::{Applied, LimitApplier, LimitStore};
 use serde_json::{Value, json};
 
-use super::{SetClock, ask, get, load, own_decider, post, router_of};
+use super::{ApiStore, SetClock, ask, get, load, own_decider, post, router_of};
 use crate::limits::{created, limit, progressed};
 use crate::support::stores::on_every_store;
 
@@ -43,7 +42,7 @@ async fn store<S: LimitStore + Clone>(store: &S, clock: &SetClock, limits: Vec<O
 }
 
 /// Returns a router over a customer `u` with six own limits and three decisions.
-async fn customer<S: Store + LimitStore + RecordReader + Clone + 'static>(tables: S) -> Router {
+async fn customer<S: ApiStore>(tables: S) -> Router {
     let clock = SetClock::at(NOW);
     let decider = own_decider(tables.clone(), &clock);
     let router = router_of(&decider);
@@ -70,7 +69,7 @@ async fn customer<S: Store + LimitStore + RecordReader + Clone + 'static>(tables
 
 async fn own_limits_are_shown_with_their_progress<S>(tables: S)
 where
-    S: Store + LimitStore + RecordReader + Clone + 'static,
+    S: ApiStore,
 {
     let router = customer(tables).await;
     let limits = get(&router, "/user-limits/user/u").await;
@@ -112,7 +111,7 @@ where
 
 async fn usage_decisions_and_checks_are_shown<S>(tables: S)
 where
-    S: Store + LimitStore + RecordReader + Clone + 'static,
+    S: ApiStore,
 {
     let router = customer(tables).await;
     let usage = get(&router, "/customers/u/usage").await;
@@ -193,7 +192,7 @@ where
     assert_eq!(get(&router, "/customers/u/usage").await, usage, "a check changes nothing");
 }
 
-async fn unknown_ids_have_defined_answers<S: Store + LimitStore + RecordReader + Clone + 'static>(tables: S) {
+async fn unknown_ids_have_defined_answers<S: ApiStore>(tables: S) {
     let clock = SetClock::at(NOW);
     let router = router_of(&own_decider(tables.clone(), &clock));
     assert_eq!(get(&router, "/user-limits/user/nobody").await, json!([]));
@@ -215,7 +214,7 @@ async fn unknown_ids_have_defined_answers<S: Store + LimitStore + RecordReader +
 
 async fn a_limit_that_left_its_customer_is_unknown<S>(tables: S)
 where
-    S: Store + LimitStore + RecordReader + Clone + 'static,
+    S: ApiStore,
 {
     let clock = SetClock::at(NOW);
     let router = router_of(&own_decider(tables.clone(), &clock));
@@ -231,7 +230,7 @@ where
     assert_eq!(get(&router, "/user-limits/user/u").await.as_array().unwrap().len(), 1);
 }
 
-async fn thirty_two_limits_are_shown_in_order<S: Store + LimitStore + RecordReader + Clone + 'static>(tables: S) {
+async fn thirty_two_limits_are_shown_in_order<S: ApiStore>(tables: S) {
     let clock = SetClock::at(NOW);
     let decider = own_decider(tables.clone(), &clock);
     let router = router_of(&decider);
@@ -261,7 +260,7 @@ async fn thirty_two_limits_are_shown_in_order<S: Store + LimitStore + RecordRead
     assert_eq!((codes.len(), checked["reasons"].as_array().unwrap().len()), (7, 7), "{checked}");
 }
 
-async fn ten_years_of_rows_are_read<S: Store + LimitStore + RecordReader + Clone + 'static>(tables: S) {
+async fn ten_years_of_rows_are_read<S: ApiStore>(tables: S) {
     let clock = SetClock::at(NOW);
     let decider = own_decider(tables.clone(), &clock);
     let router = router_of(&decider);
@@ -296,9 +295,7 @@ async fn ten_years_of_rows_are_read<S: Store + LimitStore + RecordReader + Clone
     assert_eq!(listed, expected.into_iter().collect::<Vec<_>>(), "in the order of the ids' bytes");
 }
 
-async fn decisions_are_paged_and_expired_ones_left_out<S: Store + LimitStore + RecordReader + Clone + 'static>(
-    tables: S,
-) {
+async fn decisions_are_paged_and_expired_ones_left_out<S: ApiStore>(tables: S) {
     let clock = SetClock::at(NOW);
     let decider = own_decider(tables.clone(), &clock);
     let router = router_of(&decider);
@@ -338,7 +335,7 @@ async fn decisions_are_paged_and_expired_ones_left_out<S: Store + LimitStore + R
     }
 }
 
-async fn odd_ids_are_those_of_their_customers<S: Store + LimitStore + RecordReader + Clone + 'static>(tables: S) {
+async fn odd_ids_are_those_of_their_customers<S: ApiStore>(tables: S) {
     let clock = SetClock::at(NOW);
     let decider = own_decider(tables.clone(), &clock);
     let router = router_of(&decider);

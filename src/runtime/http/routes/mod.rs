@@ -1,16 +1,23 @@
-//! The handlers.
+//! The handlers: here those of customers' limits, usage and decisions; plans, links and programmes have files of their own.
+
+pub mod links;
+pub mod plans;
+pub mod programs;
+
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use chrono::SecondsFormat;
 
-use super::extract::{Body, DecisionsParameters, Id, NoParameters, Parameters, UsageParameters, cursor};
+use super::extract::{Body, Id, NoParameters, PageParameters, Parameters, UsageParameters, cursor};
+use super::precondition::with_etag;
 use super::problem::json;
 use super::{Api, Problem};
 use crate::deciding::{Cause, LimitInForce, LoadToCheck, StoreError};
-use crate::domain::{Millis, StoredDecision};
+use crate::domain::{Measure, Millis, PlanVersion, StoredDecision};
 use crate::wire::LimitView;
 use crate::wire::api::{
     CheckRequest, CheckView, CustomerUsageView, DecisionListView, DecisionView, ProblemCode, ProblemView, UsageView,
@@ -39,9 +46,7 @@ pub async fn get_limit(
 ) -> Result<Response, Problem> {
     let known = api.reads.limit(&limit_id).await?;
     let known = known.ok_or_else(|| Problem::new(ProblemCode::UnknownLimit, "there is no limit with this id"))?;
-    let mut answer = json(&LimitView::new(&known));
-    answer.headers_mut().extend(HeaderValue::try_from(format!("\"{}\"", known.version)).ok().map(|tag| (ETAG, tag)));
-    Ok(answer)
+    Ok(with_etag(json(&LimitView::new(&known)), known.version))
 }
 
 /// List a customer's own limits
@@ -114,12 +119,14 @@ pub async fn get_usage(
 pub async fn list_decisions(
     State(api): State<Api>,
     Id(customer_id): Id,
-    Parameters(parameters): Parameters<DecisionsParameters>,
+    Parameters(parameters): Parameters<PageParameters>,
 ) -> Result<Response, Problem> {
     let (limit, after) = (parameters.limit()?, parameters.after()?);
     let page = api.reads.decisions(&customer_id, after.as_deref(), limit).await?;
+    let measures = measures(&api, &page.decisions).await?;
     let view = |decision: &StoredDecision| {
-        let view = DecisionView::new(decision, |code| api.reads.measure(code));
+        let of_code = |code: &str| measures.get(&decision.origin.plan())?.get(code).copied();
+        let view = DecisionView::new(decision, of_code);
         view.ok_or_else(|| {
             let what =
                 "a remembered decision has an amount or a time that cannot be understood: correct the record by hand";
@@ -188,5 +195,20 @@ pub async fn method_not_allowed() -> Problem {
 }
 
 fn views(limits: &[LimitInForce]) -> Vec<UsageView> {
-    limits.iter().map(|limit| UsageView::new(&limit.usage, Some(limit.measure))).collect()
+    limits.iter().map(|limit| UsageView::new(&limit.usage, Some(limit.measure), &limit.origin)).collect()
+}
+
+/// Returns the measures of the limits of each plan version that some decisions were made under, by code; under no plan
+/// version, those of the deployment's limits.
+async fn measures<'d>(
+    api: &Api,
+    decisions: &'d [StoredDecision],
+) -> Result<BTreeMap<Option<&'d PlanVersion>, BTreeMap<String, Measure>>, StoreError> {
+    let mut measures = BTreeMap::new();
+    for StoredDecision { origin, .. } in decisions {
+        if !measures.contains_key(&origin.plan()) {
+            measures.insert(origin.plan(), api.reads.measures(origin).await?);
+        }
+    }
+    Ok(measures)
 }

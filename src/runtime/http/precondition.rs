@@ -1,0 +1,60 @@
+//! Preconditions in the headers of requests, and the `ETag` of answers.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+
+use super::Problem;
+use crate::wire::api::ProblemCode;
+
+pub use crate::limits::Precondition;
+
+/// Precondition of a request.
+pub struct Preconditions(pub Precondition);
+
+impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Preconditions, Problem> {
+        let unreadable = || {
+            let detail =
+                "If-Match takes * or ETags of earlier answers, such as \"7\", and If-None-Match takes *; not both";
+            Problem::new(ProblemCode::BadPrecondition, detail)
+        };
+        precondition(&parts.headers).map(Preconditions).ok_or_else(unreadable)
+    }
+}
+
+/// Reads a precondition. `None` if it cannot be understood.
+fn precondition(headers: &HeaderMap) -> Option<Precondition> {
+    match (joined(headers, &IF_MATCH)?, joined(headers, &IF_NONE_MATCH)?) {
+        (None, None) => Some(Precondition::Unset),
+        (Some(value), None) if value == "*" => Some(Precondition::Any),
+        (Some(value), None) => {
+            value.split(',').map(|tag| version(tag.trim())).collect::<Option<_>>().map(Precondition::Is)
+        }
+        (None, Some(value)) if value == "*" => Some(Precondition::None),
+        (_, Some(_)) => None,
+    }
+}
+
+/// Returns the value of a header that may stand in several lines; an inner `None` without one. `None` if it is not text.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Option<String>> {
+    let values = headers.get_all(name).iter().map(|value| value.to_str().ok().map(str::trim));
+    let values = values.collect::<Option<Vec<_>>>()?;
+    Some((!values.is_empty()).then(|| values.join(",")))
+}
+
+/// Reads an `ETag`: a number in double quotes, as [`with_etag`] writes it.
+fn version(tag: &str) -> Option<u64> {
+    let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
+    digits.parse().ok().filter(|version: &u64| version.to_string() == digits)
+}
+
+/// Adds a version as the `ETag` of an answer.
+pub fn with_etag(mut answer: Response, version: u64) -> Response {
+    answer.headers_mut().extend(HeaderValue::try_from(format!("\"{version}\"")).ok().map(|tag| (ETAG, tag)));
+    answer
+}
