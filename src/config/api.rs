@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::environment::ENDPOINTS;
 use super::reader::Reader;
-use super::{CURRENCY, ConfigError, LIMITS, LOG_LEVEL, TableNames};
+use super::{ASSIGNMENT_QUEUE_URL, CURRENCY, ConfigError, LIMITS, LOG_LEVEL, TableNames};
 use crate::domain::{Currency, Limits};
 
 /// Variable for the address on which `loadgate api` listens.
@@ -28,6 +28,8 @@ pub struct ApiConfig {
     pub limits: Limits,
     /// Currency of all amounts.
     pub currency: Currency,
+    /// Standard queue of assignments; `None` if no job can be started.
+    pub assignment_queue_url: Option<String>,
     /// Least severe level that `loadgate api` logs.
     pub log_level: String,
 }
@@ -72,6 +74,7 @@ impl ApiConfig {
             tables: TableNames::read_from(&mut reader),
             limits: reader.limits(LIMITS),
             currency: reader.currency(CURRENCY),
+            assignment_queue_url: reader.optional_standard_url(ASSIGNMENT_QUEUE_URL),
             log_level: reader.log_level(LOG_LEVEL),
         };
         for name in ENDPOINTS {

@@ -207,6 +207,11 @@ pub struct JobProgress {
 }
 
 impl JobProgress {
+    /// Returns the progress of a job that has just begun.
+    pub fn begun(job: Job) -> JobProgress {
+        JobProgress { job, counts: JobCounts::default(), chunks_done: 0, last_done_at: None }
+    }
+
     /// Returns true if every chunk has its result.
     pub fn is_complete(&self) -> bool {
         self.job.size.is_some_and(|size| self.chunks_done >= size.chunks)

@@ -6,7 +6,7 @@ mod attempt;
 mod decision;
 #[cfg(any(feature = "cli", feature = "http"))]
 mod job;
-#[cfg(feature = "aws")]
+#[cfg(any(feature = "aws", feature = "http"))]
 mod job_message;
 mod json;
 mod limit_event;
@@ -25,7 +25,7 @@ pub use attempt::{parse_attempt, read_attempt};
 pub use decision::{Reasons, can_be_body, decision_message, write_decision};
 #[cfg(any(feature = "cli", feature = "http"))]
 pub use job::{CustomerFailureView, JobView, job_failure_json, job_json};
-#[cfg(feature = "aws")]
+#[cfg(any(feature = "aws", feature = "http"))]
 pub use job_message::{job_message, parse_job_id, parse_job_message};
 pub use limit_event::parse_limit_event;
 #[cfg(any(feature = "cli", feature = "http"))]

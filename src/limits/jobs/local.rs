@@ -42,12 +42,16 @@ pub enum LocalError {
         "the job has stopped: one of its steps has failed {RECEIVES_MAX} times. The log has the errors; start the job anew"
     )]
     Stuck,
+    /// The job's item is missing.
+    #[error("the job's item is missing in the table of customers' own limits: restore it")]
+    Gone,
     /// The job's progress could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Performs all steps of the jobs in the queue. Reports the progress of the job with this number now and then, and at the end.
+/// Performs all steps of the jobs in the queue. Reports the progress of the job with this number now and
+/// then, and returns it at the end.
 ///
 /// # Errors
 /// [`LocalError`].
@@ -55,7 +59,7 @@ pub async fn run_job<S: JobStore, C: Clock>(
     worker: &JobWorker<S, LocalQueue, C>,
     number: u64,
     mut observe: impl FnMut(&JobProgress),
-) -> Result<(), LocalError> {
+) -> Result<JobProgress, LocalError> {
     let reader = JobReader { store: &worker.store, clock: &worker.clock };
     let mut observed_at = worker.clock.now();
     while let Some(message) = worker.queue.pop() {
@@ -77,6 +81,5 @@ pub async fn run_job<S: JobStore, C: Clock>(
             reader.get(number).await?.iter().for_each(&mut observe);
         }
     }
-    reader.get(number).await?.iter().for_each(observe);
-    Ok(())
+    reader.get(number).await?.ok_or(LocalError::Gone)
 }

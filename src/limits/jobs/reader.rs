@@ -112,7 +112,7 @@ impl<S: JobStore, C: Clock> JobReader<'_, S, C> {
         if let (Some(counts), Some(size)) = (job.counts, job.size) {
             return Ok(JobProgress { job, counts, chunks_done: size.chunks, last_done_at: None });
         }
-        let mut progress = JobProgress { job, counts: JobCounts::default(), chunks_done: 0, last_done_at: None };
+        let mut progress = JobProgress::begun(job);
         let mut after = None;
         loop {
             let number = progress.job.number;

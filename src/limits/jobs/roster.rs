@@ -82,13 +82,3 @@ fn next_shard(shard: u8) -> Option<RosterCursor> {
     let next = shard.saturating_add(1);
     (next < ROSTER_SHARDS).then_some(RosterCursor { shard: next, after: None })
 }
-
-/// Returns true if a programme has a customer.
-pub(super) async fn has_customer(store: &impl JobStore, program_id: &str) -> Result<bool, StoreError> {
-    for shard in 0..ROSTER_SHARDS {
-        if !store.read_roster(&Roster { program_id, shard }, None, 1).await?.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::roster::has_customer;
 use super::{FIRST_DELAY, JobQueue, JobStore, TRIES};
 use crate::deciding::{Clock, QueueError, Remedy, StoreError, remedy};
 use crate::domain::{Job, JobMessage, JobState, JobTask, Millis, PlanVersion};
@@ -42,10 +41,10 @@ pub struct NewJob {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StartError {
     /// The programme does not exist.
-    #[error("the programme has neither customers nor a default plan; enrol its customers first")]
+    #[error("there is no such programme: enrol its customers first")]
     UnknownProgram,
     /// The plan version does not exist.
-    #[error("the plan has no such version; put the plan first, or name a version that it has")]
+    #[error("there is no such plan version: put the plan first, or choose one of its versions")]
     UnknownPlan,
     /// The store failed.
     #[error(transparent)]
@@ -91,8 +90,7 @@ impl<S: JobStore + LinkStore + PlanStore + ProgramStore, Q: JobQueue, C: Clock> 
     /// Checks that the programme and the plan version exist.
     async fn check(&self, new: &NewJob) -> Result<(), StartError> {
         let program = tried(&self.clock, || self.store.program(&new.program_id)).await?;
-        let is_known = program.version > 0 || tried(&self.clock, || has_customer(&self.store, &new.program_id)).await?;
-        if !is_known {
+        if program.version == 0 {
             return Err(StartError::UnknownProgram);
         }
         let plan = tried(&self.clock, || self.store.plan_version(&new.plan)).await?;

@@ -5,6 +5,7 @@
 
 mod author;
 mod extract;
+mod job_requests;
 #[cfg(feature = "api-lambda")]
 pub mod gateway;
 mod plan_changes;
@@ -27,9 +28,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::deciding::{Clock, Decider, RecordReader, Store};
+use crate::limits::jobs::{JobQueue, JobStore};
 use crate::limits::{LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
 
 pub use author::BY;
+pub use job_requests::{JobAnswer, JobRequests, StoreJobs};
 pub use plan_changes::{PlanAnswer, PlanChanges};
 pub use precondition::Precondition;
 pub use problem::Problem;
@@ -49,17 +52,21 @@ pub struct Services {
     pub reads: Arc<dyn Reads>,
     /// Plans, programmes and links.
     pub plans: Arc<dyn PlanChanges>,
+    /// Assignment jobs.
+    pub jobs: Arc<dyn JobRequests>,
 }
 
 impl Services {
-    /// Creates services over a decider's store, with its limits and its clock.
-    pub fn over<S, C>(decider: Decider<S, C>) -> Services
+    /// Creates services over a decider's store, with its limits and its clock. Without a queue, no job can be started.
+    pub fn over<S, Q, C>(decider: Decider<S, C>, queue: Option<Q>) -> Services
     where
-        S: Store + LimitStore + RecordReader + PlanStore + ProgramStore + LinkStore + Clone + 'static,
+        S: Store + LimitStore + RecordReader + PlanStore + ProgramStore + LinkStore + JobStore + Clone + 'static,
+        Q: JobQueue + Clone + 'static,
         C: Clock + Clone + 'static,
     {
+        let jobs = StoreJobs { store: decider.store.clone(), queue, clock: decider.clock.clone() };
         let plans = Plans { store: decider.store.clone(), clock: decider.clock.clone() };
-        Services { reads: Arc::new(StoreReads(decider)), plans: Arc::new(plans) }
+        Services { reads: Arc::new(StoreReads(decider)), plans: Arc::new(plans), jobs: Arc::new(jobs) }
     }
 }
 
@@ -74,6 +81,7 @@ impl fmt::Debug for Services {
 struct Api {
     reads: Arc<dyn Reads>,
     plans: Arc<dyn PlanChanges>,
+    jobs: Arc<dyn JobRequests>,
     /// The OpenAPI document.
     openapi: Arc<str>,
 }
@@ -97,6 +105,7 @@ struct Api {
         (name = "limits", description = "Customers' own limits"),
         (name = "plans", description = "Plans, and their links to customers"),
         (name = "programs", description = "Programmes: their default plans and their customers"),
+        (name = "jobs", description = "Jobs that link every customer of a programme to a plan version"),
         (name = "customers", description = "The limits in force for a customer, and the decisions about its loads"),
         (name = "api", description = "The API itself")
     )
@@ -120,12 +129,12 @@ impl Modify for BearerScheme {
 
 /// Returns the router.
 pub fn router(services: Services, settings: RequestSettings) -> Router {
-    let Services { reads, plans } = services;
+    let Services { reads, plans, jobs } = services;
     let (router, document) = described();
     router
         .method_not_allowed_fallback(routes::method_not_allowed)
         .fallback(routes::unknown_path)
-        .with_state(Api { reads, plans, openapi: text(&document).into() })
+        .with_state(Api { reads, plans, jobs, openapi: text(&document).into() })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::new(settings), request::answer))
 }
@@ -148,6 +157,11 @@ fn described() -> (Router<Api>, Document) {
         .routes(routes!(routes::links::get_link, routes::links::put_link, routes::links::delete_link))
         .routes(routes!(routes::programs::get_default_plan, routes::programs::put_default_plan))
         .routes(routes!(routes::programs::enroll, routes::programs::remove))
+        .routes(routes!(routes::jobs::start_job))
+        .routes(routes!(routes::jobs::list_jobs))
+        .routes(routes!(routes::jobs::get_job))
+        .routes(routes!(routes::jobs::list_job_failures))
+        .routes(routes!(routes::jobs::cancel_job))
         .routes(routes!(routes::get_openapi))
         .split_for_parts()
 }

@@ -116,6 +116,18 @@ impl<'b> Fields<'b> {
         version.ok_or(BodyError::BadValue { field, expected: "a whole number from 1 on" })
     }
 
+    /// Returns a truth value; false if the field is missing.
+    ///
+    /// # Errors
+    /// [`BodyError`] if the field is of another type.
+    pub fn flag(&self, field: &'static str) -> Result<bool, BodyError> {
+        match self.get(field) {
+            Ok("true") => Ok(true),
+            Ok("false") | Err(_) => Ok(false),
+            Ok(value) => Err(BodyError::BadType { field, expected: "true or false", found: kind_of(value) }),
+        }
+    }
+
     fn get(&self, field: &'static str) -> Result<&'b str, BodyError> {
         let value = self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value.get());
         value.ok_or(BodyError::MissingField { field })

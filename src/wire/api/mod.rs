@@ -4,11 +4,13 @@
 mod body;
 mod check;
 mod decisions;
+mod jobs;
 mod problem;
 mod usage;
 
 pub use body::{BodyError, Fields, read_plan_version};
 pub use check::{CheckRequest, CheckView, read_check};
 pub use decisions::{DecisionListView, DecisionView};
+pub use jobs::{AssignmentRequest, JobFailureListView, JobListView, read_assignment};
 pub use problem::{ProblemCode, ProblemView};
 pub use usage::{CustomerUsageView, UsageView};

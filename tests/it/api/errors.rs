@@ -191,7 +191,7 @@ async fn a_request_keeps_its_own_id_if_it_is_short_and_plain() {
 #[tokio::test]
 async fn every_path_needs_the_token_if_there_is_one() {
     let token = "a-token-of-16-or-more";
-    let services = Services::over(own_decider(MemoryStore::default(), &SetClock::at(NOW)));
+    let services = Services::over(own_decider(MemoryStore::default(), &SetClock::at(NOW)), None::<LocalQueue>);
     let settings = RequestSettings { token: Some(BearerToken::new(token.to_owned())), ..settings() };
     let router = router(services, settings);
     let with = |values: &[&str], path: &str| {

@@ -112,7 +112,8 @@ fn settings() -> RequestSettings {
 
 fn router_over(reads: impl Reads + 'static) -> Router {
     let plans = Plans { store: MemoryStore::default(), clock: SetClock::at("2026-01-06T12:00:00Z") };
-    router(Services { reads: Arc::new(reads), plans: Arc::new(plans) }, settings())
+    let jobs = StoreJobs { store: plans.store.clone(), queue: None::<LocalQueue>, clock: plans.clock.clone() };
+    router(Services { reads: Arc::new(reads), plans: Arc::new(plans), jobs: Arc::new(jobs) }, settings())
 }
 
 /// A router over a store, and a decider over the same one.
@@ -121,7 +122,7 @@ where
     S: ApiStore,
     C: Clock + Clone + 'static,
 {
-    router(Services::over(decider.clone()), settings())
+    router(Services::over(decider.clone(), Some(LocalQueue::default())), settings())
 }
 
 /// Returns a decider with the built-in limits over a store with a table of customers' own limits.

@@ -5,15 +5,10 @@ mod simulation;
 mod steps;
 mod world;
 
-use chrono::{DateTime, Utc};
 use loadgate::domain::{Job, JobState, Limits, Millis, PlanVersion};
 use loadgate::limits::{Author, Enrollment, Link, LinkStore, PlanStore, ProgramStore, StoredPlan};
 
 use super::store::NOW_MS;
-
-pub fn now() -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(NOW_MS).unwrap()
-}
 
 pub fn plan(version: u64) -> PlanVersion {
     PlanVersion { plan_id: "standard".to_owned(), version }

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use fastrand::Rng;
 use loadgate::deciding::Clock;
 use loadgate::domain::{CHUNK_CUSTOMERS_MAX, ChunkResult, Job, JobState, Millis, PlanVersion};
-use loadgate::limits::LinkStore;
+use loadgate::limits::{LinkStore, Program, ProgramStore};
 use loadgate::limits::jobs::{JobReader, JobStarter, JobStore, JobWorker, NewJob};
 use loadgate::runtime::assignments::handle;
 use serde_json::json;
@@ -42,6 +42,9 @@ impl Run {
     async fn new(seed: u64, rng: &mut Rng, sabotage: Option<Sabotage>) -> Run {
         let world = World::new(seed, *rng.choice(&[0, 20, 80]).unwrap(), sabotage);
         put_plans(&world.inner, 3).await;
+        for program in PROGRAMS {
+            world.inner.write_program(program, &Program::default()).await.unwrap();
+        }
         let queue = FakeQueue::new(&world);
         let customers: Vec<String> = (0..rng.usize(0..130)).map(|number| format!("c-{number}")).collect();
         for customer in &customers {
@@ -187,7 +190,7 @@ fn replayed(history: &[(Millis, Done)]) -> Result<(States, BTreeMap<u64, JobHist
     let (mut states, mut jobs) = (States::new(), BTreeMap::<u64, JobHistory>::new());
     for (at, done) in history {
         let change = |states: &mut States, customer: &str, change: &dyn Fn(&mut Customer)| {
-            let all = states.entry(customer.to_owned()).or_default();
+            let all = states.entry(customer.to_owned()).or_insert_with(|| vec![(Millis::FIRST, Customer::default())]);
             let mut state = all.last().map(|(_, state)| state.clone()).unwrap_or_default();
             change(&mut state);
             all.push((*at, state));

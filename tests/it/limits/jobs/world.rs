@@ -73,6 +73,8 @@ struct Shared {
     permille: u16,
     history: Vec<(Millis, Done)>,
     sabotage: Option<Sabotage>,
+    /// A customer for whom there is never any capacity.
+    refused: Option<String>,
 }
 
 /// A store that loses requests and answers, makes writes late, and is short of capacity. Clones share it.
@@ -85,7 +87,7 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, permille: u16, sabotage: Option<Sabotage>) -> World {
-        let shared = Shared { rng: Rng::with_seed(seed), permille, history: vec![], sabotage };
+        let shared = Shared { rng: Rng::with_seed(seed), permille, history: vec![], sabotage, refused: None };
         World { inner: MemoryStore::default(), clock: PausedClock::new(), shared: Arc::new(Mutex::new(shared)) }
     }
 
@@ -95,6 +97,11 @@ impl World {
 
     pub fn now(&self) -> Millis {
         Millis::of(self.clock.now())
+    }
+
+    /// Lets the store never have capacity for a customer's link.
+    pub fn refuse(&self, customer: &str) {
+        self.shared.lock().unwrap().refused = Some(customer.to_owned());
     }
 
     fn is(&self, sabotage: Sabotage) -> bool {
@@ -251,6 +258,9 @@ impl JobStore for World {
     }
 
     async fn link_by_job(&self, customer_id: &str, job: &Job, _at: Millis) -> Result<LinkOutcome, StoreError> {
+        if self.shared.lock().unwrap().refused.as_deref() == Some(customer_id) {
+            return Err(StoreError::Throttled(Cause::new("no capacity")));
+        }
         let (customer, job) = (customer_id.to_owned(), job.clone());
         self.request(move |world| async move {
             let before = world.inner.read_links(std::slice::from_ref(&customer)).await?.remove(0)?;
