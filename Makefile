@@ -127,7 +127,7 @@ throughput: tools ## Measure a worker with 1, 4 and 16 customers in parallel, ov
 
 # PUBLISH=1 writes tables and plots into docs/.
 .PHONY: bench
-bench: bench-replay bench-lambda bench-scale bench-dynamodb bench-store bench-api ## Measure everything that docs/ tells (QUICK=1: without 20 million attempts)
+bench: bench-replay bench-lambda bench-scale bench-dynamodb bench-store bench-api bench-assign ## Measure everything that docs/ tells (QUICK=1: without 20 million attempts)
 
 .PHONY: bench-replay
 bench-replay: ## Measure the file replay against a plain baseline and a floor
@@ -157,6 +157,10 @@ bench-store: tools ## Measure the replay through a store against bare transactio
 .PHONY: bench-api
 bench-api: ## Measure reading a customer's usage over HTTP, with 50 clients at once
 	$(CARGO) bench --locked --features sqlite --bench api
+
+.PHONY: bench-assign
+bench-assign: tools ## Measure an assignment job of 10,000 customers, with a stream of decisions meanwhile
+	$(CARGO) bench --locked --features sqlite --bench assign
 
 .PHONY: sample
 sample: build ## Write the sample and its expected decisions anew

@@ -1,19 +1,24 @@
-//! A limits file: accepted limits survive being written again, and a fault is reported with a line of the file.
+//! A limits file, in TOML or JSON: accepted limits survive being written again, and a fault is reported with a line of the file.
 
-use loadgate::domain::{Cents, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, Measure, Window, Zone};
-use loadgate::wire::parse_limits;
+use loadgate::domain::{Cents, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, Limits, Measure, Window, Zone};
+use loadgate::wire::{LimitsTextError, limits_json, parse_limits, parse_limits_json};
 
 /// Maximum length of an error message besides a key or word of the file, which it may repeat once.
 const MESSAGE_BYTES_MAX: usize = 300;
 
 pub fn check(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return false };
-    match parse_limits(text) {
+    [parse_limits(text), parse_limits_json(text)].into_iter().any(|parsed| check_parsed(text, parsed))
+}
+
+fn check_parsed(text: &str, parsed: Result<Limits, LimitsTextError>) -> bool {
+    match parsed {
         Ok(limits) => {
             assert!((1..=LIMITS_MAX).contains(&limits.iter().len()));
             assert!(limits.iter().all(|limit| (1..=LIMIT_CODE_BYTES_MAX).contains(&limit.code.len())));
             let printed: String = limits.iter().map(printed).collect();
             assert_eq!(parse_limits(&printed).as_ref(), Ok(&limits), "{printed}");
+            assert_eq!(parse_limits_json(&limits_json(&limits)).as_ref(), Ok(&limits));
             true
         }
         Err(error) => {

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "lambda")]
 pub mod assignments;
+#[cfg(feature = "cli")]
+pub mod enrollment;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(any(feature = "api-lambda", feature = "lambda"))]

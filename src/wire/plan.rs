@@ -96,6 +96,7 @@ pub struct DefaultPlanView {
 }
 
 /// A customer's programme after its enrolment.
+#[allow(clippy::struct_field_names)]
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = Enrollment))]
 #[serde(rename_all = "camelCase")]

@@ -17,6 +17,7 @@ use loadgate::telemetry::init_logs;
 use tokio::net::TcpListener;
 
 use crate::cloud::{TableArgs, runtime, url};
+use crate::job_queue::JobQueueArgs;
 use crate::outcome::Failure;
 use crate::serve::{Bounds, serve};
 use crate::signals::stop_signal;
@@ -64,6 +65,9 @@ pub struct Args {
     #[command(flatten)]
     tables: TableArgs,
 
+    #[command(flatten)]
+    queue: JobQueueArgs,
+
     /// TOML file with the limits in force, or its text [env: `LOADGATE_LIMITS`] [default: the built-in limits]
     #[arg(long, value_name = "FILE")]
     limits: Option<String>,
@@ -85,8 +89,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let token = args.token()?;
     init_logs(Some(&config.log_level));
     let served = open(args, config).and_then(|(decider, connection)| {
+        // No function works on the jobs of a file.
+        let is_file = args.store != StoreKind::DynamoDb;
+        let queue = if is_file { None } else { connection.runtime.block_on(args.queue.open())? };
         let settings = RequestSettings { timeout: REQUEST_TIMEOUT, token, new_id: new_request_id };
-        let served = connection.runtime.block_on(serve_api(args.listen, decider, settings));
+        let served = connection.runtime.block_on(serve_api(args.listen, Services::over(decider, queue), settings));
         connection.close();
         served
     });
@@ -153,17 +160,13 @@ fn open(args: &Args, config: ApiConfig) -> Result<(Decider<DynamoDb, SystemClock
     Ok((decider, connection))
 }
 
-async fn serve_api(
-    listen: SocketAddr,
-    decider: Decider<DynamoDb, SystemClock>,
-    settings: RequestSettings,
-) -> Result<(), Failure> {
+async fn serve_api(listen: SocketAddr, services: Services, settings: RequestSettings) -> Result<(), Failure> {
     let stop = stop_signal(log_first_signal, log_second_signal);
     let stop = stop.context("could not listen to signals").map_err(Failure::Io)?;
     let listener = TcpListener::bind(listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) = listener.with_context(|| format!("could not listen on {listen}")).map_err(Failure::Io)?;
     tracing::info!(listen = address.to_string(), "started");
-    serve(listener, router(Services::over(decider), settings), BOUNDS, stop).await;
+    serve(listener, router(services, settings), BOUNDS, stop).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -14,6 +14,10 @@ use crate::outcome::{Failure, print_status};
 pub enum Contents {
     LoadAttempts,
     LimitEvents,
+    #[cfg(feature = "cli")]
+    Limits,
+    #[cfg(feature = "cli")]
+    CustomerIds,
 }
 
 impl Contents {
@@ -21,6 +25,10 @@ impl Contents {
         match self {
             Contents::LoadAttempts => "load attempts",
             Contents::LimitEvents => "limit events",
+            #[cfg(feature = "cli")]
+            Contents::Limits => "limits",
+            #[cfg(feature = "cli")]
+            Contents::CustomerIds => "customers' ids",
         }
     }
 }

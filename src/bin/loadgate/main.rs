@@ -14,11 +14,21 @@ mod files;
 mod generate;
 mod input;
 #[cfg(feature = "cli")]
+mod job_queue;
+#[cfg(feature = "cli")]
+mod jobs;
+#[cfg(feature = "cli")]
+mod limit_store;
+#[cfg(feature = "cli")]
 mod limits;
 #[cfg(feature = "cli")]
 mod message_line;
 mod outcome;
 mod output;
+#[cfg(feature = "cli")]
+mod plans;
+#[cfg(feature = "cli")]
+mod programs;
 mod progress;
 #[cfg(feature = "cli")]
 mod receive;
@@ -72,6 +82,12 @@ enum Command {
     Redrive(redrive::Args),
     #[cfg(feature = "cli")]
     Limits(limits::Args),
+    #[cfg(feature = "cli")]
+    Plans(plans::Args),
+    #[cfg(feature = "cli")]
+    Programs(programs::Args),
+    #[cfg(feature = "cli")]
+    Jobs(jobs::Args),
     #[cfg(feature = "worker")]
     Worker(worker::Args),
     #[cfg(feature = "api")]
@@ -96,6 +112,12 @@ fn main() -> ExitCode {
         Command::Redrive(args) => redrive::run(&args),
         #[cfg(feature = "cli")]
         Command::Limits(args) => limits::run(&args),
+        #[cfg(feature = "cli")]
+        Command::Plans(args) => plans::run(&args),
+        #[cfg(feature = "cli")]
+        Command::Programs(args) => programs::run(&args),
+        #[cfg(feature = "cli")]
+        Command::Jobs(args) => jobs::run(&args),
         #[cfg(feature = "worker")]
         Command::Worker(args) => worker::run(&args),
         #[cfg(feature = "api")]

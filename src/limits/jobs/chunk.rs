@@ -65,8 +65,9 @@ impl<S: JobStore, Q: JobQueue, C: Clock> JobWorker<S, Q, C> {
     async fn link_all(&self, job: &Job, chunk: Chunk<'_>) -> Vec<Result<LinkOutcome, StoreError>> {
         let mut outcomes = Vec::with_capacity(chunk.customers.len());
         let work = async {
-            let links = stream::iter(chunk.customers).map(|customer_id| self.link(job, customer_id));
-            let mut links = pin!(links.buffered(LINKS_IN_PARALLEL_MAX));
+            // None begins before it is polled.
+            let links: Vec<_> = chunk.customers.iter().map(|customer_id| self.link(job, customer_id)).collect();
+            let mut links = pin!(stream::iter(links).buffered(LINKS_IN_PARALLEL_MAX));
             while let Some(outcome) = links.next().await {
                 outcomes.push(outcome);
             }

@@ -3,7 +3,7 @@
 use super::start::tried;
 use super::{JobChange, JobStore};
 use crate::deciding::{Clock, StoreError};
-use crate::domain::{CustomerFailure, Job, JobCounts, JobProgress, JobState, Millis};
+use crate::domain::{CustomerFailure, Job, JobProgress, JobState, Millis};
 
 /// Reads and cancels jobs.
 #[derive(Clone, Copy, Debug)]

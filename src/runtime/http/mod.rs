@@ -5,9 +5,9 @@
 
 mod author;
 mod extract;
-mod job_requests;
 #[cfg(feature = "api-lambda")]
 pub mod gateway;
+mod job_requests;
 mod plan_changes;
 mod precondition;
 mod problem;

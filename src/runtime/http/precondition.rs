@@ -18,33 +18,33 @@ impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Preconditions, Problem> {
-        let unreadable = || {
-            let detail =
-                "If-Match takes * or ETags of earlier answers, such as \"7\", and If-None-Match takes *; not both";
-            Problem::new(ProblemCode::BadPrecondition, detail)
-        };
-        precondition(&parts.headers).map(Preconditions).ok_or_else(unreadable)
+        precondition(&parts.headers).map(Preconditions)
     }
 }
 
-/// Reads a precondition. `None` if it cannot be understood.
-fn precondition(headers: &HeaderMap) -> Option<Precondition> {
+fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
     match (joined(headers, &IF_MATCH)?, joined(headers, &IF_NONE_MATCH)?) {
-        (None, None) => Some(Precondition::Unset),
-        (Some(value), None) if value == "*" => Some(Precondition::Any),
+        (None, None) => Ok(Precondition::Unset),
+        (Some(value), None) if value == "*" => Ok(Precondition::Any),
         (Some(value), None) => {
-            value.split(',').map(|tag| version(tag.trim())).collect::<Option<_>>().map(Precondition::Is)
+            let versions: Option<_> = value.split(',').map(|tag| version(tag.trim())).collect();
+            versions.map(Precondition::Is).ok_or_else(unreadable)
         }
-        (None, Some(value)) if value == "*" => Some(Precondition::None),
-        (_, Some(_)) => None,
+        (None, Some(value)) if value == "*" => Ok(Precondition::None),
+        (_, Some(_)) => Err(unreadable()),
     }
 }
 
-/// Returns the value of a header that may stand in several lines; an inner `None` without one. `None` if it is not text.
-fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Option<String>> {
-    let values = headers.get_all(name).iter().map(|value| value.to_str().ok().map(str::trim));
-    let values = values.collect::<Option<Vec<_>>>()?;
-    Some((!values.is_empty()).then(|| values.join(",")))
+/// Returns the value of a header that may stand in several lines; `None` without one.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Problem> {
+    let values = headers.get_all(name).iter().map(|value| value.to_str().map(str::trim));
+    let values = values.collect::<Result<Vec<_>, _>>().map_err(|_| unreadable())?;
+    Ok((!values.is_empty()).then(|| values.join(",")))
+}
+
+fn unreadable() -> Problem {
+    let detail = "If-Match takes * or ETags of earlier answers, such as \"7\", and If-None-Match takes *; not both";
+    Problem::new(ProblemCode::BadPrecondition, detail)
 }
 
 /// Reads an `ETag`: a number in double quotes, as [`with_etag`] writes it.

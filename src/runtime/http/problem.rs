@@ -74,7 +74,9 @@ impl Problem {
             ProblemCode::EmptyPlan => StatusCode::UNPROCESSABLE_ENTITY,
             ProblemCode::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemCode::CorruptItem | ProblemCode::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
-            ProblemCode::StoreBusy | ProblemCode::StoreUnavailable | ProblemCode::QueueUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ProblemCode::StoreBusy | ProblemCode::StoreUnavailable | ProblemCode::QueueUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ProblemCode::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }

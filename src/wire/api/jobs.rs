@@ -57,11 +57,7 @@ impl JobListView {
 
 impl JobFailureListView {
     /// Combines some customers with the cursor of the next page.
-    pub fn new(
-        job_id: &str,
-        failures: Vec<CustomerFailureView>,
-        next_cursor: Option<String>,
-    ) -> JobFailureListView {
+    pub fn new(job_id: &str, failures: Vec<CustomerFailureView>, next_cursor: Option<String>) -> JobFailureListView {
         JobFailureListView { job_id: job_id.to_owned(), failures, next_cursor }
     }
 }

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use loadgate::adapters::{MemoryStore, new_request_id};
 use loadgate::deciding::{Cause, Checked, DecisionPage, LimitInForce, LoadToCheck, StoreError};
 use loadgate::domain::{Currency, LimitOrigin, LimitProgress, Measure, Millis, StoredDecision};
+use loadgate::limits::jobs::LocalQueue;
 use loadgate::runtime::http::{BODY_BYTES_MAX, BearerToken, Reads, RequestSettings, Services, router};
 use proptest::prelude::*;
 use serde_json::json;

@@ -170,3 +170,26 @@ fn another_event_is_refused_without_its_content() {
         assert!(error.contains("events/api/usage.json") && !error.contains("Jane"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn the_author_of_a_change_is_the_caller_whom_the_gateway_has_checked() {
+    let router = router_of(&own_decider(MemoryStore::default(), &SetClock::at(NOW)));
+    let arn = "arn:aws:sts::123456789012:assumed-role/operator/ann";
+    for (plan, authorizer, expected) in [
+        ("a", json!({"iam": {"accountId": "123456789012", "userArn": arn}}), arn),
+        ("b", json!({"iam": {}}), "unknown caller of the API Gateway"),
+        ("c", Value::Null, "unknown caller of the API Gateway"),
+    ] {
+        let mut event = event("PUT /limit-plans/{planId}", &format!("/limit-plans/{plan}"));
+        event["requestContext"]["authorizer"] = authorizer;
+        event["headers"]["x-loadgate-by"] = json!("somebody else");
+        let limit = json!({"code": "DAY", "measure": "amount", "window": "day", "max": "1.00"});
+        event["body"] = json!(json!({"limit": [limit]}).to_string());
+        let event = read_event(&event.to_string()).unwrap();
+        let answer = handle(router.clone(), event, lambda_http::Context::default()).await.unwrap();
+        let answer = serde_json::to_value(answer).unwrap();
+        assert_eq!((&answer["statusCode"], &answer["headers"]["etag"]), (&json!(201), &json!("\"1\"")), "{answer}");
+        let view: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!(view["createdBy"], expected);
+    }
+}

@@ -4,6 +4,7 @@ mod check;
 mod document;
 mod errors;
 mod gateway;
+mod plans;
 mod stores;
 
 use std::sync::{Arc, Mutex};
@@ -17,18 +18,22 @@ use lambda_http::Service as _;
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{Clock, Decider, Delivery, Group, MessageSource, RecordReader, Store};
 use loadgate::domain::{Currency, LoadAttempt};
+use loadgate::limits::jobs::{JobStore, LocalQueue};
 use loadgate::limits::{LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
-use loadgate::runtime::http::{Reads, RequestSettings, Services, router};
+use loadgate::runtime::http::{Reads, RequestSettings, Services, StoreJobs, router};
 use loadgate::wire::read_attempt;
 use serde_json::Value;
 
 use crate::support::{decider, line};
 
 /// A store of everything that is read and changed over HTTP.
-pub trait ApiStore: Store + LimitStore + RecordReader + PlanStore + ProgramStore + LinkStore + Clone + 'static {}
+pub trait ApiStore:
+    Store + LimitStore + RecordReader + PlanStore + ProgramStore + LinkStore + JobStore + Clone + 'static
+{
+}
 
 impl<S> ApiStore for S where
-    S: Store + LimitStore + RecordReader + PlanStore + ProgramStore + LinkStore + Clone + 'static
+    S: Store + LimitStore + RecordReader + PlanStore + ProgramStore + LinkStore + JobStore + Clone + 'static
 {
 }
 

@@ -133,7 +133,7 @@ fn a_new_users_limit_arrives_on_the_stream_declines_a_load_and_is_read_over_http
     // MiniStack demands a signature, and does not look at it.
     assert_eq!(curl(&[], &format!("{api}/user-limits/limit-9-day")).0, 403, "without a signature");
     assert_eq!(curl(&SIGNED, &format!("{api}/user-limits/nobody")).0, 404);
-    assert_eq!(curl(&SIGNED, &format!("{api}/limit-plans")).0, 404, "a route that the template does not have");
+    assert_eq!(curl(&SIGNED, &format!("{api}/limits")).0, 404, "a route that the template does not have");
 
     let malformed = r#"{"type":"USER_LIMIT_CREATED","sequenceNumber":1,"createdAt":1,"payload":{"userId":"9"}}"#;
     put_limits(&stack, &file("malformed.jsonl", malformed));

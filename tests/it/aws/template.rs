@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use loadgate::config::{
-    ASSIGNMENT_QUEUE_URL, CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL,
-    LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT, TableNames,
+    ASSIGNMENT_QUEUE_URL, CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL,
+    DECISIONS_QUEUE_URL, LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT,
+    TableNames,
 };
 use loadgate::limits::WHOLE_BYTES_MAX;
 use loadgate::limits::jobs::{FINISH_DELAY_MAX, ORPHAN_AGE, RECEIVES_MAX};
@@ -113,7 +114,10 @@ fn the_tables_have_the_keys_that_the_code_uses() {
 fn alarms_and_dashboard_use_emitted_and_documented_metrics() {
     let emitted = all(r#""([a-z_]+)""#, TELEMETRY);
     let alarms = all(r"Namespace: loadgate\n +MetricName: ([a-z_]+)", TEMPLATE);
-    assert_eq!(alarms, names(&["failed", "job_messages_failed", "limits_failed", "oldest_unsettled_s", "publish_failures"]));
+    assert_eq!(
+        alarms,
+        names(&["failed", "job_messages_failed", "limits_failed", "oldest_unsettled_s", "publish_failures"])
+    );
     let shown = all(r#"\["(?:loadgate|\.)", "([a-z_]+)""#, TEMPLATE);
     assert!(shown.len() > 15);
     for name in alarms.iter().chain(&shown) {
@@ -148,9 +152,15 @@ fn numbers_that_depend_on_one_another_agree() {
     let timeout_s = number("AssignFunction", "Timeout");
     assert_eq!(number("AssignmentQueue", "VisibilityTimeout"), 6 * timeout_s, "as Lambda asks");
     assert_eq!(number("AssignmentQueue", "maxReceiveCount"), RECEIVES_MAX, "at the last one, the function gives up");
-    assert!(number("AssignmentAgeAlarm", "Threshold") > FINISH_DELAY_MAX.as_secs(), "a delayed message is no stuck one");
+    assert!(
+        number("AssignmentAgeAlarm", "Threshold") > FINISH_DELAY_MAX.as_secs(),
+        "a delayed message is no stuck one"
+    );
     let first_s = number("AssignmentQueue", "VisibilityTimeout") * (RECEIVES_MAX - 1);
-    assert!(first_s > ORPHAN_AGE.as_secs(), "a message whose job was never stored is dropped before it is a dead letter");
+    assert!(
+        first_s > ORPHAN_AGE.as_secs(),
+        "a message whose job was never stored is dropped before it is a dead letter"
+    );
     assert_eq!(number("AssignmentDeadLetterQueue", "MessageRetentionPeriod"), fortnight_s);
     assert!(!part("AssignmentQueue").contains("Fifo"), "steps have no order");
     let api_s = number("ApiFunction", "Timeout");
@@ -179,9 +189,15 @@ fn the_stream_loses_nothing_and_keeps_each_users_order() {
 
 #[test]
 fn without_own_limits_there_is_neither_a_stream_nor_its_function() {
-    for resource in
-        ["LimitsFunction", "LimitsFunctionRole", "LimitDeadLetterQueue", "LimitAgeAlarm", "LimitExpiryAlarm", "AssignFunction", "AssignmentQueue"]
-    {
+    for resource in [
+        "LimitsFunction",
+        "LimitsFunctionRole",
+        "LimitDeadLetterQueue",
+        "LimitAgeAlarm",
+        "LimitExpiryAlarm",
+        "AssignFunction",
+        "AssignmentQueue",
+    ] {
         assert!(part(resource).contains("\n    Condition: HasOwnLimits\n"), "{resource}");
     }
     assert!(part("LimitStream").contains("\n    Condition: CreatesLimitStream\n"));
@@ -207,6 +223,17 @@ fn every_route_of_the_api_needs_a_signed_request() {
         "GET /customers/{customerId}/usage",
         "GET /customers/{customerId}/decisions",
         "POST /customers/{customerId}/check",
+        "GET /limit-plans",
+        "GET /limit-plans/{planId}",
+        "GET /limit-plans/{planId}/versions/{version}",
+        "PUT /limit-plans/{planId}",
+        "GET /customers/{customerId}/plan",
+        "PUT /customers/{customerId}/plan",
+        "DELETE /customers/{customerId}/plan",
+        "GET /programs/{programId}/default-plan",
+        "PUT /programs/{programId}/default-plan",
+        "PUT /programs/{programId}/customers/{customerId}",
+        "DELETE /programs/{programId}/customers/{customerId}",
         "GET /openapi.json",
     ];
     assert_eq!(keys, names(&expected));
@@ -309,7 +336,8 @@ fn the_role_of_the_function_of_jobs_changes_links_and_jobs_only() {
     let mut named = all(r"\b([A-Z]+_[A-Z]+)\b", update);
     assert!(named.remove("MAY_LINK") && named.remove("SET_LINK") && update.contains("#plan"));
     named.extend(names(&["PK", "PLAN", "SK"]));
-    let allowed_attributes = all(r"\b([A-Z_]+)\b", part(role).split("\"dynamodb:Attributes\":").nth(1).unwrap().split(']').next().unwrap());
+    let allowed_attributes =
+        all(r"\b([A-Z_]+)\b", part(role).split("\"dynamodb:Attributes\":").nth(1).unwrap().split(']').next().unwrap());
     assert_eq!(allowed_attributes, named);
 }
 

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use loadgate::domain::{Limit, Limits, Measure, RollingHours, Window, Zone};
+use loadgate::limits::{Enrollment, Link, LinkStore, PlanStore, Program, ProgramStore};
 
 use super::store_capacity::{Metered, Units};
+use crate::limits::plan_stores::{plan, version};
 use crate::support::cloud::Fresh;
 use crate::support::consumer_harness::{message, raw};
 use crate::support::line;
@@ -110,6 +112,32 @@ async fn cost_without_long_limits(new: impl AsyncFn() -> Fresh, reported: Units)
     check(without, &(1 + 2, units(4, 2), two), reported, "without own limits");
 }
 
+/// A decision under a plan costs what it does without one, as soon as the plan is known to the process.
+async fn cost_under_plans(new: impl AsyncFn() -> Fresh, reported: Units) {
+    let units = |of_items: u64, tables: u64| if reported == Units::OfItems { 2 * of_items } else { 2 * 2 * tables };
+    let metered = metered(new().await, None).await;
+    let store = &metered.fresh.store;
+    store.add_plan_version(&plan("p", 1, 500_000)).await.unwrap();
+    store.write_program("gold", &Program { version: 0, default_plan: Some(version("p", 1)) }).await.unwrap();
+    for customer in ["in-gold", "also-in-gold"] {
+        let after = Some("gold".to_owned());
+        store.enroll(&Enrollment { customer_id: customer.to_owned(), before: None, after }).await.unwrap();
+    }
+    let link = Link { number: 1, plan: Some(version("p", 1)), ..Link::default() };
+    store.write_link("linked", 0, &link).await.unwrap();
+    let reads = |count| requests(&[("BatchGetItem", count), ("TransactWriteItems", 1)]);
+    let cost = async |customer: &str, id: &str| {
+        costs(&metered, vec![message(&format!("m-{customer}-{id}"), customer, id, "$1")]).await
+    };
+    let as_before = (FIRST_READ, units(4, 2), reads(1));
+    check(cost("linked", "1").await, &(FIRST_READ + 2, units(4, 2), reads(2)), reported, "the plan version, once");
+    check(cost("linked", "2").await, &as_before, reported, "the plan version is known");
+    check(cost("in-gold", "1").await, &(FIRST_READ + 2, units(4, 2), reads(2)), reported, "the programme's default");
+    check(cost("in-gold", "2").await, &as_before, reported, "both are known");
+    check(cost("also-in-gold", "1").await, &as_before, reported, "and serve other customers");
+    check(cost("nobody", "1").await, &as_before, reported, "a customer without settings");
+}
+
 /// Attempts of many weeks take several transactions, each with at most 100 items.
 async fn many_weeks_take_several_reads(new: impl AsyncFn() -> Fresh) {
     let metered = metered(new().await, Some(Window::Rolling(RollingHours::new(744).unwrap()))).await;
@@ -127,6 +155,7 @@ async fn costs_in_dynamodb_local() {
     cost_by_window(new, Units::OfTables).await;
     cost_of_a_total_without_an_end(new).await;
     cost_without_long_limits(new, Units::OfTables).await;
+    cost_under_plans(new, Units::OfTables).await;
     many_weeks_take_several_reads(new).await;
 }
 
@@ -136,5 +165,6 @@ async fn costs_in_the_embedded_store() {
     cost_by_window(new, Units::OfItems).await;
     cost_of_a_total_without_an_end(new).await;
     cost_without_long_limits(new, Units::OfItems).await;
+    cost_under_plans(new, Units::OfItems).await;
     many_weeks_take_several_reads(new).await;
 }

@@ -7,6 +7,7 @@ mod items;
 mod long_capacity;
 pub mod long_limits;
 mod messages;
+mod plans;
 mod store_capacity;
 mod store_contract;
 mod worker;

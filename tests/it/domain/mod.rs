@@ -4,6 +4,7 @@ mod decide;
 mod history;
 mod limit_plan;
 mod limits_file;
+mod limits_json;
 mod money;
 mod parse_attempt;
 mod reject;

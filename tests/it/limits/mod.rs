@@ -1,6 +1,8 @@
 //! Customers' own limits: limit events, what they leave, and the limits in force.
 
 mod jobs;
+mod plan_changes;
+mod plan_items;
 pub mod plan_stores;
 pub mod store;
 mod stored_items;

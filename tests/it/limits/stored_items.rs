@@ -14,30 +14,30 @@ use loadgate::limits::{Applied, ApplyError, LimitApplier, LimitBook, LimitStore,
 use super::{created, limit, progressed};
 use crate::support::cloud::{Fault, Fresh, Proxy, fresh_names};
 
-type Item = HashMap<String, AttributeValue>;
+pub type Item = HashMap<String, AttributeValue>;
 
 async fn client(fresh: &Fresh) -> Client {
     Client::new(&aws::load(Some(&fresh.url)).await)
 }
 
-fn item<const COUNT: usize>(attributes: [(&str, AttributeValue); COUNT]) -> Item {
+pub fn item<const COUNT: usize>(attributes: [(&str, AttributeValue); COUNT]) -> Item {
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn string(text: &str) -> AttributeValue {
+pub fn string(text: &str) -> AttributeValue {
     S(text.to_owned())
 }
 
-fn number(number: i64) -> AttributeValue {
+pub fn number(number: i64) -> AttributeValue {
     N(number.to_string())
 }
 
-async fn all_items(fresh: &Fresh) -> Vec<Item> {
+pub async fn all_items(fresh: &Fresh) -> Vec<Item> {
     let table = fresh.names.limit.clone().unwrap();
     client(fresh).await.scan().table_name(table).send().await.unwrap().items.unwrap_or_default()
 }
 
-async fn put(fresh: &Fresh, item: Item) {
+pub async fn put(fresh: &Fresh, item: Item) {
     let table = fresh.names.limit.clone().unwrap();
     client(fresh).await.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
 }

@@ -74,6 +74,10 @@ pub struct FlakyStore {
     /// Consistency of each read, in order.
     pub reads: Mutex<Vec<Consistency>>,
     pub commits: Mutex<Vec<Commit>>,
+    /// Reads of plan versions and of programmes' default plans, in order.
+    pub plan_reads: Mutex<Vec<String>>,
+    /// Number of further reads of them that fail.
+    pub failing_plan_reads: Mutex<u32>,
     /// Publication changes, in order: the event's id, and true if the record became pending.
     pub publication_changes: Mutex<Vec<(String, bool)>>,
 }
@@ -88,6 +92,18 @@ impl FlakyStore {
         let lookup = Lookup { events: [key.clone()].into(), ..Lookup::default() };
         let mut snapshot = self.inner.read(&lookup, Consistency::Strong).await.unwrap();
         snapshot.records.remove(&key).map(Result::unwrap)
+    }
+}
+
+impl FlakyStore {
+    fn note_plan_read(&self, read: String) -> Result<(), StoreError> {
+        self.plan_reads.lock().unwrap().push(read);
+        let mut failing = self.failing_plan_reads.lock().unwrap();
+        if *failing == 0 {
+            return Ok(());
+        }
+        *failing -= 1;
+        Err(StoreError::Throttled(Cause::new("too fast")))
     }
 }
 
@@ -145,10 +161,12 @@ impl Store for FlakyStore {
     }
 
     async fn read_default_plan(&self, program_id: &str) -> Result<Metered<Option<PlanVersion>>, StoreError> {
+        self.note_plan_read(program_id.to_owned())?;
         self.inner.read_default_plan(program_id).await
     }
 
     async fn read_plan(&self, plan: &PlanVersion) -> Result<Metered<Limits>, StoreError> {
+        self.note_plan_read(format!("{} {}", plan.plan_id, plan.version))?;
         self.inner.read_plan(plan).await
     }
 

@@ -12,11 +12,11 @@ use loadgate::limits::LimitApplier;
 use loadgate::runtime::limit_events::{LimitEventCounts, LimitEventObserver, SOURCE, store_limit_events};
 use loadgate::wire::RejectWriter;
 
-use super::LimitStoreArgs;
 use super::report::Report;
 use crate::decompress::decompressed;
 use crate::files::{FileId, named};
 use crate::input::{Contents, Input};
+use crate::limit_store::LimitStoreArgs;
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, print_status};
 use crate::progress::{INVALID_SHOWN_MAX, Progress, per_second, progress_bar};
 use crate::replay::{create_rejects, report_unshown};

@@ -10,7 +10,7 @@ use loadgate::domain::{Currency, ID_BYTES_MAX};
 use loadgate::limits::LimitReader;
 use loadgate::wire::limit_progress_json;
 
-use super::LimitStoreArgs;
+use crate::limit_store::LimitStoreArgs;
 use crate::outcome::{EXIT_CODES, Failure, print_status};
 use crate::standard_output;
 

@@ -1,7 +1,7 @@
 //! `loadgate programs assign`: links every customer of a programme to a plan version.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use indicatif::{HumanCount, ProgressBar};
@@ -16,7 +16,7 @@ use crate::limit_store::{ByArgs, LimitStoreArgs, id, print};
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID};
 use crate::progress::{Progress, progress_bar};
 
-/// Time between two looks at a job.
+/// Least time between two looks at a job.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Link every customer of a programme to a plan version, and print the job as a JSON object
@@ -100,13 +100,15 @@ async fn start(args: &Args, store: DynamoDb) -> Result<JobProgress, Failure> {
     let (bar, number) = (progress_bar(args.progress, Some(0), false), job.number);
     let reader = JobReader { store: &starter.store, clock: &starter.clock };
     let ended = loop {
+        let begun = Instant::now();
         let read = reader.get(number).await.and_then(|job| job.ok_or_else(|| gone(number)));
         match read {
             Ok(job) if job.state().is_final() => break Ok(job),
             Ok(job) => show(&bar, &job),
             Err(error) => break Err(error),
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        // A look at a large job is a query of many results.
+        tokio::time::sleep(LOOK_EVERY.max(begun.elapsed() * 10)).await;
     };
     bar.finish_and_clear();
     let what = || format!("could not follow the job, which goes on: loadgate jobs show {number}");

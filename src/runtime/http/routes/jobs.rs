@@ -92,11 +92,7 @@ pub async fn list_jobs(
         (status = "default", body = ProblemView, content_type = "application/problem+json", description = "An error")
     )
 )]
-pub async fn get_job(
-    State(api): State<Api>,
-    Id(job_id): Id,
-    _: Parameters<NoParameters>,
-) -> Result<Response, Problem> {
+pub async fn get_job(State(api): State<Api>, Id(job_id): Id, _: Parameters<NoParameters>) -> Result<Response, Problem> {
     let job = api.jobs.job(number(&job_id)?).await?.ok_or_else(unknown_job)?;
     Ok(json(&JobView::new(&job)))
 }

@@ -6,6 +6,7 @@ pub mod plans;
 pub mod programs;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use axum::extract::State;
 use axum::http::HeaderValue;
@@ -207,8 +208,8 @@ async fn measures<'d>(
 ) -> Result<BTreeMap<Option<&'d PlanVersion>, BTreeMap<String, Measure>>, StoreError> {
     let mut measures = BTreeMap::new();
     for StoredDecision { origin, .. } in decisions {
-        if !measures.contains_key(&origin.plan()) {
-            measures.insert(origin.plan(), api.reads.measures(origin).await?);
+        if let Entry::Vacant(place) = measures.entry(origin.plan()) {
+            place.insert(api.reads.measures(origin).await?);
         }
     }
     Ok(measures)

@@ -146,7 +146,7 @@ fn limits(headers: &HeaderMap, body: &[u8]) -> Result<Limits, Problem> {
     let is_toml =
         ["application/toml", "text/toml", "text/x-toml"].iter().any(|toml| media_type.eq_ignore_ascii_case(toml));
     let limits = if is_toml { parse_limits(text) } else { parse_limits_json(text) };
-    Ok(limits.map_err(|error| problem(&error))?)
+    limits.map_err(|error| problem(&error))
 }
 
 fn problem(error: &LimitsTextError) -> Problem {

@@ -9,8 +9,8 @@ use chrono::TimeDelta;
 use fastrand::Rng;
 use loadgate::deciding::Clock;
 use loadgate::domain::{CHUNK_CUSTOMERS_MAX, ChunkResult, Job, JobState, Millis, PlanVersion};
-use loadgate::limits::{LinkStore, Program, ProgramStore};
 use loadgate::limits::jobs::{JobReader, JobStarter, JobStore, JobWorker, NewJob};
+use loadgate::limits::{LinkStore, Program, ProgramStore};
 use loadgate::runtime::assignments::handle;
 use serde_json::json;
 

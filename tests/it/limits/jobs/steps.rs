@@ -11,8 +11,8 @@ use loadgate::deciding::{Clock, QueueError};
 use loadgate::domain::{Job, JobCounts, JobMessage, JobState, JobTask, Millis};
 use loadgate::limits::jobs::{
     Canceled, FINISH_DELAY_MAX, FINISH_DELAY_MIN, FIRST_DELAY, HandledJobs, JobDelivery, JobQueue, JobReader,
-    JobStarter, JobStore, JobWorker, LocalQueue, NewJob, ORPHAN_AGE, PAGE_CUSTOMERS_MAX, RECEIVES_MAX,
-    StartError, run_job,
+    JobStarter, JobStore, JobWorker, LocalQueue, NewJob, ORPHAN_AGE, PAGE_CUSTOMERS_MAX, RECEIVES_MAX, StartError,
+    run_job,
 };
 use loadgate::limits::{Author, LinkStore, Program, ProgramStore};
 use loadgate::wire::{job_message, parse_job_message};
@@ -100,7 +100,8 @@ async fn a_job_of_an_unknown_programme_or_plan_is_not_started() {
 #[tokio::test(start_paused = true)]
 async fn a_message_without_its_job_waits_and_is_then_dropped() {
     let worker = worker(MemoryStore::default());
-    for (age, is_dropped) in [(Duration::ZERO, false), (ORPHAN_AGE - Duration::from_secs(1), false), (ORPHAN_AGE, true)] {
+    for (age, is_dropped) in [(Duration::ZERO, false), (ORPHAN_AGE - Duration::from_secs(1), false), (ORPHAN_AGE, true)]
+    {
         let now = worker.clock.now();
         let task = Some(message(9, JobTask::Page(0)));
         let delivery = JobDelivery { message: task, receive_count: 1, sent_at: Some(now - age) };
@@ -195,7 +196,9 @@ async fn the_end_is_looked_for_again_after_a_tenth_of_the_jobs_age() {
         (3600, Duration::from_secs(360)),
         (1_000_000, FINISH_DELAY_MAX),
     ] {
-        let begun = Duration::from_millis(u64::try_from((Millis::of(worker.clock.now()).get()) - crate::limits::store::NOW_MS).unwrap());
+        let begun = Duration::from_millis(
+            u64::try_from((Millis::of(worker.clock.now()).get()) - crate::limits::store::NOW_MS).unwrap(),
+        );
         tokio::time::sleep(Duration::from_secs(age_s) - begun).await;
         deliver(&worker, message(1, JobTask::Finish), 1).await;
         let sent = worker.queue.take();
@@ -351,15 +354,13 @@ fn messages_are_read_as_they_are_written() {
         let json = job_message(&message);
         assert_eq!(parse_job_message(&json), Some(message));
         // What SQS takes in a body (the SQS API reference, `SendMessage`).
-        let is_taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+        let is_taken =
+            |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
         assert!(json.chars().all(is_taken), "{json:?}");
     }
     assert_eq!(job_message(&message(42, JobTask::Page(0))), r#"{"jobId":"42","page":0}"#);
     assert_eq!(job_message(&message(42, JobTask::Finish)), r#"{"jobId":"42","finish":true}"#);
-    assert_eq!(
-        job_message(&message(42, chunk(1, &["a"]))),
-        r#"{"jobId":"42","chunk":1,"customers":["a"]}"#
-    );
+    assert_eq!(job_message(&message(42, chunk(1, &["a"]))), r#"{"jobId":"42","chunk":1,"customers":["a"]}"#);
     let many = format!(r#"{{"jobId":"1","chunk":0,"customers":[{}"a"]}}"#, "\"a\",".repeat(25));
     for wrong in [
         "",

@@ -1,0 +1,140 @@
+//! Store of customers' settings, plans and programmes, as command-line arguments.
+
+use std::io::{self, Write};
+
+use anyhow::{Context, anyhow};
+use loadgate::adapters::SystemClock;
+use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::config::LIMIT_TABLE;
+use loadgate::domain::ID_BYTES_MAX;
+use loadgate::limits::{Author, PlanError, Plans, Precondition};
+use loadgate::wire::view_json;
+use serde::Serialize;
+
+use crate::cloud::{TableArgs, runtime, url};
+use crate::outcome::Failure;
+use crate::standard_output;
+use crate::store_kind::{Connection, StoreKind};
+
+/// Author of a change if the operating system names no user.
+const UNKNOWN_USER: &str = "unknown user";
+
+/// Store of customers' own limits, plans and programmes, as command-line arguments.
+#[derive(clap::Args)]
+pub struct LimitStoreArgs {
+    /// Store of the limits: `dynamodb`, or `sqlite:PATH` for the file that `replay --store sqlite:PATH` uses
+    #[arg(long, value_name = "STORE", default_value = "dynamodb", value_parser = StoreKind::parse)]
+    store: StoreKind,
+
+    /// DynamoDB endpoint [default: AWS's own]
+    #[arg(long, value_name = "URL", value_parser = url)]
+    endpoint_url: Option<String>,
+
+    #[command(flatten)]
+    tables: TableArgs,
+}
+
+/// Author of a change, as command-line arguments.
+#[derive(clap::Args)]
+pub struct ByArgs {
+    /// Author of the change [default: the user of the operating system]
+    #[arg(long, value_name = "NAME", env = "USER", hide_env = true, value_parser = by)]
+    by: Option<String>,
+}
+
+/// Version that a change is based on, as command-line arguments.
+#[derive(clap::Args)]
+pub struct BaseArgs {
+    /// Change it only if it still has this number: a version, or the number of a link [default: what is read first]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "if_new")]
+    if_version: Option<u64>,
+
+    /// Change it only if there is none yet
+    #[arg(long)]
+    if_new: bool,
+}
+
+impl LimitStoreArgs {
+    /// Returns true for a store that is a file. No other process works on its jobs.
+    pub fn is_file(&self) -> bool {
+        self.store != StoreKind::DynamoDb
+    }
+
+    /// Opens the store and checks that its table of customers' own limits is usable.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if no table is named; a file has a default.
+    pub fn open(&self) -> Result<(DynamoDb, Connection), Failure> {
+        let names = self.tables.names_or(self.store.limit_table())?;
+        if names.limit.is_none() {
+            let problem =
+                format!("no table of customers' own limits is named: give --limit-table, or set {LIMIT_TABLE}");
+            return Err(Failure::Usage(anyhow!(problem)));
+        }
+        let (store, connection) = self.store.open(self.endpoint_url.as_deref(), names, runtime(None)?)?;
+        let connected = connection.runtime.block_on(store.connect_limits());
+        connected.context("could not use the store").map_err(Failure::Io)?;
+        Ok((store, connection))
+    }
+
+    /// Opens the store, makes requests about plans, and closes it.
+    ///
+    /// # Errors
+    /// See [`LimitStoreArgs::open`]. The error of the requests says `what` could not be done.
+    pub fn plans<T>(
+        &self,
+        what: &'static str,
+        requests: impl AsyncFnOnce(&Plans<DynamoDb, SystemClock>) -> Result<T, PlanError>,
+    ) -> Result<T, Failure> {
+        let (store, connection) = self.open()?;
+        let plans = Plans { store, clock: SystemClock };
+        let answer = connection.runtime.block_on(requests(&plans));
+        drop(plans);
+        connection.close();
+        answer.context(what).map_err(Failure::Io)
+    }
+}
+
+impl ByArgs {
+    /// Returns the author.
+    pub fn author(&self) -> Author {
+        // A variable that is set to nothing counts as not set.
+        let by = self.by.clone().filter(|by| !by.is_empty());
+        Author(by.unwrap_or_else(|| UNKNOWN_USER.to_owned()))
+    }
+}
+
+impl BaseArgs {
+    /// Returns what the change requires.
+    pub fn precondition(&self) -> Precondition {
+        match self.if_version {
+            Some(version) => Precondition::Is(vec![version]),
+            None if self.if_new => Precondition::None,
+            None => Precondition::Unset,
+        }
+    }
+}
+
+/// Parses an id.
+pub fn id(text: &str) -> Result<String, String> {
+    if (1..=ID_BYTES_MAX).contains(&text.len()) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("an id has 1 to {ID_BYTES_MAX} bytes"))
+    }
+}
+
+fn by(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if text.len() <= ID_BYTES_MAX && is_plain {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("an author has 1 to {ID_BYTES_MAX} printable ASCII characters"))
+    }
+}
+
+/// Writes a JSON object as a line to standard output.
+pub fn print(view: &impl Serialize) -> Result<(), Failure> {
+    standard_output::require()?;
+    writeln!(io::stdout(), "{}", view_json(view)).context("could not write to standard output").map_err(Failure::Io)
+}
