@@ -4,6 +4,7 @@ mod check;
 mod document;
 mod errors;
 mod gateway;
+mod jobs;
 mod plans;
 mod stores;
 

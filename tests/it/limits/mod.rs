@@ -1,6 +1,6 @@
 //! Customers' own limits: limit events, what they leave, and the limits in force.
 
-mod jobs;
+pub mod jobs;
 mod plan_changes;
 mod plan_items;
 pub mod plan_stores;

@@ -7,10 +7,13 @@ use anyhow::{Context, anyhow};
 use indicatif::{HumanCount, ProgressBar};
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::adapters::sqs::SqsJobQueue;
+use loadgate::config::ASSIGNMENT_QUEUE_URL;
 use loadgate::domain::{JobProgress, JobState, PlanVersion};
 use loadgate::limits::jobs::{JobReader, JobStarter, JobWorker, LocalQueue, NewJob, run_job};
 use loadgate::wire::JobView;
 
+use crate::cloud::block_on;
 use crate::job_queue::JobQueueArgs;
 use crate::limit_store::{ByArgs, LimitStoreArgs, id, print};
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID};
@@ -61,9 +64,14 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let is_file = args.store.is_file();
+    let queue = if args.store.is_file() { None } else { Some(queue(args)?) };
     let (store, connection) = args.store.open()?;
-    let work = async { if is_file { perform(args, store).await } else { start(args, store).await } };
+    let work = async {
+        match queue {
+            Some(queue) => start(args, store, queue).await,
+            None => perform(args, store).await,
+        }
+    };
     let ended = connection.runtime.block_on(Box::pin(work));
     connection.close();
     let job = ended?;
@@ -86,11 +94,16 @@ impl Args {
     }
 }
 
+/// Returns the queue of assignments.
+fn queue(args: &Args) -> Result<SqsJobQueue, Failure> {
+    block_on(args.queue.open())?.ok_or_else(|| {
+        let what = format!("no queue is named: give --assignment-queue-url, or set {ASSIGNMENT_QUEUE_URL}");
+        Failure::Usage(anyhow!(what))
+    })
+}
+
 /// Starts the job, and waits for its end if that is asked for.
-async fn start(args: &Args, store: DynamoDb) -> Result<JobProgress, Failure> {
-    let queue = args.queue.open().await?.ok_or_else(|| {
-        Failure::Usage(anyhow!("no queue is named: give --assignment-queue-url, or set LOADGATE_ASSIGNMENT_QUEUE_URL"))
-    })?;
+async fn start(args: &Args, store: DynamoDb, queue: SqsJobQueue) -> Result<JobProgress, Failure> {
     let starter = JobStarter { store, queue, clock: SystemClock };
     let started = starter.start(args.new_job()).await;
     let job = started.context("could not start the job").map_err(Failure::Io)?;
