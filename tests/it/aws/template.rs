@@ -84,7 +84,7 @@ fn each_function_gets_exactly_the_variables_that_it_reads() {
     for (function, more) in [
         ("LoadgateFunction", &decide[..]),
         ("LimitsFunction", &[LIMIT_DEAD_LETTER_QUEUE_URL]),
-        ("ApiFunction", &[LIMITS]),
+        ("ApiFunction", &[LIMITS, ASSIGNMENT_QUEUE_URL]),
     ] {
         let set = all(r"(?m)^ +(LOADGATE_[A-Z_]+): ", part(function));
         assert_eq!(set, names(&[&tables, more].concat()), "{function}");
@@ -234,6 +234,11 @@ fn every_route_of_the_api_needs_a_signed_request() {
         "PUT /programs/{programId}/default-plan",
         "PUT /programs/{programId}/customers/{customerId}",
         "DELETE /programs/{programId}/customers/{customerId}",
+        "POST /programs/{programId}/plan-assignments",
+        "GET /jobs",
+        "GET /jobs/{jobId}",
+        "GET /jobs/{jobId}/failures",
+        "POST /jobs/{jobId}/cancel",
         "GET /openapi.json",
     ];
     assert_eq!(keys, names(&expected));
