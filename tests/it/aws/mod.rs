@@ -2,6 +2,7 @@
 
 mod alarms;
 mod api_function;
+mod assign_function;
 mod assign_kills;
 mod compose;
 mod configuration;
