@@ -133,7 +133,7 @@ async fn a_job_is_cancelled_once(store: impl ApiStore) {
 #[tokio::test]
 async fn without_a_queue_no_job_is_started() {
     let store = loadgate::adapters::MemoryStore::default();
-    over(&store).await;
+    drop(over(&store).await);
     let services = Services::over(own_decider(store, &SetClock::at(NOW)), None::<LocalQueue>);
     let router = router(services, settings());
     let refusal = post(&router, "/programs/gold/plan-assignments", &json!({"planId": "standard", "version": 1})).await;

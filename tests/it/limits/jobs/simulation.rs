@@ -19,7 +19,7 @@ use super::{plan, put_plans};
 use crate::limits::stream::world::PausedClock;
 
 /// Number of random runs. With `SIM_RUNS` it is a hundredth of that: a run takes as much longer than one of the simulation.
-const RUNS: u64 = 250;
+const RUNS: u64 = 150;
 
 /// Maximum time of an invocation, in milliseconds.
 const TIMEOUT_MS: i64 = 60_000;
@@ -63,7 +63,7 @@ impl Run {
         let worker = JobWorker::new(self.world.clone(), self.queue.clone(), self.world.clock).with_chunks_per_page(2);
         loop {
             let Some((id, message)) = self.queue.receive() else {
-                tokio::time::sleep(Duration::from_millis(rng.u64(100..1_000))).await;
+                tokio::time::sleep(Duration::from_millis(rng.u64(200..5_000))).await;
                 continue;
             };
             let record = json!({"Records": [{"messageId": "m", "body": message.body, "attributes": {
