@@ -161,6 +161,8 @@ fn created(customer: &str, period: OwnPeriod) -> LimitEvent {
         status: OwnLimitStatus::Active,
         active_from: Millis::of(DateTime::UNIX_EPOCH),
         active_until: None,
+        raises: vec![],
+        pending: None,
     };
     let change = Some(Change::Created { limit: Box::new(limit), progress: None });
     LimitEvent { sequence_number: 1, created_at: Millis::of(DateTime::UNIX_EPOCH), change }

@@ -137,7 +137,7 @@ async fn job(url: &str, names: &TableNames, workers: usize) -> Result<Linked> {
     let starter = JobStarter { store: store.clone(), queue: queue.clone(), clock: SystemClock };
     let new =
         NewJob { program_id: PROGRAM.to_owned(), plan: plan(), is_dry_run: false, by: Author("bench".to_owned()) };
-    let number = starter.start(new).await.map_err(Error::other)?.number;
+    let number = starter.start(new, &|_| None).await.map_err(Error::other)?.number;
     let tasks: Vec<_> = (0..workers)
         .map(|_| tokio::spawn(work(JobWorker::new(store.clone(), queue.clone(), SystemClock), queue.clone())))
         .collect();

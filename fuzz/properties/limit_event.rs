@@ -39,7 +39,7 @@ fn check_event(event: &LimitEvent) {
             assert!(ids.iter().all(|id| (1..=ID_BYTES_MAX).contains(&id.len())));
             // Any load has its place in the limit's window.
             for at in [limit.active_from, event.created_at, Millis::new(0), Millis::new(253_402_300_799_999)] {
-                if let Some(span) = limit.rule().window.span(at) {
+                if let Some(span) = limit.rule(limit.value).window.span(at) {
                     assert!(span.holds(at), "{limit:?} {at:?}");
                 }
             }

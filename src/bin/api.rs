@@ -15,7 +15,7 @@ use loadgate::adapters::sqs::SqsJobQueue;
 use loadgate::adapters::{SystemClock, aws, new_request_id};
 use loadgate::config::{ApiConfig, TTL_HOURS_DEFAULT};
 use loadgate::deciding::{Decider, PlanCache};
-use loadgate::runtime::http::{REQUEST_TIMEOUT, RequestSettings, Services, gateway, router};
+use loadgate::runtime::http::{Access, REQUEST_TIMEOUT, RequestSettings, Services, gateway, router};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -42,8 +42,8 @@ async fn init(_function_name: String) -> Result<Router, Error> {
     };
     Box::pin(function::connect(decider.store.connect_reads(decider.has_fences()), async { Ok(()) })).await?;
     // The gateway has checked the caller's signature.
-    let settings = RequestSettings { timeout: REQUEST_TIMEOUT, token: None, new_id: new_request_id };
-    Ok(router(Services::over(decider, queue), settings))
+    let settings = RequestSettings { timeout: REQUEST_TIMEOUT, access: Access::default(), new_id: new_request_id };
+    Ok(router(Services::over(decider, config.cooling_off, queue), settings))
 }
 
 async fn invoke(

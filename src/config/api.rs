@@ -1,25 +1,28 @@
-//! Configuration of reading over HTTP.
+//! Configuration of reading and changing over HTTP.
 
 use std::env::VarError;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::cooling_off::read_cooling_off;
 use super::environment::ENDPOINTS;
 use super::reader::Reader;
 use super::{ASSIGNMENT_QUEUE_URL, CURRENCY, ConfigError, LIMITS, LOG_LEVEL, TableNames};
-use crate::domain::{Currency, Limits};
+use crate::domain::{CoolingOff, Currency, Limits};
 
 /// Variable for the address on which `loadgate api` listens.
 pub const API_LISTEN: &str = "LOADGATE_API_LISTEN";
-/// Variable for the path of the file with the token that requests to `loadgate api` must have.
+/// Variable for the path of the file with the token that requests to `loadgate api` must have that change something.
+pub const API_WRITE_TOKEN_FILE: &str = "LOADGATE_API_WRITE_TOKEN_FILE";
+/// Variable for the path of the file with the token that requests to `loadgate api` must have that read.
 pub const API_READ_TOKEN_FILE: &str = "LOADGATE_API_READ_TOKEN_FILE";
 
 /// Minimum and maximum length of a token, in bytes.
 const TOKEN_BYTES_MIN: usize = 16;
 const TOKEN_BYTES_MAX: usize = 4096;
 
-/// Configuration of reading over HTTP.
+/// Configuration of reading and changing over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiConfig {
     /// Names of the tables.
@@ -28,6 +31,8 @@ pub struct ApiConfig {
     pub limits: Limits,
     /// Currency of all amounts.
     pub currency: Currency,
+    /// The rule for changes of own limits.
+    pub cooling_off: CoolingOff,
     /// Standard queue of assignments; `None` if no job can be started.
     pub assignment_queue_url: Option<String>,
     /// Least severe level that `loadgate api` logs.
@@ -74,6 +79,7 @@ impl ApiConfig {
             tables: TableNames::read_from(&mut reader),
             limits: reader.limits(LIMITS),
             currency: reader.currency(CURRENCY),
+            cooling_off: read_cooling_off(&mut reader),
             assignment_queue_url: reader.optional_standard_url(ASSIGNMENT_QUEUE_URL),
             log_level: reader.log_level(LOG_LEVEL),
         };

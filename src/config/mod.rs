@@ -4,6 +4,8 @@
 mod api;
 #[cfg(feature = "lambda")]
 mod assignments;
+#[cfg(feature = "http")]
+mod cooling_off;
 mod environment;
 #[cfg(feature = "lambda")]
 mod limit_stream;
@@ -13,9 +15,14 @@ mod reader;
 mod worker;
 
 #[cfg(feature = "http")]
-pub use api::{API_LISTEN, API_READ_TOKEN_FILE, ApiConfig, TokenFileError, read_token};
+pub use api::{API_LISTEN, API_READ_TOKEN_FILE, API_WRITE_TOKEN_FILE, ApiConfig, TokenFileError, read_token};
 #[cfg(feature = "lambda")]
 pub use assignments::AssignmentConfig;
+#[cfg(feature = "http")]
+pub use cooling_off::{
+    INCREASE_DELAY_HOURS, INCREASE_DELAY_HOURS_DEFAULT, INCREASE_DELAY_HOURS_MAX, INCREASE_NEEDS_CONFIRMATION,
+    cooling_off,
+};
 #[cfg(any(feature = "http", feature = "worker"))]
 pub use environment::LOG_LEVEL;
 pub use environment::{

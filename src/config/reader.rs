@@ -122,6 +122,19 @@ where
         }
     }
 
+    /// Returns a truth value: false by default.
+    #[cfg(feature = "http")]
+    pub fn flag(&mut self, name: &str) -> bool {
+        match self.text(name).as_deref().map(str::trim) {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => {
+                self.problem(name, format!("'{other}' is neither true nor false"));
+                false
+            }
+        }
+    }
+
     /// Returns a currency: US dollars by default.
     pub fn currency(&mut self, name: &str) -> Currency {
         let Some(text) = self.text(name) else { return Currency::USD };

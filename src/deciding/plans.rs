@@ -11,7 +11,7 @@ use lru::LruCache;
 
 use super::round::Failure;
 use super::{Clock, CustomerSettings, Decider, Sink, Snapshot, Store, StoreError};
-use crate::domain::{LimitOrigin, Limits, LimitsInForce, OwnLimits, PlanVersion};
+use crate::domain::{LimitOrigin, Limits, LimitsInForce, Millis, OwnLimits, PlanVersion};
 
 /// Maximum time for which a programme's default plan is cached, also that it has none.
 pub const DEFAULT_PLAN_KEPT: TimeDelta = TimeDelta::seconds(30);
@@ -92,7 +92,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
             None => Base::Deployment(&self.limits),
             Some(plan) => Base::Plan(self.plan(plan, sink).await?),
         };
-        Ok(Rules { base, own: OwnLimits::enforced(own_limits, self.currency), origin })
+        Ok(Rules { base, own: OwnLimits::enforced(own_limits, self.currency, Millis::of(self.clock.now())), origin })
     }
 
     async fn default_plan(&self, program_id: &str, sink: &impl Sink) -> Result<Option<PlanVersion>, Failure> {

@@ -1,14 +1,16 @@
 //! Progress of customers' own limits at an instant.
 
-use super::{Currency, History, Millis, OwnLimit, OwnLimitStatus, Span};
+use super::{Cents, Currency, History, Millis, OwnLimit, OwnLimitStatus, Span};
 
 /// A customer's own limit, with its progress at an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitProgress {
-    /// The limit.
+    /// The limit, settled: a change whose wait is over has come into force.
     pub limit: OwnLimit,
-    /// The version of the limit. It grows with each change of the definition.
+    /// The version of the limit. It grows with each change.
     pub version: u64,
+    /// The maximum for a load at the instant, in hundredths of the currency.
+    pub value: Cents,
     /// True when the limit is enforced for a load at the instant: a deposit limit in the deployment's currency, active and
     /// not canceled.
     pub is_enforced: bool,
@@ -31,7 +33,9 @@ impl LimitProgress {
         history: &History,
         currency: Currency,
     ) -> LimitProgress {
-        let rule = limit.rule();
+        let limit = limit.settled(now);
+        let value = limit.value_at(now);
+        let rule = limit.rule(value);
         let is_canceled = matches!(limit.status, OwnLimitStatus::Canceled { .. });
         let is_enforced = limit.is_enforced_in(currency) && limit.applies_to(now) && !is_canceled;
         LimitProgress {
@@ -39,6 +43,7 @@ impl LimitProgress {
             progress: if is_enforced { history.used(&rule, now) } else { reported },
             reported,
             span: rule.window.span(now),
+            value,
             limit,
             version,
         }
@@ -46,6 +51,6 @@ impl LimitProgress {
 
     /// Returns what remains of the limit, in hundredths of the currency.
     pub fn remaining(&self) -> u64 {
-        self.limit.value.get().saturating_sub(self.progress)
+        self.value.get().saturating_sub(self.progress)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{Cents, Millis, OwnLimit, OwnLimits, OwnPeriod, Window, Zone};
+use super::{Cents, Millis, OwnLimits, OwnPeriod, OwnRule, Window, Zone};
 
 /// Maximum number of limits in a table. A [`BrokenLimits`] has one bit for each.
 pub const LIMITS_MAX: usize = 32;
@@ -161,13 +161,13 @@ impl<'l> From<&'l Limits> for LimitsInForce<'l> {
 
 impl<'l> LimitsInForce<'l> {
     /// Returns all limits, whether they apply to a load or not, in order.
-    pub fn iter(self) -> impl Iterator<Item = (Option<&'l OwnLimit>, &'l Limit)> {
-        let own = self.own.iter().map(|(limit, rule)| (Some(limit), rule));
+    pub fn iter(self) -> impl Iterator<Item = (Option<&'l OwnRule>, &'l Limit)> {
+        let own = self.own.iter().map(|own| (Some(own), &own.rule));
         self.base.iter().map(|limit| (None, limit)).chain(own)
     }
 
-    /// Returns the limits that apply to a load at an instant, in order. A customer's own limit comes with its definition.
-    pub fn applying_to(self, at: Millis) -> impl Iterator<Item = (Option<&'l OwnLimit>, &'l Limit)> {
+    /// Returns the limits that apply to a load at an instant, in order. A rule of the customer's own comes with its limit's id.
+    pub fn applying_to(self, at: Millis) -> impl Iterator<Item = (Option<&'l OwnRule>, &'l Limit)> {
         self.iter().filter(move |(own, _)| own.is_none_or(|own| own.applies_to(at)))
     }
 
@@ -193,9 +193,9 @@ impl<'l> LimitsInForce<'l> {
     ) -> [Option<OwnPeriod>; OwnPeriod::ALL.len()] {
         let mut broken = [None; OwnPeriod::ALL.len()];
         let first = self.base.iter().len();
-        for (place, (limit, rule)) in (first..).zip(self.own.iter()) {
-            if limit.applies_to(at) && is_broken(place, rule) {
-                note(&mut broken, limit.period);
+        for (place, own) in (first..).zip(self.own.iter()) {
+            if own.applies_to(at) && is_broken(place, &own.rule) {
+                note(&mut broken, own.period);
             }
         }
         broken

@@ -6,10 +6,12 @@
 
 mod attempt;
 mod calendar;
+mod change_record;
 mod decide;
 mod error;
 mod history;
 mod job;
+mod limit_change;
 mod limit_event;
 mod limit_plan;
 mod limit_progress;
@@ -17,6 +19,7 @@ mod limits;
 mod loads;
 mod money;
 mod own_limit;
+mod own_limits;
 mod stored;
 mod usage;
 mod window;
@@ -24,6 +27,7 @@ mod zone;
 
 pub use attempt::{ATTEMPT_BYTES_MAX, AttemptText, CustomerId, EventId, ID_BYTES_MAX, LoadAttempt, can_be_group};
 pub use calendar::{Day, TimeError, Week, parse_time};
+pub use change_record::{ChangeKind, ChangeRecord};
 pub use decide::{Decision, decide, decide_in_week};
 pub use error::{Field, IdError, InputError, LoadError};
 pub use history::{History, KEPT_LOADS_MAX, WeekHistory};
@@ -31,6 +35,7 @@ pub use job::{
     CHUNK_CUSTOMERS_MAX, ChunkResult, CustomerFailure, CustomerLink, Job, JobCounts, JobFailure, JobMessage,
     JobProgress, JobSize, JobState, JobTask, LinkOutcome,
 };
+pub use limit_change::{ChangeEffect, ChangeError, ChangeRequest, CoolingOff, RAISES_MAX};
 pub use limit_event::{Change, LimitEvent, LimitEventError, LimitEventField, Progress};
 pub use limit_plan::{LimitOrigin, PlanVersion};
 pub use limit_progress::LimitProgress;
@@ -40,8 +45,9 @@ pub use limits::{
 pub use loads::AcceptedLoads;
 pub use money::{AmountError, Cents, Currency};
 pub use own_limit::{
-    OWN_LIMITS_KEPT_MAX, OWN_LIMITS_MAX, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnLimits, OwnPeriod,
+    OWN_LIMITS_KEPT_MAX, OWN_LIMITS_MAX, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod, PendingChange, Raise,
 };
+pub use own_limits::{OwnLimits, OwnRule};
 pub use stored::{EventKey, LimitUsage, StoredDecision, Verdict};
 pub use usage::{LoadTotal, WeekUsage};
 pub use window::{Anchored, DAY_MS, Millis, Period, RollingHours, Span, Window};

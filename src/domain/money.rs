@@ -72,6 +72,18 @@ impl Cents {
         Cents(self.0.saturating_add(other.0))
     }
 
+    /// Reads an amount as events and requests about limits write it: 1 to 14 digits of whole units, and at most two decimals
+    /// after a point. `None` for anything else.
+    pub fn of_units(text: &str) -> Option<Cents> {
+        let (units, fraction) = text.split_once('.').map_or((text, "00"), |(units, fraction)| (units, fraction));
+        let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_amount = (1..=14).contains(&units.len()) && (1..=2).contains(&fraction.len());
+        if !is_amount || !are_digits(units) || !are_digits(fraction) {
+            return None;
+        }
+        format!("{units}{fraction:0<2}").parse().ok().map(Cents)
+    }
+
     /// Reads an amount of US dollars.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ pub struct OwnLimit {
     pub period: OwnPeriod,
     /// The currency of the value.
     pub currency: Currency,
-    /// The maximum, in hundredths of the currency.
+    /// The maximum, in hundredths of the currency. Later increases are in `raises`.
     pub value: Cents,
     /// The status.
     pub status: OwnLimitStatus,
@@ -32,11 +32,33 @@ pub struct OwnLimit {
     pub active_from: Millis,
     /// The first instant at which it no longer applies; `None` if there is no end.
     pub active_until: Option<Millis>,
+    /// Increases that have come into force, in the order of their instants. Each value is above the one before it.
+    pub raises: Vec<Raise>,
+    /// The change that waits; `None` if none does.
+    pub pending: Option<PendingChange>,
 }
 
-/// A customer's own limits that are enforced, in the order of their ids.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OwnLimits(Vec<(OwnLimit, Limit)>);
+/// Increase that has come into force. Earlier loads are still decided under the value before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raise {
+    /// The first instant at which it applies to a load.
+    pub from: Millis,
+    /// The maximum from then on, in hundredths of the currency.
+    pub value: Cents,
+}
+
+/// An increase or a removal that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingChange {
+    /// The new maximum, in hundredths of the currency; `None` for the removal of the limit.
+    pub value: Option<Cents>,
+    /// The instant of the request.
+    pub requested_at: Millis,
+    /// The end of the wait.
+    pub applies_at: Millis,
+    /// True if it comes into force only once it is confirmed. Otherwise it does so by itself, at the end of the wait.
+    pub needs_confirmation: bool,
+}
 
 /// Quantity that an own limit limits. Only deposits are enforced; they are loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,13 +202,16 @@ impl OwnLimit {
         is_active && !is_canceled
     }
 
-    /// Returns the first instant at which the limit is canceled or ended; `None` if it has no end.
+    /// Returns the first instant at which the limit is canceled or ended; `None` if it has no end. A removal that comes
+    /// into force by itself is an end.
     pub fn closes_at(&self) -> Option<Millis> {
         let canceled_at = match self.status {
             OwnLimitStatus::Canceled { at } => Some(at),
             OwnLimitStatus::Active | OwnLimitStatus::Future | OwnLimitStatus::InCooldown => None,
         };
-        canceled_at.into_iter().chain(self.active_until).min()
+        let removal = self.pending.filter(|pending| pending.value.is_none() && !pending.needs_confirmation);
+        let removed_at = removal.map(|removal| removal.applies_at);
+        canceled_at.into_iter().chain(self.active_until).chain(removed_at).min()
     }
 
     /// Returns true when the limit is neither canceled nor ended at this instant.
@@ -194,42 +219,13 @@ impl OwnLimit {
         self.closes_at().is_none_or(|at| now < at)
     }
 
-    /// Returns the limit as a rule.
-    pub fn rule(&self) -> Limit {
+    /// Returns the limit as a rule with this maximum.
+    pub fn rule(&self, max: Cents) -> Limit {
         Limit {
             code: self.period.code().to_owned(),
             measure: Measure::Amount,
             window: self.period.window(self.active_from),
-            max: self.value.get(),
+            max: max.get(),
         }
-    }
-}
-
-impl OwnLimits {
-    /// No limits.
-    pub const NONE: &OwnLimits = &OwnLimits(Vec::new());
-
-    /// Creates the limits of these that a deployment with this currency enforces.
-    pub fn enforced<'l>(limits: impl IntoIterator<Item = &'l OwnLimit>, currency: Currency) -> OwnLimits {
-        let mut own = OwnLimits::default();
-        limits.into_iter().filter(|limit| limit.is_enforced_in(currency)).for_each(|limit| own.add(limit.clone()));
-        own
-    }
-
-    /// Adds a limit at its place.
-    pub fn add(&mut self, limit: OwnLimit) {
-        let rule = limit.rule();
-        let place = self.0.partition_point(|(other, _)| other.limit_id < limit.limit_id);
-        self.0.insert(place, (limit, rule));
-    }
-
-    /// Returns true when there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Returns each limit with its rule, in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&OwnLimit, &Limit)> {
-        self.0.iter().map(|(limit, rule)| (limit, rule))
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Decision, Limit, LimitOrigin, LimitsInForce, LoadAttempt, Millis, OwnLimit};
+use super::{Decision, Limit, LimitOrigin, LimitsInForce, LoadAttempt, Millis, OwnRule};
 
 /// An event. Its id is unique only for its customer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,7 +80,7 @@ impl LimitUsage {
     /// Returns the usage of every limit that applies to a load at an instant, in the order of the limits. `used` returns
     /// the total of a limit's window.
     pub fn at(at: Millis, limits: LimitsInForce<'_>, used: impl Fn(&Limit) -> u64) -> Vec<LimitUsage> {
-        let of_limit = |(own, limit): (Option<&OwnLimit>, &Limit)| LimitUsage {
+        let of_limit = |(own, limit): (Option<&OwnRule>, &Limit)| LimitUsage {
             code: limit.code.clone(),
             limit_id: own.map(|own| own.limit_id.clone()),
             used: used(limit),

@@ -1,8 +1,8 @@
 //! Application of limit events to a store: read, judge, write conditionally, until the event has its effect.
 
-use super::{Applied, Judgement, LimitStore, LimitWrite, TRIES, judge};
+use super::{Applied, CustomerWrite, Judgement, LimitStore, LimitWrite, PointerWrite, TRIES, judge};
 use crate::deciding::{Clock, Remedy, StoreError, remedy};
-use crate::domain::{LimitEvent, LimitEventError, Millis};
+use crate::domain::{ChangeKind, ChangeRecord, LimitEvent, LimitEventError, Millis, OwnLimit};
 
 /// Applies limit events to a store. Any number of appliers may share one.
 #[derive(Clone, Debug)]
@@ -59,12 +59,13 @@ impl<S: LimitStore, C: Clock> LimitApplier<S, C> {
             Judgement::Ignored => return Ok(Applied::Ignored),
         };
         let customer = change.definition.map(|definition| {
-            let mut customer = stored.customer;
-            customer.define(definition, self.as_of(event));
-            customer
+            let mut after = stored.customer.clone();
+            after.define(definition.clone(), self.as_of(event));
+            let change = record(event, stored.customer.get(limit_id).cloned(), definition, stored.customer.version);
+            CustomerWrite { read_version: stored.customer.version, after, change, answer: None }
         });
-        let write =
-            LimitWrite { limit_id: limit_id.to_owned(), before: stored.pointer, after: change.pointer, customer };
+        let pointer = Some(PointerWrite { before: stored.pointer, after: change.pointer });
+        let write = LimitWrite { limit_id: limit_id.to_owned(), user_id: user_id.to_owned(), pointer, customer };
         *has_written = true;
         self.store.write(&write).await?;
         Ok(Applied::Changed)
@@ -74,5 +75,17 @@ impl<S: LimitStore, C: Clock> LimitApplier<S, C> {
     /// replay of old events keeps what its loads need.
     fn as_of(&self, event: &LimitEvent) -> Millis {
         Millis::of(self.clock.now()).min(event.created_at)
+    }
+}
+
+/// Returns the record of a definition by an event, in the change that follows this version of the customer.
+fn record(event: &LimitEvent, before: Option<OwnLimit>, after: OwnLimit, version: u64) -> ChangeRecord {
+    ChangeRecord {
+        version: version.saturating_add(1),
+        kind: ChangeKind::Defined,
+        changed_at: event.created_at,
+        changed_by: format!("limit-event/{}", event.sequence_number),
+        before,
+        after,
     }
 }

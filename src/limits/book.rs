@@ -44,7 +44,10 @@ impl LimitBook {
         };
         if let Some(definition) = change.definition {
             // At the first instant, no limit has been closed for long: all stay.
-            self.customers.entry(user_id.to_owned()).or_default().define(definition, Millis::FIRST);
+            let customer = self.customers.entry(user_id.to_owned()).or_default();
+            customer.define(definition, Millis::FIRST);
+            // Versions are for changes of what is stored. Here they would depend on the order of the events.
+            customer.version = 0;
         }
         self.pointers.insert(limit_id.to_owned(), change.pointer);
         Ok(Applied::Changed)

@@ -21,10 +21,17 @@ pub struct VersionedLimit {
 /// A customer's own limits. One item holds all of them, so that a decision reads them at once. The item is never deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CustomerLimits {
-    /// 0 for a customer that has no item yet. Each stored change adds 1.
+    /// 0 for a customer that has no item yet. It grows with each stored change.
     pub version: u64,
     /// The limits, by their ids.
     pub limits: BTreeMap<String, VersionedLimit>,
+}
+
+impl VersionedLimit {
+    /// Returns the limit's version at `now`. It grows too when a pending change comes into force by itself.
+    pub fn version_at(&self, now: Millis) -> u64 {
+        if self.limit.is_due(now) { self.version.saturating_add(1) } else { self.version }
+    }
 }
 
 impl CustomerLimits {
@@ -32,6 +39,8 @@ impl CustomerLimits {
     /// [`CLOSED_KEPT_MS`] at `now`, this one too.
     pub fn define(&mut self, limit: OwnLimit, now: Millis) {
         let version = self.version.saturating_add(1);
+        // The next version is that of the limit once its pending change has come into force by itself.
+        self.version = if limit.pending.is_some() { version.saturating_add(1) } else { version };
         self.limits.insert(limit.limit_id.clone(), VersionedLimit { limit, version });
         self.remove_closed(now);
     }

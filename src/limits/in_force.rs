@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{Currency, Limits, LimitsInForce, OwnLimits};
+use crate::domain::{Currency, Limits, LimitsInForce, Millis, OwnLimits};
 use crate::limits::LimitBook;
 
 /// The limits of all customers.
@@ -19,7 +19,8 @@ impl AllLimits {
     pub fn new(deployment: Limits, book: &LimitBook, currency: Currency) -> AllLimits {
         let mut own = HashMap::<String, OwnLimits>::new();
         for limit in book.definitions().filter(|limit| limit.is_enforced_in(currency)) {
-            own.entry(limit.user_id.clone()).or_default().add(limit.clone());
+            // Events leave no pending change, so that the moment of the decision plays no part.
+            own.entry(limit.user_id.clone()).or_default().add(limit, Millis::FIRST);
         }
         AllLimits { deployment, own }
     }

@@ -13,9 +13,11 @@ use std::time::Duration;
 
 use crate::deciding::backoff::Backoff;
 
+mod answer;
 mod applier;
 mod batch;
 mod book;
+mod changer;
 mod customer;
 mod in_force;
 pub mod jobs;
@@ -27,9 +29,11 @@ mod precondition;
 mod progress;
 mod stream;
 
+pub use answer::{ANSWER_KEPT, AnswerStore, KeptAnswer, RequestKey};
 pub use applier::{ApplyError, LimitApplier};
 pub use batch::CUSTOMERS_IN_PARALLEL_MAX;
 pub use book::{LimitBook, LimitEntry};
+pub use changer::{Keep, LimitChangeError, LimitChanger, NewLimit};
 pub use customer::{CLOSED_KEPT_MS, CustomerLimits, VersionedLimit};
 pub use in_force::AllLimits;
 pub use judge::{Applied, Judgement, LimitChange, LimitPointer, judge};
@@ -41,7 +45,7 @@ pub use plans::{
     Author, Enrollment, Link, LinkStore, PlanError, PlanPage, PlanStore, Plans, Program, ProgramStore, PutPlan,
     ROSTER_SHARDS, StoredPlan, roster_shard,
 };
-pub use ports::{LimitStore, LimitWrite, ReportedLimit, StoredLimit};
+pub use ports::{ChangePage, CustomerWrite, LimitStore, LimitWrite, PointerWrite, ReportedLimit, StoredLimit};
 pub use precondition::Precondition;
 pub use progress::LimitReader;
 pub use stream::{AppliedRecords, CORRUPT_ITEM, LimitConsumer, LimitRecord, LimitReport};

@@ -41,18 +41,33 @@ impl<S: Store + LimitStore, C: Clock> LimitReader<'_, S, C> {
             return Ok(vec![]);
         }
         let now = Millis::of(self.clock.now());
-        let own = OwnLimits::enforced(known.iter().map(|known| &known.limit), self.currency);
+        let own = OwnLimits::enforced(known.iter().map(|it| &it.known.limit), self.currency, now);
         let history = self.history(customer_id, &own, now).await?;
-        let progress = |ReportedLimit { limit, version, reported }| {
-            LimitProgress::at(now, limit, version, reported, &history, self.currency)
-        };
-        Ok(known.into_iter().map(progress).collect())
+        Ok(known.into_iter().map(|known| self.progress(known, &history, now)).collect())
+    }
+
+    /// Returns a customer's limit with its progress at an instant.
+    pub(super) async fn progress_at(&self, limit: &ReportedLimit, now: Millis) -> Result<LimitProgress, StoreError> {
+        let own = OwnLimits::enforced([&limit.known.limit], self.currency, now);
+        let customer_id = &limit.known.limit.user_id;
+        let history = read_settled(self.clock, || self.history(customer_id, &own, now)).await?;
+        Ok(self.progress(limit.clone(), &history, now))
+    }
+
+    fn progress(
+        &self,
+        ReportedLimit { known, reported }: ReportedLimit,
+        history: &History,
+        now: Millis,
+    ) -> LimitProgress {
+        let version = known.version_at(now);
+        LimitProgress::at(now, known.limit, version, reported, history, self.currency)
     }
 
     /// Reads the loads that the windows touch around an instant.
     async fn history(&self, customer_id: &str, own: &OwnLimits, at: Millis) -> Result<History, StoreError> {
-        let applying = own.iter().filter(|(limit, _)| limit.applies_to(at)).map(|(_, rule)| rule);
-        let (weeks, since) = (touched_weeks(applying, at), endless(own.iter().map(|(_, rule)| rule)));
+        let applying = own.iter().filter(|own| own.applies_to(at)).map(|own| &own.rule);
+        let (weeks, since) = (touched_weeks(applying, at), endless(own.iter().map(|own| &own.rule)));
         let read = self.store.read_fenced(&FencedLookup { customer_id: customer_id.to_owned(), weeks }).await?;
         let usage = match read.kept(&since) {
             Ok(usage) => usage,

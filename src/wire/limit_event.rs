@@ -119,6 +119,8 @@ impl<'t> Reader<'t> {
                 status: status?,
                 active_from: active_from?,
                 active_until,
+                raises: vec![],
+                pending: None,
             })
         };
         Ok(limit().map(|limit| Change::Created { limit: Box::new(limit), progress }))
@@ -250,14 +252,14 @@ impl<'t> Reader<'t> {
     }
 
     fn amount(&mut self, name: &'static str, raw: Option<&'t RawValue>) -> Option<u64> {
-        let amount = hundredths(&self.string(name, raw)?);
+        let amount = Cents::of_units(&self.string(name, raw)?).map(Cents::get);
         self.known_amount(name, amount)
     }
 
     fn signed_amount(&mut self, name: &'static str, raw: Option<&'t RawValue>) -> Option<i64> {
         let text = self.string(name, raw)?;
         let (amount, is_negative) = text.strip_prefix('-').map_or((text.as_str(), false), |amount| (amount, true));
-        let amount = self.known_amount(name, hundredths(amount))?;
+        let amount = self.known_amount(name, Cents::of_units(amount).map(Cents::get))?;
         let amount = i64::try_from(amount).unwrap_or(i64::MAX);
         Some(if is_negative { amount.saturating_neg() } else { amount })
     }
@@ -276,17 +278,6 @@ const CHECKED: [&str; 7] = ["NOT_JSON", "MISSING_FIELD", "BAD_TYPE", "BAD_ID", "
 /// Treats `null` as a missing value.
 fn optional(raw: Option<&RawValue>) -> Option<&RawValue> {
     raw.filter(|raw| raw.get() != "null")
-}
-
-/// Reads an amount in whole units, as 1 to 14 digits with at most two after a point, and returns its hundredths.
-fn hundredths(text: &str) -> Option<u64> {
-    let (units, fraction) = text.split_once('.').map_or((text, "00"), |(units, fraction)| (units, fraction));
-    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_amount = (1..=14).contains(&units.len()) && (1..=2).contains(&fraction.len());
-    if !is_amount || !are_digits(units) || !are_digits(fraction) {
-        return None;
-    }
-    format!("{units}{fraction:0<2}").parse().ok()
 }
 
 fn status(word: &str, created_at: Option<Millis>) -> Option<OwnLimitStatus> {

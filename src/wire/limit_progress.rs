@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::text::{decimal, instant};
-use crate::domain::{LimitProgress, Millis};
+use crate::domain::{LimitProgress, Millis, PendingChange};
 
 /// A limit of a customer's own, with its progress at the present moment.
 #[derive(Debug, Serialize)]
@@ -57,12 +57,41 @@ pub struct LimitView {
     /// The progress that the limit's events report.
     #[cfg_attr(feature = "http", schema(example = "200.00"))]
     reported_progress: String,
-    /// A change that is waiting. It is always null: limits change at once.
-    #[cfg_attr(feature = "http", schema(value_type = Option<Object>))]
-    pending: (),
-    /// It grows with each change of the limit's definition, not with reported progress. The header `ETag` has it too.
+    /// The change that waits; null if none does.
+    pending: Option<PendingView>,
+    /// It grows with each change of the limit, also when a pending one comes into force; not with reported progress. The header `ETag` has it too.
     #[cfg_attr(feature = "http", schema(example = 7))]
     version: u64,
+}
+
+/// A change that waits.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema), schema(as = Pending))]
+#[serde(rename_all = "camelCase")]
+pub struct PendingView {
+    /// The new maximum; null for the removal of the limit.
+    #[cfg_attr(feature = "http", schema(example = "200.00"))]
+    value: Option<String>,
+    /// The instant of the request.
+    #[cfg_attr(feature = "http", schema(example = "2022-03-22T10:48:10.592Z"))]
+    requested_at: Option<String>,
+    /// The end of the wait. The change applies to loads from then on.
+    #[cfg_attr(feature = "http", schema(example = "2022-03-23T10:48:10.592Z"))]
+    applies_at: Option<String>,
+    /// True if the change comes into force only once it is confirmed.
+    needs_confirmation: bool,
+}
+
+impl PendingView {
+    /// Converts a pending change.
+    pub fn new(pending: PendingChange) -> PendingView {
+        PendingView {
+            value: pending.value.map(|value| decimal(value.get())),
+            requested_at: pending.requested_at.instant().map(instant),
+            applies_at: pending.applies_at.instant().map(instant),
+            needs_confirmation: pending.needs_confirmation,
+        }
+    }
 }
 
 impl LimitView {
@@ -79,7 +108,7 @@ impl LimitView {
             currency_code: limit.currency.code().to_owned(),
             status: limit.status.name(),
             enforced: known.is_enforced,
-            value: decimal(limit.value.get()),
+            value: decimal(known.value.get()),
             progress: decimal(known.progress),
             remaining: decimal(known.remaining()),
             window_start: known.span.and_then(|span| text(span.start)),
@@ -87,7 +116,7 @@ impl LimitView {
             active_from: text(limit.active_from),
             active_until: limit.active_until.and_then(text),
             reported_progress: decimal(known.reported),
-            pending: (),
+            pending: limit.pending.map(PendingView::new),
             version: known.version,
         }
     }

@@ -29,7 +29,7 @@ pub use job::{CustomerFailureView, JobView, job_failure_json, job_json};
 pub use job_message::{job_message, parse_job_id, parse_job_message};
 pub use limit_event::parse_limit_event;
 #[cfg(any(feature = "cli", feature = "http"))]
-pub use limit_progress::{LimitView, limit_progress_json};
+pub use limit_progress::{LimitView, PendingView, limit_progress_json};
 pub use limits::{LimitJson, LimitsJson, LimitsTextError, limits_json, parse_limits, parse_limits_json};
 #[cfg(any(feature = "cli", feature = "http"))]
 pub use plan::{DefaultPlanView, EnrollmentView, LinkView, PlanListView, PlanVersionView, PlanView, view_json};

@@ -3,9 +3,10 @@
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue::{N, S};
-use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem};
 use futures_util::future::try_join;
 
+use super::answer_item::put_answer;
 use super::error::{store_error, unbuilt};
 use super::item::{Item, item};
 use super::job_item::{
@@ -17,6 +18,7 @@ use super::plan_item::{roster_key, roster_pk};
 use super::{DynamoDb, text};
 use crate::deciding::StoreError;
 use crate::domain::{ChunkResult, CustomerLink, Job, JobSize, LinkOutcome, Millis};
+use crate::limits::KeptAnswer;
 use crate::limits::jobs::{JobChange, JobStore, ResultPage, Roster, RosterPage};
 
 /// Condition: nobody has written the item.
@@ -46,12 +48,6 @@ impl DynamoDb {
         try_join(job, results).await.map(drop)
     }
 
-    /// Returns the put of a new job, for a request of its own or for a transaction.
-    pub(super) fn job_put(&self, job: &Job) -> Result<Put, StoreError> {
-        let put = Put::builder().table_name(self.limit_table()?).set_item(Some(from_job(job)));
-        put.condition_expression(ITEM_IS_NEW).build().map_err(unbuilt)
-    }
-
     /// Puts an item that never changes. Returns false if there is one already.
     async fn put_once(&self, item: Item) -> Result<bool, StoreError> {
         let table = self.limit_table()?;
@@ -71,9 +67,16 @@ impl DynamoDb {
 }
 
 impl JobStore for DynamoDb {
-    async fn put_job(&self, job: &Job) -> Result<(), StoreError> {
-        let put = self.job_put(job)?;
-        self.put_once(put.item).await.map(drop)
+    async fn put_job(&self, job: &Job, answer: Option<&KeptAnswer>) -> Result<(), StoreError> {
+        let Some(answer) = answer else { return self.put_once(from_job(job)).await.map(drop) };
+        let table = self.limit_table()?;
+        let put = Put::builder().table_name(table).set_item(Some(from_job(job))).condition_expression(ITEM_IS_NEW);
+        let put = TransactWriteItem::builder().put(put.build().map_err(unbuilt)?).build();
+        match self.write_settings_items(vec![put, put_answer(table, answer)?]).await {
+            // An earlier try has stored both.
+            Err(StoreError::Conflict(_)) if self.read_job(job.number).await?.is_some() => Ok(()),
+            result => result,
+        }
     }
 
     async fn read_job(&self, number: u64) -> Result<Option<Job>, StoreError> {

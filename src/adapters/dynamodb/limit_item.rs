@@ -3,17 +3,18 @@
 //! | item | `PK` | `SK` | attributes |
 //! |---|---|---|---|
 //! | a customer's limits | `customer/` and its id | `limits` | `VERSION`; `LIMITS`: a map from limit ids to definitions, each with its own `VERSION`; both are absent for a customer that never had one. Also its plan and programme: `plan_item.rs` |
+//! | a change of a limit | that of the pointer | `change/` and the version | see `change_item.rs` |
 //! | a limit's pointer | `limit/` and its id | `limit` | `CUSTOMER_ID`, `DEFINITION_MARK`, `PROGRESS_MARK`, `REPORTED` |
 //!
 //! Instants are milliseconds since 1970; amounts are hundredths of the currency.
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::AttributeValue::{self, M, N, S};
+use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, M, N, S};
 
 use super::item::{CUSTOMER_ID, Item, Reader, VERSION, item, number};
 use crate::deciding::StoreError;
-use crate::domain::{Cents, Currency, Millis, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod};
+use crate::domain::{Cents, Currency, Millis, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod, PendingChange, Raise};
 use crate::limits::{CustomerLimits, LimitPointer, VersionedLimit};
 
 pub const PK: &str = "PK";
@@ -37,6 +38,14 @@ const STATUS: &str = "STATUS";
 const CANCELED_AT: &str = "CANCELED_AT";
 const ACTIVE_FROM: &str = "ACTIVE_FROM";
 const ACTIVE_UNTIL: &str = "ACTIVE_UNTIL";
+/// Increases that have come into force: a list of maps.
+const RAISES: &str = "RAISES";
+const FROM: &str = "FROM";
+/// The change that waits: a map. Without a `VALUE` it is the removal of the limit.
+const PENDING: &str = "PENDING";
+const REQUESTED_AT: &str = "REQUESTED_AT";
+const APPLIES_AT: &str = "APPLIES_AT";
+const NEEDS_CONFIRMATION: &str = "NEEDS_CONFIRMATION";
 
 /// Returns the key of the item with a customer's own limits.
 pub fn customer_key(customer_id: &str) -> Item {
@@ -62,8 +71,19 @@ pub fn from_limits(limits: &BTreeMap<String, VersionedLimit>) -> AttributeValue 
 }
 
 fn from_limit(VersionedLimit { limit, version }: &VersionedLimit) -> Item {
+    let mut fields = from_definition(limit);
+    fields.insert(VERSION.to_owned(), N(version.to_string()));
+    fields
+}
+
+/// Converts an instant.
+pub fn instant(at: Millis) -> AttributeValue {
+    N(at.get().to_string())
+}
+
+/// Converts a limit to a map without its id, its customer and its version.
+pub fn from_definition(limit: &OwnLimit) -> Item {
     let word = |word: &str| S(word.to_owned());
-    let instant = |at: Millis| N(at.get().to_string());
     let mut fields = item([
         (TYPE, word(limit.kind.name())),
         (PERIOD, word(limit.period.name())),
@@ -71,7 +91,6 @@ fn from_limit(VersionedLimit { limit, version }: &VersionedLimit) -> Item {
         (VALUE, N(limit.value.get().to_string())),
         (STATUS, word(limit.status.name())),
         (ACTIVE_FROM, instant(limit.active_from)),
-        (VERSION, N(version.to_string())),
     ]);
     let canceled_at = match limit.status {
         OwnLimitStatus::Canceled { at } => Some(at),
@@ -81,8 +100,24 @@ fn from_limit(VersionedLimit { limit, version }: &VersionedLimit) -> Item {
         (CANCELED_AT, canceled_at.map(instant)),
         (ACTIVE_UNTIL, limit.active_until.map(instant)),
         (BRAND_ID, limit.brand_id.clone().map(S)),
+        (RAISES, (!limit.raises.is_empty()).then(|| L(limit.raises.iter().map(from_raise).collect()))),
+        (PENDING, limit.pending.map(|pending| M(from_pending(pending)))),
     ];
     fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    fields
+}
+
+fn from_raise(raise: &Raise) -> AttributeValue {
+    M(item([(FROM, instant(raise.from)), (VALUE, N(raise.value.get().to_string()))]))
+}
+
+fn from_pending(pending: PendingChange) -> Item {
+    let mut fields = item([
+        (REQUESTED_AT, instant(pending.requested_at)),
+        (APPLIES_AT, instant(pending.applies_at)),
+        (NEEDS_CONFIRMATION, Bool(pending.needs_confirmation)),
+    ]);
+    fields.extend(pending.value.map(|value| (VALUE.to_owned(), N(value.get().to_string()))));
     fields
 }
 
@@ -102,7 +137,7 @@ pub fn to_customer_limits(item: &Item, table: &str) -> Result<CustomerLimits, St
     let limits = definitions.iter().map(|(limit_id, value)| {
         let known = value.as_m().ok().and_then(|fields| {
             Some(VersionedLimit {
-                limit: to_limit(limit_id, &user_id, fields)?,
+                limit: to_definition(limit_id, &user_id, fields)?,
                 version: limit_version(fields, version)?,
             })
         });
@@ -117,10 +152,15 @@ fn limit_version(fields: &Item, customer_version: u64) -> Option<u64> {
     number(version).filter(|version| (FIRST_VERSION..=customer_version).contains(version))
 }
 
-fn to_limit(limit_id: &str, user_id: &str, fields: &Item) -> Option<OwnLimit> {
+/// Returns the instant of a value; `None` if it is not one of the years 0 to 9999.
+pub fn to_instant(value: &AttributeValue) -> Option<Millis> {
+    Some(Millis::new(number(value)?)).filter(|at| at.instant().is_some())
+}
+
+/// Reads a limit from a map. `None` if an attribute is missing or invalid.
+pub fn to_definition(limit_id: &str, user_id: &str, fields: &Item) -> Option<OwnLimit> {
     let text = |name| fields.get(name)?.as_s().ok();
-    let instant = |value: &AttributeValue| Some(Millis::new(number(value)?)).filter(|at| at.instant().is_some());
-    let canceled = || Some(OwnLimitStatus::Canceled { at: instant(fields.get(CANCELED_AT)?)? });
+    let canceled = || Some(OwnLimitStatus::Canceled { at: to_instant(fields.get(CANCELED_AT)?)? });
     let open = [OwnLimitStatus::Active, OwnLimitStatus::Future, OwnLimitStatus::InCooldown];
     let (kind, period, status) = (text(TYPE)?, text(PERIOD)?, text(STATUS)?);
     Some(OwnLimit {
@@ -138,11 +178,36 @@ fn to_limit(limit_id: &str, user_id: &str, fields: &Item) -> Option<OwnLimit> {
             Some(status) => status,
             None => canceled().filter(|canceled| canceled.name() == status)?,
         },
-        active_from: instant(fields.get(ACTIVE_FROM)?)?,
+        active_from: to_instant(fields.get(ACTIVE_FROM)?)?,
         active_until: match fields.get(ACTIVE_UNTIL) {
-            Some(until) => Some(instant(until)?),
+            Some(until) => Some(to_instant(until)?),
             None => None,
         },
+        raises: match fields.get(RAISES) {
+            Some(raises) => raises.as_l().ok()?.iter().map(to_raise).collect::<Option<_>>()?,
+            None => vec![],
+        },
+        pending: match fields.get(PENDING) {
+            Some(pending) => Some(to_pending(pending.as_m().ok()?)?),
+            None => None,
+        },
+    })
+}
+
+fn to_raise(value: &AttributeValue) -> Option<Raise> {
+    let fields = value.as_m().ok()?;
+    Some(Raise { from: to_instant(fields.get(FROM)?)?, value: Cents::new(number(fields.get(VALUE)?)?) })
+}
+
+fn to_pending(fields: &Item) -> Option<PendingChange> {
+    Some(PendingChange {
+        value: match fields.get(VALUE) {
+            Some(value) => Some(Cents::new(number(value)?)),
+            None => None,
+        },
+        requested_at: to_instant(fields.get(REQUESTED_AT)?)?,
+        applies_at: to_instant(fields.get(APPLIES_AT)?)?,
+        needs_confirmation: *fields.get(NEEDS_CONFIRMATION)?.as_bool().ok()?,
     })
 }
 

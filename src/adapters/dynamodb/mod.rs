@@ -1,5 +1,7 @@
 //! Store in DynamoDB: its tables, reads, and conditional transactions.
 
+mod answer_item;
+mod change_item;
 mod commit;
 mod error;
 mod fence;
@@ -9,6 +11,7 @@ mod job_link;
 mod job_store;
 mod limit_item;
 mod limit_store;
+mod limit_write;
 mod loads;
 #[cfg(feature = "cli")]
 mod manifest;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::{MemoryStore, Tables};
-use crate::deciding::StoreError;
+use crate::deciding::{Cause, StoreError};
 use crate::domain::{ChunkResult, CustomerLink, Job, LinkOutcome, Millis, PlanVersion};
 use crate::limits::jobs::{JobChange, JobStore, ResultPage, Roster, RosterPage};
-use crate::limits::{Author, Link};
+use crate::limits::{Author, KeptAnswer, Link};
 
 /// Maximum number of results of one page. It is small, so that tests read several.
 const RESULTS_MAX: usize = 50;
@@ -48,8 +48,15 @@ fn customer_link(tables: &Tables, customer_id: &str) -> CustomerLink {
 }
 
 impl JobStore for MemoryStore {
-    async fn put_job(&self, job: &Job) -> Result<(), StoreError> {
-        self.tables().jobs.jobs.entry(job.number).or_insert_with(|| job.clone());
+    async fn put_job(&self, job: &Job, answer: Option<&KeptAnswer>) -> Result<(), StoreError> {
+        let tables = &mut *self.tables();
+        if tables.jobs.jobs.contains_key(&job.number) {
+            return Ok(());
+        }
+        if answer.is_some_and(|answer| !tables.limits.keep(answer)) {
+            return Err(StoreError::Conflict(Cause::new("an answer is kept under the same key")));
+        }
+        tables.jobs.jobs.insert(job.number, job.clone());
         Ok(())
     }
 

@@ -4,19 +4,40 @@ use std::collections::BTreeMap;
 
 use super::MemoryStore;
 use crate::deciding::{Cause, StoreError};
-use crate::limits::{CustomerLimits, LimitPointer, LimitStore, LimitWrite, ReportedLimit, StoredLimit, VersionedLimit};
+use crate::domain::ChangeRecord;
+use crate::limits::{
+    AnswerStore, ChangePage, CustomerLimits, KeptAnswer, LimitPointer, LimitStore, LimitWrite, ReportedLimit,
+    RequestKey, StoredLimit, VersionedLimit,
+};
 
 /// The table of customers' own limits.
 #[derive(Debug, Default)]
 pub(super) struct LimitTable {
     customers: BTreeMap<String, CustomerLimits>,
     pointers: BTreeMap<String, LimitPointer>,
+    /// By the limit and the version.
+    changes: BTreeMap<(String, u64), ChangeRecord>,
+    answers: BTreeMap<RequestKey, KeptAnswer>,
 }
 
 impl LimitTable {
     /// Returns a customer's limits.
     pub(super) fn of(&self, user_id: &str) -> Option<&CustomerLimits> {
         self.customers.get(user_id)
+    }
+
+    /// Keeps an answer, if its key is free. Returns false if it is not.
+    pub(super) fn keep(&mut self, answer: &KeptAnswer) -> bool {
+        let is_free = self.is_free(answer);
+        if is_free {
+            self.answers.insert(answer.key.clone(), answer.clone());
+        }
+        is_free
+    }
+
+    /// Returns true if no answer is kept under the same key, or if it has expired.
+    fn is_free(&self, answer: &KeptAnswer) -> bool {
+        self.answers.get(&answer.key).is_none_or(|kept| kept.expires_at() <= answer.answered_at)
     }
 
     fn version(&self, user_id: &str) -> u64 {
@@ -38,20 +59,26 @@ impl LimitStore for MemoryStore {
     async fn write(&self, write: &LimitWrite) -> Result<(), StoreError> {
         let mut tables = self.tables();
         let table = &mut tables.limits;
-        let LimitWrite { limit_id, before, after, customer } = write;
-        if table.pointers.get(limit_id) != before.as_ref() {
-            return Err(StoreError::Conflict(Cause::new("the limit has been changed by another writer")));
+        let conflict = |what| Err(StoreError::Conflict(Cause::new(what)));
+        if let Some(pointer) = &write.pointer
+            && table.pointers.get(&write.limit_id) != pointer.before.as_ref()
+        {
+            return conflict("the limit has been changed by another writer");
         }
-        if let Some(customer) = customer {
-            if table.version(&after.user_id) != customer.version {
-                return Err(StoreError::Conflict(Cause::new(
-                    "the customer's limits have been changed by another writer",
-                )));
+        if let Some(customer) = &write.customer {
+            if table.version(&write.user_id) != customer.read_version {
+                return conflict("the customer's limits have been changed by another writer");
             }
-            let next = CustomerLimits { version: customer.version + 1, limits: customer.limits.clone() };
-            table.customers.insert(after.user_id.clone(), next);
+            if customer.answer.as_ref().is_some_and(|answer| !table.is_free(answer)) {
+                return conflict("an answer is kept under the same key");
+            }
+            table.customers.insert(write.user_id.clone(), customer.after.clone());
+            table.changes.insert((write.limit_id.clone(), customer.change.version), customer.change.clone());
+            table.answers.extend(customer.answer.clone().map(|answer| (answer.key.clone(), answer)));
         }
-        table.pointers.insert(limit_id.clone(), after.clone());
+        if let Some(pointer) = &write.pointer {
+            table.pointers.insert(write.limit_id.clone(), pointer.after.clone());
+        }
         Ok(())
     }
 
@@ -59,10 +86,25 @@ impl LimitStore for MemoryStore {
         let tables = self.tables();
         let limits = tables.limits.customers.get(user_id).into_iter().flat_map(|customer| &customer.limits);
         let reported = |limit_id: &String| tables.limits.pointers.get(limit_id).map_or(0, |pointer| pointer.reported);
-        let reported = |(id, known): (&String, &VersionedLimit)| {
-            let VersionedLimit { limit, version } = known.clone();
-            ReportedLimit { limit, version, reported: reported(id) }
-        };
+        let reported =
+            |(id, known): (&String, &VersionedLimit)| ReportedLimit { known: known.clone(), reported: reported(id) };
         Ok(limits.map(reported).collect())
+    }
+
+    async fn read_changes(&self, limit_id: &str, after: Option<u64>, max: u16) -> Result<ChangePage, StoreError> {
+        let tables = self.tables();
+        let first = after.map_or(0, |after| after.saturating_add(1));
+        let behind = tables.limits.changes.range((limit_id.to_owned(), first)..=(limit_id.to_owned(), u64::MAX));
+        let mut changes: Vec<ChangeRecord> = behind.map(|(_, change)| change.clone()).collect();
+        let has_more = changes.len() > usize::from(max);
+        changes.truncate(usize::from(max));
+        let next = changes.last().filter(|_| has_more).map(|last| last.version);
+        Ok(ChangePage { changes, next })
+    }
+}
+
+impl AnswerStore for MemoryStore {
+    async fn read_answer(&self, key: &RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
+        Ok(self.tables().limits.answers.get(key).cloned())
     }
 }

@@ -1,4 +1,4 @@
-//! `loadgate api`: reads limits, usage and decisions over HTTP.
+//! `loadgate api`: reads limits, usage and decisions over HTTP, and changes limits.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -10,9 +10,11 @@ use anyhow::{Context, anyhow};
 use chrono::TimeDelta;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::{SystemClock, new_request_id};
-use loadgate::config::{API_LISTEN, API_READ_TOKEN_FILE, ApiConfig, CURRENCY, LIMITS, TTL_HOURS_DEFAULT, read_token};
+use loadgate::config::{
+    API_LISTEN, API_READ_TOKEN_FILE, API_WRITE_TOKEN_FILE, ApiConfig, CURRENCY, LIMITS, TTL_HOURS_DEFAULT, read_token,
+};
 use loadgate::deciding::{Decider, PlanCache};
-use loadgate::runtime::http::{BearerToken, REQUEST_TIMEOUT, RequestSettings, Services, openapi, router};
+use loadgate::runtime::http::{Access, BearerToken, REQUEST_TIMEOUT, RequestSettings, Services, openapi, router};
 use loadgate::telemetry::init_logs;
 use tokio::net::TcpListener;
 
@@ -39,10 +41,13 @@ const BOUNDS: Bounds = Bounds {
     answer_timeout: REQUEST_TIMEOUT,
 };
 
-/// Read limits, usage and decisions over HTTP, and check load attempts, until stopped
+/// Read limits, usage and decisions over HTTP, check load attempts, and change limits, until stopped
 ///
 /// The limits in force are those of `LOADGATE_LIMITS`, or the built-in ones. On SIGTERM or SIGINT it finishes the requests
 /// under way, and ends. On a second signal it ends at once.
+///
+/// Reading and changing are separate permissions. Where a token for reading is required and none for changes is given, nobody
+/// may change anything.
 #[derive(clap::Args)]
 #[command(after_help = API_EXIT_CODES)]
 pub struct Args {
@@ -50,9 +55,13 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", env = API_LISTEN, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
 
-    /// File with a token of 16 or more characters. Each request must have it in the header `Authorization: Bearer`
+    /// File with a token of 16 or more characters. Each request that reads must have it in the header `Authorization: Bearer`
     #[arg(long, value_name = "FILE", env = API_READ_TOKEN_FILE)]
     read_token_file: Option<PathBuf>,
+
+    /// File with another token. Each request that changes something must have it instead
+    #[arg(long, value_name = "FILE", env = API_WRITE_TOKEN_FILE)]
+    write_token_file: Option<PathBuf>,
 
     /// Store: `dynamodb`, or `sqlite:PATH` for the file that `replay --store sqlite:PATH` uses
     #[arg(long, value_name = "STORE", default_value = "dynamodb", value_parser = StoreKind::parse)]
@@ -86,14 +95,15 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         return print_openapi();
     }
     let config = config(args)?;
-    let token = args.token()?;
+    let (access, cooling_off) = (args.access()?, config.cooling_off);
     init_logs(Some(&config.log_level));
     let served = open(args, config).and_then(|(decider, connection)| {
         // No function works on the jobs of a file.
         let is_file = args.store != StoreKind::DynamoDb;
         let queue = if is_file { None } else { connection.runtime.block_on(args.queue.open())? };
-        let settings = RequestSettings { timeout: REQUEST_TIMEOUT, token, new_id: new_request_id };
-        let served = connection.runtime.block_on(serve_api(args.listen, Services::over(decider, queue), settings));
+        let settings = RequestSettings { timeout: REQUEST_TIMEOUT, access, new_id: new_request_id };
+        let services = Services::over(decider, cooling_off, queue);
+        let served = connection.runtime.block_on(serve_api(args.listen, services, settings));
         connection.close();
         served
     });
@@ -123,23 +133,27 @@ fn config(args: &Args) -> Result<ApiConfig, Failure> {
 }
 
 impl Args {
-    /// Returns the token that requests must have.
-    fn token(&self) -> Result<Option<BearerToken>, Failure> {
-        // A variable that is set to nothing counts as not set.
-        let path = self.read_token_file.as_deref().filter(|path| *path != Path::new(""));
-        let Some(path) = path else {
-            if self.listen.ip().is_loopback() {
-                return Ok(None);
-            }
+    /// Returns the tokens that requests must have.
+    fn access(&self) -> Result<Access, Failure> {
+        let access =
+            Access { read: token(self.read_token_file.as_deref())?, write: token(self.write_token_file.as_deref())? };
+        if access.read.is_none() && !self.listen.ip().is_loopback() {
             return Err(Failure::Usage(anyhow!(
                 "{} can be reached from other machines, and no token protects it: give --read-token-file, or set \
                  {API_READ_TOKEN_FILE}",
                 self.listen
             )));
-        };
-        let token = read_token(path).with_context(|| format!("'{}'", path.display())).map_err(Failure::Usage)?;
-        Ok(Some(BearerToken::new(token)))
+        }
+        Ok(access)
     }
+}
+
+/// Reads the token in a file, if one is given.
+fn token(file: Option<&Path>) -> Result<Option<BearerToken>, Failure> {
+    // A variable that is set to nothing counts as not set.
+    let Some(path) = file.filter(|path| *path != Path::new("")) else { return Ok(None) };
+    let token = read_token(path).with_context(|| format!("'{}'", path.display())).map_err(Failure::Usage)?;
+    Ok(Some(BearerToken::new(token)))
 }
 
 /// Opens the store and checks that it is usable.

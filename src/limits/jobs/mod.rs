@@ -29,7 +29,7 @@ pub use local::{LocalError, LocalQueue, run_job};
 pub use ports::{JobChange, JobQueue, JobStore, ResultPage};
 pub use reader::{Canceled, FailurePage, JobPage, JobReader};
 pub use roster::{Roster, RosterCursor, RosterPage};
-pub use start::{JobStarter, NewJob, StartError};
+pub use start::{JobStarter, KeepJob, NewJob, StartError};
 pub use worker::{HandledJobs, JobDelivery, JobError, JobReport, JobWorker};
 
 /// Maximum number of customers of a page. Every page but a job's last one has this number. With ids of 128 bytes, a page takes

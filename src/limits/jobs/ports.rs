@@ -7,11 +7,16 @@ use crate::deciding::{QueueError, StoreError};
 use crate::domain::{
     ChunkResult, CustomerLink, Job, JobCounts, JobFailure, JobMessage, JobSize, JobState, LinkOutcome, Millis,
 };
+use crate::limits::KeptAnswer;
 
 /// Storage of jobs, and of the links that they make. All reads are strongly consistent.
 pub trait JobStore: Send + Sync {
-    /// Stores a new job. Succeeds also if the job is stored already: its number is its own.
-    fn put_job(&self, job: &Job) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Stores a new job, and in the same write the answer to the request that started it, if one is kept. Succeeds also if the
+    /// job is stored already: its number is its own.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another answer is kept under the key. The job is not stored then.
+    fn put_job(&self, job: &Job, answer: Option<&KeptAnswer>) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Reads a job.
     fn read_job(&self, number: u64) -> impl Future<Output = Result<Option<Job>, StoreError>> + Send;

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::{FIRST_DELAY, JobQueue, JobStore, TRIES};
 use crate::deciding::{Clock, QueueError, Remedy, StoreError, remedy};
 use crate::domain::{Job, JobMessage, JobState, JobTask, Millis, PlanVersion};
-use crate::limits::{Author, LinkStore, PlanStore, ProgramStore};
+use crate::limits::{AnswerStore, Author, KeptAnswer, LinkStore, PlanStore, ProgramStore};
 
 /// Time since the first message was sent from which it is sent once more after the job is stored. Its receivers drop a message
 /// without a job when it is older than [`ORPHAN_AGE`](super::ORPHAN_AGE).
@@ -49,18 +49,27 @@ pub enum StartError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The request's key has an answer already: that of an earlier request, or of an earlier try whose answer was lost.
+    #[error("the key came with an earlier request")]
+    Repeated(Box<KeptAnswer>),
     /// The first message could not be sent. The job does not exist.
     #[error(transparent)]
     Queue(#[from] QueueError),
 }
 
-impl<S: JobStore + LinkStore + PlanStore + ProgramStore, Q: JobQueue, C: Clock> JobStarter<S, Q, C> {
+/// Keeps the answer that is made from a job. `None` if the caller gave no key.
+pub type KeepJob<'k> = &'k (dyn Fn(&Job) -> Option<KeptAnswer> + Sync);
+
+impl<S: AnswerStore + JobStore + LinkStore + PlanStore + ProgramStore, Q: JobQueue, C: Clock> JobStarter<S, Q, C> {
     /// Starts a job: sends its first message, and then stores it. In the other order, a crash between the two would leave a job
     /// that never begins.
     ///
+    /// `keep` makes the answer that is kept with the job. A request that is repeated before that has sent a message without a job,
+    /// which is dropped.
+    ///
     /// # Errors
     /// [`StartError`]. After an error of the store, the job may have been started.
-    pub async fn start(&self, new: NewJob) -> Result<Job, StartError> {
+    pub async fn start(&self, new: NewJob, keep: KeepJob<'_>) -> Result<Job, StartError> {
         self.check(&new).await?;
         let number = tried(&self.clock, || self.store.draw_number()).await?;
         let first = [JobMessage { number, task: JobTask::Page(0) }];
@@ -79,12 +88,30 @@ impl<S: JobStore + LinkStore + PlanStore + ProgramStore, Q: JobQueue, C: Clock> 
             counts: None,
             failure: None,
         };
-        tried(&self.clock, || self.store.put_job(&job)).await?;
+        self.put(&job, keep(&job).as_ref()).await?;
         if self.clock.now() - sent_at > RESEND_AFTER {
             // This process was suspended: the first message may have been dropped before the job was there.
             self.queue.send(&first, Duration::ZERO).await?;
         }
         Ok(job)
+    }
+
+    /// Stores the job, and the answer if one is kept.
+    async fn put(&self, job: &Job, answer: Option<&KeptAnswer>) -> Result<(), StartError> {
+        let mut tries = TRIES;
+        loop {
+            let Err(error) = self.store.put_job(job, answer).await else { return Ok(()) };
+            if let Some(answer) = answer {
+                // An error of this read is one more of the tries.
+                let kept = self.store.read_answer(&answer.key).await.ok().flatten();
+                if let Some(kept) = kept.filter(|kept| kept.expires_at() > self.clock.now()) {
+                    return Err(StartError::Repeated(Box::new(kept)));
+                }
+            }
+            if remedy(&error) == Remedy::GiveUp || !tries.again(&self.clock).await {
+                return Err(error.into());
+            }
+        }
     }
 
     /// Checks that the programme and the plan version exist.

@@ -140,8 +140,12 @@ impl PageParameters {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let id = base16ct::lower::decode_vec(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let id = id.filter(|id| is_id(id));
-        id.map(Some)
-            .ok_or_else(|| Problem::new(ProblemCode::BadCursor, "cursor is not the nextCursor of an earlier answer"))
+        id.map(Some).ok_or_else(PageParameters::bad_cursor)
+    }
+
+    /// Returns the problem of a cursor that no answer had.
+    pub fn bad_cursor() -> Problem {
+        Problem::new(ProblemCode::BadCursor, "cursor is not the nextCursor of an earlier answer")
     }
 }
 

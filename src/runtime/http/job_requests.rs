@@ -6,9 +6,9 @@ use futures_util::future::BoxFuture;
 use crate::deciding::{Clock, StoreError};
 use crate::domain::{Job, JobProgress};
 use crate::limits::jobs::{
-    Canceled, FailurePage, JobPage, JobQueue, JobReader, JobStarter, JobStore, NewJob, StartError,
+    Canceled, FailurePage, JobPage, JobQueue, JobReader, JobStarter, JobStore, KeepJob, NewJob, StartError,
 };
-use crate::limits::{LinkStore, PlanStore, ProgramStore};
+use crate::limits::{AnswerStore, LinkStore, PlanStore, ProgramStore};
 
 /// Answer to a request about jobs.
 pub type JobAnswer<'r, T> = BoxFuture<'r, Result<T, StoreError>>;
@@ -16,7 +16,7 @@ pub type JobAnswer<'r, T> = BoxFuture<'r, Result<T, StoreError>>;
 /// Jobs. It keeps the types of stores and queues out of the handlers.
 pub trait JobRequests: Send + Sync {
     /// See [`JobStarter::start`]. `None` if there is no queue of assignments.
-    fn start(&self, new: NewJob) -> BoxFuture<'_, Option<Result<Job, StartError>>>;
+    fn start<'r>(&'r self, new: NewJob, keep: KeepJob<'r>) -> BoxFuture<'r, Option<Result<Job, StartError>>>;
 
     /// See [`JobReader::get`].
     fn job(&self, number: u64) -> JobAnswer<'_, Option<JobProgress>>;
@@ -50,14 +50,14 @@ impl<S: JobStore, Q, C: Clock> StoreJobs<S, Q, C> {
 
 impl<S, Q, C> JobRequests for StoreJobs<S, Q, C>
 where
-    S: JobStore + LinkStore + PlanStore + ProgramStore + Clone,
+    S: AnswerStore + JobStore + LinkStore + PlanStore + ProgramStore + Clone,
     Q: JobQueue + Clone,
     C: Clock + Clone,
 {
-    fn start(&self, new: NewJob) -> BoxFuture<'_, Option<Result<Job, StartError>>> {
+    fn start<'r>(&'r self, new: NewJob, keep: KeepJob<'r>) -> BoxFuture<'r, Option<Result<Job, StartError>>> {
         async move {
             let (store, queue, clock) = (self.store.clone(), self.queue.clone()?, self.clock.clone());
-            Some(JobStarter { store, queue, clock }.start(new).await)
+            Some(JobStarter { store, queue, clock }.start(new, keep).await)
         }
         .boxed()
     }

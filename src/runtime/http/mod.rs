@@ -1,9 +1,10 @@
 //! Reading and changing over HTTP: one router for `loadgate api` and for the Lambda behind an API Gateway.
 //!
-//! A handler parses its request, asks [`Reads`] or [`PlanChanges`], and converts the answer. Every error is a [`Problem`]; `request.rs` gives
-//! each request its id and its time-out, and turns problems into answers.
+//! A handler parses its request, asks one of the [`Services`] and converts the answer. Every error is a [`Problem`];
+//! `request.rs` gives each request its id and its time-out, and turns problems into answers.
 
 mod author;
+mod changes;
 mod extract;
 #[cfg(feature = "api-lambda")]
 pub mod gateway;
@@ -12,6 +13,7 @@ mod plan_changes;
 mod precondition;
 mod problem;
 mod reads;
+mod repeat;
 mod request;
 mod routes;
 
@@ -28,16 +30,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::deciding::{Clock, Decider, RecordReader, Store};
+use crate::domain::CoolingOff;
 use crate::limits::jobs::{JobQueue, JobStore};
-use crate::limits::{LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
+use crate::limits::{AnswerStore, LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
 
 pub use author::BY;
+pub use changes::{LimitChanges, StoreChanges};
 pub use job_requests::{JobAnswer, JobRequests, StoreJobs};
 pub use plan_changes::{PlanAnswer, PlanChanges};
 pub use precondition::Precondition;
 pub use problem::Problem;
 pub use reads::{Reads, StoreReads};
-pub use request::{BearerToken, REQUEST_ID, RequestSettings};
+pub use request::{Access, BearerToken, REQUEST_ID, RequestSettings};
 
 /// Maximum length of a request's body, in bytes. A load attempt has a few hundred.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -50,6 +54,8 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 pub struct Services {
     /// Reading of limits, usage and decisions.
     pub reads: Arc<dyn Reads>,
+    /// Changes of customers' own limits.
+    pub limits: Arc<dyn LimitChanges>,
     /// Plans, programmes and links.
     pub plans: Arc<dyn PlanChanges>,
     /// Assignment jobs.
@@ -57,16 +63,20 @@ pub struct Services {
 }
 
 impl Services {
-    /// Creates services over a decider's store, with its limits and its clock. Without a queue, no job can be started.
-    pub fn over<S, Q, C>(decider: Decider<S, C>, queue: Option<Q>) -> Services
+    /// Creates services over a decider's store, with its limits and its clock, and the rule for changes of own limits. Without
+    /// a queue of assignments, no job can be started.
+    pub fn over<S, Q, C>(decider: Decider<S, C>, cooling_off: CoolingOff, queue: Option<Q>) -> Services
     where
-        S: Store + LimitStore + RecordReader + PlanStore + ProgramStore + LinkStore + JobStore + Clone + 'static,
+        S: Store + LimitStore + AnswerStore + RecordReader + PlanStore + ProgramStore + LinkStore + JobStore,
+        S: Clone + 'static,
         Q: JobQueue + Clone + 'static,
         C: Clock + Clone + 'static,
     {
         let jobs = StoreJobs { store: decider.store.clone(), queue, clock: decider.clock.clone() };
         let plans = Plans { store: decider.store.clone(), clock: decider.clock.clone() };
-        Services { reads: Arc::new(StoreReads(decider)), plans: Arc::new(plans), jobs: Arc::new(jobs) }
+        let limits = StoreChanges { decider: decider.clone(), cooling_off };
+        let reads = StoreReads(decider);
+        Services { reads: Arc::new(reads), limits: Arc::new(limits), plans: Arc::new(plans), jobs: Arc::new(jobs) }
     }
 }
 
@@ -80,8 +90,11 @@ impl fmt::Debug for Services {
 #[derive(Clone)]
 struct Api {
     reads: Arc<dyn Reads>,
+    limits: Arc<dyn LimitChanges>,
     plans: Arc<dyn PlanChanges>,
     jobs: Arc<dyn JobRequests>,
+    /// Returns a new id.
+    new_id: fn() -> String,
     /// The OpenAPI document.
     openapi: Arc<str>,
 }
@@ -91,8 +104,8 @@ struct Api {
 #[openapi(
     info(
         title = "loadgate",
-        description = "Reads customers' limits, their usage, and the decisions about their loads, and changes which plan applies to \
-                       whom.\n\n\
+        description = "Reads and changes customers' limits, and which plan applies to whom; reads their usage and the decisions \
+                       about their loads.\n\n\
                        Amounts are decimal numbers with two decimals in strings, times are RFC 3339 with milliseconds. Ids have \
                        1 to 128 bytes of UTF-8 and are percent-encoded in paths; behind an API Gateway, ids with `/`, `?`, `#` \
                        or `%` answer 404. Every error is `application/problem+json` with a code. Every answer has the header \
@@ -129,12 +142,12 @@ impl Modify for BearerScheme {
 
 /// Returns the router.
 pub fn router(services: Services, settings: RequestSettings) -> Router {
-    let Services { reads, plans, jobs } = services;
+    let Services { reads, limits, plans, jobs } = services;
     let (router, document) = described();
     router
         .method_not_allowed_fallback(routes::method_not_allowed)
         .fallback(routes::unknown_path)
-        .with_state(Api { reads, plans, jobs, openapi: text(&document).into() })
+        .with_state(Api { reads, limits, plans, jobs, new_id: settings.new_id, openapi: text(&document).into() })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::new(settings), request::answer))
 }
@@ -146,7 +159,11 @@ pub fn openapi() -> String {
 
 fn described() -> (Router<Api>, Document) {
     OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(routes::get_limit))
+        .routes(routes!(routes::get_limit, routes::limit_changes::set_limit, routes::limit_changes::remove_limit))
+        .routes(routes!(routes::limit_changes::create_limit))
+        .routes(routes!(routes::limit_changes::withdraw))
+        .routes(routes!(routes::limit_changes::confirm))
+        .routes(routes!(routes::limit_changes::list_changes))
         .routes(routes!(routes::list_limits))
         .routes(routes!(routes::get_usage))
         .routes(routes!(routes::list_decisions))

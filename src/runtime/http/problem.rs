@@ -57,10 +57,13 @@ impl Problem {
             | ProblemCode::BadType
             | ProblemCode::BadAmount
             | ProblemCode::BadTime
+            | ProblemCode::UnknownField
             | ProblemCode::BadValue
             | ProblemCode::BadPrecondition
+            | ProblemCode::BadKey
             | ProblemCode::BadRequest => StatusCode::BAD_REQUEST,
             ProblemCode::Unauthorized => StatusCode::UNAUTHORIZED,
+            ProblemCode::ReadOnly => StatusCode::FORBIDDEN,
             ProblemCode::UnknownPath
             | ProblemCode::UnknownLimit
             | ProblemCode::UnknownPlan
@@ -70,8 +73,15 @@ impl Problem {
             ProblemCode::JobEnded => StatusCode::CONFLICT,
             ProblemCode::NoQueue => StatusCode::NOT_IMPLEMENTED,
             ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            ProblemCode::TooManyLimits
+            | ProblemCode::LimitClosed
+            | ProblemCode::NotPending
+            | ProblemCode::TooEarly
+            | ProblemCode::NeedsNoConfirmation => StatusCode::CONFLICT,
             ProblemCode::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            ProblemCode::EmptyPlan => StatusCode::UNPROCESSABLE_ENTITY,
+            ProblemCode::OtherCurrency | ProblemCode::KeyReused | ProblemCode::EmptyPlan => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             ProblemCode::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemCode::CorruptItem | ProblemCode::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
             ProblemCode::StoreBusy | ProblemCode::StoreUnavailable | ProblemCode::QueueUnavailable => {
@@ -175,6 +185,8 @@ impl From<BodyError> for Problem {
             BodyError::BadType { .. } => ProblemCode::BadType,
             BodyError::BadId { .. } => ProblemCode::BadId,
             BodyError::BadValue { .. } => ProblemCode::BadValue,
+            BodyError::BadAmount { .. } => ProblemCode::BadAmount,
+            BodyError::UnknownField => ProblemCode::UnknownField,
         };
         Problem::new(code, error.to_string())
     }

@@ -1,4 +1,4 @@
-//! What the handlers ask for, whatever the store.
+//! What the handlers ask for, whatever the store: reading.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::deciding::{
     Checked, Clock, Decider, DecisionPage, LimitInForce, LoadToCheck, RecordReader, Store, StoreError,
 };
 use crate::domain::{Currency, LimitOrigin, LimitProgress, Measure, Millis};
-use crate::limits::{LimitReader, LimitStore};
+use crate::limits::{ChangePage, LimitReader, LimitStore};
 
 /// Answer of a store.
 pub type Read<'r, T> = BoxFuture<'r, Result<T, StoreError>>;
@@ -22,6 +22,10 @@ pub trait Reads: Send + Sync {
 
     /// Returns a customer's own limits, in the order of their ids, with their progress now.
     fn limits<'r>(&'r self, customer_id: &'r str) -> Read<'r, Vec<LimitProgress>>;
+
+    /// Returns at most `max` changes of a limit: the first ones, or those behind a version. `None` for a limit that nobody has
+    /// named.
+    fn change_page<'r>(&'r self, limit_id: &'r str, after: Option<u64>, max: u16) -> Read<'r, Option<ChangePage>>;
 
     /// Returns the limits that apply to a customer's loads at an instant, with their usage.
     fn usage<'r>(&'r self, customer_id: &'r str, at: Millis) -> Read<'r, Vec<LimitInForce>>;
@@ -71,6 +75,16 @@ impl<S: Store + LimitStore + RecordReader, C: Clock> Reads for StoreReads<S, C> 
                 Some(reader) => reader.of(customer_id).await,
                 None => Ok(vec![]),
             }
+        }
+        .boxed()
+    }
+
+    fn change_page<'r>(&'r self, limit_id: &'r str, after: Option<u64>, max: u16) -> Read<'r, Option<ChangePage>> {
+        async move {
+            if !self.0.has_own_limits || self.0.store.read_pointer(limit_id).await?.is_none() {
+                return Ok(None);
+            }
+            self.0.store.read_changes(limit_id, after, max).await.map(Some)
         }
         .boxed()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
@@ -19,6 +19,9 @@ use crate::wire::api::ProblemCode;
 /// Header with the id of a request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Route of the check of a load.
+const CHECK_ROUTE: &str = "/customers/{customerId}/check";
+
 /// Maximum length of a request's id, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
@@ -27,10 +30,19 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 pub struct RequestSettings {
     /// Time-out of a request.
     pub timeout: Duration,
-    /// The token that every request must have; `None` if none is required.
-    pub token: Option<BearerToken>,
+    /// The tokens that requests must have.
+    pub access: Access,
     /// Returns a new id for a request.
     pub new_id: fn() -> String,
+}
+
+/// Tokens that requests must have. Reading and changing are separate permissions: neither token serves for both.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// The token of requests that read; `None` if none is required.
+    pub read: Option<BearerToken>,
+    /// The token of requests that change something. Without it, nobody may change anything where reading requires a token.
+    pub write: Option<BearerToken>,
 }
 
 /// A secret that a caller must know.
@@ -50,6 +62,33 @@ impl BearerToken {
         let Some((scheme, token)) = value.as_bytes().split_at_checked("Bearer ".len()) else { return false };
         scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(token.ct_eq(self.0.as_bytes()))
     }
+}
+
+impl Access {
+    /// Returns the problem of a request that is not allowed.
+    fn check(&self, request: &Request) -> Result<(), Problem> {
+        let token = if !is_change(request) {
+            &self.read
+        } else if self.write.is_none() && self.read.is_some() {
+            let detail = "changes are not allowed here, because no write token is configured";
+            return Err(Problem::new(ProblemCode::ReadOnly, detail));
+        } else {
+            &self.write
+        };
+        if token.as_ref().is_none_or(|token| token.is_in(request.headers())) {
+            return Ok(());
+        }
+        let detail = "the request has no valid token; send the header Authorization: Bearer and the token, that for changes \
+                      with a change";
+        Err(Problem::new(ProblemCode::Unauthorized, detail))
+    }
+}
+
+/// Returns true if a request may change something. The check of a load is sent with POST, and changes nothing.
+fn is_change(request: &Request) -> bool {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    !is_read && route != CHECK_ROUTE
 }
 
 /// Keeps the token out of logs.
@@ -88,9 +127,8 @@ async fn finished(settings: &RequestSettings, request_id: String, request: Reque
 }
 
 async fn handled(settings: &RequestSettings, request: Request, next: Next) -> Response {
-    if settings.token.as_ref().is_some_and(|token| !token.is_in(request.headers())) {
-        let detail = "the request has no valid token; send the header Authorization: Bearer and the token";
-        return Problem::new(ProblemCode::Unauthorized, detail).into_response();
+    if let Err(problem) = settings.access.check(&request) {
+        return problem.into_response();
     }
     tokio::time::timeout(settings.timeout, next.run(request)).await.unwrap_or_else(|_| {
         let detail = format!("there was no answer within {} s; try again later", settings.timeout.as_secs());

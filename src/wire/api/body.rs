@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::domain::{ID_BYTES_MAX, PlanVersion};
+use crate::domain::{Cents, ID_BYTES_MAX, PlanVersion};
 use crate::wire::json::{Fault, Keys, OBJECT, STRING, kind_of, repeated};
 
 /// Reason why a body is not valid.
@@ -52,9 +52,18 @@ pub enum BodyError {
         /// The values that it can have, in words.
         expected: &'static str,
     },
+    /// An amount is not written as one.
+    #[error("{field} is not an amount: 1 to 14 digits, and at most two after a point")]
+    BadAmount {
+        /// The field.
+        field: &'static str,
+    },
+    /// The body has a field that the request does not have. It could be an option, misspelt.
+    #[error("the body has a field that the request does not have; /openapi.json lists all")]
+    UnknownField,
 }
 
-/// The fields of a body. Unknown ones are ignored.
+/// The fields of a body. Unknown ones are ignored, unless [`Fields::only`] is asked.
 #[derive(Debug)]
 pub struct Fields<'b> {
     text: &'b str,
@@ -116,16 +125,33 @@ impl<'b> Fields<'b> {
         version.ok_or(BodyError::BadValue { field, expected: "a whole number from 1 on" })
     }
 
+    /// Returns an amount in whole units of the currency, with at most two decimals.
+    ///
+    /// # Errors
+    /// [`BodyError`] if the field is missing, is no string, or is not written as an amount.
+    pub fn amount(&self, field: &'static str) -> Result<Cents, BodyError> {
+        Cents::of_units(&self.string(field)?).ok_or(BodyError::BadAmount { field })
+    }
+
     /// Returns a truth value; false if the field is missing.
     ///
     /// # Errors
-    /// [`BodyError`] if the field is of another type.
+    /// [`BodyError`] if the field is no truth value.
     pub fn flag(&self, field: &'static str) -> Result<bool, BodyError> {
-        match self.get(field) {
-            Ok("true") => Ok(true),
-            Ok("false") | Err(_) => Ok(false),
-            Ok(value) => Err(BodyError::BadType { field, expected: "true or false", found: kind_of(value) }),
+        match self.get(field).ok() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(BodyError::BadType { field, expected: "a boolean", found: kind_of(other) }),
         }
+    }
+
+    /// Checks that the body has no other fields than these. A request with options calls it, so that none is missed.
+    ///
+    /// # Errors
+    /// [`BodyError::UnknownField`].
+    pub fn only(&self, known: &[&str]) -> Result<(), BodyError> {
+        let is_known = self.fields.iter().all(|(name, _)| known.contains(&name.as_str()));
+        if is_known { Ok(()) } else { Err(BodyError::UnknownField) }
     }
 
     fn get(&self, field: &'static str) -> Result<&'b str, BodyError> {

@@ -2,6 +2,7 @@
 //! UTC with milliseconds.
 
 mod body;
+mod changes;
 mod check;
 mod decisions;
 mod jobs;
@@ -9,6 +10,7 @@ mod problem;
 mod usage;
 
 pub use body::{BodyError, Fields, read_plan_version};
+pub use changes::{ChangeListView, ChangeView, NewLimitRequest, NewValueRequest};
 pub use check::{CheckRequest, CheckView, read_check};
 pub use decisions::{DecisionListView, DecisionView};
 pub use jobs::{AssignmentRequest, JobFailureListView, JobListView, read_assignment};

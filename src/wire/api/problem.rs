@@ -60,8 +60,14 @@ pub enum ProblemCode {
     BadPrecondition,
     /// 400: the request is not valid HTTP, or its body has not arrived whole.
     BadRequest,
+    /// 400: the body has a field that the request does not have.
+    UnknownField,
+    /// 400: `Idempotency-Key` does not have 1 to 128 printable ASCII characters.
+    BadKey,
     /// 401: the bearer token is missing or wrong.
     Unauthorized,
+    /// 403: changes are not allowed here: no write token is configured.
+    ReadOnly,
     /// 404: there is no such path.
     UnknownPath,
     /// 404: no limit event has defined the limit, or it has left its customer.
@@ -76,14 +82,28 @@ pub enum ProblemCode {
     UnknownJob,
     /// 405: the path has other methods. The header `Allow` lists them.
     MethodNotAllowed,
+    /// 409: the customer has the most limits allowed.
+    TooManyLimits,
+    /// 409: the limit is canceled or has ended.
+    LimitClosed,
+    /// 409: no change waits.
+    NotPending,
+    /// 409: the pending change is confirmed before its wait is over.
+    TooEarly,
+    /// 409: the pending change needs no confirmation.
+    NeedsNoConfirmation,
     /// 409: the job has ended.
     JobEnded,
     /// 412: what was to be changed is not as the request requires, or has been changed meanwhile. Nothing was written.
     PreconditionFailed,
     /// 413: the body is longer than 16 KiB.
     TooLong,
+    /// 422: the currency is not that of the deployment.
+    OtherCurrency,
     /// 422: the plan has no limit.
     EmptyPlan,
+    /// 422: the `Idempotency-Key` came with another request before.
+    KeyReused,
     /// 500: a stored item cannot be understood. The log names it.
     CorruptItem,
     /// 500: loadgate is configured wrongly, or has a defect. The log has the reason.

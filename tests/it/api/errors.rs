@@ -10,9 +10,12 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use loadgate::adapters::{MemoryStore, new_request_id};
 use loadgate::deciding::{Cause, Checked, DecisionPage, LimitInForce, LoadToCheck, StoreError};
-use loadgate::domain::{Currency, LimitOrigin, LimitProgress, Measure, Millis, StoredDecision};
+use loadgate::domain::{ChangeRequest, Currency, LimitOrigin, LimitProgress, Measure, Millis, StoredDecision};
 use loadgate::limits::jobs::LocalQueue;
-use loadgate::runtime::http::{BODY_BYTES_MAX, BearerToken, Reads, RequestSettings, Services, router};
+use loadgate::limits::{ChangePage, Keep, KeptAnswer, LimitChangeError, NewLimit, Precondition, RequestKey};
+use loadgate::runtime::http::{
+    Access, BODY_BYTES_MAX, BearerToken, LimitChanges, Reads, RequestSettings, Services, router,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -49,7 +52,7 @@ async fn each_fault_of_a_request_has_its_code() {
     for (method, path, body, status, code) in [
         (&get, "/", "", 404, "UNKNOWN_PATH"),
         (&get, "/nowhere", "", 404, "UNKNOWN_PATH"),
-        (&get, "/user-limits", "", 404, "UNKNOWN_PATH"),
+        (&get, "/user-limits", "", 405, "METHOD_NOT_ALLOWED"),
         (&get, "/user-limits/", "", 404, "UNKNOWN_PATH"),
         (&get, "/user-limits/user/", "", 404, "UNKNOWN_PATH"),
         (&get, "/user-limits/user/a/b", "", 404, "UNKNOWN_PATH"),
@@ -189,12 +192,47 @@ async fn a_request_keeps_its_own_id_if_it_is_short_and_plain() {
     assert!(ids[0] != ids[1] && ids.iter().all(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())));
 }
 
+fn router_with(access: Access) -> Router {
+    let decider = own_decider(MemoryStore::default(), &SetClock::at(NOW));
+    router(Services::over(decider, super::COOLING_OFF, None::<LocalQueue>), RequestSettings { access, ..settings() })
+}
+
+#[tokio::test]
+async fn reading_and_changing_need_a_token_each() {
+    let token = |name: &str| Some(BearerToken::new(format!("a-token-that-{name}")));
+    let (reads, writes) = (|| token("reads"), || token("writes"));
+    let none = |read, write| Access { read, write };
+    let (read, change) = ((Method::GET, "/user-limits/user/u"), (Method::DELETE, "/user-limits/l"));
+    let check = (Method::POST, "/customers/u/check");
+    for (access, (method, path), sent, status) in [
+        (none(None, None), &read, "", 200),
+        (none(None, None), &change, "", 404),
+        (none(reads(), writes()), &read, "reads", 200),
+        (none(reads(), writes()), &check, "reads", 200),
+        (none(reads(), writes()), &read, "writes", 401),
+        (none(reads(), writes()), &check, "writes", 401),
+        (none(reads(), writes()), &change, "writes", 404),
+        (none(reads(), writes()), &change, "reads", 401),
+        (none(reads(), writes()), &change, "", 401),
+        (none(reads(), None), &change, "reads", 403),
+        (none(reads(), None), &change, "", 403),
+        (none(None, writes()), &read, "", 200),
+        (none(None, writes()), &change, "writes", 404),
+        (none(None, writes()), &change, "", 401),
+    ] {
+        let request = Request::builder().method(method).uri(*path);
+        let request = request.header("authorization", format!("Bearer a-token-that-{sent}"));
+        let body = Body::from(r#"{"load_amount":"1"}"#);
+        let answer = Answer::of(&router_with(access.clone()), request.body(body).unwrap()).await;
+        assert_eq!(answer.status.as_u16(), status, "{access:?} {method} {path} with {sent:?}: {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn every_path_needs_the_token_if_there_is_one() {
     let token = "a-token-of-16-or-more";
-    let services = Services::over(own_decider(MemoryStore::default(), &SetClock::at(NOW)), None::<LocalQueue>);
-    let settings = RequestSettings { token: Some(BearerToken::new(token.to_owned())), ..settings() };
-    let router = router(services, settings);
+    let access = Access { read: Some(BearerToken::new(token.to_owned())), write: None };
+    let router = router_with(access);
     let with = |values: &[&str], path: &str| {
         let request = Request::builder().uri(path);
         let request = values.iter().fold(request, |request, value| request.header("authorization", *value));
@@ -202,7 +240,7 @@ async fn every_path_needs_the_token_if_there_is_one() {
         async move { Answer::of(&router, request).await }
     };
     let right = format!("Bearer {token}");
-    for path in ["/customers/u/usage", "/openapi.json", "/nowhere", "/customers/u/check"] {
+    for path in ["/customers/u/usage", "/openapi.json", "/nowhere", "/customers/u/decisions"] {
         for wrong in [
             &[][..],
             &[""],
@@ -256,6 +294,10 @@ impl Reads for Fails {
         self.answer().boxed()
     }
 
+    fn change_page<'r>(&'r self, _: &'r str, _: Option<u64>, _: u16) -> Read<'r, Option<ChangePage>> {
+        self.answer().boxed()
+    }
+
     fn usage<'r>(&'r self, _: &'r str, _: Millis) -> Read<'r, Vec<LimitInForce>> {
         self.answer().boxed()
     }
@@ -287,8 +329,35 @@ impl Reads for Fails {
     }
 }
 
+type Change<'r> = futures_util::future::BoxFuture<'r, Result<LimitProgress, LimitChangeError>>;
+
+impl LimitChanges for Fails {
+    fn create_limit<'r>(&'r self, _: &'r NewLimit, _: &'r str, _: Keep<'r>) -> Change<'r> {
+        async { Ok(self.answer().await?) }.boxed()
+    }
+
+    fn change_limit<'r>(
+        &'r self,
+        _: &'r str,
+        _: ChangeRequest,
+        _: &'r Precondition,
+        _: &'r str,
+        _: Keep<'r>,
+    ) -> Change<'r> {
+        async { Ok(self.answer().await?) }.boxed()
+    }
+
+    fn kept_answer<'r>(&'r self, _: &'r RequestKey) -> Read<'r, Option<KeptAnswer>> {
+        self.answer().boxed()
+    }
+}
+
 /// All requests that reach the store.
-const REQUESTS: [(Method, &str); 5] = [
+const REQUESTS: [(Method, &str); 9] = [
+    (Method::DELETE, "/user-limits/l"),
+    (Method::DELETE, "/user-limits/l/pending"),
+    (Method::POST, "/user-limits/l/pending/confirm"),
+    (Method::GET, "/user-limits/l/changes"),
     (Method::GET, "/user-limits/l"),
     (Method::GET, "/user-limits/user/u"),
     (Method::GET, "/customers/u/usage"),

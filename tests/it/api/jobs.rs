@@ -8,11 +8,16 @@ use loadgate::limits::jobs::{JobWorker, LocalQueue, run_job};
 use loadgate::runtime::http::{Services, router};
 use serde_json::{Value, json};
 
-use super::{Answer, ApiStore, SetClock, ask, get, own_decider, settings};
+use super::{Answer, ApiStore, COOLING_OFF, SetClock, ask, get, own_decider, settings};
 use crate::limits::jobs::{enroll, job, link_by_hand, plan, put_plans};
 use crate::support::stores::on_every_store;
 
-on_every_store![a_job_is_started_followed_and_listed, failures_are_listed_in_pages, a_job_is_cancelled_once];
+on_every_store![
+    a_job_is_started_followed_and_listed,
+    failures_are_listed_in_pages,
+    a_job_is_cancelled_once,
+    a_repeated_request_starts_one_job
+];
 
 const NOW: &str = "2026-01-06T12:00:00Z";
 
@@ -24,7 +29,7 @@ async fn over<S: ApiStore>(store: &S) -> (Router, LocalQueue, SetClock) {
         enroll(store, customer, Some("gold")).await;
     }
     let (clock, queue) = (SetClock::at(NOW), LocalQueue::default());
-    let services = Services::over(own_decider(store.clone(), &clock), Some(queue.clone()));
+    let services = Services::over(own_decider(store.clone(), &clock), COOLING_OFF, Some(queue.clone()));
     (router(services, settings()), queue, clock)
 }
 
@@ -96,7 +101,7 @@ async fn a_job_is_started_followed_and_listed(store: impl ApiStore) {
 
 async fn failures_are_listed_in_pages(store: impl ApiStore) {
     let (router, _, _) = over(&store).await;
-    store.put_job(&job(9, 1)).await.unwrap();
+    store.put_job(&job(9, 1), None).await.unwrap();
     for chunk in 0..5 {
         let failure = JobFailure { code: "THROTTLED".to_owned(), reason: "no capacity".to_owned() };
         let failures = vec![CustomerFailure { customer_id: format!("c-{chunk}"), failure }];
@@ -130,11 +135,27 @@ async fn a_job_is_cancelled_once(store: impl ApiStore) {
     assert_eq!((ended.state(), ended.counts), (JobState::Canceled, JobCounts::default()));
 }
 
+async fn a_repeated_request_starts_one_job(store: impl ApiStore) {
+    let (router, _, _) = over(&store).await;
+    let send = async |key: &str, version: u64| {
+        let body = json!({"planId": "standard", "version": version}).to_string();
+        let request = Request::builder().method(Method::POST).uri("/programs/gold/plan-assignments");
+        Answer::of(&router, request.header("idempotency-key", key).body(Body::from(body)).unwrap()).await
+    };
+    let first = send("k-1", 1).await;
+    assert_eq!(first.status.as_u16(), 202, "{first:?}");
+    let (again, header) = (send("k-1", 1).await, |answer: &Answer| answer.header("location").to_owned());
+    assert_eq!((again.status, again.json(), header(&again)), (first.status, first.json(), header(&first)));
+    refused(&send("k-1", 2).await, 422, "KEY_REUSED");
+    assert_ne!(send("k-2", 1).await.json()["jobId"], first.json()["jobId"]);
+    assert_eq!(get(&router, "/jobs").await["jobs"].as_array().unwrap().len(), 2);
+}
+
 #[tokio::test]
 async fn without_a_queue_no_job_is_started() {
     let store = loadgate::adapters::MemoryStore::default();
     drop(over(&store).await);
-    let services = Services::over(own_decider(store, &SetClock::at(NOW)), None::<LocalQueue>);
+    let services = Services::over(own_decider(store, &SetClock::at(NOW)), COOLING_OFF, None::<LocalQueue>);
     let router = router(services, settings());
     let refusal = post(&router, "/programs/gold/plan-assignments", &json!({"planId": "standard", "version": 1})).await;
     refused(&refusal, 501, "NO_QUEUE");

@@ -1,5 +1,6 @@
-//! Reading over HTTP: the router over stores in memory and in DynamoDB, and every error.
+//! Reading and changing over HTTP: the router over stores in memory and in DynamoDB, and every error.
 
+mod changes;
 mod check;
 mod document;
 mod errors;
@@ -18,10 +19,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use lambda_http::Service as _;
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{Clock, Decider, Delivery, Group, MessageSource, RecordReader, Store};
-use loadgate::domain::{Currency, LoadAttempt};
+use loadgate::domain::{CoolingOff, Currency, LoadAttempt};
 use loadgate::limits::jobs::{JobStore, LocalQueue};
-use loadgate::limits::{LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
-use loadgate::runtime::http::{Reads, RequestSettings, Services, StoreJobs, router};
+use loadgate::limits::{AnswerStore, LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
+use loadgate::runtime::http::{Access, LimitChanges, Reads, RequestSettings, Services, StoreJobs, router};
 use loadgate::wire::read_attempt;
 use serde_json::Value;
 
@@ -29,12 +30,21 @@ use crate::support::{decider, line};
 
 /// A store of everything that is read and changed over HTTP.
 pub trait ApiStore:
-    Store + LimitStore + RecordReader + PlanStore + ProgramStore + LinkStore + JobStore + Clone + 'static
+    Store + LimitStore + AnswerStore + RecordReader + PlanStore + ProgramStore + LinkStore + JobStore + Clone + 'static
 {
 }
 
 impl<S> ApiStore for S where
-    S: Store + LimitStore + RecordReader + PlanStore + ProgramStore + LinkStore + JobStore + Clone + 'static
+    S: Store
+        + LimitStore
+        + AnswerStore
+        + RecordReader
+        + PlanStore
+        + ProgramStore
+        + LinkStore
+        + JobStore
+        + Clone
+        + 'static
 {
 }
 
@@ -111,15 +121,20 @@ async fn post(router: &Router, path: &str, body: String) -> Value {
     answer.json()
 }
 
+/// The rule of the tests: a day's wait.
+const COOLING_OFF: CoolingOff = CoolingOff { delay_ms: 24 * 60 * 60 * 1000, needs_confirmation: false };
+
 /// Settings without a token. New ids of requests are all the same.
 fn settings() -> RequestSettings {
-    RequestSettings { timeout: Duration::from_secs(5), token: None, new_id: || "new-id".to_owned() }
+    RequestSettings { timeout: Duration::from_secs(5), access: Access::default(), new_id: || "new-id".to_owned() }
 }
 
-fn router_over(reads: impl Reads + 'static) -> Router {
+fn router_over(service: impl Reads + LimitChanges + 'static) -> Router {
     let plans = Plans { store: MemoryStore::default(), clock: SetClock::at("2026-01-06T12:00:00Z") };
     let jobs = StoreJobs { store: plans.store.clone(), queue: None::<LocalQueue>, clock: plans.clock.clone() };
-    router(Services { reads: Arc::new(reads), plans: Arc::new(plans), jobs: Arc::new(jobs) }, settings())
+    let service = Arc::new(service);
+    let services = Services { reads: service.clone(), limits: service, plans: Arc::new(plans), jobs: Arc::new(jobs) };
+    router(services, settings())
 }
 
 /// A router over a store, and a decider over the same one.
@@ -128,7 +143,7 @@ where
     S: ApiStore,
     C: Clock + Clone + 'static,
 {
-    router(Services::over(decider.clone(), Some(LocalQueue::default())), settings())
+    router(Services::over(decider.clone(), COOLING_OFF, Some(LocalQueue::default())), settings())
 }
 
 /// Returns a decider with the built-in limits over a store with a table of customers' own limits.

@@ -48,7 +48,7 @@ async fn tables() -> Fresh {
         enroll(&fresh.store, customer, Some("gold")).await;
     }
     link_by_hand(&fresh.store, "9", Some(plan(1))).await;
-    fresh.store.put_job(&job(42, 1)).await.unwrap();
+    fresh.store.put_job(&job(42, 1), None).await.unwrap();
     fresh
 }
 

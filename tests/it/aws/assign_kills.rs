@@ -89,7 +89,7 @@ async fn start(fresh: &Fresh, queue: &str, version: u64) -> u64 {
     let starter = JobStarter { store: fresh.store.clone(), queue, clock: SystemClock };
     let new =
         NewJob { program_id: "gold".to_owned(), plan: plan(version), is_dry_run: false, by: Author("test".to_owned()) };
-    starter.start(new).await.unwrap().number
+    starter.start(new, &|_| None).await.unwrap().number
 }
 
 /// Waits until a job has ended.

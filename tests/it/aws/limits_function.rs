@@ -59,7 +59,7 @@ async fn stored(fresh: &Fresh, event: &str) -> Value {
     for (user_id, limit_id) in ids {
         let known = fresh.store.read_limits(user_id).await.unwrap();
         let known = known.into_iter().map(|known| {
-            let (limit, reported) = (known.limit, known.reported);
+            let (limit, reported) = (known.known.limit, known.reported);
             json!([limit.limit_id, limit.period.name(), limit.value.get(), limit.status.name(), reported])
         });
         limits.insert(user_id.to_owned(), known.collect::<Vec<_>>());

@@ -188,8 +188,8 @@ async fn assert_state(fresh: &Fresh, book: &LimitBook, customers: u64) {
         let user_id = format!("u-{customer}");
         let stored = fresh.store.read_limits(&user_id).await.unwrap();
         let expected: Vec<_> = book.definitions().filter(|limit| limit.user_id == user_id).collect();
-        assert_eq!(stored.iter().map(|stored| &stored.limit).collect::<Vec<_>>(), expected);
-        assert!(stored.iter().all(|it| book.get(&it.limit.limit_id).unwrap().reported == it.reported));
+        assert_eq!(stored.iter().map(|stored| &stored.known.limit).collect::<Vec<_>>(), expected);
+        assert!(stored.iter().all(|it| book.get(&it.known.limit.limit_id).unwrap().reported == it.reported));
     }
 }
 

@@ -7,6 +7,7 @@ mod customer_limits;
 mod generate;
 mod jobs;
 mod limits_apply;
+mod limits_change;
 mod limits_show;
 mod plans;
 mod quick_build;

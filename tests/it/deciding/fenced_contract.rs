@@ -151,6 +151,8 @@ async fn a_customer_s_own_limits_are_read_with_its_usage(store: impl Store + Lim
         status: OwnLimitStatus::Active,
         active_from: Millis::new(0),
         active_until: None,
+        raises: vec![],
+        pending: None,
     };
     let applier = LimitApplier { store, clock: SystemClock };
     for limit_id in ["b", "a"] {

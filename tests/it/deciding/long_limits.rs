@@ -55,6 +55,8 @@ pub fn own_limit(number: usize, (customer, period, from, until, max, canceled): 
         status: canceled.map_or(OwnLimitStatus::Active, |at| OwnLimitStatus::Canceled { at: Millis::new(at) }),
         active_from: Millis::new(from),
         active_until: until.map(Millis::new),
+        raises: vec![],
+        pending: None,
     }
 }
 

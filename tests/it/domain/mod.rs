@@ -2,6 +2,7 @@
 
 mod decide;
 mod history;
+mod limit_change;
 mod limit_plan;
 mod limits_file;
 mod limits_json;

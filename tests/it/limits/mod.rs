@@ -1,5 +1,6 @@
 //! Customers' own limits: limit events, what they leave, and the limits in force.
 
+mod changer;
 pub mod jobs;
 mod plan_changes;
 mod plan_items;
@@ -32,6 +33,8 @@ pub fn limit(limit_id: &str, user_id: &str) -> OwnLimit {
         status: OwnLimitStatus::Active,
         active_from: Millis::new(0),
         active_until: None,
+        raises: vec![],
+        pending: None,
     }
 }
 

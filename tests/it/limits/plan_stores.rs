@@ -7,12 +7,11 @@ use futures_util::future::join_all;
 use loadgate::deciding::{Consistency, CustomerSettings, Lookup, Store, StoreError};
 use loadgate::domain::{Limit, Limits, Measure, Millis, PlanVersion, RollingHours, Window, Zone};
 use loadgate::limits::{
-    Author, CustomerLimits, Enrollment, LimitPointer, LimitStore, LimitWrite, Link, LinkStore, PlanPage, PlanStore,
-    Program, ProgramStore, StoredPlan,
+    Author, Enrollment, LimitStore, Link, LinkStore, PlanPage, PlanStore, Program, ProgramStore, StoredPlan,
 };
 
-use super::limit;
 use super::store::NOW_MS;
+use super::{created, limit};
 use crate::support::stores::on_every_store;
 
 on_every_store![
@@ -199,12 +198,8 @@ async fn own_limits_link_and_programme_leave_each_other_alone(
         let [before, after] = [before, after].map(|id| id.map(str::to_owned));
         store.enroll(&Enrollment { customer_id: CUSTOMER.to_owned(), before, after }).await.unwrap();
     };
-    let define = async |read_version: u64| {
-        let mut customer = CustomerLimits { version: read_version, ..CustomerLimits::default() };
-        customer.define(limit("l-1", CUSTOMER), Millis::FIRST);
-        let before = LimitStore::read(&store, "l-1", CUSTOMER).await.unwrap().pointer;
-        let after = LimitPointer { definition_mark: Some(read_version + 1), ..LimitPointer::new(CUSTOMER.to_owned()) };
-        let write = LimitWrite { limit_id: "l-1".to_owned(), before, after, customer: Some(customer) };
+    let define = async |number: u64| {
+        let write = super::store::write_of(&store, &created(number, limit("l-1", CUSTOMER), None)).await;
         LimitStore::write(&store, &write).await.unwrap();
     };
     let own_limits = vec![limit("l-1", CUSTOMER)];
@@ -215,11 +210,11 @@ async fn own_limits_link_and_programme_leave_each_other_alone(
     enroll(None, Some("gold")).await;
     let enrolled = CustomerSettings { program_id: Some("gold".to_owned()), ..linked };
     assert_eq!(settings().await, Some(enrolled.clone()));
-    define(0).await;
+    define(1).await;
     let all = CustomerSettings { own_limits, ..enrolled };
     assert_eq!(settings().await, Some(all.clone()), "the first own limit is conditional on there being none");
     store.write_link(CUSTOMER, 1, &link(2, None)).await.unwrap();
-    define(1).await;
+    define(2).await;
     assert_eq!(settings().await, Some(CustomerSettings { link: None, ..all.clone() }));
     enroll(Some("gold"), None).await;
     assert_eq!(settings().await, Some(CustomerSettings { link: None, program_id: None, ..all }));

@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use loadgate::deciding::{Cause, Clock, StoreError};
-use loadgate::domain::{LimitEvent, LimitEventError, Millis, OWN_LIMITS_KEPT_MAX, OwnLimit, OwnLimitStatus, OwnPeriod};
+use loadgate::domain::{
+    ChangeKind, ChangeRecord, LimitEvent, LimitEventError, Millis, OWN_LIMITS_KEPT_MAX, OwnLimit, OwnLimitStatus,
+    OwnPeriod, RAISES_MAX, Raise,
+};
 use loadgate::limits::{
-    Applied, ApplyError, CLOSED_KEPT_MS, CustomerLimits, LimitApplier, LimitBook, LimitPointer, LimitStore, LimitWrite,
-    ReportedLimit, StoredLimit,
+    Applied, ApplyError, CLOSED_KEPT_MS, ChangePage, CustomerLimits, CustomerWrite, LimitApplier, LimitBook,
+    LimitPointer, LimitStore, LimitWrite, PointerWrite, ReportedLimit, StoredLimit,
 };
 
 use super::{created, limit, progressed};
@@ -52,11 +55,11 @@ impl Clock for StandingClock {
 }
 
 /// A store that loses requests and answers, repeats writes as an HTTP client does, and is short of capacity.
-struct Lossy<S> {
-    store: Arc<S>,
-    rng: Mutex<Rng>,
+pub struct Lossy<S> {
+    pub store: Arc<S>,
+    pub rng: Mutex<Rng>,
     /// Frequency of each kind of fault in a hundred requests.
-    percent: u8,
+    pub percent: u8,
 }
 
 impl<S> Lossy<S> {
@@ -92,9 +95,13 @@ impl<S: LimitStore> LimitStore for Lossy<S> {
     async fn read_limits(&self, user_id: &str) -> Result<Vec<ReportedLimit>, StoreError> {
         self.store.read_limits(user_id).await
     }
+
+    async fn read_changes(&self, limit_id: &str, after: Option<u64>, max: u16) -> Result<ChangePage, StoreError> {
+        self.store.read_changes(limit_id, after, max).await
+    }
 }
 
-fn applier<S>(store: &Arc<S>, seed: u64, percent: u8) -> LimitApplier<Lossy<S>, StandingClock> {
+pub fn applier<S>(store: &Arc<S>, seed: u64, percent: u8) -> LimitApplier<Lossy<S>, StandingClock> {
     let store = Lossy { store: Arc::clone(store), rng: Mutex::new(Rng::with_seed(seed)), percent };
     LimitApplier { store, clock: StandingClock }
 }
@@ -150,7 +157,7 @@ pub async fn assert_same(store: &impl LimitStore, book: &LimitBook, ids: &[(Stri
         let stored = store.read(limit_id, user_id).await.unwrap();
         assert_eq!(stored.pointer, pointer_of(book, user_id, limit_id), "{limit_id}");
         let listed = store.read_limits(user_id).await.unwrap();
-        let listed: Vec<_> = listed.into_iter().map(|listed| (listed.limit, listed.reported)).collect();
+        let listed: Vec<_> = listed.into_iter().map(|listed| (listed.known.limit, listed.reported)).collect();
         assert_eq!(listed, expected(book, user_id), "{user_id}");
         assert_eq!(stored.customer.limits.len(), listed.len());
     }
@@ -204,17 +211,26 @@ async fn lost_requests_and_answers_change_no_result<S: LimitStore>(store: S) {
 }
 
 /// Returns the write that an event leads to.
-async fn write_of(store: &impl LimitStore, event: &LimitEvent) -> LimitWrite {
+pub async fn write_of(store: &impl LimitStore, event: &LimitEvent) -> LimitWrite {
     let change = event.change.as_ref().unwrap();
     let stored = store.read(change.limit_id(), change.user_id()).await.unwrap();
     let judgement = loadgate::limits::judge(event, stored.pointer.as_ref(), &stored.customer).unwrap();
     let loadgate::limits::Judgement::Change(change_of) = judgement else { panic!("{judgement:?}") };
-    let mut customer = stored.customer;
     let customer = change_of.definition.map(|limit| {
-        customer.define(limit, Millis::new(NOW_MS));
-        customer
+        let (read_version, mut after) = (stored.customer.version, stored.customer.clone());
+        after.define(limit.clone(), Millis::new(NOW_MS));
+        let change = ChangeRecord {
+            version: read_version + 1,
+            kind: ChangeKind::Defined,
+            changed_at: event.created_at,
+            changed_by: "a test".to_owned(),
+            before: stored.customer.get(&limit.limit_id).cloned(),
+            after: limit,
+        };
+        CustomerWrite { read_version, after, change, answer: None }
     });
-    LimitWrite { limit_id: change.limit_id().to_owned(), before: stored.pointer, after: change_of.pointer, customer }
+    let pointer = Some(PointerWrite { before: stored.pointer, after: change_of.pointer });
+    LimitWrite { limit_id: change.limit_id().to_owned(), user_id: change.user_id().to_owned(), pointer, customer }
 }
 
 async fn state(store: &impl LimitStore) -> (StoredLimit, Vec<ReportedLimit>) {
@@ -346,7 +362,7 @@ async fn closed_limits_leave_after_62_days<S: LimitStore>(store: S) {
         assert!(matches!(applier.apply(&event).await, Ok(Applied::Changed)));
     }
     let ids = async || -> Vec<String> {
-        store.read_limits("u").await.unwrap().into_iter().map(|listed| listed.limit.limit_id).collect()
+        store.read_limits("u").await.unwrap().into_iter().map(|listed| listed.known.limit.limit_id).collect()
     };
     assert_eq!(ids().await, ["a", "b", "c", "d", "e"]);
     // A report changes no definition; a definition removes what is past its time.
@@ -380,13 +396,16 @@ async fn limits_are_listed_with_their_reported_progress<S: LimitStore>(store: S)
     ];
     assert!(applier.apply_all(events.to_vec()).await.iter().all(Result::is_ok));
     let listed = store.read_limits("u").await.unwrap();
-    let listed: BTreeMap<_, _> = listed.into_iter().map(|listed| (listed.limit.limit_id, listed.reported)).collect();
+    let listed: BTreeMap<_, _> =
+        listed.into_iter().map(|listed| (listed.known.limit.limit_id, listed.reported)).collect();
     assert_eq!(listed, BTreeMap::from([("a".to_owned(), 12), ("b".to_owned(), u64::MAX)]));
 }
 
 async fn the_longest_limits_fit_into_an_item<S: LimitStore>(store: S) {
     let store = Arc::new(store);
     let user_id = "u".repeat(128);
+    // A customer with 32 open limits, and a day's wait for an increase, has about 250 raises a month.
+    let raises = i64::try_from(RAISES_MAX).unwrap();
     let longest = |number: usize| {
         let canceled = OwnLimitStatus::Canceled { at: Millis::new(NOW_MS) };
         OwnLimit {
@@ -397,13 +416,19 @@ async fn the_longest_limits_fit_into_an_item<S: LimitStore>(store: S) {
             status: canceled,
             active_until: Some(Millis::new(NOW_MS)),
             active_from: Millis::new(-62_167_219_200_000),
+            raises: (0..raises)
+                .map(|nth| Raise {
+                    from: Millis::new(NOW_MS + nth),
+                    value: loadgate::domain::Cents::new(9_999_999_999_999_999),
+                })
+                .collect(),
             ..limit(&format!("{number:0128}"), &user_id)
         }
     };
     let at = |number| LimitEvent { created_at: Millis::new(NOW_MS), ..created(1, longest(number), Some(1)) };
     let mut all = write_of(&*store, &at(0)).await;
     for number in 1..OWN_LIMITS_KEPT_MAX {
-        all.customer.as_mut().unwrap().define(longest(number), Millis::new(NOW_MS));
+        all.customer.as_mut().unwrap().after.define(longest(number), Millis::new(NOW_MS));
     }
     store.write(&all).await.unwrap();
     let applied =
@@ -414,7 +439,7 @@ async fn the_longest_limits_fit_into_an_item<S: LimitStore>(store: S) {
 
 async fn version(store: &impl LimitStore, limit_id: &str) -> Option<u64> {
     let listed = store.read_limits("u").await.unwrap();
-    listed.into_iter().find(|listed| listed.limit.limit_id == limit_id).map(|listed| listed.version)
+    listed.into_iter().find(|listed| listed.known.limit.limit_id == limit_id).map(|listed| listed.known.version)
 }
 
 /// Repeated and outdated events, reports of progress and changes of other limits leave a limit's version as it is.

@@ -85,7 +85,7 @@ async fn a_customer_has_one_item_and_a_limit_another() {
         ("REPORTED", number(5)),
     ]);
     let items = all_items(&fresh).await;
-    assert_eq!(items.len(), 2);
+    assert_eq!(items.len(), 3, "and the record of the change");
     assert!(items.contains(&customer) && items.contains(&pointer), "{items:?}");
     assert!(customer_key("u-1").iter().all(|(name, value)| customer.get(name) == Some(value)));
     let limits = to_customer_limits(&customer, "t").unwrap();
@@ -119,7 +119,7 @@ async fn limits_without_a_version_have_the_first_one() {
     put(&fresh, customer).await;
     let versions = async || -> Vec<u64> {
         let listed = fresh.store.read_limits("u-1").await.unwrap();
-        listed.iter().map(|listed| listed.version).collect()
+        listed.iter().map(|listed| listed.known.version).collect()
     };
     assert_eq!(versions().await, [1, 1]);
     applier.apply(&created(4, limit("l-2", "u-1"), None)).await.unwrap();
@@ -134,7 +134,7 @@ async fn ids_that_look_like_keys_stay_apart() {
         let event = created(number, limit(id, id), Some(number));
         assert_eq!(applier.apply(&event).await.unwrap(), Applied::Changed, "{id}");
     }
-    assert_eq!(all_items(&fresh).await.len(), 10);
+    assert_eq!(all_items(&fresh).await.len(), 15, "a customer, a pointer and a change each");
     assert_eq!(fresh.store.read_limits("limit/x").await.unwrap()[0].reported, 2);
 }
 
@@ -335,7 +335,7 @@ async fn a_lossy_network_changes_nothing_in_dynamodb() {
     for user in (0..4).map(|user| format!("u-{user}")) {
         let listed = fresh.store.read_limits(&user).await.unwrap();
         let expected: Vec<_> = book.definitions().filter(|limit| limit.user_id == user).collect();
-        assert_eq!(listed.iter().map(|listed| &listed.limit).collect::<Vec<_>>(), expected);
-        assert!(listed.iter().all(|it| book.get(&it.limit.limit_id).unwrap().reported == it.reported));
+        assert_eq!(listed.iter().map(|listed| &listed.known.limit).collect::<Vec<_>>(), expected);
+        assert!(listed.iter().all(|it| book.get(&it.known.limit.limit_id).unwrap().reported == it.reported));
     }
 }

@@ -169,6 +169,8 @@ impl State {
             status,
             active_from: Millis::new(active_from),
             active_until,
+            raises: vec![],
+            pending: None,
         }
     }
 

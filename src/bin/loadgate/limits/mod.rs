@@ -1,6 +1,8 @@
 //! `loadgate limits`: customers' own limits in a store.
 
 mod apply;
+mod change;
+mod changes;
 mod report;
 mod show;
 
@@ -22,11 +24,21 @@ pub struct Args {
 enum Action {
     Apply(apply::Args),
     Show(show::Args),
+    Set(change::SetArgs),
+    Remove(change::RemoveArgs),
+    Withdraw(change::WithdrawArgs),
+    Confirm(change::ConfirmArgs),
+    Changes(changes::Args),
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     match &args.action {
         Action::Apply(args) => apply::run(args),
         Action::Show(args) => show::run(args),
+        Action::Set(args) => change::set(args),
+        Action::Remove(args) => change::remove(args),
+        Action::Withdraw(args) => change::withdraw(args),
+        Action::Confirm(args) => change::confirm(args),
+        Action::Changes(args) => changes::run(args),
     }
 }

@@ -1,22 +1,23 @@
 //! Handlers of assignment jobs.
 
 use axum::extract::State;
-use axum::http::header::LOCATION;
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 
 use super::super::author::By;
 use super::super::extract::{Body, Id, NoParameters, PageParameters, Parameters, cursor};
 use super::super::problem::json;
+use super::super::repeat::{Answer, IdempotencyKey, Repeatable};
 use super::super::{Api, Problem};
-use crate::domain::JobProgress;
+use crate::domain::{Job, JobProgress};
 use crate::limits::jobs::{Canceled, NewJob, StartError};
 use crate::wire::api::{AssignmentRequest, JobFailureListView, JobListView, ProblemCode, ProblemView, read_assignment};
-use crate::wire::{CustomerFailureView, JobView, parse_job_id};
+use crate::wire::{CustomerFailureView, JobView, job_json, parse_job_id};
 
 /// Start a job that links every customer of a programme to a plan version
 ///
-/// The job goes on after the answer. Customers whose link is newer than the job keep it.
+/// The job goes on after the answer. Customers whose link is newer than the job keep it. With the header `Idempotency-Key`, a
+/// repeated request gets the first answer, and starts no other job.
 #[utoipa::path(
     post,
     path = "/programs/{programId}/plan-assignments",
@@ -24,6 +25,7 @@ use crate::wire::{CustomerFailureView, JobView, parse_job_id};
     tag = "jobs",
     params(
         ("programId" = String, Path, description = "The programme's id", max_length = 128),
+        ("idempotency-key" = Option<String>, Header, description = "Any text, new for each job", max_length = 128),
         ("x-loadgate-by" = Option<String>, Header, description = "The author of the job; not behind an API Gateway")
     ),
     request_body(content = inline(AssignmentRequest), content_type = "application/json"),
@@ -32,6 +34,8 @@ use crate::wire::{CustomerFailureView, JobView, parse_job_id};
             headers(("location" = String, description = "The path of the job"))),
         (status = 404, body = ProblemView, content_type = "application/problem+json",
             description = "There is no such programme, or no such plan version"),
+        (status = 422, body = ProblemView, content_type = "application/problem+json",
+            description = "The key came with another request"),
         (status = "default", body = ProblemView, content_type = "application/problem+json", description = "An error")
     )
 )]
@@ -39,19 +43,30 @@ pub async fn start_job(
     State(api): State<Api>,
     Id(program_id): Id,
     _: Parameters<NoParameters>,
+    key: IdempotencyKey,
     By(by): By,
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let (plan, is_dry_run) = read_assignment(&body)?;
-    let started = api.jobs.start(NewJob { program_id, plan, is_dry_run, by }).await;
-    let job = started.ok_or_else(no_queue)??;
-    let location = HeaderValue::from_str(&format!("/jobs/{}", job.number));
-    let mut answer = json(&JobView::new(&JobProgress::begun(job)));
-    *answer.status_mut() = StatusCode::ACCEPTED;
-    if let Ok(location) = location {
-        answer.headers_mut().insert(LOCATION, location);
+    let request = Repeatable::new(key, "POST /programs/{programId}/plan-assignments", &[&program_id], &body);
+    if let Some(first) = request.first_answer(&*api.limits, api.reads.now()).await? {
+        return Ok(first);
     }
-    Ok(answer)
+    let keep = |job: &Job| request.keep(&started(job), api.reads.now());
+    match api.jobs.start(NewJob { program_id, plan, is_dry_run, by }, &keep).await.ok_or_else(no_queue)? {
+        Ok(job) => Ok(started(&job).into_response()),
+        Err(StartError::Repeated(kept)) => request.repeated(*kept),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn started(job: &Job) -> Answer {
+    Answer {
+        status: StatusCode::ACCEPTED,
+        location: Some(format!("/jobs/{}", job.number)),
+        version: None,
+        body: job_json(&JobProgress::begun(job.clone())),
+    }
 }
 
 /// List jobs, the newest first
@@ -174,6 +189,8 @@ fn no_queue() -> Problem {
 impl From<StartError> for Problem {
     fn from(error: StartError) -> Problem {
         let code = match &error {
+            // The handler repeats the kept answer.
+            StartError::Repeated(_) => ProblemCode::KeyReused,
             StartError::UnknownProgram => ProblemCode::UnknownProgram,
             StartError::UnknownPlan => ProblemCode::UnknownPlan,
             StartError::Queue(_) => ProblemCode::QueueUnavailable,

@@ -11,7 +11,10 @@ use loadgate::domain::{
     ChunkResult, CustomerFailure, CustomerLink, Job, JobCounts, JobFailure, JobSize, JobState, LinkOutcome, Millis,
 };
 use loadgate::limits::jobs::{JobChange, JobStore, Roster, RosterCursor, RosterPage};
-use loadgate::limits::{Author, LimitApplier, LimitStore, LinkStore, PlanStore, ProgramStore, ROSTER_SHARDS};
+use loadgate::limits::{
+    AnswerStore, Author, KeptAnswer, LimitApplier, LimitStore, LinkStore, PlanStore, ProgramStore, ROSTER_SHARDS,
+    RequestKey,
+};
 
 use super::{enroll, job, link_by_hand, plan};
 use crate::limits::store::{NOW_MS, StandingClock};
@@ -21,6 +24,7 @@ use crate::support::stores::on_every_store;
 on_every_store![
     an_empty_store_has_no_jobs,
     a_job_is_stored_once_and_listed,
+    a_job_and_its_answer_are_stored_together_or_not_at_all,
     a_state_changes_only_from_the_states_before_it,
     a_page_is_stored_once,
     a_result_is_stored_once_and_listed,
@@ -33,9 +37,9 @@ on_every_store![
 ];
 
 /// Everything that the cases need of a store.
-pub trait Everything: JobStore + LinkStore + PlanStore + ProgramStore {}
+pub trait Everything: AnswerStore + JobStore + LinkStore + PlanStore + ProgramStore {}
 
-impl<S: JobStore + LinkStore + PlanStore + ProgramStore> Everything for S {}
+impl<S: AnswerStore + JobStore + LinkStore + PlanStore + ProgramStore> Everything for S {}
 
 async fn an_empty_store_has_no_jobs<S: Everything>(store: S) {
     assert_eq!(store.read_job(1).await.unwrap(), None);
@@ -52,16 +56,36 @@ async fn an_empty_store_has_no_jobs<S: Everything>(store: S) {
 async fn a_job_is_stored_once_and_listed<S: Everything>(store: S) {
     // More digits do not disturb the order.
     for number in [9, 10, 100] {
-        store.put_job(&job(number, 1)).await.unwrap();
+        store.put_job(&job(number, 1), None).await.unwrap();
     }
-    store.put_job(&job(10, 2)).await.unwrap();
+    store.put_job(&job(10, 2), None).await.unwrap();
     assert_eq!(store.read_job(10).await.unwrap(), Some(job(10, 1)), "the second put changes nothing");
     let numbers = |jobs: Vec<Job>| jobs.into_iter().map(|job| job.number).collect::<Vec<_>>();
     assert_eq!(numbers(store.read_jobs(None, 2).await.unwrap()), [100, 10]);
     assert_eq!(numbers(store.read_jobs(Some(10), 2).await.unwrap()), [9]);
     let dry = Job { is_dry_run: true, program_id: "a/ä\u{1}".to_owned(), ..job(7, 3) };
-    store.put_job(&dry).await.unwrap();
+    store.put_job(&dry, None).await.unwrap();
     assert_eq!(store.read_job(7).await.unwrap(), Some(dry));
+}
+
+async fn a_job_and_its_answer_are_stored_together_or_not_at_all<S: Everything>(store: S) {
+    let answer = |body: &str| KeptAnswer {
+        key: RequestKey { route: "POST /x".to_owned(), key: "k".to_owned() },
+        fingerprint: "f".to_owned(),
+        status: 202,
+        location: Some("/jobs/1".to_owned()),
+        etag: None,
+        body: body.to_owned(),
+        answered_at: chrono::DateTime::from_timestamp(4_000_000_000, 0).unwrap(),
+    };
+    store.put_job(&job(1, 1), Some(&answer("first"))).await.unwrap();
+    // A try whose answer was lost.
+    store.put_job(&job(1, 1), Some(&answer("first"))).await.unwrap();
+    let refused = store.put_job(&job(2, 1), Some(&answer("second"))).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    assert_eq!(store.read_job(2).await.unwrap(), None);
+    assert_eq!(store.read_job(1).await.unwrap(), Some(job(1, 1)));
+    assert_eq!(store.read_answer(&answer("").key).await.unwrap(), Some(answer("first")));
 }
 
 /// Returns every change, with what it leaves of a job.
@@ -93,7 +117,7 @@ async fn a_state_changes_only_from_the_states_before_it<S: Everything>(store: S)
     for (way, reached, possible) in table {
         for change in all {
             number += 1;
-            store.put_job(&job(number, 1)).await.unwrap();
+            store.put_job(&job(number, 1), None).await.unwrap();
             for step in &way {
                 assert!(store.change_job(number, step).await.unwrap(), "{step:?}");
             }

@@ -90,7 +90,7 @@ impl Run {
             by: loadgate::limits::Author("test".to_owned()),
         };
         let time_ms = if rng.u8(0..100) < self.kills { rng.u64(0..100) } else { 600_000 };
-        drop(tokio::time::timeout(Duration::from_millis(time_ms), starter.start(new)).await);
+        drop(tokio::time::timeout(Duration::from_millis(time_ms), starter.start(new, &|_| None)).await);
         if rng.u8(0..4) == 0 {
             tokio::time::sleep(Duration::from_millis(rng.u64(0..8_000))).await;
             self.cancel_one(&mut rng).await;

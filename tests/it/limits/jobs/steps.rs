@@ -78,7 +78,7 @@ async fn a_job_sends_its_first_message_and_then_exists() {
     let (store, queue, clock) = (filled(1).await, KeptQueue::default(), PausedClock::new());
     let before = link_by_hand(&store, "c-0000", Some(plan(2))).await;
     let starter = JobStarter { store: store.clone(), queue: queue.clone(), clock };
-    let started = starter.start(new_job()).await.unwrap();
+    let started = starter.start(new_job(), &|_| None).await.unwrap();
     assert!(started.number > before, "links and jobs share a counter");
     let expected = Job { started_by: "ann".to_owned(), started_at: started.started_at, ..job(started.number, 1) };
     assert_eq!(started, expected);
@@ -90,9 +90,9 @@ async fn a_job_sends_its_first_message_and_then_exists() {
 async fn a_job_of_an_unknown_programme_or_plan_is_not_started() {
     let (store, queue) = (filled(1).await, KeptQueue::default());
     let starter = JobStarter { store: store.clone(), queue: queue.clone(), clock: PausedClock::new() };
-    let unknown = starter.start(NewJob { program_id: "nobody".to_owned(), ..new_job() }).await;
+    let unknown = starter.start(NewJob { program_id: "nobody".to_owned(), ..new_job() }, &|_| None).await;
     assert!(matches!(unknown, Err(StartError::UnknownProgram)), "{unknown:?}");
-    let unknown = starter.start(NewJob { plan: plan(4), ..new_job() }).await;
+    let unknown = starter.start(NewJob { plan: plan(4), ..new_job() }, &|_| None).await;
     assert!(matches!(unknown, Err(StartError::UnknownPlan)), "{unknown:?}");
     assert!(queue.take().is_empty() && store.read_jobs(None, 1).await.unwrap().is_empty());
 }
@@ -118,7 +118,7 @@ async fn a_message_without_its_job_waits_and_is_then_dropped() {
 async fn pages_follow_one_another_and_a_repeated_one_sends_the_same() {
     let store = filled(PAGE_CUSTOMERS_MAX + 30).await;
     let worker = worker(store.clone());
-    store.put_job(&job(1, 1)).await.unwrap();
+    store.put_job(&job(1, 1), None).await.unwrap();
     assert!(deliver(&worker, message(1, JobTask::Page(0)), 1).await.failed.is_empty());
     let first = worker.queue.take();
     assert_eq!(first.len(), 21);
@@ -155,7 +155,7 @@ async fn pages_follow_one_another_and_a_repeated_one_sends_the_same() {
 async fn a_programme_without_customers_is_done_at_once() {
     let store = filled(0).await;
     let worker = worker(store.clone());
-    store.put_job(&job(1, 1)).await.unwrap();
+    store.put_job(&job(1, 1), None).await.unwrap();
     deliver(&worker, message(1, JobTask::Page(0)), 1).await;
     let reader = JobReader { store: &store, clock: &worker.clock };
     let shown = reader.get(1).await.unwrap().unwrap();
@@ -170,7 +170,7 @@ async fn a_programme_without_customers_is_done_at_once() {
 async fn a_page_without_the_page_before_fails_the_job() {
     let store = filled(1).await;
     let worker = worker(store.clone());
-    store.put_job(&job(1, 1)).await.unwrap();
+    store.put_job(&job(1, 1), None).await.unwrap();
     assert!(deliver(&worker, message(1, JobTask::Page(3)), 1).await.failed.is_empty());
     let failed = store.read_job(1).await.unwrap().unwrap();
     assert_eq!(failed.state, JobState::Failed);
@@ -186,7 +186,7 @@ async fn a_page_without_the_page_before_fails_the_job() {
 async fn the_end_is_looked_for_again_after_a_tenth_of_the_jobs_age() {
     let store = filled(1).await;
     let worker = worker(store.clone());
-    store.put_job(&Job { started_at: Millis::of(worker.clock.now()), ..job(1, 1) }).await.unwrap();
+    store.put_job(&Job { started_at: Millis::of(worker.clock.now()), ..job(1, 1) }, None).await.unwrap();
     deliver(&worker, message(1, JobTask::Page(0)), 1).await;
     worker.queue.take();
     for (age_s, delay) in [
@@ -216,7 +216,7 @@ async fn a_dry_run_counts_and_changes_nothing() {
     let number = store.draw_number().await.unwrap();
     let later = link_by_hand(&store, "c-0001", Some(plan(2))).await;
     enroll(&store, "c-0002", None).await;
-    store.put_job(&Job { is_dry_run: true, ..job(number, 1) }).await.unwrap();
+    store.put_job(&Job { is_dry_run: true, ..job(number, 1) }, None).await.unwrap();
     let customers = ["c-0000", "c-0001", "c-0002", "c-0003"];
     let handled = deliver(&worker, message(number, chunk(0, &customers)), 1).await;
     assert_eq!(handled.report.customers, JobCounts { linked: 1, already_linked: 1, superseded: 2, failed: 0 });
@@ -229,7 +229,7 @@ async fn a_dry_run_counts_and_changes_nothing() {
 async fn a_cancelled_chunk_counts_what_was_made_and_links_nobody() {
     let store = filled(3).await;
     let worker = worker(store.clone());
-    store.put_job(&job(5, 1)).await.unwrap();
+    store.put_job(&job(5, 1), None).await.unwrap();
     store.link_by_job("c-0000", &job(5, 1), Millis::new(1)).await.unwrap();
     let reader = JobReader { store: &store, clock: &worker.clock };
     assert!(matches!(reader.cancel(5).await.unwrap(), Some(Canceled::Now(_))));
@@ -253,7 +253,7 @@ async fn throttled_world() -> World {
         enroll(&world.inner, customer, Some("gold")).await;
     }
     world.refuse("bad");
-    world.inner.put_job(&job(1, 1)).await.unwrap();
+    world.inner.put_job(&job(1, 1), None).await.unwrap();
     world
 }
 
@@ -335,13 +335,17 @@ async fn a_whole_job_runs_in_one_process() {
     link_by_hand(&store, "c-0007", Some(plan(1))).await;
     let queue = LocalQueue::default();
     let clock = PausedClock::new();
-    let job = JobStarter { store: store.clone(), queue: queue.clone(), clock }.start(new_job()).await.unwrap();
+    let job =
+        JobStarter { store: store.clone(), queue: queue.clone(), clock }.start(new_job(), &|_| None).await.unwrap();
     let worker = JobWorker::new(store.clone(), queue, clock);
     let ended = run_job(&worker, job.number, |_| {}).await.unwrap();
     assert_eq!(ended.state(), JobState::Done);
     assert_eq!(ended.counts, JobCounts { linked: 1099, already_linked: 1, ..JobCounts::default() });
     assert_eq!(ended.job.size.unwrap().chunks, 44);
-    let again = JobStarter { store: store.clone(), queue: worker.queue.clone(), clock }.start(new_job()).await.unwrap();
+    let again = JobStarter { store: store.clone(), queue: worker.queue.clone(), clock }
+        .start(new_job(), &|_| None)
+        .await
+        .unwrap();
     let ended = run_job(&worker, again.number, |_| {}).await.unwrap();
     assert_eq!(ended.counts, JobCounts { already_linked: 1100, ..JobCounts::default() });
 }

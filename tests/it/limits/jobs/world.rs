@@ -9,7 +9,10 @@ use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{Cause, Clock, QueueError, StoreError};
 use loadgate::domain::{ChunkResult, CustomerLink, Job, JobMessage, JobState, LinkOutcome, Millis, PlanVersion};
 use loadgate::limits::jobs::{JobChange, JobQueue, JobStore, RECEIVES_MAX, ResultPage, Roster, RosterPage};
-use loadgate::limits::{Enrollment, Link, LinkStore, PlanPage, PlanStore, Program, ProgramStore, StoredPlan};
+use loadgate::limits::{
+    AnswerStore, Enrollment, KeptAnswer, Link, LinkStore, PlanPage, PlanStore, Program, ProgramStore, RequestKey,
+    StoredPlan,
+};
 use loadgate::wire::job_message;
 
 use crate::limits::stream::world::PausedClock;
@@ -185,11 +188,11 @@ impl World {
 }
 
 impl JobStore for World {
-    async fn put_job(&self, job: &Job) -> Result<(), StoreError> {
-        let job = job.clone();
+    async fn put_job(&self, job: &Job, answer: Option<&KeptAnswer>) -> Result<(), StoreError> {
+        let (job, answer) = (job.clone(), answer.cloned());
         self.request(|world| async move {
             let is_new = world.inner.read_job(job.number).await?.is_none();
-            world.inner.put_job(&job).await?;
+            world.inner.put_job(&job, answer.as_ref()).await?;
             if is_new {
                 world.note(Done::JobStored(job));
             }
@@ -304,6 +307,12 @@ impl JobStore for World {
 
     async fn read_results(&self, number: u64, after: Option<u32>) -> Result<ResultPage, StoreError> {
         self.request(move |world| async move { world.inner.read_results(number, after).await }).await
+    }
+}
+
+impl AnswerStore for World {
+    async fn read_answer(&self, key: &RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
+        self.inner.read_answer(key).await
     }
 }
 

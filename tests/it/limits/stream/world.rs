@@ -15,8 +15,8 @@ use loadgate::deciding::{
 };
 use loadgate::domain::{Currency, Limits, PlanVersion};
 use loadgate::limits::{
-    LimitApplier, LimitConsumer, LimitLetter, LimitLetters, LimitPointer, LimitStore, LimitWrite, ReportedLimit,
-    StoredLimit,
+    ChangePage, LimitApplier, LimitConsumer, LimitLetter, LimitLetters, LimitPointer, LimitStore, LimitWrite,
+    ReportedLimit, StoredLimit,
 };
 
 use crate::limits::store::NOW_MS;
@@ -111,6 +111,10 @@ impl LimitStore for TroubledStore {
     async fn read_limits(&self, user_id: &str) -> Result<Vec<ReportedLimit>, StoreError> {
         self.meet(user_id).await?;
         self.inner.read_limits(user_id).await
+    }
+
+    async fn read_changes(&self, limit_id: &str, after: Option<u64>, max: u16) -> Result<ChangePage, StoreError> {
+        self.inner.read_changes(limit_id, after, max).await
     }
 }
 

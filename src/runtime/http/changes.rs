@@ -1,0 +1,97 @@
+//! What the handlers ask for, whatever the store: changes.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::Problem;
+use super::reads::Read;
+use crate::deciding::{Clock, Decider, Store};
+use crate::domain::{ChangeError, ChangeRequest, CoolingOff, LimitProgress};
+use crate::limits::{
+    AnswerStore, Keep, KeptAnswer, LimitChangeError, LimitChanger, LimitStore, NewLimit, Precondition, RequestKey,
+};
+use crate::wire::api::ProblemCode;
+
+/// Result of a change.
+pub type Change<'r, T> = BoxFuture<'r, Result<T, LimitChangeError>>;
+
+/// Changes of customers' own limits, and the answers that are kept with changes.
+pub trait LimitChanges: Send + Sync {
+    /// Creates a limit, and returns it with its progress.
+    fn create_limit<'r>(&'r self, new: &'r NewLimit, by: &'r str, keep: Keep<'r>) -> Change<'r, LimitProgress>;
+
+    /// Changes a limit whose version is as required, and returns it with its progress.
+    fn change_limit<'r>(
+        &'r self,
+        limit_id: &'r str,
+        request: ChangeRequest,
+        base: &'r Precondition,
+        by: &'r str,
+        keep: Keep<'r>,
+    ) -> Change<'r, LimitProgress>;
+
+    /// Returns the answer that is kept under a key. It may have expired.
+    fn kept_answer<'r>(&'r self, key: &'r RequestKey) -> Read<'r, Option<KeptAnswer>>;
+}
+
+/// Changes through a decider's store.
+#[derive(Clone, Debug)]
+pub struct StoreChanges<S, C> {
+    /// The decider.
+    pub decider: Decider<S, C>,
+    /// The rule for changes of own limits.
+    pub cooling_off: CoolingOff,
+}
+
+impl<S, C> StoreChanges<S, C> {
+    fn changer(&self) -> LimitChanger<'_, S, C> {
+        let (store, clock) = (&self.decider.store, &self.decider.clock);
+        LimitChanger { store, clock, currency: self.decider.currency, cooling_off: self.cooling_off }
+    }
+}
+
+impl<S: Store + LimitStore + AnswerStore, C: Clock> LimitChanges for StoreChanges<S, C> {
+    fn create_limit<'r>(&'r self, new: &'r NewLimit, by: &'r str, keep: Keep<'r>) -> Change<'r, LimitProgress> {
+        async move { self.changer().create(new, by, keep).await }.boxed()
+    }
+
+    fn change_limit<'r>(
+        &'r self,
+        limit_id: &'r str,
+        request: ChangeRequest,
+        base: &'r Precondition,
+        by: &'r str,
+        keep: Keep<'r>,
+    ) -> Change<'r, LimitProgress> {
+        async move {
+            if !self.decider.has_own_limits {
+                return Err(LimitChangeError::Unknown);
+            }
+            self.changer().change(limit_id, request, base, by, keep).await
+        }
+        .boxed()
+    }
+
+    fn kept_answer<'r>(&'r self, key: &'r RequestKey) -> Read<'r, Option<KeptAnswer>> {
+        self.decider.store.read_answer(key).boxed()
+    }
+}
+
+impl From<LimitChangeError> for Problem {
+    fn from(error: LimitChangeError) -> Problem {
+        let code = match &error {
+            LimitChangeError::Store(error) => return error.clone().into(),
+            LimitChangeError::Unknown => ProblemCode::UnknownLimit,
+            LimitChangeError::Stale => ProblemCode::PreconditionFailed,
+            LimitChangeError::OtherCurrency => ProblemCode::OtherCurrency,
+            LimitChangeError::TooMany => ProblemCode::TooManyLimits,
+            LimitChangeError::Refused(ChangeError::Closed) => ProblemCode::LimitClosed,
+            LimitChangeError::Refused(ChangeError::NotPending) => ProblemCode::NotPending,
+            LimitChangeError::Refused(ChangeError::TooEarly) => ProblemCode::TooEarly,
+            LimitChangeError::Refused(ChangeError::NeedsNone) => ProblemCode::NeedsNoConfirmation,
+            // A handler repeats the kept answer.
+            LimitChangeError::Repeated(_) => ProblemCode::KeyReused,
+        };
+        Problem::new(code, error.to_string())
+    }
+}
