@@ -92,11 +92,13 @@ package: tools ## Build what `sam deploy` deploys, in .aws-sam (ARCHITECTURE=x86
 	ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 # `sam build` asks for these by their names.
-.PHONY: build-LoadgateFunction build-LimitsFunction build-ApiFunction
+.PHONY: build-LoadgateFunction build-LimitsFunction build-AssignFunction build-ApiFunction
 build-LoadgateFunction:
 	tools/build-function decide $(ARCHITECTURE) $(ARTIFACTS_DIR)
 build-LimitsFunction:
 	tools/build-function limits $(ARCHITECTURE) $(ARTIFACTS_DIR)
+build-AssignFunction:
+	tools/build-function assign $(ARCHITECTURE) $(ARTIFACTS_DIR)
 build-ApiFunction:
 	tools/build-function api $(ARCHITECTURE) $(ARTIFACTS_DIR)
 
@@ -112,7 +114,7 @@ pin-images: ## Write the current digests of all base images into Dockerfile and 
 .PHONY: sim
 sim: ## Attack every promise in a simulated world (SEED=1 RUNS=100000)
 	SIM_SEED=$(or $(SEED),1) SIM_RUNS=$(or $(RUNS),$(if $(SEED),1,100000)) $(CARGO) test --locked --test it \
-		-- sim::every_promise limits::stream --nocapture
+		-- sim::every_promise limits::stream limits::jobs::simulation --nocapture
 
 .PHONY: kills
 kills: tools ## Kill the real function and the real worker again and again (KILLS=200 ATTEMPTS=3000 each)
@@ -125,7 +127,7 @@ throughput: tools ## Measure a worker with 1, 4 and 16 customers in parallel, ov
 
 # PUBLISH=1 writes tables and plots into docs/.
 .PHONY: bench
-bench: bench-replay bench-lambda bench-scale bench-dynamodb bench-store bench-api ## Measure everything that docs/ tells (QUICK=1: without 20 million attempts)
+bench: bench-replay bench-lambda bench-scale bench-dynamodb bench-store bench-api bench-assign ## Measure everything that docs/ tells (QUICK=1: without 20 million attempts)
 
 .PHONY: bench-replay
 bench-replay: ## Measure the file replay against a plain baseline and a floor
@@ -155,6 +157,10 @@ bench-store: tools ## Measure the replay through a store against bare transactio
 .PHONY: bench-api
 bench-api: ## Measure reading a customer's usage over HTTP, with 50 clients at once
 	$(CARGO) bench --locked --features sqlite --bench api
+
+.PHONY: bench-assign
+bench-assign: tools ## Measure an assignment job of 10,000 customers, with a stream of decisions meanwhile
+	$(CARGO) bench --locked --features sqlite --bench assign
 
 .PHONY: sample
 sample: build ## Write the sample and its expected decisions anew

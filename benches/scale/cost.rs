@@ -19,7 +19,7 @@ pub(crate) const READ_UNIT: Price = &[(ALL, 125_000)];
 /// Prices of a gigabyte for a month, in a table and in its continuous backup.
 const STORED_GB: Price = &[(ALL, DOLLAR / 4)];
 const BACKUP_GB: Price = &[(ALL, DOLLAR / 5)];
-const QUEUE_REQUEST: Price = &[(100_000_000_000, 500_000), (200_000_000_000, 400_000), (ALL, 350_000)];
+pub(crate) const QUEUE_REQUEST: Price = &[(100_000_000_000, 500_000), (200_000_000_000, 400_000), (ALL, 350_000)];
 pub(crate) const INVOCATION: Price = &[(ALL, 200_000)];
 /// Price of a gigabyte for a second on arm64.
 pub(crate) const GB_S: Price = &[(7_500_000_000, 13_333_400), (18_750_000_000, 12_000_100), (ALL, 10_666_700)];
@@ -52,8 +52,8 @@ const DECLINE_LOG_BYTES: u128 = 400;
 pub(crate) const MEMORY_MB: u128 = 512;
 /// Utilisation at which auto scaling keeps provisioned capacity.
 const UTILISATION_PERCENT: u128 = 70;
-/// Fixed cost: 26 metrics, 28 alarms on 35 metrics, and a dashboard.
-const FIXED: u128 = 26 * DOLLAR * 3 / 10 + 35 * DOLLAR / 10 + 3 * DOLLAR;
+/// Fixed cost: 35 metrics, 32 alarms on 39 metrics, and a dashboard.
+const FIXED: u128 = 35 * DOLLAR * 3 / 10 + 39 * DOLLAR / 10 + 3 * DOLLAR;
 /// Read units of a customer's own limits and of the fence, which a batch reads with the usage.
 const OWN_LIMIT_READ_UNITS: u128 = 2;
 

@@ -1,5 +1,5 @@
 //! `make bench-scale`: depth of the queue and latency of decisions, in simulations of a day and of a hot customer;
-//! the rates at which AWS's limits are reached, by decisions and by limit events; and the cost of a month.
+//! the rates at which AWS's limits are reached, by decisions, by limit events and by assignment jobs; and the cost of a month.
 //!
 //! The simulation is first compared with queueing theory, and each run with Little's law. A seed determines
 //! everything.
@@ -11,6 +11,7 @@
     clippy::indexing_slicing
 )]
 
+mod assign;
 mod cost;
 mod day;
 mod hot;
@@ -59,6 +60,8 @@ fn main() -> Result<()> {
     put(PAGE, "scale-walls", &limits::walls())?;
     put(PAGE, "scale-limit-events", &stream::walls())?;
     put(PAGE, "scale-cost-stream", &stream::cost())?;
+    put(PAGE, "scale-assign-walls", &assign::walls())?;
+    put(PAGE, "scale-assign", &assign::jobs())?;
     let shape = day::simulate()?;
     put(PAGE, "scale-cost", &cost::table(shape))?;
     hot::simulate()

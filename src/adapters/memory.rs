@@ -1,5 +1,6 @@
 //! In-memory store that enforces every condition. It is the reference for the behaviour of the other stores.
 
+mod jobs;
 mod limits;
 mod plans;
 
@@ -31,6 +32,7 @@ struct Tables {
     usage: BTreeMap<UsageKey, UsageRow>,
     fences: BTreeMap<String, Fence>,
     limits: limits::LimitTable,
+    jobs: jobs::JobTable,
     plans: plans::PlanTables,
     /// Entries by run and first line, each with the instant at which it expires.
     #[cfg(feature = "cli")]

@@ -11,6 +11,7 @@ use axum::Router;
 use chrono::TimeDelta;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent};
 use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::adapters::sqs::SqsJobQueue;
 use loadgate::adapters::{SystemClock, aws, new_request_id};
 use loadgate::config::{ApiConfig, TTL_HOURS_DEFAULT};
 use loadgate::deciding::{Decider, PlanCache};
@@ -27,7 +28,9 @@ async fn main() -> ExitCode {
 /// processor time than a running one.
 async fn init(_function_name: String) -> Result<Router, Error> {
     let config = ApiConfig::from_environment()?;
-    let store = DynamoDb::new(&aws::load(None).await, config.tables.clone());
+    let sdk = aws::load(None).await;
+    let store = DynamoDb::new(&sdk, config.tables.clone());
+    let queue = config.assignment_queue_url.map(|url| SqsJobQueue::new(&sdk, url));
     let decider = Decider {
         store,
         clock: SystemClock,
@@ -40,7 +43,7 @@ async fn init(_function_name: String) -> Result<Router, Error> {
     Box::pin(function::connect(decider.store.connect_reads(decider.has_fences()), async { Ok(()) })).await?;
     // The gateway has checked the caller's signature.
     let settings = RequestSettings { timeout: REQUEST_TIMEOUT, access: Access::default(), new_id: new_request_id };
-    Ok(router(Services::over(decider, config.cooling_off), settings))
+    Ok(router(Services::over(decider, config.cooling_off, queue), settings))
 }
 
 async fn invoke(

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::cooling_off::read_cooling_off;
 use super::environment::ENDPOINTS;
 use super::reader::Reader;
-use super::{CURRENCY, ConfigError, LIMITS, LOG_LEVEL, TableNames};
+use super::{ASSIGNMENT_QUEUE_URL, CURRENCY, ConfigError, LIMITS, LOG_LEVEL, TableNames};
 use crate::domain::{CoolingOff, Currency, Limits};
 
 /// Variable for the address on which `loadgate api` listens.
@@ -33,6 +33,8 @@ pub struct ApiConfig {
     pub currency: Currency,
     /// The rule for changes of own limits.
     pub cooling_off: CoolingOff,
+    /// Standard queue of assignments; `None` if no job can be started.
+    pub assignment_queue_url: Option<String>,
     /// Least severe level that `loadgate api` logs.
     pub log_level: String,
 }
@@ -78,6 +80,7 @@ impl ApiConfig {
             limits: reader.limits(LIMITS),
             currency: reader.currency(CURRENCY),
             cooling_off: read_cooling_off(&mut reader),
+            assignment_queue_url: reader.optional_standard_url(ASSIGNMENT_QUEUE_URL),
             log_level: reader.log_level(LOG_LEVEL),
         };
         for name in ENDPOINTS {

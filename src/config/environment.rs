@@ -21,6 +21,8 @@ pub const DECISIONS_QUEUE_URL: &str = "LOADGATE_DECISIONS_QUEUE_URL";
 pub const DEAD_LETTER_QUEUE_URL: &str = "LOADGATE_DEAD_LETTER_QUEUE_URL";
 /// Variable for the URL of the standard queue to which limit events go that cannot be applied.
 pub const LIMIT_DEAD_LETTER_QUEUE_URL: &str = "LOADGATE_LIMIT_DEAD_LETTER_QUEUE_URL";
+/// Variable for the URL of the standard queue of assignments, through which jobs proceed.
+pub const ASSIGNMENT_QUEUE_URL: &str = "LOADGATE_ASSIGNMENT_QUEUE_URL";
 /// Variable for the number of hours for which a decided event is remembered.
 pub const CORRELATION_TTL_HOURS: &str = "LOADGATE_CORRELATION_TTL_HOURS";
 /// Variable for the limits: the text of a limits file, or its path.

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "http")]
 mod api;
+#[cfg(feature = "lambda")]
+mod assignments;
 #[cfg(feature = "http")]
 mod cooling_off;
 mod environment;
@@ -14,6 +16,8 @@ mod worker;
 
 #[cfg(feature = "http")]
 pub use api::{API_LISTEN, API_READ_TOKEN_FILE, API_WRITE_TOKEN_FILE, ApiConfig, TokenFileError, read_token};
+#[cfg(feature = "lambda")]
+pub use assignments::AssignmentConfig;
 #[cfg(feature = "http")]
 pub use cooling_off::{
     INCREASE_DELAY_HOURS, INCREASE_DELAY_HOURS_DEFAULT, INCREASE_DELAY_HOURS_MAX, INCREASE_NEEDS_CONFIRMATION,
@@ -22,9 +26,9 @@ pub use cooling_off::{
 #[cfg(any(feature = "http", feature = "worker"))]
 pub use environment::LOG_LEVEL;
 pub use environment::{
-    CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, ConfigError, ConsumerConfig, DEAD_LETTER_QUEUE_URL,
-    DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE,
-    LambdaEnvironment, TTL_HOURS_DEFAULT, TTL_HOURS_MAX, TableNames, has_credentials, is_fifo, is_url,
+    ASSIGNMENT_QUEUE_URL, CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, ConfigError, ConsumerConfig,
+    DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS,
+    LOAD_TABLE, LambdaEnvironment, TTL_HOURS_DEFAULT, TTL_HOURS_MAX, TableNames, has_credentials, is_fifo, is_url,
 };
 #[cfg(feature = "lambda")]
 pub use limit_stream::LimitStreamConfig;

@@ -85,16 +85,22 @@ where
 
     #[cfg(feature = "lambda")]
     pub fn standard_url(&mut self, name: &str) -> String {
-        let Some(url) = self.text(name) else {
+        self.optional_standard_url(name).unwrap_or_else(|| {
             self.problem(name, "is missing; set it to the URL of a standard queue");
-            return String::new();
-        };
+            String::new()
+        })
+    }
+
+    /// Returns the URL of a standard queue; `None` if it is not set.
+    #[cfg(any(feature = "http", feature = "lambda"))]
+    pub fn optional_standard_url(&mut self, name: &str) -> Option<String> {
+        let url = self.text(name)?;
         if !is_url(&url) {
             self.problem(name, format!("'{url}' is not the URL of a queue, which begins with https://"));
         } else if is_fifo(&url) {
             self.problem(name, format!("'{url}' is a FIFO queue: a standard queue is needed"));
         }
-        url
+        Some(url)
     }
 
     /// Checks an endpoint. The SDK reads it by itself, without a check.

@@ -10,6 +10,7 @@ mod change_record;
 mod decide;
 mod error;
 mod history;
+mod job;
 mod limit_change;
 mod limit_event;
 mod limit_plan;
@@ -30,6 +31,10 @@ pub use change_record::{ChangeKind, ChangeRecord};
 pub use decide::{Decision, decide, decide_in_week};
 pub use error::{Field, IdError, InputError, LoadError};
 pub use history::{History, KEPT_LOADS_MAX, WeekHistory};
+pub use job::{
+    CHUNK_CUSTOMERS_MAX, ChunkResult, CustomerFailure, CustomerLink, Job, JobCounts, JobFailure, JobMessage,
+    JobProgress, JobSize, JobState, JobTask, LinkOutcome,
+};
 pub use limit_change::{ChangeEffect, ChangeError, ChangeRequest, CoolingOff, RAISES_MAX};
 pub use limit_event::{Change, LimitEvent, LimitEventError, LimitEventField, Progress};
 pub use limit_plan::{LimitOrigin, PlanVersion};

@@ -20,6 +20,7 @@ mod book;
 mod changer;
 mod customer;
 mod in_force;
+pub mod jobs;
 mod judge;
 mod letter;
 mod plans;

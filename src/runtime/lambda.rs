@@ -56,7 +56,11 @@ pub async fn handle<S: Store, Q: Publisher, C: Clock>(
     Ok((response, handled.report))
 }
 
-fn message_ids(event: &SqsEvent) -> Result<Vec<String>, EventError> {
+/// Returns the ids of the records.
+///
+/// # Errors
+/// [`EventError::NoMessageId`].
+pub(super) fn message_ids(event: &SqsEvent) -> Result<Vec<String>, EventError> {
     let id = |(number, record): (usize, &SqsMessage)| {
         let id = record.message_id.clone().filter(|id| !id.is_empty());
         id.ok_or(EventError::NoMessageId { number })

@@ -1,6 +1,8 @@
 //! Outer loops of the programs. Each turns its input into calls of the deciding feature, and their results into its
 //! output.
 
+#[cfg(feature = "lambda")]
+pub mod assignments;
 #[cfg(feature = "cli")]
 pub mod enrollment;
 #[cfg(feature = "http")]

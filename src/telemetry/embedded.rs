@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use metrics_cloudwatch_embedded::Collector;
 
-use super::{decisions, limit_events};
+use super::{assignments, decisions, limit_events};
 use crate::deciding::consumer::BatchReport;
 use crate::limits::LimitReport;
+use crate::limits::jobs::JobReport;
 
 /// Namespace of the metrics in CloudWatch.
 pub const NAMESPACE: &str = "loadgate";
@@ -40,6 +41,16 @@ impl Report for LimitReport {
 
     fn record(&self, handle_time: Duration, is_kept: impl Fn(f64) -> bool) {
         limit_events::record(self, handle_time, is_kept);
+    }
+}
+
+impl Report for JobReport {
+    fn describe() {
+        assignments::describe();
+    }
+
+    fn record(&self, handle_time: Duration, is_kept: impl Fn(f64) -> bool) {
+        assignments::record(self, handle_time, is_kept);
     }
 }
 

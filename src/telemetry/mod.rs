@@ -2,6 +2,8 @@
 //!
 //! Neither contains a body or an amount. They name a customer and an event only if a person must correct an item.
 
+#[cfg(feature = "lambda")]
+mod assignments;
 #[cfg(any(feature = "lambda", feature = "worker"))]
 mod decisions;
 #[cfg(feature = "lambda")]

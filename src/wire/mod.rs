@@ -4,6 +4,10 @@
 pub mod api;
 mod attempt;
 mod decision;
+#[cfg(any(feature = "cli", feature = "http"))]
+mod job;
+#[cfg(any(feature = "aws", feature = "http"))]
+mod job_message;
 mod json;
 mod limit_event;
 #[cfg(any(feature = "cli", feature = "http"))]
@@ -19,6 +23,10 @@ mod text;
 
 pub use attempt::{parse_attempt, read_attempt};
 pub use decision::{Reasons, can_be_body, decision_message, write_decision};
+#[cfg(any(feature = "cli", feature = "http"))]
+pub use job::{CustomerFailureView, JobView, job_failure_json, job_json};
+#[cfg(any(feature = "aws", feature = "http"))]
+pub use job_message::{job_message, parse_job_id, parse_job_message};
 pub use limit_event::parse_limit_event;
 #[cfg(any(feature = "cli", feature = "http"))]
 pub use limit_progress::{LimitView, PendingView, limit_progress_json};

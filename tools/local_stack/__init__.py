@@ -8,7 +8,7 @@ TOOLS = ROOT / ".local" / "tools"
 # Where cargo puts what it builds.
 RELEASE = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
 # The programs of the template's functions.
-PROGRAMS = ("decide", "limits", "api")
+PROGRAMS = ("decide", "limits", "assign", "api")
 
 
 def programs_in(directory):

@@ -60,6 +60,7 @@ GET_OPENAPI = {
 FUNCTIONS = {
     "decide": Function("LoadgateFunction", "FunctionLogGroup", {"Records": []}),
     "limits": Function("LimitsFunction", "LimitsFunctionLogGroup", {"Records": []}),
+    "assign": Function("AssignFunction", "AssignFunctionLogGroup", {"Records": []}),
     "api": Function("ApiFunction", "ApiFunctionLogGroup", GET_OPENAPI),
 }
 
@@ -116,6 +117,8 @@ class Deployment:
             "decisions_queue_url": outputs["DecisionsQueueUrl"],
             "dead_letter_queue_url": outputs["DeadLetterQueueUrl"],
             "limit_dead_letter_queue_url": outputs["LimitDeadLetterQueueUrl"],
+            "assignment_queue_url": outputs["AssignmentQueueUrl"],
+            "assignment_dead_letter_queue_url": outputs["AssignmentDeadLetterQueueUrl"],
             "kinesis_endpoint_url": self.servers.ministack_url,
             "limit_stream": outputs["LimitStreamName"],
             # Not the API's own address: nobody resolves the names of its hosts here.

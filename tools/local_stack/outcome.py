@@ -10,6 +10,7 @@ from .deploy import client
 QUEUES = {
     "decide": {"decisions": "decisions_queue_url", "dead letters": "dead_letter_queue_url"},
     "limits": {"limit dead letters": "limit_dead_letter_queue_url"},
+    "assign": {},
     "api": {},
 }
 
@@ -23,7 +24,7 @@ def tell(facts, function):
             attributes = message.get("MessageAttributes", {})
             values = [f"{name}: {attributes[name]['StringValue']}" for name in sorted(attributes)]
             print("\n    ".join([f"  {message['Body']}", *values]))
-    if function == "limits":
+    if function in ("limits", "assign"):
         print("\nlimit table")
         for item in sorted(items(facts), key=lambda item: (item["PK"], item["SK"])):
             print(f"  {json.dumps(item, default=str)}")

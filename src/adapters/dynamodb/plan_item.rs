@@ -162,6 +162,7 @@ pub fn to_settings(item: &Item, table: &str) -> Result<CustomerSettings, StoreEr
     Ok(CustomerSettings { own_limits, link, program_id: to_program_id(item, table)? })
 }
 
-fn to_instant(value: &AttributeValue) -> Option<Millis> {
+/// Reads an instant.
+pub fn to_instant(value: &AttributeValue) -> Option<Millis> {
     Some(Millis::new(number(value)?)).filter(|at| at.instant().is_some())
 }

@@ -26,6 +26,15 @@ impl LimitTable {
         self.customers.get(user_id)
     }
 
+    /// Keeps an answer, if its key is free. Returns false if it is not.
+    pub(super) fn keep(&mut self, answer: &KeptAnswer) -> bool {
+        let is_free = self.is_free(answer);
+        if is_free {
+            self.answers.insert(answer.key.clone(), answer.clone());
+        }
+        is_free
+    }
+
     /// Returns true if no answer is kept under the same key, or if it has expired.
     fn is_free(&self, answer: &KeptAnswer) -> bool {
         self.answers.get(&answer.key).is_none_or(|kept| kept.expires_at() <= answer.answered_at)

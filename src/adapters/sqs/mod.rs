@@ -3,6 +3,7 @@
 mod error;
 #[cfg(feature = "cli")]
 mod inspect;
+mod job_queue;
 #[cfg(feature = "lambda")]
 mod limit_letters;
 #[cfg(feature = "cli")]
@@ -25,6 +26,7 @@ use error::queue_error;
 use futures_util::future::try_join;
 #[cfg(feature = "cli")]
 pub use inspect::{QueueSettings, RedrivePolicy, queue_settings};
+pub use job_queue::SqsJobQueue;
 #[cfg(feature = "lambda")]
 pub use limit_letters::SqsLimitLetters;
 #[cfg(feature = "cli")]

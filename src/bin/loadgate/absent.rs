@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue};
 
 /// Commands that need the AWS SDK.
-const COMMANDS: &[&str] = &["tables", "send", "receive", "redrive", "limits", "plans", "programs", "worker"];
+const COMMANDS: &[&str] = &["tables", "send", "receive", "redrive", "limits", "plans", "programs", "jobs", "worker"];
 
 /// Options of `replay` that need the AWS SDK.
 const OPTIONS: &[&str] = &["--store", "--endpoint-url", "--run", "--correlation-ttl-hours", "--customers-in-parallel"];

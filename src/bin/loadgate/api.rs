@@ -19,6 +19,7 @@ use loadgate::telemetry::init_logs;
 use tokio::net::TcpListener;
 
 use crate::cloud::{TableArgs, runtime, url};
+use crate::job_queue::JobQueueArgs;
 use crate::outcome::Failure;
 use crate::serve::{Bounds, serve};
 use crate::signals::stop_signal;
@@ -73,6 +74,9 @@ pub struct Args {
     #[command(flatten)]
     tables: TableArgs,
 
+    #[command(flatten)]
+    queue: JobQueueArgs,
+
     /// TOML file with the limits in force, or its text [env: `LOADGATE_LIMITS`] [default: the built-in limits]
     #[arg(long, value_name = "FILE")]
     limits: Option<String>,
@@ -94,8 +98,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let (access, cooling_off) = (args.access()?, config.cooling_off);
     init_logs(Some(&config.log_level));
     let served = open(args, config).and_then(|(decider, connection)| {
+        // No function works on the jobs of a file.
+        let is_file = args.store != StoreKind::DynamoDb;
+        let queue = if is_file { None } else { connection.runtime.block_on(args.queue.open())? };
         let settings = RequestSettings { timeout: REQUEST_TIMEOUT, access, new_id: new_request_id };
-        let services = Services::over(decider, cooling_off);
+        let services = Services::over(decider, cooling_off, queue);
         let served = connection.runtime.block_on(serve_api(args.listen, services, settings));
         connection.close();
         served

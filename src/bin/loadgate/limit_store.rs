@@ -55,6 +55,11 @@ pub struct BaseArgs {
 }
 
 impl LimitStoreArgs {
+    /// Returns true for a store that is a file. No other process works on its jobs.
+    pub fn is_file(&self) -> bool {
+        self.store != StoreKind::DynamoDb
+    }
+
     /// Opens the store and checks that its table of customers' own limits is usable.
     ///
     /// # Errors

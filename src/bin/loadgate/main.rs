@@ -14,6 +14,10 @@ mod files;
 mod generate;
 mod input;
 #[cfg(feature = "cli")]
+mod job_queue;
+#[cfg(feature = "cli")]
+mod jobs;
+#[cfg(feature = "cli")]
 mod limit_store;
 #[cfg(feature = "cli")]
 mod limits;
@@ -82,6 +86,8 @@ enum Command {
     Plans(plans::Args),
     #[cfg(feature = "cli")]
     Programs(programs::Args),
+    #[cfg(feature = "cli")]
+    Jobs(jobs::Args),
     #[cfg(feature = "worker")]
     Worker(worker::Args),
     #[cfg(feature = "api")]
@@ -110,6 +116,8 @@ fn main() -> ExitCode {
         Command::Plans(args) => plans::run(&args),
         #[cfg(feature = "cli")]
         Command::Programs(args) => programs::run(&args),
+        #[cfg(feature = "cli")]
+        Command::Jobs(args) => jobs::run(&args),
         #[cfg(feature = "worker")]
         Command::Worker(args) => worker::run(&args),
         #[cfg(feature = "api")]

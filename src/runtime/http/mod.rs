@@ -8,6 +8,7 @@ mod changes;
 mod extract;
 #[cfg(feature = "api-lambda")]
 pub mod gateway;
+mod job_requests;
 mod plan_changes;
 mod precondition;
 mod problem;
@@ -30,10 +31,12 @@ use utoipa_axum::routes;
 
 use crate::deciding::{Clock, Decider, RecordReader, Store};
 use crate::domain::CoolingOff;
+use crate::limits::jobs::{JobQueue, JobStore};
 use crate::limits::{AnswerStore, LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
 
 pub use author::BY;
 pub use changes::{LimitChanges, StoreChanges};
+pub use job_requests::{JobAnswer, JobRequests, StoreJobs};
 pub use plan_changes::{PlanAnswer, PlanChanges};
 pub use precondition::Precondition;
 pub use problem::Problem;
@@ -55,18 +58,25 @@ pub struct Services {
     pub limits: Arc<dyn LimitChanges>,
     /// Plans, programmes and links.
     pub plans: Arc<dyn PlanChanges>,
+    /// Assignment jobs.
+    pub jobs: Arc<dyn JobRequests>,
 }
 
 impl Services {
-    /// Creates services over a decider's store, with its limits and its clock, and the rule for changes of own limits.
-    pub fn over<S, C>(decider: Decider<S, C>, cooling_off: CoolingOff) -> Services
+    /// Creates services over a decider's store, with its limits and its clock, and the rule for changes of own limits. Without
+    /// a queue of assignments, no job can be started.
+    pub fn over<S, Q, C>(decider: Decider<S, C>, cooling_off: CoolingOff, queue: Option<Q>) -> Services
     where
-        S: Store + LimitStore + AnswerStore + RecordReader + PlanStore + ProgramStore + LinkStore + Clone + 'static,
+        S: Store + LimitStore + AnswerStore + RecordReader + PlanStore + ProgramStore + LinkStore + JobStore,
+        S: Clone + 'static,
+        Q: JobQueue + Clone + 'static,
         C: Clock + Clone + 'static,
     {
+        let jobs = StoreJobs { store: decider.store.clone(), queue, clock: decider.clock.clone() };
         let plans = Plans { store: decider.store.clone(), clock: decider.clock.clone() };
         let limits = StoreChanges { decider: decider.clone(), cooling_off };
-        Services { reads: Arc::new(StoreReads(decider)), limits: Arc::new(limits), plans: Arc::new(plans) }
+        let reads = StoreReads(decider);
+        Services { reads: Arc::new(reads), limits: Arc::new(limits), plans: Arc::new(plans), jobs: Arc::new(jobs) }
     }
 }
 
@@ -82,6 +92,7 @@ struct Api {
     reads: Arc<dyn Reads>,
     limits: Arc<dyn LimitChanges>,
     plans: Arc<dyn PlanChanges>,
+    jobs: Arc<dyn JobRequests>,
     /// Returns a new id.
     new_id: fn() -> String,
     /// The OpenAPI document.
@@ -107,6 +118,7 @@ struct Api {
         (name = "limits", description = "Customers' own limits"),
         (name = "plans", description = "Plans, and their links to customers"),
         (name = "programs", description = "Programmes: their default plans and their customers"),
+        (name = "jobs", description = "Jobs that link every customer of a programme to a plan version"),
         (name = "customers", description = "The limits in force for a customer, and the decisions about its loads"),
         (name = "api", description = "The API itself")
     )
@@ -130,12 +142,12 @@ impl Modify for BearerScheme {
 
 /// Returns the router.
 pub fn router(services: Services, settings: RequestSettings) -> Router {
-    let Services { reads, limits, plans } = services;
+    let Services { reads, limits, plans, jobs } = services;
     let (router, document) = described();
     router
         .method_not_allowed_fallback(routes::method_not_allowed)
         .fallback(routes::unknown_path)
-        .with_state(Api { reads, limits, plans, new_id: settings.new_id, openapi: text(&document).into() })
+        .with_state(Api { reads, limits, plans, jobs, new_id: settings.new_id, openapi: text(&document).into() })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::new(settings), request::answer))
 }
@@ -162,6 +174,11 @@ fn described() -> (Router<Api>, Document) {
         .routes(routes!(routes::links::get_link, routes::links::put_link, routes::links::delete_link))
         .routes(routes!(routes::programs::get_default_plan, routes::programs::put_default_plan))
         .routes(routes!(routes::programs::enroll, routes::programs::remove))
+        .routes(routes!(routes::jobs::start_job))
+        .routes(routes!(routes::jobs::list_jobs))
+        .routes(routes!(routes::jobs::get_job))
+        .routes(routes!(routes::jobs::list_job_failures))
+        .routes(routes!(routes::jobs::cancel_job))
         .routes(routes!(routes::get_openapi))
         .split_for_parts()
 }

@@ -68,7 +68,10 @@ impl Problem {
             | ProblemCode::UnknownLimit
             | ProblemCode::UnknownPlan
             | ProblemCode::UnknownProgram
-            | ProblemCode::UnknownLink => StatusCode::NOT_FOUND,
+            | ProblemCode::UnknownLink
+            | ProblemCode::UnknownJob => StatusCode::NOT_FOUND,
+            ProblemCode::JobEnded => StatusCode::CONFLICT,
+            ProblemCode::NoQueue => StatusCode::NOT_IMPLEMENTED,
             ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ProblemCode::TooManyLimits
             | ProblemCode::LimitClosed
@@ -81,7 +84,9 @@ impl Problem {
             }
             ProblemCode::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemCode::CorruptItem | ProblemCode::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
-            ProblemCode::StoreBusy | ProblemCode::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ProblemCode::StoreBusy | ProblemCode::StoreUnavailable | ProblemCode::QueueUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ProblemCode::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }

@@ -5,6 +5,7 @@ mod body;
 mod changes;
 mod check;
 mod decisions;
+mod jobs;
 mod problem;
 mod usage;
 
@@ -12,5 +13,6 @@ pub use body::{BodyError, Fields, read_plan_version};
 pub use changes::{ChangeListView, ChangeView, NewLimitRequest, NewValueRequest};
 pub use check::{CheckRequest, CheckView, read_check};
 pub use decisions::{DecisionListView, DecisionView};
+pub use jobs::{AssignmentRequest, JobFailureListView, JobListView, read_assignment};
 pub use problem::{ProblemCode, ProblemView};
 pub use usage::{CustomerUsageView, UsageView};

@@ -78,6 +78,8 @@ pub enum ProblemCode {
     UnknownProgram,
     /// 404: no plan is linked to the customer.
     UnknownLink,
+    /// 404: there is no such job.
+    UnknownJob,
     /// 405: the path has other methods. The header `Allow` lists them.
     MethodNotAllowed,
     /// 409: the customer has the most limits allowed.
@@ -90,6 +92,8 @@ pub enum ProblemCode {
     TooEarly,
     /// 409: the pending change needs no confirmation.
     NeedsNoConfirmation,
+    /// 409: the job has ended.
+    JobEnded,
     /// 412: what was to be changed is not as the request requires, or has been changed meanwhile. Nothing was written.
     PreconditionFailed,
     /// 413: the body is longer than 16 KiB.
@@ -104,6 +108,10 @@ pub enum ProblemCode {
     CorruptItem,
     /// 500: loadgate is configured wrongly, or has a defect. The log has the reason.
     Misconfigured,
+    /// 501: the program has no queue of assignments, so that it cannot start jobs.
+    NoQueue,
+    /// 503: the queue of assignments does not answer. No job was started.
+    QueueUnavailable,
     /// 503: the tables lack capacity, or change all the time. Try again after the time of `Retry-After`.
     StoreBusy,
     /// 503: the tables do not answer. Try again after the time of `Retry-After`.

@@ -4,6 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use chrono::TimeDelta;
+use loadgate::limits::jobs::LocalQueue;
 use loadgate::runtime::http::{RequestSettings, Services, router};
 use serde_json::{Value, json};
 
@@ -42,7 +43,7 @@ fn setup<S: ApiStore>(tables: S) -> (SetClock, Router, loadgate::deciding::Decid
     let clock = SetClock::at(NOW);
     let decider = own_decider(tables, &clock);
     let settings = RequestSettings { new_id: loadgate::adapters::new_request_id, ..settings() };
-    let router = router(Services::over(decider.clone(), COOLING_OFF), settings);
+    let router = router(Services::over(decider.clone(), COOLING_OFF, None::<LocalQueue>), settings);
     (clock, router, decider)
 }
 

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use loadgate::adapters::{MemoryStore, new_request_id};
 use loadgate::deciding::{Cause, Checked, DecisionPage, LimitInForce, LoadToCheck, StoreError};
 use loadgate::domain::{ChangeRequest, Currency, LimitOrigin, LimitProgress, Measure, Millis, StoredDecision};
+use loadgate::limits::jobs::LocalQueue;
 use loadgate::limits::{ChangePage, Keep, KeptAnswer, LimitChangeError, NewLimit, Precondition, RequestKey};
 use loadgate::runtime::http::{
     Access, BODY_BYTES_MAX, BearerToken, LimitChanges, Reads, RequestSettings, Services, router,
@@ -193,7 +194,7 @@ async fn a_request_keeps_its_own_id_if_it_is_short_and_plain() {
 
 fn router_with(access: Access) -> Router {
     let decider = own_decider(MemoryStore::default(), &SetClock::at(NOW));
-    router(Services::over(decider, super::COOLING_OFF), RequestSettings { access, ..settings() })
+    router(Services::over(decider, super::COOLING_OFF, None::<LocalQueue>), RequestSettings { access, ..settings() })
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod check;
 mod document;
 mod errors;
 mod gateway;
+mod jobs;
 mod plans;
 mod stores;
 
@@ -19,8 +20,9 @@ use lambda_http::Service as _;
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{Clock, Decider, Delivery, Group, MessageSource, RecordReader, Store};
 use loadgate::domain::{CoolingOff, Currency, LoadAttempt};
+use loadgate::limits::jobs::{JobStore, LocalQueue};
 use loadgate::limits::{AnswerStore, LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
-use loadgate::runtime::http::{Access, LimitChanges, Reads, RequestSettings, Services, router};
+use loadgate::runtime::http::{Access, LimitChanges, Reads, RequestSettings, Services, StoreJobs, router};
 use loadgate::wire::read_attempt;
 use serde_json::Value;
 
@@ -28,12 +30,21 @@ use crate::support::{decider, line};
 
 /// A store of everything that is read and changed over HTTP.
 pub trait ApiStore:
-    Store + LimitStore + AnswerStore + RecordReader + PlanStore + ProgramStore + LinkStore + Clone + 'static
+    Store + LimitStore + AnswerStore + RecordReader + PlanStore + ProgramStore + LinkStore + JobStore + Clone + 'static
 {
 }
 
 impl<S> ApiStore for S where
-    S: Store + LimitStore + AnswerStore + RecordReader + PlanStore + ProgramStore + LinkStore + Clone + 'static
+    S: Store
+        + LimitStore
+        + AnswerStore
+        + RecordReader
+        + PlanStore
+        + ProgramStore
+        + LinkStore
+        + JobStore
+        + Clone
+        + 'static
 {
 }
 
@@ -120,8 +131,10 @@ fn settings() -> RequestSettings {
 
 fn router_over(service: impl Reads + LimitChanges + 'static) -> Router {
     let plans = Plans { store: MemoryStore::default(), clock: SetClock::at("2026-01-06T12:00:00Z") };
+    let jobs = StoreJobs { store: plans.store.clone(), queue: None::<LocalQueue>, clock: plans.clock.clone() };
     let service = Arc::new(service);
-    router(Services { reads: service.clone(), limits: service, plans: Arc::new(plans) }, settings())
+    let services = Services { reads: service.clone(), limits: service, plans: Arc::new(plans), jobs: Arc::new(jobs) };
+    router(services, settings())
 }
 
 /// A router over a store, and a decider over the same one.
@@ -130,7 +143,7 @@ where
     S: ApiStore,
     C: Clock + Clone + 'static,
 {
-    router(Services::over(decider.clone(), COOLING_OFF), settings())
+    router(Services::over(decider.clone(), COOLING_OFF, Some(LocalQueue::default())), settings())
 }
 
 /// Returns a decider with the built-in limits over a store with a table of customers' own limits.

@@ -2,6 +2,8 @@
 
 mod alarms;
 mod api_function;
+mod assign_function;
+mod assign_kills;
 mod compose;
 mod configuration;
 mod end_to_end;

@@ -6,10 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use loadgate::config::{
-    CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL,
-    LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT, TableNames,
+    ASSIGNMENT_QUEUE_URL, CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL,
+    DECISIONS_QUEUE_URL, LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT,
+    TableNames,
 };
 use loadgate::limits::WHOLE_BYTES_MAX;
+use loadgate::limits::jobs::{FINISH_DELAY_MAX, ORPHAN_AGE, RECEIVES_MAX};
 use loadgate::runtime::http::REQUEST_TIMEOUT;
 use loadgate::wire::parse_limits;
 use regex::Regex;
@@ -24,7 +26,8 @@ const DEPLOYMENT: &str = include_str!("../../../docs/DEPLOYMENT.md");
 const SAMCONFIG: &str = include_str!("../../../samconfig.toml");
 const TELEMETRY: &str = concat!(
     include_str!("../../../src/telemetry/decisions.rs"),
-    include_str!("../../../src/telemetry/limit_events.rs")
+    include_str!("../../../src/telemetry/limit_events.rs"),
+    include_str!("../../../src/telemetry/assignments.rs")
 );
 
 /// Returns the number at a key of a resource or a parameter.
@@ -81,12 +84,15 @@ fn each_function_gets_exactly_the_variables_that_it_reads() {
     for (function, more) in [
         ("LoadgateFunction", &decide[..]),
         ("LimitsFunction", &[LIMIT_DEAD_LETTER_QUEUE_URL]),
-        ("ApiFunction", &[LIMITS]),
+        ("ApiFunction", &[LIMITS, ASSIGNMENT_QUEUE_URL]),
     ] {
         let set = all(r"(?m)^ +(LOADGATE_[A-Z_]+): ", part(function));
         assert_eq!(set, names(&[&tables, more].concat()), "{function}");
         assert!(set.iter().all(|name| CONFIGURATION.contains(&format!("| `{name}` |"))), "{set:?}");
     }
+    let set = all(r"(?m)^ +(LOADGATE_[A-Z_]+): ", part("AssignFunction"));
+    assert_eq!(set, names(&[LIMIT_TABLE, ASSIGNMENT_QUEUE_URL]), "a job decides nothing");
+    assert!(set.iter().all(|name| CONFIGURATION.contains(&format!("| `{name}` |"))), "{set:?}");
     let TableNames { correlation, load, .. } = TableNames::default();
     assert!(
         TEMPLATE.contains(&format!("Default: {correlation}\n")) && TEMPLATE.contains(&format!("Default: {load}\n"))
@@ -108,7 +114,10 @@ fn the_tables_have_the_keys_that_the_code_uses() {
 fn alarms_and_dashboard_use_emitted_and_documented_metrics() {
     let emitted = all(r#""([a-z_]+)""#, TELEMETRY);
     let alarms = all(r"Namespace: loadgate\n +MetricName: ([a-z_]+)", TEMPLATE);
-    assert_eq!(alarms, names(&["failed", "limits_failed", "oldest_unsettled_s", "publish_failures"]));
+    assert_eq!(
+        alarms,
+        names(&["failed", "job_messages_failed", "limits_failed", "oldest_unsettled_s", "publish_failures"])
+    );
     let shown = all(r#"\["(?:loadgate|\.)", "([a-z_]+)""#, TEMPLATE);
     assert!(shown.len() > 15);
     for name in alarms.iter().chain(&shown) {
@@ -140,6 +149,20 @@ fn numbers_that_depend_on_one_another_agree() {
     let in_base64 = WHOLE_BYTES_MAX.div_ceil(3) as u64 * 4;
     assert!(number("LimitDeadLetterQueue", "MaximumMessageSize") > in_base64, "SQS counts the attributes too");
     assert!(!part("LimitDeadLetterQueue").contains("Fifo"), "a dead letter has no group");
+    let timeout_s = number("AssignFunction", "Timeout");
+    assert_eq!(number("AssignmentQueue", "VisibilityTimeout"), 6 * timeout_s, "as Lambda asks");
+    assert_eq!(number("AssignmentQueue", "maxReceiveCount"), RECEIVES_MAX, "at the last one, the function gives up");
+    assert!(
+        number("AssignmentAgeAlarm", "Threshold") > FINISH_DELAY_MAX.as_secs(),
+        "a delayed message is no stuck one"
+    );
+    let first_s = number("AssignmentQueue", "VisibilityTimeout") * (RECEIVES_MAX - 1);
+    assert!(
+        first_s > ORPHAN_AGE.as_secs(),
+        "a message whose job was never stored is dropped before it is a dead letter"
+    );
+    assert_eq!(number("AssignmentDeadLetterQueue", "MessageRetentionPeriod"), fortnight_s);
+    assert!(!part("AssignmentQueue").contains("Fifo"), "steps have no order");
     let api_s = number("ApiFunction", "Timeout");
     assert!(api_s > REQUEST_TIMEOUT.as_secs(), "the program answers before Lambda stops it");
     assert!(number("HttpApiIntegration", "TimeoutInMillis") > api_s * 1000, "and before API Gateway gives up");
@@ -166,9 +189,15 @@ fn the_stream_loses_nothing_and_keeps_each_users_order() {
 
 #[test]
 fn without_own_limits_there_is_neither_a_stream_nor_its_function() {
-    for resource in
-        ["LimitsFunction", "LimitsFunctionRole", "LimitDeadLetterQueue", "LimitAgeAlarm", "LimitExpiryAlarm"]
-    {
+    for resource in [
+        "LimitsFunction",
+        "LimitsFunctionRole",
+        "LimitDeadLetterQueue",
+        "LimitAgeAlarm",
+        "LimitExpiryAlarm",
+        "AssignFunction",
+        "AssignmentQueue",
+    ] {
         assert!(part(resource).contains("\n    Condition: HasOwnLimits\n"), "{resource}");
     }
     assert!(part("LimitStream").contains("\n    Condition: CreatesLimitStream\n"));
@@ -205,6 +234,11 @@ fn every_route_of_the_api_needs_a_signed_request() {
         "PUT /programs/{programId}/default-plan",
         "PUT /programs/{programId}/customers/{customerId}",
         "DELETE /programs/{programId}/customers/{customerId}",
+        "POST /programs/{programId}/plan-assignments",
+        "GET /jobs",
+        "GET /jobs/{jobId}",
+        "GET /jobs/{jobId}/failures",
+        "POST /jobs/{jobId}/cancel",
         "GET /openapi.json",
     ];
     assert_eq!(keys, names(&expected));
@@ -281,6 +315,35 @@ fn the_role_allows_every_request_of_the_function_on_the_stream() {
     let stream = ["DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"];
     assert_eq!(allowed(role, "LimitStream"), names(&stream));
     assert!(part(role).contains("Resource: !If [NamesLimitStream, !Ref LimitStreamArn, !GetAtt LimitStream.Arn]"));
+}
+
+#[test]
+fn the_role_of_the_function_of_jobs_changes_links_and_jobs_only() {
+    let role = "AssignFunctionRole";
+    let jobs = concat!(
+        include_str!("../../../src/adapters/dynamodb/job_store.rs"),
+        include_str!("../../../src/adapters/dynamodb/job_link.rs")
+    );
+    // Single items are read by a function of another file.
+    assert_eq!(requests(jobs), names(&["batch_get_item", "put_item", "query", "update_item"]));
+    let table = ["BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"];
+    assert_eq!(allowed(role, "LimitTable"), names(&table));
+    for other in ["CorrelationTable", "LoadTable"] {
+        assert_eq!(allowed(role, other), names(&[]), "{other}");
+    }
+    let queue = ["DeleteMessage", "GetQueueAttributes", "ReceiveMessage", "SendMessage"];
+    assert_eq!(allowed(role, "AssignmentQueue"), names(&queue));
+    let keys = all(r#""dynamodb:LeadingKeys": \[(.+?)\]"#, part(role));
+    assert_eq!(keys, names(&["\"customer/*\"", "\"job/*\"", "jobs"]));
+    // The attributes of a customer's item that the update and its condition name, and the key.
+    let link = include_str!("../../../src/adapters/dynamodb/job_link.rs");
+    let update = &link[link.find("const MAY_LINK").unwrap()..link.find("const LINK_ATTRIBUTES").unwrap()];
+    let mut named = all(r"\b([A-Z]+_[A-Z]+)\b", update);
+    assert!(named.remove("MAY_LINK") && named.remove("SET_LINK") && update.contains("#plan"));
+    named.extend(names(&["PK", "PLAN", "SK"]));
+    let allowed_attributes =
+        all(r"\b([A-Z_]+)\b", part(role).split("\"dynamodb:Attributes\":").nth(1).unwrap().split(']').next().unwrap());
+    assert_eq!(allowed_attributes, named);
 }
 
 #[test]
@@ -379,7 +442,7 @@ fn the_import_template_has_all_tables_and_nothing_that_an_import_rejects() {
 
 #[test]
 fn each_function_is_deployed_from_its_build_and_not_from_the_sources() {
-    for function in ["LoadgateFunction", "LimitsFunction", "ApiFunction"] {
+    for function in ["LoadgateFunction", "LimitsFunction", "AssignFunction", "ApiFunction"] {
         // `sam build` puts its result in this folder.
         assert!(part(function).contains(&format!("\n      CodeUri: .aws-sam/build/{function}\n")));
         assert!(part(function).contains("\n      ProjectRootDirectory: .\n"));

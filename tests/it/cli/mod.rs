@@ -5,6 +5,7 @@ mod bad_files;
 mod bad_input;
 mod customer_limits;
 mod generate;
+mod jobs;
 mod limits_apply;
 mod limits_change;
 mod limits_show;

@@ -1,12 +1,13 @@
 //! Customers' own limits: limit events, what they leave, and the limits in force.
 
 mod changer;
+pub mod jobs;
 mod plan_changes;
 mod plan_items;
 pub mod plan_stores;
 pub mod store;
 mod stored_items;
-mod stream;
+pub mod stream;
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
 //! `loadgate programs`: programmes and their customers.
 
+mod assign;
 mod default;
 mod enroll;
 mod remove;
@@ -10,7 +11,7 @@ use clap::Subcommand;
 
 use crate::outcome::{EXIT_CODES, Failure};
 
-/// Enrol customers in programmes, and set the plan of a programme
+/// Enrol customers in programmes, set the plan of a programme, and link all its customers to a plan
 #[derive(clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
@@ -23,6 +24,7 @@ enum Action {
     Enroll(enroll::Args),
     Remove(remove::Args),
     Default(default::Args),
+    Assign(Box<assign::Args>),
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -30,5 +32,6 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         Action::Enroll(args) => enroll::run(args),
         Action::Remove(args) => remove::run(args),
         Action::Default(args) => default::run(args),
+        Action::Assign(args) => assign::run(args),
     }
 }

@@ -1,5 +1,6 @@
 //! The handlers: here those of customers' limits, usage and decisions; plans, links and programmes have files of their own.
 
+pub mod jobs;
 pub mod limit_changes;
 pub mod links;
 pub mod plans;

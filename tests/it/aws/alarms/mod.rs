@@ -108,6 +108,8 @@ fn one_failure_triggers_no_alarm() {
         "failed-limit-events",
         "limits-function-errors",
         "limit-throttles",
+        "failed-assignments",
+        "assign-function-errors",
         "api-errors",
         "api-throttles",
     ] {
@@ -122,7 +124,7 @@ fn one_failure_triggers_no_alarm() {
 #[test]
 fn two_failures_far_apart_trigger_no_alarm() {
     let rules = rules();
-    for alarm in ["failed-messages", "publish-failures", "failed-limit-events"] {
+    for alarm in ["failed-messages", "publish-failures", "failed-limit-events", "failed-assignments"] {
         let mut series = vec![None; 60];
         (series[20], series[38]) = (Some(1.0), Some(1.0));
         let metrics = of(rules[alarm].only_metric(), series);
@@ -249,6 +251,7 @@ fn an_undecided_dead_letter_triggers_an_alarm_beside_invalid_ones() {
     let visible = of("ApproximateNumberOfMessagesVisible", rising(0.0, 1.0));
     assert_eq!(triggers(&rules["dead-letters"], &visible), Some(11 + DELAY_MINUTES_MAX));
     assert_eq!(triggers(&rules["limit-dead-letters"], &visible), Some(11 + DELAY_MINUTES_MAX));
+    assert_eq!(triggers(&rules["assignment-dead-letters"], &visible), Some(11 + DELAY_MINUTES_MAX));
 }
 
 #[test]

@@ -2,4 +2,4 @@
 
 mod handler;
 mod mapping;
-mod world;
+pub mod world;
