@@ -98,7 +98,7 @@ async fn every_documented_request_has_a_handler_and_a_place_in_the_guide() {
             count += 1;
         }
     }
-    assert_eq!(count, 23);
+    assert_eq!(count, 28);
 }
 
 #[test]
