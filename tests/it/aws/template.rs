@@ -284,13 +284,17 @@ fn the_role_allows_every_request_of_the_function_on_the_stream() {
 }
 
 #[test]
-fn the_role_of_the_api_only_reads() {
+fn the_role_of_the_api_reads_and_changes_plans_alone() {
     let role = "ApiFunctionRole";
     let records = include_str!("../../../src/adapters/dynamodb/record_query.rs");
     assert_eq!(requests(records), names(&["query"]), "besides the batch of a decision's read");
     assert_eq!(allowed(role, "CorrelationTable"), names(&["BatchGetItem", "Query"]));
     assert_eq!(allowed(role, "LoadTable"), names(&["BatchGetItem", "GetItem", "Query"]));
-    assert_eq!(allowed(role, "LimitTable"), names(&["BatchGetItem", "GetItem"]));
+    let plans = ["BatchGetItem", "DeleteItem", "GetItem", "LeadingKeys", "PutItem", "Query", "UpdateItem"];
+    assert_eq!(allowed(role, "LimitTable"), names(&plans));
+    // No pointer of a limit can be changed, and nothing but an entry of a roster deleted.
+    let keys = all(r#""dynamodb:LeadingKeys": \[(.+)\]"#, part(role));
+    assert_eq!(keys, names(&["counter, customer/*, plan/*, plans, program/*, roster/*", "roster/*"]));
     let services = all(r"(?m)(?:Action: |Action: \[|, )([a-z]+):[A-Za-z]+", part(role));
     assert_eq!(services, names(&["dynamodb", "logs", "sts"]), "no queue and no stream");
 }
@@ -302,7 +306,8 @@ fn the_documentation_lists_every_permission_that_a_command_needs() {
     let code: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     let requests = all(r"(?:client|Client::new\(sdk\))\s*\.([a-z_]+)\(\)", &code);
     // A batch needs the permission of the single request. A transaction needs those of its actions.
-    let in_transactions = ["condition_check_item", "get_item", "put_item", "update_item"].map(str::to_owned);
+    let in_transactions =
+        ["condition_check_item", "delete_item", "get_item", "put_item", "update_item"].map(str::to_owned);
     let single = requests.iter().filter(|name| !name.starts_with("transact_"));
     let needed = single.map(|name| name.strip_suffix("_batch").unwrap_or(name).to_owned()).chain(in_transactions);
     let pascal = |name: String| name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>();
