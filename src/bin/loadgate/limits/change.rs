@@ -154,13 +154,7 @@ impl ChangeArgs {
         let changed = connection.runtime.block_on(change(changer));
         drop(store);
         connection.close();
-        let limit = match changed {
-            Ok(limit) => limit,
-            Err(LimitChangeError::Store(error)) => {
-                return Err(Failure::Io(anyhow::Error::new(error).context("could not change the limit")));
-            }
-            Err(refused) => return Err(Failure::Usage(anyhow::Error::new(refused).context("the limit is unchanged"))),
-        };
+        let limit = changed.context("could not change the limit").map_err(Failure::Io)?;
         writeln!(io::stdout(), "{}", limit_progress_json(&limit))
             .context("could not write to standard output")
             .map_err(Failure::Io)?;
