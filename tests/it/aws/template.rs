@@ -370,8 +370,8 @@ fn the_role_of_the_api_reads_and_changes_limits_and_plans_alone() {
     assert_eq!(allowed(role, "LimitTable"), names(&changes));
     // Nothing but an entry of a roster can be deleted.
     let keys = all(r#""dynamodb:LeadingKeys": \[(.+)\]"#, part(role));
-    let changed = "answer/*, counter, customer/*, jobs, limit/*, plan/*, plans, program/*, roster/*";
-    assert_eq!(keys, names(&[changed, "roster/*"]));
+    let written = "answer/*, counter, customer/*, jobs, limit/*, plan/*, plans, program/*, roster/*";
+    assert_eq!(keys, names(&[written, "roster/*"]));
     assert_eq!(allowed(role, "AssignmentQueue"), names(&["GetQueueAttributes", "SendMessage"]));
     let services = all(r"(?m)(?:Action: |Action: \[|, )([a-z]+):[A-Za-z]+", part(role));
     assert_eq!(services, names(&["dynamodb", "logs", "sqs", "sts"]), "no stream");
