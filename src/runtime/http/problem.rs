@@ -70,10 +70,10 @@ impl Problem {
             | ProblemCode::UnknownProgram
             | ProblemCode::UnknownLink
             | ProblemCode::UnknownJob => StatusCode::NOT_FOUND,
-            ProblemCode::JobEnded => StatusCode::CONFLICT,
             ProblemCode::NoQueue => StatusCode::NOT_IMPLEMENTED,
             ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            ProblemCode::TooManyLimits
+            ProblemCode::JobEnded
+            | ProblemCode::TooManyLimits
             | ProblemCode::LimitClosed
             | ProblemCode::NotPending
             | ProblemCode::TooEarly
