@@ -34,15 +34,15 @@ pub(crate) async fn linked(customers: usize) -> Result<(Duration, Cost)> {
     Ok((elapsed, cost))
 }
 
-fn key(pk: String, sk: &str) -> Option<std::collections::HashMap<String, AttributeValue>> {
-    Some([("PK".to_owned(), S(pk)), ("SK".to_owned(), S(sk.to_owned()))].into())
+fn key(pk: String, sk: &str) -> std::collections::HashMap<String, AttributeValue> {
+    [("PK".to_owned(), S(pk)), ("SK".to_owned(), S(sk.to_owned()))].into()
 }
 
 fn link(table: &str, customer: &str) -> Result<TransactWriteItem> {
     let plan = M([("ID".to_owned(), S("standard".to_owned())), ("VERSION".to_owned(), N("1".to_owned()))].into());
     let update = Update::builder()
         .table_name(table)
-        .set_key(key(format!("customer/{customer}"), "limits"))
+        .set_key(Some(key(format!("customer/{customer}"), "limits")))
         .update_expression("SET #plan = :plan, LINK_NUMBER = :number")
         .condition_expression("PROGRAM_ID = :program")
         .expression_attribute_names("#plan", "PLAN")
@@ -55,7 +55,7 @@ fn link(table: &str, customer: &str) -> Result<TransactWriteItem> {
 fn count(table: &str) -> Result<TransactWriteItem> {
     let update = Update::builder()
         .table_name(table)
-        .set_key(key("jobs".to_owned(), "counter"))
+        .set_key(Some(key("jobs".to_owned(), "counter")))
         .update_expression("ADD LINKED :one")
         .expression_attribute_values(":one", N("1".to_owned()));
     Ok(TransactWriteItem::builder().update(update.build().map_err(Error::other)?).build())

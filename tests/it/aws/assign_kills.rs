@@ -47,8 +47,8 @@ async fn function(shared: Arc<Shared>, seed: u64, log: std::path::PathBuf) {
     let program = env!("CARGO_BIN_EXE_assign");
     let mut running = Bootstrap::start_program(program, &shared.environment, &log).await;
     while !shared.stop.load(Ordering::Relaxed) {
-        let Ok(received) = receiver.receive(1, Duration::from_secs(1), Some(VISIBILITY)).await else { continue };
-        let Some(message) = received.into_iter().next() else { continue };
+        let Ok(messages) = receiver.receive(1, Duration::from_secs(1), Some(VISIBILITY)).await else { continue };
+        let Some(message) = messages.into_iter().next() else { continue };
         let record = json!({"messageId": message.message_id, "body": message.body, "eventSource": "aws:sqs", "attributes": {
             "ApproximateReceiveCount": message.receive_count.unwrap_or(1).to_string(),
             "SentTimestamp": message.sent_at.unwrap().timestamp_millis().to_string()}});
@@ -147,7 +147,7 @@ async fn jobs_whose_functions_are_killed_at_random_end_as_the_model_does() {
         tokio::time::sleep(Duration::from_millis(rng.u64(0..150))).await;
     }
     let both = async { [ended(&fresh, first).await, ended(&fresh, second).await] };
-    let [first, second] = tokio::time::timeout(Duration::from_secs(300), both).await.unwrap_or_else(|_| {
+    let [first, second] = tokio::time::timeout(Duration::from_mins(5), both).await.unwrap_or_else(|_| {
         let log =
             |seed| std::fs::read_to_string(Path::new(folder.path()).join(format!("log-{seed}"))).unwrap_or_default();
         panic!("a job does not end: {}", log(0))
@@ -174,7 +174,7 @@ async fn jobs_whose_functions_are_killed_at_random_end_as_the_model_does() {
         let link = fresh.store.link(id).await.unwrap();
         match by_hand.get(id) {
             Some((number, version)) if *number > second.job.number => {
-                assert_eq!((link.number, &link.plan), (*number, version))
+                assert_eq!((link.number, &link.plan), (*number, version));
             }
             _ => {
                 assert_eq!((link.number, link.plan), (second.job.number, Some(plan(2))), "{id}");

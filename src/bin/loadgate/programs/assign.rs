@@ -105,8 +105,8 @@ fn queue(args: &Args) -> Result<SqsJobQueue, Failure> {
 /// Starts the job, and waits for its end if that is asked for.
 async fn start(args: &Args, store: DynamoDb, queue: SqsJobQueue) -> Result<JobProgress, Failure> {
     let starter = JobStarter { store, queue, clock: SystemClock };
-    let job = starter.start(args.new_job(), &|_| None).await;
-    let job = job.context("could not start the job").map_err(Failure::Io)?;
+    let begun = starter.start(args.new_job(), &|_| None).await;
+    let job = begun.context("could not start the job").map_err(Failure::Io)?;
     if !args.wait {
         return Ok(JobProgress::begun(job));
     }
@@ -132,8 +132,8 @@ async fn start(args: &Args, store: DynamoDb, queue: SqsJobQueue) -> Result<JobPr
 async fn perform(args: &Args, store: DynamoDb) -> Result<JobProgress, Failure> {
     let queue = LocalQueue::default();
     let starter = JobStarter { store: store.clone(), queue: queue.clone(), clock: SystemClock };
-    let job = starter.start(args.new_job(), &|_| None).await;
-    let job = job.context("could not start the job").map_err(Failure::Io)?;
+    let begun = starter.start(args.new_job(), &|_| None).await;
+    let job = begun.context("could not start the job").map_err(Failure::Io)?;
     let (bar, number) = (progress_bar(args.progress, Some(0), false), job.number);
     let worker = JobWorker::new(store, queue, SystemClock);
     let ended = run_job(&worker, number, |job| show(&bar, job)).await;

@@ -25,7 +25,7 @@ const RUNS: u64 = 150;
 const TIMEOUT_MS: i64 = 60_000;
 
 /// Time after which every job must have ended, whatever happened: 30 days.
-const END: Duration = Duration::from_secs(30 * 24 * 3600);
+const END: Duration = Duration::from_hours(30 * 24);
 
 const PROGRAMS: [&str; 2] = ["gold", "silver"];
 
@@ -122,7 +122,7 @@ impl Run {
     /// Waits until no message is left. An operator redrives the messages that were given up.
     async fn end(&self) {
         while !self.queue.is_empty() {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             self.queue.redrive();
         }
         // Writes that are made late.
@@ -145,7 +145,7 @@ async fn run(seed: u64, sabotage: Option<Sabotage>) -> (Run, Result<Tally, Strin
     let work = async {
         tokio::select! { _ = workers => unreachable!(), () = people => {} }
     };
-    let has_ended = tokio::time::timeout(END, work).await.is_ok();
+    let has_ended = tokio::time::timeout(END, Box::pin(work)).await.is_ok();
     let checked = if has_ended { check(&run).await } else { Err("a message is handled without end".to_owned()) };
     (run, checked)
 }
@@ -387,12 +387,13 @@ fn outcomes(of: &JobHistory, customer: &str, at: Millis, all: &[(Millis, Custome
 }
 
 #[tokio::test(start_paused = true)]
+#[allow(clippy::print_stdout)]
 async fn jobs_end_as_the_model_does_whatever_happens() {
     let runs = std::env::var("SIM_RUNS").map_or(RUNS, |runs| runs.parse::<u64>().unwrap().div_ceil(100));
     let first = std::env::var("SIM_SEED").map_or(1, |seed| seed.parse().unwrap());
     let (mut all, mut numbers) = (Tally::default(), [0, 0]);
     for seed in first..first + runs {
-        let (run, checked) = run(seed, None).await;
+        let (run, checked) = Box::pin(run(seed, None)).await;
         let tally = checked.unwrap_or_else(|problem| panic!("seed {seed}: {problem}"));
         let [redrives, repeats] = run.queue.numbers();
         numbers = [numbers[0] + redrives, numbers[1] + repeats];
@@ -411,9 +412,10 @@ async fn jobs_end_as_the_model_does_whatever_happens() {
 }
 
 /// Fails unless some run finds that a mechanism is taken out.
+#[allow(clippy::print_stdout)]
 async fn finds(sabotage: Sabotage) {
     for seed in 1..=RUNS {
-        if let (_, Err(problem)) = run(seed, Some(sabotage)).await {
+        if let (_, Err(problem)) = Box::pin(run(seed, Some(sabotage))).await {
             println!("{sabotage:?}: seed {seed}: {problem}");
             return;
         }
