@@ -326,7 +326,7 @@ fn the_role_of_the_function_of_jobs_changes_links_and_jobs_only() {
     );
     // Single items are read by a function of another file.
     assert_eq!(requests(jobs), names(&["batch_get_item", "put_item", "query", "update_item"]));
-    let table = ["BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"];
+    let table = ["BatchGetItem", "PutItem", "Query", "UpdateItem"];
     assert_eq!(allowed(role, "LimitTable"), names(&table));
     for other in ["CorrelationTable", "LoadTable"] {
         assert_eq!(allowed(role, other), names(&[]), "{other}");
@@ -347,15 +347,17 @@ fn the_role_of_the_function_of_jobs_changes_links_and_jobs_only() {
 }
 
 #[test]
-fn the_role_of_the_api_only_reads() {
+fn the_role_of_the_api_reads_decisions_and_changes_limits_plans_and_jobs() {
     let role = "ApiFunctionRole";
     let records = include_str!("../../../src/adapters/dynamodb/record_query.rs");
     assert_eq!(requests(records), names(&["query"]), "besides the batch of a decision's read");
     assert_eq!(allowed(role, "CorrelationTable"), names(&["BatchGetItem", "Query"]));
     assert_eq!(allowed(role, "LoadTable"), names(&["BatchGetItem", "GetItem", "Query"]));
-    assert_eq!(allowed(role, "LimitTable"), names(&["BatchGetItem", "GetItem"]));
+    let table = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"];
+    assert_eq!(allowed(role, "LimitTable"), names(&table));
+    assert_eq!(allowed(role, "AssignmentQueue"), names(&["SendMessage"]), "the first step of a job");
     let services = all(r"(?m)(?:Action: |Action: \[|, )([a-z]+):[A-Za-z]+", part(role));
-    assert_eq!(services, names(&["dynamodb", "logs", "sts"]), "no queue and no stream");
+    assert_eq!(services, names(&["dynamodb", "logs", "sqs", "sts"]), "no stream");
 }
 
 #[test]
