@@ -339,7 +339,7 @@ fn the_role_of_the_function_of_jobs_changes_links_and_jobs_only() {
     );
     // Single items are read by a function of another file.
     assert_eq!(requests(jobs), names(&["batch_get_item", "put_item", "query", "update_item"]));
-    let table = ["BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"];
+    let table = ["BatchGetItem", "PutItem", "Query", "UpdateItem"];
     assert_eq!(allowed(role, "LimitTable"), names(&table));
     for other in ["CorrelationTable", "LoadTable"] {
         assert_eq!(allowed(role, other), names(&[]), "{other}");
@@ -360,7 +360,7 @@ fn the_role_of_the_function_of_jobs_changes_links_and_jobs_only() {
 }
 
 #[test]
-fn the_role_of_the_api_reads_and_changes_limits_and_plans_alone() {
+fn the_role_of_the_api_reads_decisions_and_changes_limits_plans_and_jobs() {
     let role = "ApiFunctionRole";
     let records = include_str!("../../../src/adapters/dynamodb/record_query.rs");
     assert_eq!(requests(records), names(&["query"]), "besides the batch of a decision's read");
