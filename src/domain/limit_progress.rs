@@ -27,7 +27,7 @@ impl LimitProgress {
     /// Returns the progress of a limit of this version at an instant. `history` must know all loads in the limit's span.
     pub fn at(
         now: Millis,
-        limit: OwnLimit,
+        limit: &OwnLimit,
         version: u64,
         reported: u64,
         history: &History,

@@ -32,7 +32,7 @@ pub enum Applied {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
     /// The event changes its limit.
-    Change(LimitChange),
+    Change(Box<LimitChange>),
     /// An event with the same or a higher sequence number came before it.
     Outdated,
     /// The event is of a type that has no effect.
@@ -90,7 +90,7 @@ pub fn judge(
     if definition.is_none() && !is_report_taken {
         return Ok(Judgement::Outdated);
     }
-    Ok(Judgement::Change(LimitChange { pointer, definition: definition.cloned() }))
+    Ok(Judgement::Change(Box::new(LimitChange { pointer, definition: definition.cloned() })))
 }
 
 /// Refuses a new definition for which the customer has no room. The instant is the event's own, so that a repeated event

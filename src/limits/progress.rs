@@ -61,7 +61,7 @@ impl<S: Store + LimitStore, C: Clock> LimitReader<'_, S, C> {
         now: Millis,
     ) -> LimitProgress {
         let version = known.version_at(now);
-        LimitProgress::at(now, known.limit, version, reported, history, self.currency)
+        LimitProgress::at(now, &known.limit, version, reported, history, self.currency)
     }
 
     /// Reads the loads that the windows touch around an instant.

@@ -81,9 +81,15 @@ def client(service, url):
 
 
 def known_to_ministack(template):
-    """The template without alarms on metric math, which MiniStack refuses."""
+    """The template without alarms on metric math, which MiniStack refuses. Numbers of mappings are written out: it takes a
+    parameter's value for a text, and then reads no queue at all."""
     resources = template["Resources"].items()
     template["Resources"] = {key: one for key, one in resources if "Metrics" not in one.get("Properties", {})}
+    for resource in template["Resources"].values():
+        for event in resource.get("Properties", {}).get("Events", {}).values():
+            scaling = event["Properties"].get("ScalingConfig", {})
+            for key, value in scaling.items():
+                scaling[key] = int(template["Parameters"][value["Ref"]]["Default"])
     return template
 
 

@@ -168,24 +168,24 @@ async fn a_repeated_request_gets_the_first_answer_byte_for_byte<S: ApiStore>(tab
 async fn a_change_is_based_on_a_version<S: ApiStore>(tables: S) {
     let (clock, router, _) = setup(tables);
     let path = format!("/user-limits/{}", create(&router).await);
-    let patch = async |if_match: &str, value: &str| {
+    let set = async |if_match: &str, value: &str| {
         send(&router, "PATCH", &path, &[("if-match", if_match)], &format!(r#"{{"value":"{value}"}}"#)).await
     };
-    assert_eq!(patch("\"2\"", "50").await.json()["code"], "PRECONDITION_FAILED");
-    assert_eq!(patch("W/\"1\"", "50").await.json()["code"], "BAD_PRECONDITION");
-    assert_eq!(patch("1", "50").await.json()["code"], "BAD_PRECONDITION");
-    let first = patch("\"1\"", "50").await;
+    assert_eq!(set("\"2\"", "50").await.json()["code"], "PRECONDITION_FAILED");
+    assert_eq!(set("W/\"1\"", "50").await.json()["code"], "BAD_PRECONDITION");
+    assert_eq!(set("1", "50").await.json()["code"], "BAD_PRECONDITION");
+    let first = set("\"1\"", "50").await;
     assert_eq!((first.status.as_u16(), first.header("etag")), (200, "\"2\""));
-    assert_eq!(patch("\"1\"", "40").await.status.as_u16(), 412, "somebody has changed it meanwhile");
-    assert_eq!(patch("\"1\", \"2\"", "40").await.status.as_u16(), 200);
-    assert_eq!(patch("*", "60").await.header("etag"), "\"4\"");
+    assert_eq!(set("\"1\"", "40").await.status.as_u16(), 412, "somebody has changed it meanwhile");
+    assert_eq!(set("\"1\", \"2\"", "40").await.status.as_u16(), 200);
+    assert_eq!(set("*", "60").await.header("etag"), "\"4\"");
     // Another limit of the same customer, and reported progress, do not count.
     create(&router).await;
-    assert_eq!(patch("\"4\"", "70").await.status.as_u16(), 200);
+    assert_eq!(set("\"4\"", "70").await.status.as_u16(), 200);
     clock.pass(TimeDelta::hours(24));
     let version = get(&router, &path).await["version"].as_u64().unwrap();
-    assert_eq!(patch(&format!("\"{}\"", version - 1), "30").await.status.as_u16(), 412, "the raise is in force now");
-    assert_eq!(patch(&format!("\"{version}\""), "30").await.status.as_u16(), 200);
+    assert_eq!(set(&format!("\"{}\"", version - 1), "30").await.status.as_u16(), 412, "the raise is in force now");
+    assert_eq!(set(&format!("\"{version}\""), "30").await.status.as_u16(), 200);
     let none = send(&router, "PATCH", &path, &[("if-none-match", "*")], r#"{"value":"1"}"#).await;
     assert_eq!(none.json()["code"], "PRECONDITION_FAILED", "there is a limit");
 }
@@ -273,8 +273,8 @@ async fn odd_ids_are_changed_as_themselves<S: ApiStore>(tables: S) {
     }
     for (id, encoded) in ids {
         let path = format!("/user-limits/{encoded}");
-        let changed = sent(&router, "PATCH", &path, r#"{"value":"3"}"#, 200).await;
-        assert_eq!((&changed["limitId"], &changed["value"]), (&json!(id), &json!("3.00")));
+        let answer = sent(&router, "PATCH", &path, r#"{"value":"3"}"#, 200).await;
+        assert_eq!((&answer["limitId"], &answer["value"]), (&json!(id), &json!("3.00")));
         let changes = get(&router, &format!("{path}/changes")).await;
         assert_eq!(changes["changes"].as_array().unwrap().len(), 2, "{id}");
     }

@@ -19,7 +19,7 @@ impl Stack {
     /// Returns a stack that is not up, and copies the programs into its folder.
     fn with_programs() -> Stack {
         let stack = Stack { folder: tempfile::tempdir().unwrap() };
-        for program in ["decide", "limits", "api"] {
+        for program in ["decide", "limits", "assign", "api"] {
             std::fs::copy(cargo_bin!("decide").with_file_name(program), stack.folder.path().join(program)).unwrap();
         }
         stack

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use loadgate::config::{
     ASSIGNMENT_QUEUE_URL, CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL,
-    DECISIONS_QUEUE_URL, LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT,
-    TableNames,
+    DECISIONS_QUEUE_URL, INCREASE_DELAY_HOURS, INCREASE_NEEDS_CONFIRMATION, LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE,
+    LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT, TableNames,
 };
 use loadgate::limits::WHOLE_BYTES_MAX;
 use loadgate::limits::jobs::{FINISH_DELAY_MAX, ORPHAN_AGE, RECEIVES_MAX};
@@ -48,7 +48,9 @@ fn part(name: &str) -> &'static str {
 fn allowed(role: &str, resource: &str) -> BTreeSet<String> {
     let statements = part(role).split("- Sid: ").skip(1);
     let of_this = statements.filter(|statement| statement.contains(&format!("!GetAtt {resource}.Arn")));
-    of_this.flat_map(|statement| all(r"(?:dynamodb|sqs|kinesis):([A-Za-z]+)", statement)).collect()
+    let actions = |statement: &str| all(r"(?:dynamodb|sqs|kinesis):([A-Za-z]+)", statement);
+    let conditions = names(&["Attributes", "LeadingKeys"]);
+    of_this.flat_map(actions).filter(|action| !conditions.contains(action)).collect()
 }
 
 fn names(names: &[&str]) -> BTreeSet<String> {
@@ -84,7 +86,7 @@ fn each_function_gets_exactly_the_variables_that_it_reads() {
     for (function, more) in [
         ("LoadgateFunction", &decide[..]),
         ("LimitsFunction", &[LIMIT_DEAD_LETTER_QUEUE_URL]),
-        ("ApiFunction", &[LIMITS, ASSIGNMENT_QUEUE_URL]),
+        ("ApiFunction", &[LIMITS, ASSIGNMENT_QUEUE_URL, INCREASE_DELAY_HOURS, INCREASE_NEEDS_CONFIRMATION]),
     ] {
         let set = all(r"(?m)^ +(LOADGATE_[A-Z_]+): ", part(function));
         assert_eq!(set, names(&[&tables, more].concat()), "{function}");
@@ -223,6 +225,12 @@ fn every_route_of_the_api_needs_a_signed_request() {
         "GET /customers/{customerId}/usage",
         "GET /customers/{customerId}/decisions",
         "POST /customers/{customerId}/check",
+        "POST /user-limits",
+        "PATCH /user-limits/{limitId}",
+        "DELETE /user-limits/{limitId}",
+        "DELETE /user-limits/{limitId}/pending",
+        "POST /user-limits/{limitId}/pending/confirm",
+        "GET /user-limits/{limitId}/changes",
         "GET /limit-plans",
         "GET /limit-plans/{planId}",
         "GET /limit-plans/{planId}/versions/{version}",
@@ -300,11 +308,16 @@ fn the_role_allows_every_request_of_the_function() {
 #[test]
 fn the_role_allows_every_request_of_the_function_on_the_stream() {
     let role = "LimitsFunctionRole";
-    let limits = include_str!("../../../src/adapters/dynamodb/limit_store.rs");
+    let limits = concat!(
+        include_str!("../../../src/adapters/dynamodb/limit_store.rs"),
+        include_str!("../../../src/adapters/dynamodb/limit_write.rs")
+    );
     // A get is for the API, which looks for a limit without its customer.
     assert_eq!(requests(limits), names(&["batch_get_item", "get_item", "transact_write_items", "update_item"]));
-    assert_eq!(all(r"TransactWriteItem::builder\(\)\.([a-z_]+)\(", limits), names(&["update"]));
-    assert_eq!(allowed(role, "LimitTable"), names(&["BatchGetItem", "UpdateItem"]));
+    assert_eq!(all(r"TransactWriteItem::builder\(\)\.([a-z_]+)\(", limits), names(&["put", "update"]));
+    assert_eq!(allowed(role, "LimitTable"), names(&["BatchGetItem", "PutItem", "UpdateItem"]));
+    // A record of a change is put, and never changed.
+    assert_eq!(all(r#""dynamodb:LeadingKeys": \[(.+)\]"#, part(role)), names(&["limit/*"]));
     // The other test has the requests for usage: a transaction of gets, and a query.
     assert_eq!(allowed(role, "LoadTable"), names(&["GetItem", "Query"]));
     assert_eq!(allowed(role, "CorrelationTable"), names(&[]));
@@ -347,15 +360,19 @@ fn the_role_of_the_function_of_jobs_changes_links_and_jobs_only() {
 }
 
 #[test]
-fn the_role_of_the_api_reads_decisions_and_changes_limits_plans_and_jobs() {
+fn the_role_of_the_api_reads_and_changes_limits_and_plans_alone() {
     let role = "ApiFunctionRole";
     let records = include_str!("../../../src/adapters/dynamodb/record_query.rs");
     assert_eq!(requests(records), names(&["query"]), "besides the batch of a decision's read");
     assert_eq!(allowed(role, "CorrelationTable"), names(&["BatchGetItem", "Query"]));
     assert_eq!(allowed(role, "LoadTable"), names(&["BatchGetItem", "GetItem", "Query"]));
-    let table = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"];
-    assert_eq!(allowed(role, "LimitTable"), names(&table));
-    assert_eq!(allowed(role, "AssignmentQueue"), names(&["SendMessage"]), "the first step of a job");
+    let changes = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"];
+    assert_eq!(allowed(role, "LimitTable"), names(&changes));
+    // Nothing but an entry of a roster can be deleted.
+    let keys = all(r#""dynamodb:LeadingKeys": \[(.+)\]"#, part(role));
+    let written = "answer/*, counter, customer/*, jobs, limit/*, plan/*, plans, program/*, roster/*";
+    assert_eq!(keys, names(&[written, "roster/*"]));
+    assert_eq!(allowed(role, "AssignmentQueue"), names(&["SendMessage"]));
     let services = all(r"(?m)(?:Action: |Action: \[|, )([a-z]+):[A-Za-z]+", part(role));
     assert_eq!(services, names(&["dynamodb", "logs", "sqs", "sts"]), "no stream");
 }
@@ -367,7 +384,8 @@ fn the_documentation_lists_every_permission_that_a_command_needs() {
     let code: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     let requests = all(r"(?:client|Client::new\(sdk\))\s*\.([a-z_]+)\(\)", &code);
     // A batch needs the permission of the single request. A transaction needs those of its actions.
-    let in_transactions = ["condition_check_item", "get_item", "put_item", "update_item"].map(str::to_owned);
+    let in_transactions =
+        ["condition_check_item", "delete_item", "get_item", "put_item", "update_item"].map(str::to_owned);
     let single = requests.iter().filter(|name| !name.starts_with("transact_"));
     let needed = single.map(|name| name.strip_suffix("_batch").unwrap_or(name).to_owned()).chain(in_transactions);
     let pascal = |name: String| name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>();

@@ -94,7 +94,13 @@ fn a_refused_change_says_why_and_changes_nothing() {
         (&["changes", "nobody-s"], "there is no limit with this id"),
         (&["withdraw", id], "no pending change"),
         (&["confirm", id], "no pending change"),
-        (&["set", id, "--value", "1.005"], "is not an amount"),
+    ] {
+        let (code, lines, errors) = run(&folder, arguments, &[]);
+        assert_eq!((code, lines), (Some(1), vec![]), "{arguments:?} {errors}");
+        assert!(errors.contains(expected), "{arguments:?} {errors}");
+    }
+    for (arguments, expected) in [
+        (&["set", id, "--value", "1.005"][..], "is not an amount"),
         (&["set", id, "--user-id", "u", "--period", "DAY", "--value", "1"], "cannot be used with"),
         (&["set", "--user-id", "u", "--value", "1"], "--period"),
         (&["set", "--user-id", "u", "--period", "HOUR", "--value", "1"], "CALENDAR_MONTH"),

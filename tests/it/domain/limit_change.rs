@@ -44,12 +44,13 @@ const fn set(cents: u64) -> ChangeRequest {
     ChangeRequest::Set(Cents::new(cents))
 }
 
+/// A rule, requests, and the maximum for loads at an instant that are decided at an instant.
+type Row<'r> = (&'r str, CoolingOff, &'r [(i64, ChangeRequest)], &'r [(i64, i64, Option<u64>)]);
+
 #[test]
 fn each_change_applies_to_the_loads_that_the_rule_names() {
     use ChangeRequest::{Confirm, Remove, Withdraw};
     let far = 1_000;
-    // The requests, and the maximum for loads at an instant that are decided at an instant.
-    type Row<'r> = (&'r str, CoolingOff, &'r [(i64, ChangeRequest)], &'r [(i64, i64, Option<u64>)]);
     let rows: &[Row<'_>] = &[
         ("nothing", DAY, &[], &[(0, 0, Some(100)), (-far, 0, Some(100)), (far, far, Some(100))]),
         (

@@ -9,7 +9,7 @@ use loadgate::domain::{Cents, LoadTotal, Millis, OwnLimit, StoredDecision};
 
 use super::check::SKEW_MAX;
 use super::consumers::REPLAY;
-use super::limits::{Basis, own_rule};
+use super::limits::{Basis, Settings, own_rule};
 use super::oracle::{Counting, DAY_MS, Load, Rule, Window, milliseconds};
 use super::simulation::{State, beginning};
 use super::store::Stored;
@@ -114,7 +114,8 @@ impl Exercised {
     fn note(&mut self, state: &State, ledger: &Ledger, decided: &Decided<'_>) {
         let reasons = decided.decision.verdict.reasons();
         let is_long = |code: &String| {
-            let rule = state.setting.rules.iter().find(|rule| rule.code == *code);
+            let all = state.setting.plans.iter().flat_map(|plan| &plan.rules).chain(&state.setting.rules);
+            let rule = all.into_iter().find(|rule| rule.code == *code);
             rule.map_or_else(|| !code.contains("CALENDAR") && !code.contains("INSTANCE"), Rule::is_long)
         };
         self.long_declines += u64::from(!reasons.is_empty() && reasons.iter().all(is_long));
@@ -134,14 +135,16 @@ fn is_read_half_applied(state: &State, decision: &StoredDecision) -> bool {
 fn check_decision(state: &State, ledger: &Ledger, decided: &Decided<'_>) -> Result<(), String> {
     let (decision, basis) = (decided.decision, decided.basis);
     let versions = state.own_limits.between(&decision.key.customer_id, basis.begun_at, basis.read_at);
-    let rules = versions.iter().map(|own| rules_at(state, own, decided.at));
+    let origin = decision.origin.plan().map(|plan| plan.version);
+    let of_origin = versions.iter().filter(|settings| settings.plan == origin);
+    let rules = of_origin.map(|settings| rules_at(state, settings, decided.at));
     let is_used = |rules: &Vec<Rule>| {
         let stated = decision.usage.iter().map(|usage| (&usage.code, &usage.limit_id, usage.limit, usage.resets_at));
         stated.eq(rules.iter().map(|rule| (&rule.code, &rule.limit_id, rule.max, rule.resets_at(decided.at))))
     };
     let used: Vec<Vec<Rule>> = rules.filter(is_used).collect();
     if used.is_empty() {
-        let stored: Vec<_> = versions.iter().map(|own| rules_at(state, own, decided.at)).collect();
+        let stored: Vec<_> = versions.iter().map(|settings| rules_at(state, settings, decided.at)).collect();
         return Err(format!(
             "decided by limits that were not stored when it was read: {stored:?}, {basis:?}, {decision:?}"
         ));
@@ -152,10 +155,10 @@ fn check_decision(state: &State, ledger: &Ledger, decided: &Decided<'_>) -> Resu
 }
 
 /// Returns the rules that apply to a load at this instant, in order.
-fn rules_at(state: &State, own: &[OwnLimit], at: i64) -> Vec<Rule> {
-    let mut own: Vec<Rule> = own.iter().filter_map(own_rule).filter(|rule| rule.applies_to(at)).collect();
+fn rules_at(state: &State, settings: &Settings, at: i64) -> Vec<Rule> {
+    let mut own: Vec<Rule> = settings.own.iter().filter_map(own_rule).filter(|rule| rule.applies_to(at)).collect();
     own.sort_by(|one, other| one.limit_id.cmp(&other.limit_id));
-    state.setting.rules.iter().cloned().chain(own).collect()
+    state.setting.base(settings.plan).iter().cloned().chain(own).collect()
 }
 
 fn decide_again(state: &State, ledger: &Ledger, decided: &Decided<'_>, rules: &[Rule]) -> Result<(), String> {
@@ -261,10 +264,12 @@ fn spans_are_within_the_limits(state: &State, customer: &str, ledger: &Ledger) -
     let decided = || ledger.loads.iter().filter(|accepted| accepted.committed.is_some());
     let is_unaware = decided().any(|accepted| accepted.committed.is_some_and(|basis| basis.is_unaware));
     let versions = state.own_limits.versions.get(customer).map_or(&[][..], Vec::as_slice);
-    let is_constant = |limit: &&OwnLimit| versions.iter().all(|(_, limits)| limits.contains(limit));
+    let is_constant = |limit: &&OwnLimit| versions.iter().all(|(_, settings)| settings.own.contains(limit));
+    let has_plan = versions.iter().any(|(_, settings)| settings.plan.is_some());
+    let base = if has_plan { &[][..] } else { &state.setting.rules[..] };
     let first = versions.first().filter(|(stored_at, _)| *stored_at <= beginning());
-    let own = first.into_iter().flat_map(|(_, limits)| limits.iter().filter(is_constant).filter_map(own_rule));
-    for rule in state.setting.rules.iter().cloned().chain(own.filter(|rule| !(rule.is_long() && is_unaware))) {
+    let own = first.into_iter().flat_map(|(_, settings)| settings.own.iter().filter(is_constant).filter_map(own_rule));
+    for rule in base.iter().cloned().chain(own.filter(|rule| !(rule.is_long() && is_unaware))) {
         // A load to which a limit does not apply counts in its spans, but is not checked.
         if decided().any(|accepted| !rule.applies_to(accepted.load.ms)) {
             continue;

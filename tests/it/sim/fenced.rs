@@ -6,7 +6,7 @@ use loadgate::deciding::{
 };
 use loadgate::domain::{Cents, Day, LoadTotal, Week};
 
-use super::limits::{Basis, has_long_limit};
+use super::limits::Basis;
 use super::sabotage::Sabotage;
 use super::simulation::{Chance, State};
 use super::store::{SimStore, Stored};
@@ -130,7 +130,7 @@ impl State {
     /// Writes the fence of a commit.
     pub fn apply_fence(&mut self, commit: &Commit, basis: Basis, applied_at: DateTime<Utc>, rng: &mut Chance) {
         let now = self.now();
-        let has_long = has_long_limit(self.own_limits.at(&commit.customer_id, now));
+        let has_long = self.own_limits.at(&commit.customer_id, now).has_long(self);
         self.count("unaware", u64::from(basis.is_unaware && has_long));
         let Some(FenceWrite::Change(fence)) = commit.fence() else { return };
         let before = self.tables.fences.get(&commit.customer_id).map(|stored| stored.item.clone());

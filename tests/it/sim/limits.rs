@@ -7,7 +7,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use loadgate::deciding::{Commit, CustomerSettings, Fence, Snapshot, UsageKey, UsageRow};
-use loadgate::domain::{Cents, Currency, Millis, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod, Week, WeekHistory};
+use loadgate::domain::{
+    Cents, Currency, Millis, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod, PlanVersion, Week, WeekHistory,
+};
 
 use super::oracle::{DAY_MS, Load, Rule, Window};
 use super::sabotage::Sabotage;
@@ -15,6 +17,9 @@ use super::setting::AMOUNTS;
 use super::simulation::{Chance, Simulation, State, beginning};
 
 const ACTOR: &str = "limits";
+
+/// The only plan.
+pub const PLAN: &str = "plan";
 
 /// Maximum number of a customer's own limits.
 const LIMITS_MAX: usize = 5;
@@ -37,8 +42,26 @@ pub struct OwnLimitStore {
     commits: u64,
 }
 
-/// A version of a customer's limits, with the time at which it was stored.
-pub type Version = (DateTime<Utc>, Vec<OwnLimit>);
+/// A version of a customer's settings, with the time at which it was stored.
+pub type Version = (DateTime<Utc>, Settings);
+
+/// A customer's own limits, and the version of the plan that is linked to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    pub own: Vec<OwnLimit>,
+    pub plan: Option<u64>,
+}
+
+/// The settings of a customer that has none.
+static NO_SETTINGS: Settings = Settings { own: vec![], plan: None };
+
+impl Settings {
+    /// Returns true if the customer has a long limit, enforced or not yet.
+    pub fn has_long(&self, state: &State) -> bool {
+        state.setting.base(self.plan).iter().any(Rule::is_long)
+            || self.own.iter().filter_map(own_rule).any(|rule| rule.is_long())
+    }
+}
 
 /// The first read on which a commit relies.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,17 +79,17 @@ pub struct Basis {
 }
 
 impl OwnLimitStore {
-    /// Returns the limits in force at a time.
-    pub fn at(&self, customer: &str, time: DateTime<Utc>) -> &[OwnLimit] {
+    /// Returns the settings at a time.
+    pub fn at(&self, customer: &str, time: DateTime<Utc>) -> &Settings {
         let versions = self.versions.get(customer).map_or(&[][..], Vec::as_slice);
-        versions.iter().rev().find(|(stored_at, _)| *stored_at <= time).map_or(&[], |(_, limits)| limits)
+        versions.iter().rev().find(|(stored_at, _)| *stored_at <= time).map_or(&NO_SETTINGS, |(_, settings)| settings)
     }
 
-    /// Returns the limits in force at the first of two times, and all that were stored up to the second one.
-    pub fn between(&self, customer: &str, first: DateTime<Utc>, last: DateTime<Utc>) -> Vec<&[OwnLimit]> {
+    /// Returns the settings at the first of two times, and all that were stored up to the second one.
+    pub fn between(&self, customer: &str, first: DateTime<Utc>, last: DateTime<Utc>) -> Vec<&Settings> {
         let versions = self.versions.get(customer).map_or(&[][..], Vec::as_slice);
         let later = versions.iter().filter(|(stored_at, _)| first < *stored_at && *stored_at <= last);
-        std::iter::once(self.at(customer, first)).chain(later.map(|(_, limits)| limits.as_slice())).collect()
+        std::iter::once(self.at(customer, first)).chain(later.map(|(_, settings)| settings)).collect()
     }
 
     /// Notes a first read.
@@ -97,7 +120,8 @@ impl State {
             let mut rng = self.draw(ACTOR, "before");
             if self.setting.has_own_limits && self.sabotage != Sabotage::EarlyTotals && rng.u32(..3) == 0 {
                 let limits = (0..rng.u32(1..4)).map(|nth| self.draw_limit(&mut rng, &customer, nth)).collect();
-                self.own_limits.versions.insert(customer.clone(), vec![(beginning(), limits)]);
+                let settings = Settings { own: limits, plan: None };
+                self.own_limits.versions.insert(customer.clone(), vec![(beginning(), settings)]);
             }
             if self.setting.has_rows && rng.u32(..3) > 0 {
                 let first = times.first - 10 * DAY_MS;
@@ -174,10 +198,19 @@ impl State {
         }
     }
 
-    /// Stores a new version of a customer's limits: one is defined, or defined anew, or changes its value, or is canceled.
+    /// Stores a new version of a customer's settings: a limit is defined, or defined anew, or changes its value, or is
+    /// canceled; or a plan is linked or unlinked.
     fn change_limits(&mut self, customer: &str, rng: &mut Chance) {
         let now = self.now();
-        let mut limits = self.own_limits.at(customer, now).to_vec();
+        let mut settings = self.own_limits.at(customer, now).clone();
+        let plans = self.setting.plans.len() as u64;
+        if plans > 0 && rng.u32(..3) == 0 {
+            settings.plan = Some(rng.u64(..=plans)).filter(|version| *version > 0);
+            self.count("link_changes", 1);
+            self.own_limits.versions.entry(customer.to_owned()).or_default().push((now, settings));
+            return;
+        }
+        let limits = &mut settings.own;
         let nth = rng.usize(..LIMITS_MAX);
         let place = limits.iter().position(|limit| limit.limit_id == format!("limit {nth}"));
         let drawn = self.draw_limit(rng, customer, u32::try_from(nth).unwrap());
@@ -192,10 +225,10 @@ impl State {
         }
         self.count("limit_changes", 1);
         self.trace(|| format!("limits of {customer}: {limits:?}"));
-        self.own_limits.versions.entry(customer.to_owned()).or_default().push((now, limits));
+        self.own_limits.versions.entry(customer.to_owned()).or_default().push((now, settings));
     }
 
-    /// Adds customers' own limits, as a read now returns them, to a snapshot.
+    /// Adds customers' settings, as a read now returns them, to a snapshot.
     pub fn read_own_limits<'c>(
         &self,
         customers: impl Iterator<Item = &'c String>,
@@ -205,9 +238,10 @@ impl State {
         for customer in customers {
             let is_stale = self.sabotage == Sabotage::OwnLimitsEventual && rng.bool();
             let stale = if is_stale { rng.i64(0..STALE_MAX_MS) } else { 0 };
-            let limits = self.own_limits.at(customer, self.now() - TimeDelta::milliseconds(stale));
-            if !limits.is_empty() {
-                let settings = CustomerSettings { own_limits: limits.to_vec(), ..CustomerSettings::default() };
+            let stored = self.own_limits.at(customer, self.now() - TimeDelta::milliseconds(stale));
+            if *stored != NO_SETTINGS {
+                let link = stored.plan.map(|version| PlanVersion { plan_id: PLAN.to_owned(), version });
+                let settings = CustomerSettings { own_limits: stored.own.clone(), link, program_id: None };
                 snapshot.settings.insert(customer.clone(), Ok(settings));
             }
         }
@@ -219,17 +253,15 @@ impl State {
             return;
         }
         let settings = snapshot.settings.get(customer).and_then(|settings| settings.as_ref().ok());
-        let has_long = self.setting.has_long_rule()
-            || has_long_limit(settings.map_or(&[], |settings| settings.own_limits.as_slice()));
+        let read = settings.map_or_else(Settings::default, |settings| Settings {
+            own: settings.own_limits.clone(),
+            plan: settings.link.as_ref().map(|link| link.version),
+        });
+        let has_long = read.has_long(self);
         let is_unaware = !has_long && !snapshot.fences.contains_key(customer);
         let read = Basis { begun_at, read_at: self.now(), is_unaware, ..Basis::default() };
         self.own_limits.note_read(actor, customer, read);
     }
-}
-
-/// Returns true if one of the limits is enforced and long.
-pub fn has_long_limit(limits: &[OwnLimit]) -> bool {
-    limits.iter().filter_map(own_rule).any(|rule| rule.is_long())
 }
 
 /// Returns an own limit as the oracle takes it; `None` if it is not enforced.

@@ -31,6 +31,8 @@ pub struct Setting {
     /// The same limits, for the deciders.
     pub deployment: Limits,
     pub has_own_limits: bool,
+    /// Versions of a plan that may be linked to customers, from version 1 on.
+    pub plans: Vec<PlanRules>,
     /// Times of the loads; `None` for the last days of 2018 only.
     pub times: Option<Times>,
     /// True if several consumers and replays decide for the same few customers at once.
@@ -42,6 +44,14 @@ pub struct Setting {
     pub kept_max: usize,
     /// Chance of a commit that takes effect long after its sender has given up, in thousandths.
     pub zombies: u32,
+}
+
+/// The limits of a plan version.
+#[derive(Clone, Debug)]
+pub struct PlanRules {
+    pub rules: Vec<Rule>,
+    /// The same limits, for the deciders.
+    pub limits: Limits,
 }
 
 /// Times of loads.
@@ -83,22 +93,44 @@ impl Setting {
         let is_long = has_long || has_own_limits;
         let is_contended = is_long && !is_quiet && (sabotage != Sabotage::None || rng.bool());
         let may_trim = is_long && (sabotage == Sabotage::CapForgotten || rng.u32(..3) == 0);
-        Setting {
+        let mut setting = Setting {
             deployment: Limits::new(rules.iter().map(limit).collect()).unwrap(),
             rules,
             has_own_limits,
+            plans: vec![],
             times: is_long.then(|| Times::draw(&mut rng)),
             is_contended,
             customers_max: if is_contended { rng.u32(1..3) } else { u32::MAX },
             has_rows: is_long && rng.bool() && sabotage != Sabotage::EarlyTotals,
             kept_max: if may_trim { rng.usize(1..5) } else { usize::MAX },
             zombies: if is_long && !is_quiet { [0, 100, 200, 400][rng.usize(..4)] } else { 0 },
+        };
+        if has_own_limits && matches!(sabotage, Sabotage::None | Sabotage::OwnLimitsEventual) {
+            setting.plans = (0..3).map(|_| PlanRules::draw(&mut rng)).collect();
         }
+        setting
     }
 
-    /// Returns true if the deployment has a long limit.
-    pub fn has_long_rule(&self) -> bool {
-        self.rules.iter().any(Rule::is_long)
+    /// Returns the rules of a customer with this plan version, before its own.
+    pub fn base(&self, plan: Option<u64>) -> &[Rule] {
+        plan.map_or(&self.rules, |version| &self.plan(version).rules)
+    }
+
+    /// Returns the limits of a plan version.
+    pub fn plan(&self, version: u64) -> &PlanRules {
+        &self.plans[usize::try_from(version).unwrap() - 1]
+    }
+}
+
+impl PlanRules {
+    /// Draws looser and stricter limits than those of the deployment, and some long ones.
+    fn draw(rng: &mut Rng) -> PlanRules {
+        let mut rules = default_rules();
+        for rule in &mut rules {
+            rule.max = rule.max * [1, 2, 3][rng.usize(..3)] / [1, 2][rng.usize(..2)];
+        }
+        rules.extend((0..rng.u32(..2)).map(|nth| long_rule(rng, &format!("PLAN_{nth}"))));
+        PlanRules { limits: Limits::new(rules.iter().map(limit).collect()).unwrap(), rules }
     }
 }
 

@@ -93,6 +93,7 @@ pub const COUNTERS: [&str; 41] = [
     "hung",
     "long_runs",
     "limit_changes",
+    "link_changes",
     "unaware",
     "late_loads",
     "old_rows",

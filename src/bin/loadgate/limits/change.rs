@@ -58,7 +58,7 @@ pub struct SetArgs {
     #[arg(long, value_name = "CUSTOMER", requires = "period", value_parser = id)]
     user_id: Option<String>,
 
-    /// Period of the new limit, such as DAY or CALENDAR_MONTH
+    /// Period of the new limit, such as `DAY` or `CALENDAR_MONTH`
     #[arg(long, value_name = "PERIOD", value_parser = period)]
     period: Option<OwnPeriod>,
 
@@ -151,16 +151,10 @@ impl ChangeArgs {
         let (store, connection) = self.store.open()?;
         let cooling_off = cooling_off(self.increase_delay_hours, self.increase_needs_confirmation);
         let changer = LimitChanger { store: &store, clock: &SystemClock, currency: self.currency, cooling_off };
-        let changed = connection.runtime.block_on(change(changer));
+        let answer = connection.runtime.block_on(change(changer));
         drop(store);
         connection.close();
-        let limit = match changed {
-            Ok(limit) => limit,
-            Err(LimitChangeError::Store(error)) => {
-                return Err(Failure::Io(anyhow::Error::new(error).context("could not change the limit")));
-            }
-            Err(refused) => return Err(Failure::Usage(anyhow::Error::new(refused).context("the limit is unchanged"))),
-        };
+        let limit = answer.context("could not change the limit").map_err(Failure::Io)?;
         writeln!(io::stdout(), "{}", limit_progress_json(&limit))
             .context("could not write to standard output")
             .map_err(Failure::Io)?;

@@ -35,7 +35,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     drop(store);
     connection.close();
     let changes = changes.context("could not read the limit's changes").map_err(Failure::Io)?;
-    let changes = changes.ok_or_else(|| Failure::Usage(anyhow!("there is no limit with this id")))?;
+    let changes = changes.ok_or_else(|| Failure::Io(anyhow!("there is no limit with this id")))?;
     for change in &changes {
         // Strings and numbers can always be serialised.
         let line = serde_json::to_string(&ChangeView::new(change)).unwrap_or_default();
