@@ -229,7 +229,9 @@ fn published_loads_are_within_the_limits(state: &State) -> Result<(), String> {
         let (cents, time) = (oracle::cents(&text("load_amount")).unwrap(), text("time"));
         let day: chrono::NaiveDate = time[..10].parse().unwrap();
         let week = format!("{:?}", day.iso_week());
-        for (window, loads_max, cents_max) in [(day.to_string(), 3, 500_000), (week, u64::MAX, 2_000_000)] {
+        let most = |code: &str| state.own_limits.most(&state.setting, &text("customer_id"), code);
+        let daily = (day.to_string(), most("DAILY_COUNT"), most("DAILY_AMOUNT"));
+        for (window, loads_max, cents_max) in [daily, (week, u64::MAX, most("WEEKLY_AMOUNT"))] {
             let sum = sums.entry((text("customer_id"), window.clone())).or_default();
             *sum = (sum.0 + 1, sum.1 + cents);
             if sum.0 > loads_max || sum.1 > cents_max {

@@ -13,7 +13,7 @@ use loadgate::domain::{
 
 use super::oracle::{DAY_MS, Load, Rule, Window};
 use super::sabotage::Sabotage;
-use super::setting::AMOUNTS;
+use super::setting::{AMOUNTS, Setting};
 use super::simulation::{Chance, Simulation, State, beginning};
 
 const ACTOR: &str = "limits";
@@ -90,6 +90,14 @@ impl OwnLimitStore {
         let versions = self.versions.get(customer).map_or(&[][..], Vec::as_slice);
         let later = versions.iter().filter(|(stored_at, _)| first < *stored_at && *stored_at <= last);
         std::iter::once(self.at(customer, first)).chain(later.map(|(_, settings)| settings)).collect()
+    }
+
+    /// Returns the largest maximum that a limit of the first group has had for a customer.
+    pub fn most(&self, setting: &Setting, customer: &str, code: &str) -> u64 {
+        let versions = self.versions.get(customer).map_or(&[][..], Vec::as_slice);
+        let plans = versions.iter().filter_map(|(_, settings)| settings.plan);
+        let all = std::iter::once(None).chain(plans.map(Some)).flat_map(|plan| setting.base(plan));
+        all.filter(|rule| rule.code == code).map(|rule| rule.max).max().unwrap()
     }
 
     /// Notes a first read.
