@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue::{N, S};
-use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem, Update};
 use futures_util::future::try_join;
 
 use super::answer_item::put_answer;
@@ -36,6 +36,11 @@ const SET_CANCELED: &str = "SET #state = :to, FINISHED_AT = :at";
 const SET_FAILED: &str = "SET #state = :to, FINISHED_AT = :at, FAILURE = :failure";
 
 impl DynamoDb {
+    /// Returns true if a job is in a state from which a change is possible.
+    async fn can_be(&self, change: &JobChange, number: u64) -> Result<bool, StoreError> {
+        Ok(self.read_job(number).await?.is_some_and(|job| change.from().contains(&job.state)))
+    }
+
     /// Opens the connection, and checks that the table of customers' own limits can be read by the requests of jobs, with keys
     /// that nothing has.
     ///
@@ -104,6 +109,21 @@ impl JobStore for DynamoDb {
     async fn change_job(&self, number: u64, change: &JobChange) -> Result<bool, StoreError> {
         let table = self.limit_table()?;
         let (condition, update, values) = change_of(change);
+        if let JobChange::Cancel { answer: Some(answer), .. } = change {
+            let update = Update::builder()
+                .table_name(table)
+                .set_key(Some(job_key(number)))
+                .condition_expression(condition)
+                .update_expression(update)
+                .expression_attribute_names("#state", STATE)
+                .set_expression_attribute_values(Some(values));
+            let update = TransactWriteItem::builder().update(update.build().map_err(unbuilt)?).build();
+            return match self.write_settings_items(vec![update, put_answer(table, answer)?]).await {
+                // The job's state, or the key: a read shows which.
+                Err(StoreError::Conflict(_)) if !self.can_be(change, number).await? => Ok(false),
+                written => written.map(|()| true),
+            };
+        }
         let request = self
             .client
             .update_item()
@@ -208,7 +228,7 @@ fn change_of(change: &JobChange) -> (&'static str, &'static str, Item) {
         JobChange::Finish { counts, at } => {
             (IS_RUNNING, SET_DONE, vec![(":at", number(*at)), (":counts", from_counts(*counts))])
         }
-        JobChange::Cancel { at } => (IS_OPEN, SET_CANCELED, vec![(":at", number(*at))]),
+        JobChange::Cancel { at, .. } => (IS_OPEN, SET_CANCELED, vec![(":at", number(*at))]),
         JobChange::Fail { failure, at } => {
             (IS_ENUMERATING, SET_FAILED, vec![(":at", number(*at)), (":failure", from_failure(failure))])
         }

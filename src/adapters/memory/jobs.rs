@@ -31,7 +31,7 @@ fn change(job: &mut Job, change: &JobChange) -> bool {
     match change {
         JobChange::Run(size) => job.size = Some(*size),
         JobChange::Finish { counts, at } => (job.counts, job.finished_at) = (Some(*counts), Some(*at)),
-        JobChange::Cancel { at } => job.finished_at = Some(*at),
+        JobChange::Cancel { at, .. } => job.finished_at = Some(*at),
         JobChange::Fail { failure, at } => (job.failure, job.finished_at) = (Some(failure.clone()), Some(*at)),
     }
     true
@@ -71,7 +71,15 @@ impl JobStore for MemoryStore {
     }
 
     async fn change_job(&self, number: u64, wanted: &JobChange) -> Result<bool, StoreError> {
-        Ok(self.tables().jobs.jobs.get_mut(&number).is_some_and(|job| change(job, wanted)))
+        let tables = &mut *self.tables();
+        let job = tables.jobs.jobs.get_mut(&number).filter(|job| wanted.from().contains(&job.state));
+        let Some(job) = job else { return Ok(false) };
+        if let JobChange::Cancel { answer: Some(answer), .. } = wanted
+            && !tables.limits.keep(answer)
+        {
+            return Err(StoreError::Conflict(Cause::new("an answer is kept under the same key")));
+        }
+        Ok(change(job, wanted))
     }
 
     async fn read_page(&self, number: u64, page: u32) -> Result<Option<RosterPage>, StoreError> {

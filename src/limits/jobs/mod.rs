@@ -27,7 +27,7 @@ mod worker;
 pub use chunk::{CORRUPT_ITEM_CODE, NO_TIME_CODE};
 pub use local::{LocalError, LocalQueue, run_job};
 pub use ports::{JobChange, JobQueue, JobStore, ResultPage};
-pub use reader::{Canceled, FailurePage, JobPage, JobReader};
+pub use reader::{Canceled, FailurePage, JobPage, JobReader, KeepCanceled};
 pub use roster::{Roster, RosterCursor, RosterPage};
 pub use start::{JobStarter, KeepJob, NewJob, StartError};
 pub use worker::{HandledJobs, JobDelivery, JobError, JobReport, JobWorker};

@@ -98,6 +98,8 @@ pub enum JobChange {
     Cancel {
         /// The instant.
         at: Millis,
+        /// The answer to the request, if it is to be repeated.
+        answer: Option<Box<KeptAnswer>>,
     },
     /// The roster cannot be read.
     Fail {

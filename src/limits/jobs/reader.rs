@@ -4,6 +4,7 @@ use super::start::tried;
 use super::{JobChange, JobStore};
 use crate::deciding::{Clock, StoreError};
 use crate::domain::{CustomerFailure, Job, JobProgress, JobState, Millis};
+use crate::limits::KeptAnswer;
 
 /// Reads and cancels jobs.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,9 @@ pub enum Canceled {
     /// The job had ended before.
     Ended(JobProgress),
 }
+
+/// Makes the answer to a cancellation that is to be repeated. `None` if the caller gave no key.
+pub type KeepCanceled<'k> = &'k (dyn Fn(&JobProgress) -> Option<KeptAnswer> + Sync);
 
 impl<S: JobStore, C: Clock> JobReader<'_, S, C> {
     /// Returns a job with its progress; `None` if there is no such job.
@@ -95,12 +99,29 @@ impl<S: JobStore, C: Clock> JobReader<'_, S, C> {
     /// # Errors
     /// [`StoreError`]. The job may be cancelled.
     pub async fn cancel(&self, number: u64) -> Result<Option<Canceled>, StoreError> {
+        self.cancel_and_keep(number, &|_| None).await
+    }
+
+    /// Cancels a job, as [`JobReader::cancel`] does, and stores the answer that `keep` makes of it in the same write.
+    ///
+    /// # Errors
+    /// [`StoreError`]: [`StoreError::Conflict`] also if an answer is kept under the same key. The job may be cancelled.
+    pub async fn cancel_and_keep(&self, number: u64, keep: KeepCanceled<'_>) -> Result<Option<Canceled>, StoreError> {
         let Some(progress) = self.get(number).await? else { return Ok(None) };
         if progress.state().is_final() {
             return Ok(Some(Canceled::Ended(progress)));
         }
-        let change = JobChange::Cancel { at: Millis::of(self.clock.now()) };
+        let at = Millis::of(self.clock.now());
+        let job = Job { state: JobState::Canceled, finished_at: Some(at), ..progress.job.clone() };
+        let canceled = JobProgress { job, ..progress };
+        let answer = keep(&canceled).map(Box::new);
+        let is_kept = answer.is_some();
+        let change = JobChange::Cancel { at, answer };
         let is_changed = tried(self.clock, || self.store.change_job(number, &change)).await?;
+        if is_changed && is_kept {
+            // The first answer is the one that is repeated.
+            return Ok(Some(Canceled::Now(canceled)));
+        }
         let Some(progress) = self.get(number).await? else { return Ok(None) };
         // A try whose answer was lost has cancelled the job, too.
         let is_canceled = is_changed || progress.job.state == JobState::Canceled;

@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 use crate::deciding::{Clock, StoreError};
 use crate::domain::{Job, JobProgress};
 use crate::limits::jobs::{
-    Canceled, FailurePage, JobPage, JobQueue, JobReader, JobStarter, JobStore, KeepJob, NewJob, StartError,
+    Canceled, FailurePage, JobPage, JobQueue, JobReader, JobStarter, JobStore, KeepCanceled, KeepJob, NewJob,
+    StartError,
 };
 use crate::limits::{AnswerStore, LinkStore, PlanStore, ProgramStore};
 
@@ -27,8 +28,8 @@ pub trait JobRequests: Send + Sync {
     /// See [`JobReader::failures`]. `None` if there is no such job.
     fn failures(&self, number: u64, after: Option<u32>, max: u16) -> JobAnswer<'_, Option<FailurePage>>;
 
-    /// See [`JobReader::cancel`].
-    fn cancel(&self, number: u64) -> JobAnswer<'_, Option<Canceled>>;
+    /// See [`JobReader::cancel_and_keep`].
+    fn cancel<'r>(&'r self, number: u64, keep: KeepCanceled<'r>) -> JobAnswer<'r, Option<Canceled>>;
 }
 
 /// Jobs of a store, and the queue through which they proceed.
@@ -78,7 +79,7 @@ where
         .boxed()
     }
 
-    fn cancel(&self, number: u64) -> JobAnswer<'_, Option<Canceled>> {
-        async move { self.reader().cancel(number).await }.boxed()
+    fn cancel<'r>(&'r self, number: u64, keep: KeepCanceled<'r>) -> JobAnswer<'r, Option<Canceled>> {
+        async move { self.reader().cancel_and_keep(number, keep).await }.boxed()
     }
 }

@@ -16,6 +16,7 @@ on_every_store![
     a_job_is_started_followed_and_listed,
     failures_are_listed_in_pages,
     a_job_is_cancelled_once,
+    a_repeated_cancellation_gets_the_first_answer,
     a_repeated_request_starts_one_job
 ];
 
@@ -133,6 +134,26 @@ async fn a_job_is_cancelled_once(store: impl ApiStore) {
     let worker = JobWorker::new(store.clone(), queue, clock.clone());
     let ended = run_job(&worker, started["jobId"].as_str().unwrap().parse().unwrap(), |_| {}).await.unwrap();
     assert_eq!((ended.state(), ended.counts), (JobState::Canceled, JobCounts::default()));
+}
+
+async fn a_repeated_cancellation_gets_the_first_answer(store: impl ApiStore) {
+    let (router, _, _) = over(&store).await;
+    let begin = async || {
+        let wanted = json!({"planId": "standard", "version": 1});
+        post(&router, "/programs/gold/plan-assignments", &wanted).await.json()["jobId"].as_str().unwrap().to_owned()
+    };
+    let cancel = async |job: &str| {
+        let request = Request::builder().method(Method::POST).uri(format!("/jobs/{job}/cancel"));
+        let request = request.header("idempotency-key", "k").body(axum::body::Body::empty());
+        Answer::of(&router, request.unwrap()).await
+    };
+    let (one, other) = (begin().await, begin().await);
+    let first = cancel(&one).await;
+    assert_eq!((first.status.as_u16(), &first.json()["state"]), (200, &json!("CANCELED")));
+    assert_eq!(cancel(&one).await.text, first.text);
+    assert_eq!(get(&router, &format!("/jobs/{one}")).await, first.json());
+    refused(&cancel(&other).await, 422, "KEY_REUSED");
+    assert_eq!(get(&router, &format!("/jobs/{other}")).await["state"], "ENUMERATING");
 }
 
 async fn a_repeated_request_starts_one_job(store: impl ApiStore) {

@@ -360,7 +360,7 @@ fn the_role_of_the_function_of_jobs_changes_links_and_jobs_only() {
 }
 
 #[test]
-fn the_role_of_the_api_reads_and_changes_limits_and_plans_alone() {
+fn the_role_of_the_api_reads_decisions_and_changes_limits_plans_and_jobs() {
     let role = "ApiFunctionRole";
     let records = include_str!("../../../src/adapters/dynamodb/record_query.rs");
     assert_eq!(requests(records), names(&["query"]), "besides the batch of a decision's read");

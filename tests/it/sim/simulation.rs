@@ -60,7 +60,7 @@ pub const FAILING: &str = "c0";
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Names of everything that is counted. A long test fails if one of them never happens.
-pub const COUNTERS: [&str; 41] = [
+pub const COUNTERS: [&str; 42] = [
     "events",
     "duplicates",
     "altered",

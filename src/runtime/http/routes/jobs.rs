@@ -149,7 +149,10 @@ pub async fn list_job_failures(
     path = "/jobs/{jobId}/cancel",
     operation_id = "cancelJob",
     tag = "jobs",
-    params(("jobId" = String, Path, description = "The job's id", max_length = 128)),
+    params(
+        ("jobId" = String, Path, description = "The job's id", max_length = 128),
+        ("idempotency-key" = Option<String>, Header, description = "Any text, new for each request", max_length = 128)
+    ),
     responses(
         (status = 200, body = JobView, description = "The job, which is cancelled"),
         (status = 404, body = ProblemView, content_type = "application/problem+json", description = "There is no such job"),
@@ -160,12 +163,27 @@ pub async fn list_job_failures(
 pub async fn cancel_job(
     State(api): State<Api>,
     Id(job_id): Id,
+    key: IdempotencyKey,
     _: Parameters<NoParameters>,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
-    match api.jobs.cancel(number(&job_id)?).await?.ok_or_else(unknown_job)? {
-        Canceled::Now(job) => Ok(json(&JobView::new(&job))),
-        Canceled::Ended(_) => Err(Problem::new(ProblemCode::JobEnded, "the job has ended, and cannot be cancelled")),
+    let request = Repeatable::new(key, "POST /jobs/{jobId}/cancel", &[&job_id], &body);
+    let first = async || request.first_answer(&*api.limits, api.reads.now()).await;
+    if let Some(first) = first().await? {
+        return Ok(first);
     }
+    let keep = |job: &JobProgress| request.keep(&canceled(job), api.reads.now());
+    match api.jobs.cancel(number(&job_id)?, &keep).await?.ok_or_else(unknown_job)? {
+        Canceled::Now(job) => Ok(canceled(&job).into_response()),
+        // The same request may have cancelled it meanwhile.
+        Canceled::Ended(_) => first()
+            .await?
+            .ok_or_else(|| Problem::new(ProblemCode::JobEnded, "the job has ended, and cannot be cancelled")),
+    }
+}
+
+fn canceled(job: &JobProgress) -> Answer {
+    Answer { status: StatusCode::OK, location: None, version: None, body: job_json(job) }
 }
 
 /// Returns the number of a job. What is no number is the id of no job.

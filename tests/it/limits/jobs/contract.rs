@@ -47,7 +47,7 @@ async fn an_empty_store_has_no_jobs<S: Everything>(store: S) {
     assert_eq!(store.read_page(1, 0).await.unwrap(), None);
     assert!(store.read_results(1, None).await.unwrap().results.is_empty());
     assert!(store.read_roster(&Roster { program_id: "gold", shard: 0 }, None, 10).await.unwrap().is_empty());
-    let cancel = JobChange::Cancel { at: Millis::new(NOW_MS) };
+    let cancel = JobChange::Cancel { at: Millis::new(NOW_MS), answer: None };
     assert!(!store.change_job(1, &cancel).await.unwrap());
     // The change has left no item behind.
     assert_eq!(store.read_job(1).await.unwrap(), None);
@@ -97,7 +97,7 @@ fn changes() -> [(JobChange, Job); 4] {
     [
         (JobChange::Run(size), Job { state: JobState::Running, size: Some(size), ..job(1, 1) }),
         (JobChange::Finish { counts, at }, Job { size: Some(size), counts: Some(counts), ..ended(JobState::Done) }),
-        (JobChange::Cancel { at }, ended(JobState::Canceled)),
+        (JobChange::Cancel { at, answer: None }, ended(JobState::Canceled)),
         (JobChange::Fail { failure: failure.clone(), at }, Job { failure: Some(failure), ..ended(JobState::Failed) }),
     ]
 }
