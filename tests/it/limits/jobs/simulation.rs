@@ -205,7 +205,7 @@ fn replayed(history: &[(Millis, Done)]) -> Result<(States, BTreeMap<u64, JobHist
                     (state.number, state.plan) = (*number, plan.clone());
                 });
             }
-            Done::LinkedByJob { customer, job, over } => {
+            Done::LinkedByJob { customer, job, over, read_at } => {
                 let of = jobs.get_mut(job).ok_or("a job without an item has linked")?;
                 let before = states.get(customer).and_then(|all| all.last()).map(|(_, state)| state.clone());
                 let before = before.unwrap_or_default();
@@ -221,7 +221,7 @@ fn replayed(history: &[(Millis, Done)]) -> Result<(States, BTreeMap<u64, JobHist
                 if of.job.is_dry_run {
                     return Err(format!("the dry run {job} has linked {customer}"));
                 }
-                if of.canceled_at.is_some_and(|canceled_at| *at > canceled_at.plus(TIMEOUT_MS + 3_000)) {
+                if of.canceled_at.is_some_and(|canceled_at| *read_at > Some(canceled_at)) {
                     return Err(format!("job {job} was cancelled, and has linked {customer}"));
                 }
                 of.made.insert(customer.clone(), (*at, over.clone()));

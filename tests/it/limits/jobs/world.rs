@@ -48,11 +48,12 @@ pub enum Done {
         number: u64,
         plan: Option<PlanVersion>,
     },
-    /// A job has made a link, over this one.
+    /// A job has made a link, over this one. `read_at` is the instant at which its worker read the job.
     LinkedByJob {
         customer: String,
         job: u64,
         over: Option<PlanVersion>,
+        read_at: Option<Millis>,
     },
     JobStored(Job),
     Changed {
@@ -203,10 +204,14 @@ impl JobStore for World {
 
     async fn read_job(&self, number: u64) -> Result<Option<Job>, StoreError> {
         let is_unseen = self.is(Sabotage::CancelUnseen);
-        let job = self.request(move |world| async move { world.inner.read_job(number).await }).await?;
+        let read = self.request(move |world| async move { Ok((world.inner.read_job(number).await?, world.now())) });
+        let (job, read_at) = read.await?;
+        // A job that goes on has no end. In its place, the instant of the read comes along to the link.
+        let open = |job| Job { finished_at: Some(read_at), ..job };
         Ok(job.map(|job| match job.state {
-            JobState::Canceled if is_unseen => Job { state: JobState::Running, ..job },
-            _ => job,
+            JobState::Canceled if is_unseen => open(Job { state: JobState::Running, ..job }),
+            JobState::Enumerating | JobState::Running => open(job),
+            JobState::Done | JobState::Canceled | JobState::Failed => job,
         }))
     }
 
@@ -278,7 +283,12 @@ impl JobStore for World {
             let outcome = world.link_or_err(&customer, &job).await?;
             let after = world.inner.read_links(std::slice::from_ref(&customer)).await?.remove(0)?;
             if after.is_of(&job) && !before.is_of(&job) {
-                world.note(Done::LinkedByJob { customer, job: job.number, over: before.plan });
+                world.note(Done::LinkedByJob {
+                    customer,
+                    job: job.number,
+                    over: before.plan,
+                    read_at: job.finished_at,
+                });
             }
             Ok(outcome)
         })
