@@ -10,7 +10,7 @@ use crate::limits::ROSTER_SHARDS;
 pub struct Roster<'r> {
     /// The programme.
     pub program_id: &'r str,
-    /// The shard, below [`ROSTER_SHARDS`](crate::limits::ROSTER_SHARDS).
+    /// The shard, below [`ROSTER_SHARDS`].
     pub shard: u8,
 }
 
