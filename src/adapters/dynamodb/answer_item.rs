@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta};
 
 use super::DynamoDb;
 use super::commit::epoch_seconds;
-use super::error::{store_error, unbuilt};
+use super::error::unbuilt;
 use super::item::{EXPIRES_AT, FINGERPRINT, Item, Reader, item, number};
 use super::limit_item::{PK, SK};
 use crate::deciding::StoreError;
@@ -47,9 +47,8 @@ pub fn put_answer(table: &str, answer: &KeptAnswer) -> Result<TransactWriteItem,
 impl AnswerStore for DynamoDb {
     async fn read_answer(&self, key: &RequestKey) -> Result<Option<KeptAnswer>, StoreError> {
         let table = self.limit_table()?;
-        let request = self.client.get_item().table_name(table).set_key(Some(answer_key(key))).consistent_read(true);
-        let answer = request.send().await.map_err(|error| store_error("GetItem", table, &error))?;
-        answer.item.map(|item| to_answer(&item, key, table)).transpose()
+        let item = self.get_limit_item(answer_key(key)).await?.value;
+        item.map(|item| to_answer(&item, key, table)).transpose()
     }
 }
 

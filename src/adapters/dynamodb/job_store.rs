@@ -1,9 +1,8 @@
 //! Store of jobs: conditional puts that succeed once, and queries in the order of keys.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue::{N, S};
-use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, TransactWriteItem, Update};
 use futures_util::future::try_join;
 
 use super::answer_item::put_answer;
@@ -14,15 +13,13 @@ use super::job_item::{
     parts_pk, to_job, to_page, to_result,
 };
 use super::limit_item::SK;
+use super::limit_table::put_new;
 use super::plan_item::{roster_key, roster_pk};
 use super::{DynamoDb, text};
 use crate::deciding::StoreError;
 use crate::domain::{ChunkResult, CustomerLink, Job, JobSize, LinkOutcome, Millis};
 use crate::limits::KeptAnswer;
 use crate::limits::jobs::{JobChange, JobStore, ResultPage, Roster, RosterPage};
-
-/// Condition: nobody has written the item.
-const ITEM_IS_NEW: &str = "attribute_not_exists(PK)";
 
 /// Conditions: the job has not ended; the roster is being read; the roster has been read.
 const IS_OPEN: &str = "#state IN (:enumerating, :running)";
@@ -52,32 +49,13 @@ impl DynamoDb {
         let (job, results) = (Box::pin(self.read_job(0)), Box::pin(self.read_results(0, None)));
         try_join(job, results).await.map(drop)
     }
-
-    /// Puts an item that never changes. Returns false if there is one already.
-    async fn put_once(&self, item: Item) -> Result<bool, StoreError> {
-        let table = self.limit_table()?;
-        let put = self.client.put_item().table_name(table).set_item(Some(item)).condition_expression(ITEM_IS_NEW);
-        match put.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(false)
-            }
-            Err(error) => Err(store_error("PutItem", table, &error)),
-        }
-    }
-
-    async fn get_job_item(&self, key: Item) -> Result<Option<Item>, StoreError> {
-        Ok(self.get_settings_item(key).await?.value)
-    }
 }
 
 impl JobStore for DynamoDb {
     async fn put_job(&self, job: &Job, answer: Option<&KeptAnswer>) -> Result<(), StoreError> {
         let Some(answer) = answer else { return self.put_once(from_job(job)).await.map(drop) };
         let table = self.limit_table()?;
-        let put = Put::builder().table_name(table).set_item(Some(from_job(job))).condition_expression(ITEM_IS_NEW);
-        let put = TransactWriteItem::builder().put(put.build().map_err(unbuilt)?).build();
-        match self.write_settings_items(vec![put, put_answer(table, answer)?]).await {
+        match self.transact_limits(vec![put_new(table, from_job(job))?, put_answer(table, answer)?]).await {
             // An earlier try has stored both.
             Err(StoreError::Conflict(_)) if self.read_job(job.number).await?.is_some() => Ok(()),
             result => result,
@@ -85,7 +63,7 @@ impl JobStore for DynamoDb {
     }
 
     async fn read_job(&self, number: u64) -> Result<Option<Job>, StoreError> {
-        let item = self.get_job_item(job_key(number)).await?;
+        let item = self.get_limit_item(job_key(number)).await?.value;
         let table = self.limit_table()?;
         item.map(|item| to_job(&item, table)).transpose()
     }
@@ -118,7 +96,7 @@ impl JobStore for DynamoDb {
                 .expression_attribute_names("#state", STATE)
                 .set_expression_attribute_values(Some(values));
             let update = TransactWriteItem::builder().update(update.build().map_err(unbuilt)?).build();
-            return match self.write_settings_items(vec![update, put_answer(table, answer)?]).await {
+            return match self.transact_limits(vec![update, put_answer(table, answer)?]).await {
                 // The job's state, or the key: a read shows which.
                 Err(StoreError::Conflict(_)) if !self.can_be(change, number).await? => Ok(false),
                 written => written.map(|()| true),
@@ -146,7 +124,7 @@ impl JobStore for DynamoDb {
     }
 
     async fn read_page(&self, number: u64, page: u32) -> Result<Option<RosterPage>, StoreError> {
-        let item = self.get_job_item(page_key(number, page)).await?;
+        let item = self.get_limit_item(page_key(number, page)).await?.value;
         let table = self.limit_table()?;
         item.map(|item| to_page(&item, table)).transpose()
     }

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures_util::future::try_join_all;
 
-use super::error::{store_error, unbuilt};
 use super::item::Item;
 use super::limit_item::{LIMITS, PK, customer_key, pointer_key, to_customer_limits, to_pointer};
 use super::{DynamoDb, text};
@@ -21,26 +19,6 @@ impl DynamoDb {
     pub async fn connect_limits(&self) -> Result<(), StoreError> {
         self.read("", "").await.map(drop)
     }
-
-    /// Returns the table of customers' own limits.
-    pub(super) fn limit_table(&self) -> Result<&str, StoreError> {
-        self.tables.limit.as_deref().ok_or_else(|| {
-            let what = "no table of customers' own limits is named: set LOADGATE_LIMIT_TABLE, or give --limit-table";
-            StoreError::Misconfigured(Cause::new(what))
-        })
-    }
-
-    /// Reads items with these keys, strongly consistent.
-    async fn get_limit_items(&self, table: &str, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
-        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-        let request = self.client.batch_get_item().request_items(table, keys.map_err(unbuilt)?);
-        let answer = request.send().await.map_err(|error| store_error("BatchGetItem", table, &error))?;
-        if answer.unprocessed_keys.is_some_and(|left_out| !left_out.is_empty()) {
-            let what = format!("BatchGetItem on {table}: DynamoDB left out a key");
-            return Err(StoreError::Throttled(Cause::new(what)));
-        }
-        Ok(answer.responses.unwrap_or_default().into_values().flatten().collect())
-    }
 }
 
 impl LimitStore for DynamoDb {
@@ -48,7 +26,7 @@ impl LimitStore for DynamoDb {
         let table = self.limit_table()?;
         let (pointer, customer) = (pointer_key(limit_id), customer_key(user_id));
         let mut stored = StoredLimit::default();
-        for item in self.get_limit_items(table, vec![pointer.clone(), customer]).await? {
+        for item in self.get_limit_items(vec![pointer.clone(), customer]).await?.value {
             if item.get(PK) == pointer.get(PK) {
                 stored.pointer = Some(to_pointer(&item, table)?);
             } else {
@@ -60,10 +38,8 @@ impl LimitStore for DynamoDb {
 
     async fn read_pointer(&self, limit_id: &str) -> Result<Option<LimitPointer>, StoreError> {
         let table = self.limit_table()?;
-        let request =
-            self.client.get_item().table_name(table).set_key(Some(pointer_key(limit_id))).consistent_read(true);
-        let answer = request.send().await.map_err(|error| store_error("GetItem", table, &error))?;
-        answer.item.map(|item| to_pointer(&item, table)).transpose()
+        let item = self.get_limit_item(pointer_key(limit_id)).await?.value;
+        item.map(|item| to_pointer(&item, table)).transpose()
     }
 
     async fn write(&self, write: &LimitWrite) -> Result<(), StoreError> {
@@ -77,14 +53,14 @@ impl LimitStore for DynamoDb {
 
     async fn read_limits(&self, user_id: &str) -> Result<Vec<ReportedLimit>, StoreError> {
         let table = self.limit_table()?;
-        let items = self.get_limit_items(table, vec![customer_key(user_id)]).await?;
-        let Some(item) = items.first() else { return Ok(vec![]) };
-        let customer = to_customer_limits(item, table)?;
+        let item = self.get_limit_item(customer_key(user_id)).await?.value;
+        let Some(item) = item else { return Ok(vec![]) };
+        let customer = to_customer_limits(&item, table)?;
         let keys: Vec<Item> = customer.limits.keys().map(|limit_id| pointer_key(limit_id)).collect();
         // The pointers are read after the item: each limit of the item has one by then.
-        let requests = keys.chunks(READ_KEYS_MAX).map(|keys| self.get_limit_items(table, keys.to_vec()));
+        let requests = keys.chunks(READ_KEYS_MAX).map(|keys| self.get_limit_items(keys.to_vec()));
         let mut pointers = HashMap::new();
-        for item in try_join_all(requests).await?.concat() {
+        for item in try_join_all(requests).await?.into_iter().flat_map(|read| read.value) {
             pointers.insert(text(&item, PK).to_owned(), to_pointer(&item, table)?);
         }
         let reported = |(limit_id, known): (String, _)| {

@@ -1,21 +1,17 @@
 //! Conditional writes of customers' own limits.
 
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::AttributeValue::{N, S};
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 
 use super::DynamoDb;
 use super::answer_item::put_answer;
 use super::change_item::change_item;
-use super::commit::of_reasons;
 use super::error::{store_error, unbuilt};
 use super::item::{Item, item};
 use super::limit_item::{customer_key, from_limits, pointer_key};
+use super::limit_table::put_new;
 use crate::deciding::StoreError;
 use crate::limits::{CustomerWrite, LimitPointer, LimitWrite, PointerWrite};
-
-/// Condition: no item has the key.
-const ITEM_IS_NEW: &str = "attribute_not_exists(PK)";
 
 /// Condition: nobody has named the limit.
 const POINTER_IS_NEW: &str = "attribute_not_exists(PK)";
@@ -78,27 +74,8 @@ impl DynamoDb {
         if let Some(answer) = &customer.answer {
             actions.push(put_answer(table, answer)?);
         }
-        self.transact_limits(table, actions).await
+        self.transact_limits(actions).await
     }
-
-    /// Writes items of the table of limits, all or nothing.
-    pub(super) async fn transact_limits(&self, table: &str, actions: Vec<TransactWriteItem>) -> Result<(), StoreError> {
-        let request = self.client.transact_write_items().set_transact_items(Some(actions));
-        // The SDK gives the request a token, so that DynamoDB executes it once, however often the SDK sends it.
-        let Err(error) = request.send().await else { return Ok(()) };
-        Err(match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                of_reasons("TransactWriteItems", cancelled.cancellation_reasons(), table)
-            }
-            _ => store_error("TransactWriteItems", table, &error),
-        })
-    }
-}
-
-/// Returns the put of an item that must not exist.
-pub(super) fn put_new(table: &str, item: Item) -> Result<TransactWriteItem, StoreError> {
-    let put = Put::builder().table_name(table).set_item(Some(item)).condition_expression(ITEM_IS_NEW);
-    Ok(TransactWriteItem::builder().put(put.build().map_err(unbuilt)?).build())
 }
 
 fn update_pointer(table: &str, limit_id: &str, write: &PointerWrite) -> Result<TransactWriteItem, StoreError> {

@@ -11,6 +11,7 @@ mod job_link;
 mod job_store;
 mod limit_item;
 mod limit_store;
+mod limit_table;
 mod limit_write;
 mod loads;
 #[cfg(feature = "cli")]

@@ -1,24 +1,22 @@
 //! Store of plans. A new version is one transaction of the plan's item and the version's.
 
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::AttributeValue::{N, S};
-use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 
-use super::commit::of_reasons;
 use super::error::{store_error, unbuilt};
 use super::item::{Item, Reader};
 use super::limit_item::{PK, SK};
+use super::limit_table::put_new;
 use super::plan_item::{
     PLANS_PK, from_plan, missing_plan, plan_key, program_key, to_plan, to_plan_limits, to_program, version_key,
 };
-use super::{DynamoDb, halves, text};
-use crate::deciding::{Cause, Metered, StoreError, Units};
+use super::{DynamoDb, text};
+use crate::deciding::{Metered, StoreError};
 use crate::domain::{Limits, PlanVersion};
 use crate::limits::{PlanPage, PlanStore, StoredPlan};
 
-/// Condition: there is no such plan, or no such version of one, yet.
+/// Condition: there is no such plan yet.
 const PLAN_IS_NEW: &str = "attribute_not_exists(VERSION)";
-const VERSION_IS_NEW: &str = "attribute_not_exists(PK)";
 
 /// Condition: the plan's latest version is the one before the new one.
 const PLAN_STANDS: &str = "VERSION = :read";
@@ -27,47 +25,16 @@ const PLAN_STANDS: &str = "VERSION = :read";
 const SET_LATEST: &str = "SET VERSION = :version";
 
 impl DynamoDb {
-    /// Reads an item of the table of limits, strongly consistent.
-    pub(super) async fn get_settings_item(&self, key: Item) -> Result<Metered<Option<Item>>, StoreError> {
-        let table = self.limit_table()?;
-        let keys = KeysAndAttributes::builder().keys(key).consistent_read(true).build().map_err(unbuilt)?;
-        // The request of decisions' first read: whoever may decide may send it.
-        let request = self.client.batch_get_item().request_items(table, keys);
-        let answer = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
-        let answer = answer.map_err(|error| store_error("BatchGetItem", table, &error))?;
-        let units = Units { read_halves: halves(answer.consumed_capacity()), write_halves: 0 };
-        if answer.unprocessed_keys.is_some_and(|left_out| !left_out.is_empty()) {
-            let what = format!("BatchGetItem on {table}: DynamoDB left out a key");
-            return Err(StoreError::Throttled(Cause::new(what)));
-        }
-        let value = answer.responses.unwrap_or_default().into_values().flatten().next();
-        Ok(Metered { value, units })
-    }
-
-    /// Writes items of the table of limits, all or nothing.
-    pub(super) async fn write_settings_items(&self, actions: Vec<TransactWriteItem>) -> Result<(), StoreError> {
-        let table = self.limit_table()?;
-        let request = self.client.transact_write_items().set_transact_items(Some(actions));
-        // The SDK gives the request a token, so that DynamoDB executes it once, however often the SDK sends it.
-        let Err(error) = request.send().await else { return Ok(()) };
-        Err(match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                of_reasons("TransactWriteItems", cancelled.cancellation_reasons(), table)
-            }
-            _ => store_error("TransactWriteItems", table, &error),
-        })
-    }
-
     /// Reads the default plan of a programme, for decisions.
     pub(super) async fn get_default_plan(&self, program_id: &str) -> Result<Metered<Option<PlanVersion>>, StoreError> {
-        let Metered { value, units } = self.get_settings_item(program_key(program_id)).await?;
+        let Metered { value, units } = self.get_limit_item(program_key(program_id)).await?;
         let program = value.map(|item| to_program(&item, self.limit_table()?)).transpose()?;
         Ok(Metered { value: program.and_then(|program| program.default_plan), units })
     }
 
     /// Reads the limits of a plan version, for decisions.
     pub(super) async fn get_plan_limits(&self, plan: &PlanVersion) -> Result<Metered<Limits>, StoreError> {
-        let Metered { value, units } = self.get_settings_item(version_key(plan)).await?;
+        let Metered { value, units } = self.get_limit_item(version_key(plan)).await?;
         let table = self.limit_table()?;
         let item = value.ok_or_else(|| missing_plan(plan, table))?;
         Ok(Metered { value: to_plan_limits(&item, table)?, units })
@@ -76,13 +43,13 @@ impl DynamoDb {
 
 impl PlanStore for DynamoDb {
     async fn latest_version(&self, plan_id: &str) -> Result<Option<u64>, StoreError> {
-        let item = self.get_settings_item(plan_key(plan_id)).await?.value;
+        let item = self.get_limit_item(plan_key(plan_id)).await?.value;
         let table = self.limit_table()?;
         item.map(|item| Reader { item: &item, table, keys: [PK, SK] }.version()).transpose()
     }
 
     async fn plan_version(&self, plan: &PlanVersion) -> Result<Option<StoredPlan>, StoreError> {
-        let item = self.get_settings_item(version_key(plan)).await?.value;
+        let item = self.get_limit_item(version_key(plan)).await?.value;
         let table = self.limit_table()?;
         item.map(|item| to_plan(plan, &item, table)).transpose()
     }
@@ -122,9 +89,7 @@ impl PlanStore for DynamoDb {
         }
         let mut item = version_key(&plan.plan);
         item.extend(from_plan(plan));
-        let put = Put::builder().table_name(table).set_item(Some(item)).condition_expression(VERSION_IS_NEW);
         let head = TransactWriteItem::builder().update(head.build().map_err(unbuilt)?).build();
-        let put = TransactWriteItem::builder().put(put.build().map_err(unbuilt)?).build();
-        self.write_settings_items(vec![head, put]).await
+        self.transact_limits(vec![head, put_new(table, item)?]).await
     }
 }

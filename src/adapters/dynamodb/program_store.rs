@@ -45,7 +45,7 @@ const DRAW: &str = "ADD #number :one";
 
 impl ProgramStore for DynamoDb {
     async fn program(&self, program_id: &str) -> Result<Program, StoreError> {
-        let item = self.get_settings_item(program_key(program_id)).await?.value;
+        let item = self.get_limit_item(program_key(program_id)).await?.value;
         let table = self.limit_table()?;
         Ok(item.map(|item| to_program(&item, table)).transpose()?.unwrap_or_default())
     }
@@ -71,7 +71,7 @@ impl ProgramStore for DynamoDb {
     }
 
     async fn program_of(&self, customer_id: &str) -> Result<Option<String>, StoreError> {
-        let item = self.get_settings_item(customer_key(customer_id)).await?.value;
+        let item = self.get_limit_item(customer_key(customer_id)).await?.value;
         let table = self.limit_table()?;
         Ok(item.map(|item| to_program_id(&item, table)).transpose()?.flatten())
     }
@@ -88,7 +88,7 @@ impl ProgramStore for DynamoDb {
             let put = Put::builder().table_name(table).set_item(Some(roster_key(after, customer_id)));
             actions.push(TransactWriteItem::builder().put(put.build().map_err(unbuilt)?).build());
         }
-        self.write_settings_items(actions).await
+        self.transact_limits(actions).await
     }
 }
 
@@ -127,7 +127,7 @@ impl LinkStore for DynamoDb {
     }
 
     async fn link(&self, customer_id: &str) -> Result<Link, StoreError> {
-        let item = self.get_settings_item(customer_key(customer_id)).await?.value;
+        let item = self.get_limit_item(customer_key(customer_id)).await?.value;
         let table = self.limit_table()?;
         Ok(item.map(|item| to_link(&item, table)).transpose()?.unwrap_or_default())
     }
