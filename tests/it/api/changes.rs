@@ -185,7 +185,9 @@ async fn a_change_is_based_on_a_version<S: ApiStore>(tables: S) {
     clock.pass(TimeDelta::hours(24));
     let version = get(&router, &path).await["version"].as_u64().unwrap();
     assert_eq!(set(&format!("\"{}\"", version - 1), "30").await.status.as_u16(), 412, "the raise is in force now");
-    assert_eq!(set(&format!("\"{version}\""), "30").await.status.as_u16(), 200);
+    let in_force = format!("\"{version}\"");
+    assert_eq!(set(&in_force, "30").await.status.as_u16(), 200);
+    assert_eq!(set(&in_force, "20").await.status.as_u16(), 412, "the change has made a version of its own");
     let none = send(&router, "PATCH", &path, &[("if-none-match", "*")], r#"{"value":"1"}"#).await;
     assert_eq!(none.json()["code"], "PRECONDITION_FAILED", "there is a limit");
 }
