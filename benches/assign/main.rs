@@ -38,7 +38,7 @@ use loadgate::deciding::Clock;
 use loadgate::deciding::consumer::Deadline;
 use loadgate::domain::{JobMessage, JobState, JobTask, Limits, Millis, PlanVersion};
 use loadgate::limits::jobs::{JobDelivery, JobReader, JobReport, JobStarter, JobWorker, NewJob};
-use loadgate::limits::{Author, Enrollment, PlanStore, Program, ProgramStore, StoredPlan};
+use loadgate::limits::{Author, Enrollment, Membership, PlanStore, Program, ProgramStore, StoredPlan};
 use meter::{Cost, Meter};
 use queue::BenchQueue;
 use shared::page::put;
@@ -118,7 +118,7 @@ async fn filled(url: &str, names: &TableNames) -> Result<DynamoDb> {
         let store = store.clone();
         async move {
             let after = Some(PROGRAM.to_owned());
-            store.enroll(&Enrollment { customer_id: customer(number), before: None, after }).await
+            store.enroll(&Enrollment { customer_id: customer(number), before: Membership::default(), after }).await
         }
     });
     let results: Vec<_> = enrolled.buffer_unordered(8).collect().await;

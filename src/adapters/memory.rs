@@ -50,7 +50,7 @@ impl Tables {
     fn settings(&self, customer_id: &str) -> Option<CustomerSettings> {
         let own_limits = self.limits.of(customer_id);
         let link = self.plans.links.get(customer_id);
-        let program_id = self.plans.program_of.get(customer_id);
+        let program_id = self.plans.program_of.get(customer_id).and_then(|of| of.program_id.as_ref());
         let has_any = own_limits.is_some() || link.is_some() || program_id.is_some();
         has_any.then(|| CustomerSettings {
             own_limits: own_limits.into_iter().flat_map(CustomerLimits::definitions).cloned().collect(),

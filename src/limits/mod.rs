@@ -42,8 +42,8 @@ pub use letter::{
     WHOLE_BYTES_MAX,
 };
 pub use plans::{
-    Author, Enrollment, Link, LinkStore, PlanError, PlanPage, PlanStore, Plans, Program, ProgramStore, PutPlan,
-    ROSTER_SHARDS, StoredPlan, roster_shard,
+    Author, Enrollment, Link, LinkStore, Membership, PlanError, PlanPage, PlanStore, Plans, Program, ProgramStore,
+    PutPlan, ROSTER_SHARDS, StoredPlan, roster_shard,
 };
 pub use ports::{ChangePage, CustomerWrite, LimitStore, LimitWrite, PointerWrite, ReportedLimit, StoredLimit};
 pub use precondition::Precondition;

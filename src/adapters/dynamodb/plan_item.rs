@@ -7,7 +7,7 @@
 //! | a programme | `program/` and its id | `program` | `VERSION`, `DEFAULT_PLAN` |
 //! | a customer of a programme | `roster/NN/` and the programme's id | the customer's id | |
 //! | the counter of links, unlinks and jobs | `counter` | `links` | `NUMBER`: the last one drawn |
-//! | a customer's settings | as in `limit_item.rs` | | `PLAN`, `LINK_NUMBER`, `LINKED_AT`, `LINKED_BY`; `PROGRAM_ID` |
+//! | a customer's settings | as in `limit_item.rs` | | `PLAN`, `LINK_NUMBER`, `LINKED_AT`, `LINKED_BY`; `PROGRAM_ID`, `PROGRAM_VERSION` |
 //!
 //! Reference to a plan version: a map of `ID` and `VERSION`. Instants are milliseconds since 1970. A customer without a link
 //! has no `PLAN`; an unlink leaves the other attributes.
@@ -18,11 +18,13 @@ use super::item::{Item, Reader, VERSION, item, number};
 use super::limit_item::{LIMITS, PK, SK, to_customer_limits};
 use crate::deciding::{Cause, CustomerSettings, StoreError};
 use crate::domain::{Limits, Millis, PlanVersion};
-use crate::limits::{Author, Link, Program, StoredPlan, roster_shard};
+use crate::limits::{Author, Link, Membership, Program, StoredPlan, roster_shard};
 use crate::wire::{limits_json, parse_limits_json};
 
 pub const PLAN: &str = "PLAN";
 pub const PROGRAM_ID: &str = "PROGRAM_ID";
+/// Number of changes of a customer's programme.
+const PROGRAM_VERSION: &str = "PROGRAM_VERSION";
 pub const LINK_NUMBER: &str = "LINK_NUMBER";
 pub const NUMBER: &str = "NUMBER";
 const DEFAULT_PLAN: &str = "DEFAULT_PLAN";
@@ -54,7 +56,7 @@ pub fn program_key(program_id: &str) -> Item {
     key(format!("program/{program_id}"), "program")
 }
 
-/// Returns the hash key of one part of a programme's roster.
+/// Returns the hash key of one shard of a programme's roster.
 pub fn roster_pk(program_id: &str, shard: u8) -> String {
     format!("roster/{shard:02}/{program_id}")
 }
@@ -136,6 +138,15 @@ pub fn to_program(item: &Item, table: &str) -> Result<Program, StoreError> {
 /// [`StoreError::Corrupt`] if it is invalid.
 pub fn to_program_id(item: &Item, table: &str) -> Result<Option<String>, StoreError> {
     Reader { item, table, keys: [PK, SK] }.optional(PROGRAM_ID, |value| value.as_s().ok().cloned())
+}
+
+/// Reads the programme of a customer, and how often it has changed.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] with the first attribute that is invalid.
+pub fn to_membership(item: &Item, table: &str) -> Result<Membership, StoreError> {
+    let version = Reader { item, table, keys: [PK, SK] }.optional(PROGRAM_VERSION, number)?.unwrap_or_default();
+    Ok(Membership { program_id: to_program_id(item, table)?, version })
 }
 
 /// Reads a customer's link.

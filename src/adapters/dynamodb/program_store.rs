@@ -8,11 +8,11 @@ use super::error::{store_error, unbuilt};
 use super::item::{Item, number};
 use super::limit_item::customer_key;
 use super::plan_item::{
-    NUMBER, PLAN, counter_key, from_plan_version, program_key, roster_key, to_link, to_program, to_program_id,
+    NUMBER, PLAN, counter_key, from_plan_version, program_key, roster_key, to_link, to_membership, to_program,
 };
 use crate::deciding::{Cause, StoreError};
 use crate::domain::Millis;
-use crate::limits::{Author, Enrollment, Link, LinkStore, Program, ProgramStore};
+use crate::limits::{Author, Enrollment, Link, LinkStore, Membership, Program, ProgramStore};
 
 /// Conditions: the programme does not exist yet, or is unchanged since it was read.
 const PROGRAM_IS_NEW: &str = "attribute_not_exists(VERSION)";
@@ -22,13 +22,13 @@ const PROGRAM_STANDS: &str = "VERSION = :read";
 const SET_PROGRAM: &str = "SET VERSION = :version REMOVE DEFAULT_PLAN";
 const SET_DEFAULT_PLAN: &str = "SET VERSION = :version, DEFAULT_PLAN = :plan";
 
-/// Conditions: the customer still has the programme that was read, or none.
-const ENROLLMENT_STANDS: &str = "PROGRAM_ID = :before";
-const IS_NOT_ENROLLED: &str = "attribute_not_exists(PROGRAM_ID)";
+/// Conditions: the customer's programme is unchanged since it was read, or the customer never was in one.
+const MEMBERSHIP_STANDS: &str = "PROGRAM_VERSION = :read";
+const NEVER_ENROLLED: &str = "attribute_not_exists(PROGRAM_VERSION)";
 
 /// Updates of a customer's programme. They leave own limits and link as they are.
-const SET_PROGRAM_ID: &str = "SET PROGRAM_ID = :after";
-const REMOVE_PROGRAM_ID: &str = "REMOVE PROGRAM_ID";
+const SET_PROGRAM_ID: &str = "SET PROGRAM_VERSION = :version, PROGRAM_ID = :after";
+const REMOVE_PROGRAM_ID: &str = "SET PROGRAM_VERSION = :version REMOVE PROGRAM_ID";
 
 /// Conditions: the customer's link is the one that was read, or there never was one.
 const LINK_STANDS: &str = "LINK_NUMBER = :read";
@@ -70,17 +70,17 @@ impl ProgramStore for DynamoDb {
         request.send().await.map(drop).map_err(|error| store_error("UpdateItem", table, &error))
     }
 
-    async fn program_of(&self, customer_id: &str) -> Result<Option<String>, StoreError> {
+    async fn program_of(&self, customer_id: &str) -> Result<Membership, StoreError> {
         let item = self.get_limit_item(customer_key(customer_id)).await?.value;
         let table = self.limit_table()?;
-        Ok(item.map(|item| to_program_id(&item, table)).transpose()?.flatten())
+        Ok(item.map(|item| to_membership(&item, table)).transpose()?.unwrap_or_default())
     }
 
     async fn enroll(&self, enrollment: &Enrollment) -> Result<(), StoreError> {
         let table = self.limit_table()?;
         let Enrollment { customer_id, before, after } = enrollment;
         let mut actions = vec![update_program_id(table, enrollment)?];
-        if let Some(before) = before {
+        if let Some(before) = &before.program_id {
             let delete = Delete::builder().table_name(table).set_key(Some(roster_key(before, customer_id)));
             actions.push(TransactWriteItem::builder().delete(delete.build().map_err(unbuilt)?).build());
         }
@@ -94,14 +94,18 @@ impl ProgramStore for DynamoDb {
 
 fn update_program_id(table: &str, enrollment: &Enrollment) -> Result<TransactWriteItem, StoreError> {
     let Enrollment { customer_id, before, after } = enrollment;
-    let value = |name: &str, value: &Option<String>| value.clone().map(|value| (name.to_owned(), S(value)));
-    let values: Item = [value(":before", before), value(":after", after)].into_iter().flatten().collect();
+    let values = [
+        (":version", Some(N(before.version.saturating_add(1).to_string()))),
+        (":read", (before.version > 0).then(|| N(before.version.to_string()))),
+        (":after", after.clone().map(S)),
+    ];
+    let values: Item = values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     let update = Update::builder()
         .table_name(table)
         .set_key(Some(customer_key(customer_id)))
         .update_expression(if after.is_some() { SET_PROGRAM_ID } else { REMOVE_PROGRAM_ID })
-        .condition_expression(if before.is_some() { ENROLLMENT_STANDS } else { IS_NOT_ENROLLED })
-        .set_expression_attribute_values((!values.is_empty()).then_some(values));
+        .condition_expression(if before.version > 0 { MEMBERSHIP_STANDS } else { NEVER_ENROLLED })
+        .set_expression_attribute_values(Some(values));
     Ok(TransactWriteItem::builder().update(update.build().map_err(unbuilt)?).build())
 }
 

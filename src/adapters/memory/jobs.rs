@@ -40,7 +40,7 @@ fn change(job: &mut Job, change: &JobChange) -> bool {
 fn customer_link(tables: &Tables, customer_id: &str) -> CustomerLink {
     let link = tables.plans.links.get(customer_id);
     CustomerLink {
-        program_id: tables.plans.program_of.get(customer_id).cloned(),
+        program_id: tables.plans.program_of.get(customer_id).and_then(|of| of.program_id.clone()),
         plan: link.and_then(|link| link.plan.clone()),
         number: link.map(|link| link.number).filter(|number| *number > 0),
         linked_from: tables.jobs.linked_from.get(customer_id).cloned().flatten(),

@@ -7,7 +7,7 @@ use super::MemoryStore;
 use crate::deciding::{Cause, StoreError};
 use crate::domain::{Limits, PlanVersion};
 use crate::limits::{
-    Enrollment, Link, LinkStore, PlanPage, PlanStore, Program, ProgramStore, StoredPlan, roster_shard,
+    Enrollment, Link, LinkStore, Membership, PlanPage, PlanStore, Program, ProgramStore, StoredPlan, roster_shard,
 };
 
 /// The tables of plans, programmes and links.
@@ -22,7 +22,7 @@ pub(super) struct PlanTables {
     /// The customers of each part of a programme's roster.
     pub(super) rosters: BTreeMap<(String, u8), BTreeSet<String>>,
     /// The programme of each customer that has one.
-    pub(super) program_of: BTreeMap<String, String>,
+    pub(super) program_of: BTreeMap<String, Membership>,
     pub(super) links: BTreeMap<String, Link>,
 }
 
@@ -94,27 +94,27 @@ impl ProgramStore for MemoryStore {
         Ok(())
     }
 
-    async fn program_of(&self, customer_id: &str) -> Result<Option<String>, StoreError> {
-        Ok(self.tables().plans.program_of.get(customer_id).cloned())
+    async fn program_of(&self, customer_id: &str) -> Result<Membership, StoreError> {
+        Ok(self.tables().plans.program_of.get(customer_id).cloned().unwrap_or_default())
     }
 
     async fn enroll(&self, enrollment: &Enrollment) -> Result<(), StoreError> {
         let mut tables = self.tables();
         let Enrollment { customer_id, before, after } = enrollment;
         let plans = &mut tables.plans;
-        if plans.program_of.get(customer_id) != before.as_ref() {
+        let stored = plans.program_of.entry(customer_id.clone()).or_default();
+        if stored != before {
             return Err(StoreError::Conflict(Cause::new(
                 "the customer's programme has been changed by another writer",
             )));
         }
-        let part = |program_id: &String| (program_id.clone(), roster_shard(customer_id));
-        if let Some(before) = before {
-            plans.rosters.entry(part(before)).or_default().remove(customer_id);
-            plans.program_of.remove(customer_id);
+        *stored = Membership { program_id: after.clone(), version: before.version + 1 };
+        let shard = |program_id: &String| (program_id.clone(), roster_shard(customer_id));
+        if let Some(before) = &before.program_id {
+            plans.rosters.entry(shard(before)).or_default().remove(customer_id);
         }
         if let Some(after) = after {
-            plans.rosters.entry(part(after)).or_default().insert(customer_id.clone());
-            plans.program_of.insert(customer_id.clone(), after.clone());
+            plans.rosters.entry(shard(after)).or_default().insert(customer_id.clone());
         }
         Ok(())
     }

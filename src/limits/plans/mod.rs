@@ -10,5 +10,5 @@ mod service;
 
 pub use change::PlanError;
 pub use ports::{LinkStore, PlanStore, ProgramStore};
-pub use records::{Author, Enrollment, Link, PlanPage, Program, ROSTER_SHARDS, StoredPlan, roster_shard};
+pub use records::{Author, Enrollment, Link, Membership, PlanPage, Program, ROSTER_SHARDS, StoredPlan, roster_shard};
 pub use service::{Plans, PutPlan};

@@ -2,7 +2,7 @@
 //!
 //! After an error of a write, only a read shows whether the write was made.
 
-use super::{Enrollment, Link, PlanPage, Program, StoredPlan};
+use super::{Enrollment, Link, Membership, PlanPage, Program, StoredPlan};
 use crate::deciding::StoreError;
 use crate::domain::PlanVersion;
 
@@ -36,8 +36,8 @@ pub trait ProgramStore: Send + Sync {
     fn write_program(&self, program_id: &str, program: &Program)
     -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Returns the programme of a customer; `None` if it has none.
-    fn program_of(&self, customer_id: &str) -> impl Future<Output = Result<Option<String>, StoreError>> + Send;
+    /// Returns the programme of a customer.
+    fn program_of(&self, customer_id: &str) -> impl Future<Output = Result<Membership, StoreError>> + Send;
 
     /// Moves a customer from a programme to another one, in the customer's settings and in both rosters, all or nothing.
     ///

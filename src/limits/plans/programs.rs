@@ -1,7 +1,7 @@
 //! Changes of programmes and of their customers.
 
 use super::change::{PlanError, Seen, settle};
-use super::{Enrollment, PlanStore, Plans, Program, ProgramStore};
+use super::{Enrollment, Membership, PlanStore, Plans, Program, ProgramStore};
 use crate::deciding::Clock;
 use crate::domain::PlanVersion;
 use crate::limits::Precondition;
@@ -64,7 +64,6 @@ impl<S: PlanStore + ProgramStore, C: Clock> Plans<S, C> {
         let after = Program { version: read.version.saturating_add(1), ..written.clone() };
         let seen = || async {
             let stored = self.store.program(program_id).await?;
-            // Two people who want the same have both got it.
             Ok(match stored {
                 stored if stored == after => Seen::Made,
                 stored if stored == *read => Seen::Unchanged,
@@ -82,10 +81,11 @@ impl<S: PlanStore + ProgramStore, C: Clock> Plans<S, C> {
     /// [`PlanError`]. After an error of the store, the customer may have been enrolled.
     pub async fn enroll(&self, program_id: &str, customer_id: &str) -> Result<Option<String>, PlanError> {
         let before = self.store.program_of(customer_id).await?;
-        if before.as_deref() != Some(program_id) {
-            self.move_customer(customer_id, before.as_deref(), Some(program_id)).await?;
+        let program_before = before.program_id.clone();
+        if program_before.as_deref() != Some(program_id) {
+            self.move_customer(customer_id, before, Some(program_id)).await?;
         }
-        Ok(before)
+        Ok(program_before)
     }
 
     /// Removes a customer from a programme. Returns false if it was not in this one. Its link stays.
@@ -94,29 +94,22 @@ impl<S: PlanStore + ProgramStore, C: Clock> Plans<S, C> {
     /// [`PlanError`]. After an error of the store, the customer may have been removed.
     pub async fn remove(&self, program_id: &str, customer_id: &str) -> Result<bool, PlanError> {
         let before = self.store.program_of(customer_id).await?;
-        let is_enrolled = before.as_deref() == Some(program_id);
+        let is_enrolled = before.program_id.as_deref() == Some(program_id);
         if is_enrolled {
-            self.move_customer(customer_id, Some(program_id), None).await?;
+            self.move_customer(customer_id, before, None).await?;
         }
         Ok(is_enrolled)
     }
 
-    async fn move_customer(
-        &self,
-        customer_id: &str,
-        before: Option<&str>,
-        after: Option<&str>,
-    ) -> Result<(), PlanError> {
-        let enrollment = Enrollment {
-            customer_id: customer_id.to_owned(),
-            before: before.map(str::to_owned),
-            after: after.map(str::to_owned),
-        };
+    async fn move_customer(&self, customer_id: &str, before: Membership, after: Option<&str>) -> Result<(), PlanError> {
+        let (customer_id, after) = (customer_id.to_owned(), after.map(str::to_owned));
+        let moved = Membership { program_id: after.clone(), version: before.version.saturating_add(1) };
+        let enrollment = Enrollment { customer_id, before, after };
         let seen = || async {
-            let program_id = self.store.program_of(customer_id).await?;
-            Ok(match program_id {
-                program_id if program_id == enrollment.after => Seen::Made,
-                program_id if program_id == enrollment.before => Seen::Unchanged,
+            let stored = self.store.program_of(&enrollment.customer_id).await?;
+            Ok(match stored {
+                stored if stored == moved => Seen::Made,
+                stored if stored == enrollment.before => Seen::Unchanged,
                 _ => Seen::Changed,
             })
         };

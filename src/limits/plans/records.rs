@@ -3,10 +3,10 @@
 use crate::deciding::digest_hex;
 use crate::domain::{Limits, Millis, PlanVersion};
 
-/// Number of parts of a programme's roster. Each is written at the rate of one partition of a table.
+/// Number of shards of a programme's roster. Each is written at the rate of one partition of a table.
 pub const ROSTER_SHARDS: u8 = 16;
 
-/// Person or program that makes a change, as the entrance knows it: an IAM ARN, a user of the operating system.
+/// Person or program that makes a change: an IAM ARN, or the name in the request or on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Author(pub String);
 
@@ -41,13 +41,22 @@ pub struct Program {
     pub default_plan: Option<PlanVersion>,
 }
 
-/// A customer's programme, and the one that it moves to.
+/// A customer's programme.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Membership {
+    /// The programme; `None` if the customer is in none.
+    pub program_id: Option<String>,
+    /// 0 for a customer that never was in a programme. Each change adds 1.
+    pub version: u64,
+}
+
+/// A customer's move to another programme, or out of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enrollment {
     /// The customer.
     pub customer_id: String,
     /// The programme as it was read. The write fails if it has changed since.
-    pub before: Option<String>,
+    pub before: Membership,
     /// The programme after the write; `None` if the customer is removed from it.
     pub after: Option<String>,
 }
@@ -65,7 +74,7 @@ pub struct Link {
     pub linked_by: Option<Author>,
 }
 
-/// Returns the part of a programme's roster that has a customer: 0 to [`ROSTER_SHARDS`] - 1. It never changes.
+/// Returns the shard of a programme's roster that has a customer: 0 to [`ROSTER_SHARDS`] - 1. It never changes.
 pub fn roster_shard(customer_id: &str) -> u8 {
     let digest = digest_hex(&[customer_id.as_bytes()]);
     digest.get(..2).and_then(|byte| u8::from_str_radix(byte, 16).ok()).unwrap_or_default() % ROSTER_SHARDS

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use loadgate::domain::{Limit, Limits, Measure, RollingHours, Window, Zone};
-use loadgate::limits::{Enrollment, Link, LinkStore, PlanStore, Program, ProgramStore};
+use loadgate::limits::{Enrollment, Link, LinkStore, Membership, PlanStore, Program, ProgramStore};
 
 use super::store_capacity::{Metered, Units};
 use crate::limits::plan_stores::{plan, version};
@@ -121,7 +121,10 @@ async fn cost_under_plans(new: impl AsyncFn() -> Fresh, reported: Units) {
     store.write_program("gold", &Program { version: 0, default_plan: Some(version("p", 1)) }).await.unwrap();
     for customer in ["in-gold", "also-in-gold"] {
         let after = Some("gold".to_owned());
-        store.enroll(&Enrollment { customer_id: customer.to_owned(), before: None, after }).await.unwrap();
+        store
+            .enroll(&Enrollment { customer_id: customer.to_owned(), before: Membership::default(), after })
+            .await
+            .unwrap();
     }
     let link = Link { number: 1, plan: Some(version("p", 1)), ..Link::default() };
     store.write_link("linked", 0, &link).await.unwrap();

@@ -8,8 +8,8 @@ use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{Cause, StoreError};
 use loadgate::domain::PlanVersion;
 use loadgate::limits::{
-    Author, Enrollment, Link, LinkStore, PlanError, PlanPage, PlanStore, Plans, Precondition, Program, ProgramStore,
-    PutPlan, StoredPlan,
+    Author, Enrollment, Link, LinkStore, Membership, PlanError, PlanPage, PlanStore, Plans, Precondition, Program,
+    ProgramStore, PutPlan, StoredPlan,
 };
 
 use super::plan_stores::{plan, version};
@@ -110,7 +110,7 @@ impl ProgramStore for Lossy {
         self.write(|| self.store.write_program(program_id, program), Made::Program(program.version + 1)).await
     }
 
-    async fn program_of(&self, customer_id: &str) -> Result<Option<String>, StoreError> {
+    async fn program_of(&self, customer_id: &str) -> Result<Membership, StoreError> {
         self.read(self.store.program_of(customer_id)).await
     }
 
@@ -240,7 +240,7 @@ async fn a_customer_ends_in_one_programme_and_its_roster() {
             Made::Enrollment(after) => Some(after.clone()),
             _ => None,
         });
-        assert_eq!(store.store.program_of("u").await.unwrap(), last.flatten(), "seed {seed}");
+        assert_eq!(store.store.program_of("u").await.unwrap().program_id, last.flatten(), "seed {seed}");
         let created = made.iter().filter(|made| matches!(made, Made::Program(_))).count();
         assert!(created <= 2, "seed {seed}: each programme is created once");
     }

@@ -4,9 +4,11 @@ use aws_sdk_dynamodb::types::AttributeValue::{self, M, N, S};
 use loadgate::adapters::dynamodb::{from_record, to_record};
 use loadgate::deciding::{Consistency, Lookup, Store, StoreError};
 use loadgate::domain::LimitOrigin;
-use loadgate::limits::{Author, Enrollment, Link, LinkStore, PlanStore, Program, ProgramStore, roster_shard};
+use loadgate::limits::{
+    Author, Enrollment, Link, LinkStore, Membership, PlanStore, Program, ProgramStore, roster_shard,
+};
 
-use super::plan_stores::{plan, version};
+use super::plan_stores::{membership, plan, version};
 use super::stored_items::{all_items, item, number, put, string};
 use crate::support::cloud::Fresh;
 use crate::support::records::record;
@@ -15,8 +17,8 @@ fn reference(plan_id: &str, version: i64) -> AttributeValue {
     M(item([("ID", string(plan_id)), ("VERSION", number(version))]))
 }
 
-async fn enroll(fresh: &Fresh, before: Option<&str>, after: Option<&str>) {
-    let [before, after] = [before, after].map(|id| id.map(str::to_owned));
+async fn enroll(fresh: &Fresh, before: Membership, after: Option<&str>) {
+    let after = after.map(str::to_owned);
     fresh.store.enroll(&Enrollment { customer_id: "u-1".to_owned(), before, after }).await.unwrap();
 }
 
@@ -26,7 +28,7 @@ async fn each_thing_has_an_item_of_its_own() {
     let store = &fresh.store;
     store.add_plan_version(&plan("p", 1, 100)).await.unwrap();
     store.write_program("g/x", &Program { version: 0, default_plan: Some(version("p", 1)) }).await.unwrap();
-    enroll(&fresh, None, Some("g/x")).await;
+    enroll(&fresh, Membership::default(), Some("g/x")).await;
     let by = Some(Author("ann".to_owned()));
     let link = Link {
         number: store.draw_number().await.unwrap(),
@@ -59,6 +61,7 @@ async fn each_thing_has_an_item_of_its_own() {
             ("PK", string("customer/u-1")),
             ("SK", string("limits")),
             ("PROGRAM_ID", string("g/x")),
+            ("PROGRAM_VERSION", number(1)),
             ("PLAN", reference("p", 1)),
             ("LINK_NUMBER", number(1)),
             ("LINKED_AT", number(1_700_000_000_000)),
@@ -75,12 +78,13 @@ async fn each_thing_has_an_item_of_its_own() {
     let customer = expected[5].clone();
     put(&fresh, customer.into_iter().chain(item([("OTHER", string("stays"))])).collect()).await;
     store.write_link("u-1", 1, &Link { number: 2, plan: None, ..link }).await.unwrap();
-    enroll(&fresh, Some("g/x"), None).await;
+    enroll(&fresh, membership(Some("g/x"), 1), None).await;
     let items = all_items(&fresh).await;
     let customer = items.iter().find(|item| item["PK"] == string("customer/u-1")).unwrap();
     let left = item([
         ("PK", string("customer/u-1")),
         ("SK", string("limits")),
+        ("PROGRAM_VERSION", number(2)),
         ("LINK_NUMBER", number(2)),
         ("LINKED_AT", number(1_700_000_000_000)),
         ("LINKED_BY", string("ann")),
@@ -91,7 +95,7 @@ async fn each_thing_has_an_item_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_roster_s_parts_are_filled_evenly_and_never_change() {
+async fn a_roster_s_shards_are_filled_evenly_and_never_change() {
     assert_eq!(["u-1", "u-2", "", "528", "é"].map(roster_shard), [12, 10, 15, 15, 13]);
     let mut counts = [0_u32; 16];
     for number in 0..16_000 {
@@ -124,6 +128,9 @@ async fn a_corrupt_item_is_named_with_its_attribute() {
     }
     put(&fresh, customer("LINK_NUMBER", string("x"))).await;
     assert!(fresh.store.link("u-1").await.unwrap_err().to_string().starts_with("LINK_NUMBER of the item PK"));
+    put(&fresh, customer("PROGRAM_VERSION", string("x"))).await;
+    let error = fresh.store.program_of("u-1").await.unwrap_err();
+    assert!(error.to_string().starts_with("PROGRAM_VERSION of the item PK"), "{error}");
     for text in ["", "{}", "{\"limit\":[]}", "[[limit]]"] {
         let plan = [("PK", string("plan/p")), ("SK", string("version/0000000001")), ("LIMITS", string(text))];
         put(&fresh, item(plan)).await;

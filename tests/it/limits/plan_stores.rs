@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use loadgate::deciding::{Consistency, CustomerSettings, Lookup, Store, StoreError};
 use loadgate::domain::{Limit, Limits, Measure, Millis, PlanVersion, RollingHours, Window, Zone};
 use loadgate::limits::{
-    Author, Enrollment, LimitStore, Link, LinkStore, PlanPage, PlanStore, Program, ProgramStore, StoredPlan,
+    Author, Enrollment, LimitStore, Link, LinkStore, Membership, PlanPage, PlanStore, Program, ProgramStore, StoredPlan,
 };
 
 use super::store::NOW_MS;
@@ -29,6 +29,10 @@ on_every_store![
 
 /// Prefix of the ids: `roster/07/` could be taken for another key.
 const CUSTOMER: &str = "roster/07/c-1";
+
+pub fn membership(program_id: Option<&str>, version: u64) -> Membership {
+    Membership { program_id: program_id.map(str::to_owned), version }
+}
 
 pub fn version(plan_id: &str, version: u64) -> PlanVersion {
     PlanVersion { plan_id: plan_id.to_owned(), version }
@@ -146,22 +150,28 @@ async fn a_programme_changes_only_as_it_was_read(store: impl Store + ProgramStor
 }
 
 async fn a_customer_moves_only_from_the_programme_that_was_read(store: impl Store + ProgramStore) {
-    let enroll = |before: Option<&str>, after: Option<&str>| {
-        let [before, after] = [before, after].map(|id| id.map(str::to_owned));
-        let enrollment = Enrollment { customer_id: CUSTOMER.to_owned(), before, after };
+    let enroll = |before: Membership, after: Option<&str>| {
+        let enrollment = Enrollment { customer_id: CUSTOMER.to_owned(), before, after: after.map(str::to_owned) };
         let store = &store;
         async move { store.enroll(&enrollment).await }
     };
-    assert_eq!(store.program_of(CUSTOMER).await.unwrap(), None);
-    assert!(is_conflict(&enroll(Some("gold"), None).await));
-    enroll(None, Some("gold")).await.unwrap();
-    assert!(is_conflict(&enroll(None, Some("silver")).await));
-    assert!(is_conflict(&enroll(Some("silver"), Some("bronze")).await));
-    assert_eq!(store.program_of(CUSTOMER).await.unwrap().as_deref(), Some("gold"));
-    enroll(Some("gold"), Some("silver")).await.unwrap();
-    assert_eq!(store.program_of(CUSTOMER).await.unwrap().as_deref(), Some("silver"));
-    enroll(Some("silver"), None).await.unwrap();
-    assert_eq!(store.program_of(CUSTOMER).await.unwrap(), None);
+    let of = membership;
+    assert_eq!(store.program_of(CUSTOMER).await.unwrap(), Membership::default());
+    assert!(is_conflict(&enroll(of(Some("gold"), 1), None).await));
+    enroll(of(None, 0), Some("gold")).await.unwrap();
+    assert!(is_conflict(&enroll(of(None, 0), Some("silver")).await));
+    assert!(is_conflict(&enroll(of(Some("silver"), 2), Some("bronze")).await));
+    assert_eq!(store.program_of(CUSTOMER).await.unwrap(), of(Some("gold"), 1));
+    enroll(of(Some("gold"), 1), Some("silver")).await.unwrap();
+    assert_eq!(store.program_of(CUSTOMER).await.unwrap(), of(Some("silver"), 2));
+    enroll(of(Some("silver"), 2), None).await.unwrap();
+    assert_eq!(store.program_of(CUSTOMER).await.unwrap(), of(None, 3));
+
+    // A delayed move does not undo later ones that have brought the customer back to where it was.
+    assert!(is_conflict(&enroll(of(None, 0), Some("silver")).await));
+    enroll(of(None, 3), Some("gold")).await.unwrap();
+    assert!(is_conflict(&enroll(of(Some("gold"), 1), Some("silver")).await));
+    assert_eq!(store.program_of(CUSTOMER).await.unwrap(), of(Some("gold"), 4));
 }
 
 async fn numbers_are_drawn_once(store: impl LinkStore) {
@@ -194,8 +204,8 @@ async fn own_limits_link_and_programme_leave_each_other_alone(
         let mut read = Store::read(&store, &wanted, Consistency::Strong).await.unwrap();
         read.settings.remove(CUSTOMER).map(Result::unwrap)
     };
-    let enroll = async |before: Option<&str>, after: Option<&str>| {
-        let [before, after] = [before, after].map(|id| id.map(str::to_owned));
+    let enroll = async |before: Membership, after: Option<&str>| {
+        let after = after.map(str::to_owned);
         store.enroll(&Enrollment { customer_id: CUSTOMER.to_owned(), before, after }).await.unwrap();
     };
     let define = async |number: u64| {
@@ -207,7 +217,7 @@ async fn own_limits_link_and_programme_leave_each_other_alone(
     store.write_link(CUSTOMER, 0, &link(1, Some(version("p", 1)))).await.unwrap();
     let linked = CustomerSettings { link: Some(version("p", 1)), ..CustomerSettings::default() };
     assert_eq!(settings().await, Some(linked.clone()), "a link alone");
-    enroll(None, Some("gold")).await;
+    enroll(Membership::default(), Some("gold")).await;
     let enrolled = CustomerSettings { program_id: Some("gold".to_owned()), ..linked };
     assert_eq!(settings().await, Some(enrolled.clone()));
     define(1).await;
@@ -216,7 +226,7 @@ async fn own_limits_link_and_programme_leave_each_other_alone(
     store.write_link(CUSTOMER, 1, &link(2, None)).await.unwrap();
     define(2).await;
     assert_eq!(settings().await, Some(CustomerSettings { link: None, ..all.clone() }));
-    enroll(Some("gold"), None).await;
+    enroll(membership(Some("gold"), 1), None).await;
     assert_eq!(settings().await, Some(CustomerSettings { link: None, program_id: None, ..all }));
     assert_eq!(store.link(CUSTOMER).await.unwrap(), link(2, None));
 }

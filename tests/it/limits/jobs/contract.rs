@@ -293,7 +293,7 @@ async fn settings_beside_the_link_stay<S: Everything + LimitStore>(store: S) {
     let job = job(store.draw_number().await.unwrap(), 1);
     store.link_by_job("u", &job, Millis::new(NOW_MS)).await.unwrap();
     assert_eq!(LimitStore::read(store, "l", "u").await.unwrap(), before);
-    assert_eq!(store.program_of("u").await.unwrap().as_deref(), Some("gold"));
+    assert_eq!(store.program_of("u").await.unwrap().program_id.as_deref(), Some("gold"));
 }
 
 /// The error of a customer whose item cannot be understood is its own.

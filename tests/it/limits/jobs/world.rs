@@ -10,8 +10,8 @@ use loadgate::deciding::{Cause, Clock, QueueError, StoreError};
 use loadgate::domain::{ChunkResult, CustomerLink, Job, JobMessage, JobState, LinkOutcome, Millis, PlanVersion};
 use loadgate::limits::jobs::{JobChange, JobQueue, JobStore, RECEIVES_MAX, ResultPage, Roster, RosterPage};
 use loadgate::limits::{
-    AnswerStore, Enrollment, KeptAnswer, Link, LinkStore, PlanPage, PlanStore, Program, ProgramStore, RequestKey,
-    StoredPlan,
+    AnswerStore, Enrollment, KeptAnswer, Link, LinkStore, Membership, PlanPage, PlanStore, Program, ProgramStore,
+    RequestKey, StoredPlan,
 };
 use loadgate::wire::job_message;
 
@@ -368,7 +368,7 @@ impl ProgramStore for World {
         self.inner.write_program(program_id, program).await
     }
 
-    async fn program_of(&self, customer_id: &str) -> Result<Option<String>, StoreError> {
+    async fn program_of(&self, customer_id: &str) -> Result<Membership, StoreError> {
         self.inner.program_of(customer_id).await
     }
 
