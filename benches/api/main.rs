@@ -134,7 +134,7 @@ async fn filled(url: &str) -> std::result::Result<Decider<DynamoDb, SystemClock>
         clock: SystemClock,
         limits: Limits::default(),
         plans: PlanCache::default(),
-        has_own_limits: true,
+        has_limit_table: true,
         currency: Currency::USD,
         correlation_ttl: TimeDelta::days(15),
     };

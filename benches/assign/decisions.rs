@@ -35,7 +35,7 @@ impl Stream {
             clock: SystemClock,
             limits: Limits::default(),
             plans: PlanCache::default(),
-            has_own_limits: true,
+            has_limit_table: true,
             currency: Currency::USD,
             correlation_ttl: TimeDelta::days(15),
         });

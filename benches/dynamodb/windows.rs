@@ -37,22 +37,22 @@ pub(crate) async fn measured(server: &Server) -> Result<Vec<Row>> {
         ("`lifetime`, in the fence's first hour", Some(Window::Lifetime), true),
     ];
     let mut rows = Vec::new();
-    for (number, (window, long, has_own_limits)) in cases.into_iter().enumerate() {
-        rows.push(Row { window, costs: costs(server, number, long, has_own_limits).await? });
+    for (number, (window, long, has_limit_table)) in cases.into_iter().enumerate() {
+        rows.push(Row { window, costs: costs(server, number, long, has_limit_table).await? });
     }
     Ok(rows)
 }
 
-async fn costs(server: &Server, number: usize, long: Option<Window>, has_own_limits: bool) -> Result<[Cost; 3]> {
+async fn costs(server: &Server, number: usize, long: Option<Window>, has_limit_table: bool) -> Result<[Cost; 3]> {
     let meter = Meter::before(&server.url).await?;
     let sdk = aws::load(Some(&meter.url)).await;
     let names = TableNames {
         correlation: format!("window-{number}-records"),
         load: format!("window-{number}-usage"),
-        limit: has_own_limits.then(|| format!("window-{number}-limits")),
+        limit: has_limit_table.then(|| format!("window-{number}-limits")),
     };
     Tables::new(&sdk, names.clone()).create().await.map_err(Error::other)?;
-    let loadgate = Loadgate::with(DynamoDb::new(&sdk, names), limits(long)?, has_own_limits);
+    let loadgate = Loadgate::with(DynamoDb::new(&sdk, names), limits(long)?, has_limit_table);
     let cases =
         [Case::lone("accepted", "$1.00", None)?, Case::lone("declined", "$5000.01", None)?, Case::group(BATCH)?];
     let mut costs = [Cost::default(); 3];

@@ -69,7 +69,7 @@ async fn recorded(input: &Path) -> Result<(usize, Vec<Vec<Commit>>)> {
         clock: SystemClock,
         limits: Limits::default(),
         plans: PlanCache::default(),
-        has_own_limits: false,
+        has_limit_table: false,
         currency: Currency::USD,
         correlation_ttl: TimeDelta::hours(24),
     };

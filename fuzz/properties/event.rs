@@ -50,7 +50,7 @@ fn consumer() -> Consumer<MemoryStore, FakePublisher, StillClock> {
         clock: StillClock,
         limits: Limits::default(),
         plans: PlanCache::default(),
-        has_own_limits: false,
+        has_limit_table: false,
         currency: Currency::USD,
         correlation_ttl: TimeDelta::hours(24),
     };

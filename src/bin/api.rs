@@ -36,13 +36,15 @@ async fn init(_function_name: String) -> Result<Router, Error> {
         clock: SystemClock,
         limits: config.limits,
         plans: PlanCache::default(),
-        has_own_limits: config.tables.limit.is_some(),
+        has_limit_table: config.tables.limit.is_some(),
         currency: config.currency,
         correlation_ttl: TimeDelta::hours(TTL_HOURS_DEFAULT),
     };
     Box::pin(function::connect(decider.store.connect_reads(decider.has_fences()), async { Ok(()) })).await?;
     // The gateway has checked the caller's signature.
-    let settings = RequestSettings { timeout: REQUEST_TIMEOUT, access: Access::default(), new_id: new_request_id };
+    // IAM decides who may send which request.
+    let access = Access { is_guarded: true, ..Access::default() };
+    let settings = RequestSettings { timeout: REQUEST_TIMEOUT, access, new_id: new_request_id };
     Ok(router(Services::over(decider, config.cooling_off, queue), settings))
 }
 

@@ -36,7 +36,7 @@ async fn init(function_name: String) -> Result<Function, Error> {
     let config = ConsumerConfig::from_environment()?;
     let metrics = Metrics::new(function_name)?;
     let sdk = aws::load(None).await;
-    let has_own_limits = config.tables.limit.is_some();
+    let has_limit_table = config.tables.limit.is_some();
     let store = DynamoDb::new(&sdk, config.tables);
     let publisher = SqsPublisher::new(&sdk, config.decisions_queue_url, config.dead_letter_queue_url);
     let decider = Decider {
@@ -44,7 +44,7 @@ async fn init(function_name: String) -> Result<Function, Error> {
         clock: SystemClock,
         limits: config.limits,
         plans: PlanCache::default(),
-        has_own_limits,
+        has_limit_table,
         currency: config.currency,
         correlation_ttl: config.correlation_ttl,
     };

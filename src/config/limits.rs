@@ -33,12 +33,19 @@ pub enum LimitsFileError {
 /// # Errors
 /// [`LimitsFileError`] if the file cannot be read, or contains anything but limits.
 pub fn read_limits(path: &Path) -> Result<Limits, LimitsFileError> {
-    let mut bytes = Vec::new();
     let file = File::open(path).map_err(LimitsFileError::Read)?;
+    Ok(parse_limits(&read_limits_text(file)?)?)
+}
+
+/// Reads the text of limits.
+///
+/// # Errors
+/// [`LimitsFileError`] if it cannot be read, is too large, or is no text.
+pub fn read_limits_text(file: impl Read) -> Result<String, LimitsFileError> {
+    let mut bytes = Vec::new();
     file.take(LIMITS_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(LimitsFileError::Read)?;
     if bytes.len() as u64 > LIMITS_FILE_BYTES_MAX {
         return Err(LimitsFileError::TooLarge);
     }
-    let text = str::from_utf8(&bytes).map_err(|_| LimitsFileError::NotUtf8)?;
-    Ok(parse_limits(text)?)
+    String::from_utf8(bytes).map_err(|_| LimitsFileError::NotUtf8)
 }

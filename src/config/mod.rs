@@ -19,10 +19,7 @@ pub use api::{API_LISTEN, API_READ_TOKEN_FILE, API_WRITE_TOKEN_FILE, ApiConfig, 
 #[cfg(feature = "lambda")]
 pub use assignments::AssignmentConfig;
 #[cfg(feature = "http")]
-pub use cooling_off::{
-    INCREASE_DELAY_HOURS, INCREASE_DELAY_HOURS_DEFAULT, INCREASE_DELAY_HOURS_MAX, INCREASE_NEEDS_CONFIRMATION,
-    cooling_off,
-};
+pub use cooling_off::{ChangeConfig, INCREASE_DELAY_HOURS, INCREASE_NEEDS_CONFIRMATION};
 #[cfg(any(feature = "http", feature = "worker"))]
 pub use environment::LOG_LEVEL;
 pub use environment::{
@@ -32,6 +29,6 @@ pub use environment::{
 };
 #[cfg(feature = "lambda")]
 pub use limit_stream::LimitStreamConfig;
-pub use limits::{LimitsFileError, read_limits};
+pub use limits::{LimitsFileError, read_limits, read_limits_text};
 #[cfg(feature = "worker")]
 pub use worker::{Origin, SETTINGS, WorkerConfig, WorkerEnvironment, WorkerSource};

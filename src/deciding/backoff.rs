@@ -1,8 +1,8 @@
-//! Delays between tries, which grow exponentially.
+//! Tries, and delays between them, which grow exponentially.
 
 use std::time::Duration;
 
-use crate::deciding::Clock;
+use crate::deciding::{Clock, Remedy, StoreError, remedy};
 
 /// Counts tries and doubles the wait before each further one.
 ///
@@ -38,5 +38,22 @@ impl Backoff {
     /// Returns true when no try is left after this one.
     pub const fn is_last(&self) -> bool {
         self.tries >= self.tries_max
+    }
+}
+
+/// Makes a request until it succeeds, cannot succeed, or has been tried often enough.
+///
+/// # Errors
+/// The error of the last try.
+pub async fn retried<T, F: Future<Output = Result<T, StoreError>>>(
+    mut tries: Backoff,
+    clock: &impl Clock,
+    request: impl Fn() -> F,
+) -> Result<T, StoreError> {
+    loop {
+        match request().await {
+            Err(error) if remedy(&error) == Remedy::TryAgain && tries.again(clock).await => {}
+            result => return result,
+        }
     }
 }

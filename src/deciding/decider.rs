@@ -65,7 +65,7 @@ pub struct Decider<S, C> {
     /// Plans that have been read.
     pub plans: PlanCache,
     /// True when the store keeps customers' settings: own limits, links and programmes.
-    pub has_own_limits: bool,
+    pub has_limit_table: bool,
     /// The currency of all amounts.
     pub currency: Currency,
     /// Lifetime of a record, from its decision.
@@ -90,7 +90,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
 impl<S, C> Decider<S, C> {
     /// Returns true when a customer may have a fence: where there are own limits in the store, or a long limit.
     pub fn has_fences(&self) -> bool {
-        self.has_own_limits || self.limits.first_long().is_some()
+        self.has_limit_table || self.limits.first_long().is_some()
     }
 
     /// Returns the keys that must be read before these deliveries can be decided.
@@ -105,7 +105,7 @@ impl<S, C> Decider<S, C> {
 
     /// Adds the keys that any decision about a customer's load in this week needs.
     pub(super) fn add_customer(&self, lookup: &mut Lookup, key: UsageKey) {
-        if self.has_own_limits {
+        if self.has_limit_table {
             lookup.settings.insert(key.customer_id.clone());
         }
         if self.has_fences() {

@@ -13,7 +13,7 @@ pub struct ChangeRecord {
     pub changed_at: Millis,
     /// Who made the change: a caller, or `limit-event/` and the event's sequence number.
     pub changed_by: String,
-    /// The limit before the change; `None` if the change has created it.
+    /// The limit before the change, settled at the moment of the write; `None` if the change has created it.
     pub before: Option<OwnLimit>,
     /// The limit after the change.
     pub after: OwnLimit,

@@ -140,25 +140,25 @@ pub enum LinkOutcome {
     Superseded,
 }
 
-/// What decides a job's outcome for a customer, as it is stored.
+/// The stored attributes of a customer that decide a job's outcome for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CustomerLink {
+pub struct LinkBasis {
     /// The customer's programme.
     pub program_id: Option<String>,
     /// The plan version that is linked to the customer.
     pub plan: Option<PlanVersion>,
-    /// The number of the last link or unlink; `None` if there never was one.
-    pub number: Option<u64>,
+    /// The number of the last link or unlink; 0 if there never was one.
+    pub number: u64,
     /// The link before the last one that a job has made.
     pub linked_from: Option<PlanVersion>,
 }
 
-impl CustomerLink {
+impl LinkBasis {
     /// Returns the outcome that a job would have now. A link that carries the job's number was made by the job.
     pub fn outcome_of(&self, job: &Job) -> LinkOutcome {
         let before = match self.number {
-            Some(number) if number == job.number => &self.linked_from,
-            Some(number) if number > job.number => return LinkOutcome::Superseded,
+            number if number == job.number => &self.linked_from,
+            number if number > job.number => return LinkOutcome::Superseded,
             _ if self.program_id.as_ref() != Some(&job.program_id) => return LinkOutcome::Superseded,
             _ => &self.plan,
         };
@@ -167,7 +167,7 @@ impl CustomerLink {
 
     /// Returns true if the job has made this link.
     pub fn is_of(&self, job: &Job) -> bool {
-        self.number == Some(job.number)
+        self.number == job.number
     }
 }
 

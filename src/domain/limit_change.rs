@@ -65,21 +65,28 @@ impl OwnLimit {
     /// into force.
     #[must_use]
     pub fn settled(&self, now: Millis) -> OwnLimit {
-        match self.pending {
-            Some(pending) if pending.applies_at <= now && !pending.needs_confirmation => self.with(pending),
-            _ => self.clone(),
-        }
+        self.due(now).map_or_else(|| self.clone(), |pending| self.with(pending))
     }
 
     /// Returns true if [`OwnLimit::settled`] differs from the limit itself.
     pub fn is_due(&self, now: Millis) -> bool {
-        self.pending.is_some_and(|pending| pending.applies_at <= now && !pending.needs_confirmation)
+        self.due(now).is_some()
+    }
+
+    fn due(&self, now: Millis) -> Option<PendingChange> {
+        self.pending.filter(|pending| pending.applies_at <= now && !pending.needs_confirmation)
     }
 
     /// Returns the maximum for a load at an instant, in hundredths of the currency. The limit must be settled.
     pub fn value_at(&self, at: Millis) -> Cents {
         let raised = self.raises.iter().rev().find(|raise| raise.from <= at);
         raised.map_or(self.value, |raise| raise.value)
+    }
+
+    /// Returns the maximum after all increases that have come into force, in hundredths of the currency. The limit must be
+    /// settled.
+    pub fn latest_value(&self) -> Cents {
+        self.raises.last().map_or(self.value, |raise| raise.value)
     }
 
     /// Returns the effect of a request at `now`.
@@ -110,7 +117,8 @@ impl OwnLimit {
     }
 
     fn set(self, value: Cents, now: Millis, rule: CoolingOff) -> ChangeEffect {
-        let current = self.value_at(now);
+        // An increase may lie ahead of this machine's clock if another machine has made it. A value below it is a lower one.
+        let current = self.latest_value();
         if value == current {
             return ChangeEffect::Unchanged;
         }
@@ -141,7 +149,7 @@ impl OwnLimit {
         let mut limit = OwnLimit { pending: None, ..self.clone() };
         match pending.value {
             Some(value) => {
-                // Two machines' clocks may differ: the order stays that of the changes.
+                // Clocks of two machines may differ, so no increase begins before its predecessor.
                 let from = limit.raises.last().map_or(pending.applies_at, |last| last.from.max(pending.applies_at));
                 limit.raises.push(Raise { from, value });
                 if limit.raises.len() > RAISES_MAX {

@@ -32,8 +32,8 @@ pub use decide::{Decision, decide, decide_in_week};
 pub use error::{Field, IdError, InputError, LoadError};
 pub use history::{History, KEPT_LOADS_MAX, WeekHistory};
 pub use job::{
-    CHUNK_CUSTOMERS_MAX, ChunkResult, CustomerFailure, CustomerLink, Job, JobCounts, JobFailure, JobMessage,
-    JobProgress, JobSize, JobState, JobTask, LinkOutcome,
+    CHUNK_CUSTOMERS_MAX, ChunkResult, CustomerFailure, Job, JobCounts, JobFailure, JobMessage, JobProgress, JobSize,
+    JobState, JobTask, LinkBasis, LinkOutcome,
 };
 pub use limit_change::{ChangeEffect, ChangeError, ChangeRequest, CoolingOff, RAISES_MAX};
 pub use limit_event::{Change, LimitEvent, LimitEventError, LimitEventField, Progress};

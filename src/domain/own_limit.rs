@@ -6,10 +6,10 @@ use super::{Anchored, Cents, Currency, Limit, Measure, Millis, Period, Window, Z
 pub const OWN_LIMITS_MAX: usize = 32;
 
 /// Maximum number of own limits of a customer that are stored, canceled and ended ones included. With ids of the
-/// greatest length they take about half of what an item of a table may have, 400 KB.
+/// greatest length and [`RAISES_MAX`](super::RAISES_MAX) increases each, they still fit into an item of a table, 400 KB.
 pub const OWN_LIMITS_KEPT_MAX: usize = 500;
 
-/// A customer's own limit, as its last definition states it.
+/// A customer's own limit, as its last definition and the changes since then leave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnLimit {
     /// The limit's id, unique for the deployment.

@@ -42,8 +42,20 @@ impl KeptAnswer {
     }
 }
 
+/// Makes the answer that is stored with a request's effect, from what the effect leaves; `None` without a key.
+pub type Keep<'k, T> = &'k (dyn Fn(&T) -> Option<KeptAnswer> + Sync);
+
 /// Storage of kept answers. They are written by the stores of what the requests change.
 pub trait AnswerStore: Send + Sync {
     /// Reads the answer under a key, strongly consistent. It may have expired.
     fn read_answer(&self, key: &RequestKey) -> impl Future<Output = Result<Option<KeptAnswer>, StoreError>> + Send;
+
+    /// Reads the answer under a key, strongly consistent; `None` also if it has expired at `now`.
+    fn kept_answer(
+        &self,
+        key: &RequestKey,
+        now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<Option<KeptAnswer>, StoreError>> + Send {
+        async move { Ok(self.read_answer(key).await?.filter(|kept| kept.expires_at() > now)) }
+    }
 }

@@ -61,7 +61,9 @@ impl<S: LimitStore, C: Clock> LimitApplier<S, C> {
         let customer = change.definition.map(|definition| {
             let mut after = stored.customer.clone();
             after.define(definition.clone(), self.as_of(event));
-            let change = record(event, stored.customer.get(limit_id).cloned(), definition, stored.customer.version);
+            let now = Millis::of(self.clock.now());
+            let before = stored.customer.get(limit_id).map(|limit| limit.settled(now));
+            let change = record(event, before, definition, stored.customer.version);
             CustomerWrite { read_version: stored.customer.version, after, change, answer: None }
         });
         let pointer = Some(PointerWrite { before: stored.pointer, after: change.pointer });

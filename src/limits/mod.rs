@@ -17,6 +17,7 @@ mod answer;
 mod applier;
 mod batch;
 mod book;
+mod change_attempt;
 mod changer;
 mod customer;
 mod in_force;
@@ -29,11 +30,11 @@ mod precondition;
 mod progress;
 mod stream;
 
-pub use answer::{ANSWER_KEPT, AnswerStore, KeptAnswer, RequestKey};
+pub use answer::{ANSWER_KEPT, AnswerStore, Keep, KeptAnswer, RequestKey};
 pub use applier::{ApplyError, LimitApplier};
 pub use batch::CUSTOMERS_IN_PARALLEL_MAX;
 pub use book::{LimitBook, LimitEntry};
-pub use changer::{Keep, LimitChangeError, LimitChanger, NewLimit};
+pub use changer::{LimitChangeError, LimitChanger, NewLimit};
 pub use customer::{CLOSED_KEPT_MS, CustomerLimits, VersionedLimit};
 pub use in_force::AllLimits;
 pub use judge::{Applied, Judgement, LimitChange, LimitPointer, judge};
@@ -50,5 +51,8 @@ pub use precondition::Precondition;
 pub use progress::LimitReader;
 pub use stream::{AppliedRecords, CORRUPT_ITEM, LimitConsumer, LimitRecord, LimitReport};
 
-/// Tries of a request to the store, with the waits between them.
+/// Tries of a request to the store for a message or a record, with the waits between them: 7.2 s in all.
 const TRIES: Backoff = Backoff::new(10, Duration::from_millis(25), Duration::from_secs(2));
+
+/// Tries of a request to the store for which a caller waits, with the waits between them: 1.3 s in all.
+const CALLER_TRIES: Backoff = Backoff::new(10, Duration::from_millis(20), Duration::from_millis(200));

@@ -33,12 +33,12 @@ pub trait LimitStore: Send + Sync {
     ) -> impl Future<Output = Result<ChangePage, StoreError>> + Send;
 }
 
-/// Stored data that an event depends on.
+/// Stored data that a change or a limit event depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredLimit {
     /// The limit's pointer; `None` if nobody has named the limit.
     pub pointer: Option<LimitPointer>,
-    /// The limits of the event's customer.
+    /// The limits of the limit's customer.
     pub customer: CustomerLimits,
 }
 

@@ -1,6 +1,6 @@
 //! Preconditions of changes.
 
-/// What a change requires of the present version of the thing that it changes (RFC 9110, section 13).
+/// Requirement of a change on the present version (RFC 9110, section 13).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Precondition {
     /// Nothing: the change is based on what is read just before it.

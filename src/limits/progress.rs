@@ -1,6 +1,6 @@
 //! Reading of customers' own limits with their progress.
 
-use super::{LimitStore, ReportedLimit};
+use super::{ChangePage, LimitStore, ReportedLimit};
 use crate::deciding::{Clock, FencedLookup, Store, StoreError, endless, read_settled, touched_weeks};
 use crate::domain::{Currency, History, LimitProgress, Millis, OwnLimits};
 
@@ -16,7 +16,7 @@ pub struct LimitReader<'r, S, C> {
 }
 
 impl<S: Store + LimitStore, C: Clock> LimitReader<'_, S, C> {
-    /// Returns the limit with this id, with its progress now. `None` if no event has defined it, or if it has left its
+    /// Returns the limit with this id, with its progress now. `None` if nobody has defined it, or if it has left its
     /// customer.
     ///
     /// # Errors
@@ -33,6 +33,27 @@ impl<S: Store + LimitStore, C: Clock> LimitReader<'_, S, C> {
     /// [`StoreError`] when the store cannot be read, or cannot be understood.
     pub async fn of(&self, customer_id: &str) -> Result<Vec<LimitProgress>, StoreError> {
         read_settled(self.clock, || self.try_of(customer_id)).await
+    }
+
+    /// Returns at most `max` changes of a limit: the first ones, or those behind a version. `None` for a limit that nobody has
+    /// defined.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read, or cannot be understood.
+    pub async fn changes(
+        &self,
+        limit_id: &str,
+        after: Option<u64>,
+        max: u16,
+    ) -> Result<Option<ChangePage>, StoreError> {
+        let page = self.store.read_changes(limit_id, after, max).await?;
+        if !page.changes.is_empty() {
+            return Ok(Some(page));
+        }
+        // A definition may be older than the records of changes.
+        let pointer = self.store.read_pointer(limit_id).await?;
+        let is_defined = pointer.is_some_and(|pointer| pointer.definition_mark.is_some() || after.is_some());
+        Ok(is_defined.then_some(page))
     }
 
     async fn try_of(&self, customer_id: &str) -> Result<Vec<LimitProgress>, StoreError> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::deciding::backoff::Backoff;
-use crate::deciding::{Clock, Remedy, StoreError, digest_hex, remedy};
+use crate::deciding::backoff::{Backoff, retried};
+use crate::deciding::{Clock, StoreError, digest_hex};
 
 /// Time by which an entry outlives records of its lines that are decided at once. Lines are decided within minutes of
 /// being entered.
@@ -155,12 +155,6 @@ impl<S: Manifest, C: Clock> ManifestCheck<'_, S, C> {
         &self,
         request: impl Fn() -> F,
     ) -> Result<T, StoreError> {
-        let mut tries = Backoff::new(TRIES_MAX, FIRST_WAIT, WAIT_MAX);
-        loop {
-            match request().await {
-                Err(error) if remedy(&error) == Remedy::TryAgain && tries.again(self.clock).await => {}
-                result => return result,
-            }
-        }
+        retried(Backoff::new(TRIES_MAX, FIRST_WAIT, WAIT_MAX), self.clock, request).await
     }
 }

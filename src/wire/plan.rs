@@ -22,7 +22,7 @@ pub struct PlanView {
     /// The instant at which the version was created.
     #[cfg_attr(feature = "http", schema(example = "2026-01-05T10:00:00.000Z"))]
     created_at: Option<String>,
-    /// The version's author: an IAM ARN, or the name that the entrance was given.
+    /// The version's author: an IAM ARN, or the name that the caller gave.
     #[cfg_attr(feature = "http", schema(example = "ann"))]
     created_by: String,
 }
@@ -71,7 +71,7 @@ pub struct LinkView {
     /// The instant of the link.
     #[cfg_attr(feature = "http", schema(example = "2026-01-05T10:00:00.000Z"))]
     linked_at: Option<String>,
-    /// The link's author: an IAM ARN, the name that the entrance was given, or a job.
+    /// The link's author: an IAM ARN, the name that the caller gave, or a job.
     #[cfg_attr(feature = "http", schema(example = "ann"))]
     linked_by: Option<String>,
 }

@@ -25,13 +25,13 @@ impl Loadgate {
         Loadgate::with(store, Limits::default(), false)
     }
 
-    pub(crate) fn with(store: DynamoDb, limits: Limits, has_own_limits: bool) -> Loadgate {
+    pub(crate) fn with(store: DynamoDb, limits: Limits, has_limit_table: bool) -> Loadgate {
         let decider = Decider {
             store,
             clock: SystemClock,
             limits,
             plans: PlanCache::default(),
-            has_own_limits,
+            has_limit_table,
             currency: Currency::USD,
             correlation_ttl: TTL,
         };

@@ -12,13 +12,11 @@
 use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, M, N, S};
 
 use super::item::{CUSTOMER_ID, Item, Reader, item, number};
-use super::limit_item::{PK, SK};
-use super::plan_item::{LINK_NUMBER, PLAN, PROGRAM_ID, from_plan_version, to_instant, to_plan_version};
+use super::limit_item::{PK, SK, instant, to_instant};
+use super::plan_item::{LINK_NUMBER, PLAN, PROGRAM_ID, from_plan_version, to_plan_version, to_program_id};
 use super::text;
 use crate::deciding::StoreError;
-use crate::domain::{
-    ChunkResult, CustomerFailure, CustomerLink, Job, JobCounts, JobFailure, JobSize, JobState, Millis, PlanVersion,
-};
+use crate::domain::{ChunkResult, CustomerFailure, Job, JobCounts, JobFailure, JobSize, JobState, LinkBasis};
 use crate::limits::ROSTER_SHARDS;
 use crate::limits::jobs::{RosterCursor, RosterPage};
 
@@ -73,10 +71,6 @@ pub fn chunk_key(job_number: u64, chunk: u32) -> Item {
     item([(PK, S(parts_pk(job_number))), (SK, S(format!("{CHUNK_PREFIX}{chunk:08}")))])
 }
 
-fn millis(at: Millis) -> AttributeValue {
-    N(at.get().to_string())
-}
-
 /// Converts a job.
 pub fn from_job(job: &Job) -> Item {
     let mut attributes = job_key(job.number);
@@ -85,7 +79,7 @@ pub fn from_job(job: &Job) -> Item {
         (PLAN, from_plan_version(&job.plan)),
         (DRY_RUN, Bool(job.is_dry_run)),
         (STATE, S(job.state.name().to_owned())),
-        (STARTED_AT, millis(job.started_at)),
+        (STARTED_AT, instant(job.started_at)),
         (STARTED_BY, S(job.started_by.clone())),
     ]));
     attributes
@@ -201,7 +195,7 @@ pub fn from_result(job_number: u64, result: &ChunkResult) -> Item {
         M(item([(CUSTOMER_ID, text(customer_id)), (CODE, text(code)), (REASON, text(reason))]))
     };
     let mut attributes = chunk_key(job_number, result.chunk);
-    attributes.extend(item([(COUNTS, from_counts(result.counts)), (DONE_AT, millis(result.done_at))]));
+    attributes.extend(item([(COUNTS, from_counts(result.counts)), (DONE_AT, instant(result.done_at))]));
     if !result.failures.is_empty() {
         attributes.insert(FAILURES.to_owned(), L(result.failures.iter().map(failure).collect()));
     }
@@ -232,18 +226,13 @@ pub fn to_result(item: &Item, table: &str) -> Result<ChunkResult, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] with the first attribute that is invalid.
-pub fn to_customer_link(item: &Item, table: &str) -> Result<CustomerLink, StoreError> {
+pub fn to_link_basis(item: &Item, table: &str) -> Result<LinkBasis, StoreError> {
     let reader = Reader { item, table, keys: [PK, SK] };
-    Ok(CustomerLink {
-        program_id: reader.optional(PROGRAM_ID, |value| value.as_s().ok().cloned())?,
+    Ok(LinkBasis {
+        program_id: to_program_id(item, table)?,
         plan: reader.optional(PLAN, to_plan_version)?,
-        number: reader.optional(LINK_NUMBER, number)?,
-        linked_from: reader.optional(LINKED_FROM, to_plan_before)?.flatten(),
+        number: reader.optional(LINK_NUMBER, number)?.unwrap_or_default(),
+        // A plan version that could not be understood was not the job's. Nor was it before, without a link.
+        linked_from: item.get(LINKED_FROM).and_then(to_plan_version),
     })
-}
-
-/// Reads the plan version before a link: `Some(None)` if there was none.
-#[allow(clippy::option_option)]
-fn to_plan_before(value: &AttributeValue) -> Option<Option<PlanVersion>> {
-    if value.is_null() { Some(None) } else { to_plan_version(value).map(Some) }
 }

@@ -17,11 +17,11 @@ use aws_sdk_dynamodb::types::{
 use super::DynamoDb;
 use super::error::{store_error, unbuilt};
 use super::item::{Item, item};
-use super::job_item::to_customer_link;
+use super::job_item::to_link_basis;
 use super::limit_item::{customer_key, customer_of};
-use super::plan_item::{PLAN, from_plan_version};
+use super::plan_item::{PLAN, from_plan_version, to_plan_version};
 use crate::deciding::{Cause, StoreError};
-use crate::domain::{CustomerLink, Job, LinkOutcome, Millis};
+use crate::domain::{Job, LinkBasis, LinkOutcome, Millis};
 
 /// Condition: the customer is still in the job's programme, and has no link, or one that is older than the job.
 const MAY_LINK: &str = "PROGRAM_ID = :program AND (attribute_not_exists(LINK_NUMBER) OR LINK_NUMBER < :number)";
@@ -58,11 +58,13 @@ impl DynamoDb {
         let link = |attributes: Option<&Item>| {
             let mut item = attributes.cloned().unwrap_or_default();
             item.extend(customer_key(customer_id));
-            to_customer_link(&item, table)
+            to_link_basis(&item, table)
         };
         match request.send().await {
             Ok(answer) => {
-                let is_same = link(answer.attributes())?.plan.as_ref() == Some(&job.plan);
+                // The link is made, also over a plan version that cannot be understood.
+                let before = answer.attributes().and_then(|before| to_plan_version(before.get(PLAN)?));
+                let is_same = before.as_ref() == Some(&job.plan);
                 Ok(if is_same { LinkOutcome::AlreadyLinked } else { LinkOutcome::Linked })
             }
             Err(error) => match error.as_service_error() {
@@ -80,7 +82,7 @@ impl DynamoDb {
     pub(super) async fn get_links(
         &self,
         customers: &[String],
-    ) -> Result<Vec<Result<CustomerLink, StoreError>>, StoreError> {
+    ) -> Result<Vec<Result<LinkBasis, StoreError>>, StoreError> {
         if customers.is_empty() {
             return Ok(vec![]);
         }
@@ -93,8 +95,8 @@ impl DynamoDb {
         let request = self.client.batch_get_item().request_items(table, keys.build().map_err(unbuilt)?);
         let answer = request.send().await.map_err(|error| store_error("BatchGetItem", table, &error))?;
         let items = answer.responses.unwrap_or_default().into_values().flatten();
-        let mut links: HashMap<String, Result<CustomerLink, StoreError>> = items
-            .map(|item| (customer_of(&item).unwrap_or_default().to_owned(), to_customer_link(&item, table)))
+        let mut links: HashMap<String, Result<LinkBasis, StoreError>> = items
+            .map(|item| (customer_of(&item).unwrap_or_default().to_owned(), to_link_basis(&item, table)))
             .collect();
         let left_out = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|keys| keys.keys);
         for key in left_out {
@@ -102,7 +104,7 @@ impl DynamoDb {
             let error = StoreError::Throttled(Cause::new(what));
             links.insert(customer_of(&key).unwrap_or_default().to_owned(), Err(error));
         }
-        Ok(customers.iter().map(|id| links.get(id).cloned().unwrap_or_else(|| Ok(CustomerLink::default()))).collect())
+        Ok(customers.iter().map(|id| links.get(id).cloned().unwrap_or_else(|| Ok(LinkBasis::default()))).collect())
     }
 }
 

@@ -17,9 +17,9 @@ use super::limit_table::put_new;
 use super::plan_item::{roster_key, roster_pk};
 use super::{DynamoDb, text};
 use crate::deciding::StoreError;
-use crate::domain::{ChunkResult, CustomerLink, Job, JobSize, LinkOutcome, Millis};
+use crate::domain::{ChunkResult, Job, JobSize, LinkBasis, LinkOutcome, Millis};
 use crate::limits::KeptAnswer;
-use crate::limits::jobs::{JobChange, JobStore, ResultPage, Roster, RosterPage};
+use crate::limits::jobs::{JobChange, JobStore, ResultList, RosterPage, RosterShard};
 
 /// Conditions: the job has not ended; the roster is being read; the roster has been read.
 const IS_OPEN: &str = "#state IN (:enumerating, :running)";
@@ -135,7 +135,7 @@ impl JobStore for DynamoDb {
 
     async fn read_roster(
         &self,
-        roster: &Roster<'_>,
+        roster: &RosterShard<'_>,
         after: Option<&str>,
         max: usize,
     ) -> Result<Vec<String>, StoreError> {
@@ -167,7 +167,7 @@ impl JobStore for DynamoDb {
         self.update_link(customer_id, job, at).await
     }
 
-    async fn read_links(&self, customers: &[String]) -> Result<Vec<Result<CustomerLink, StoreError>>, StoreError> {
+    async fn read_links(&self, customers: &[String]) -> Result<Vec<Result<LinkBasis, StoreError>>, StoreError> {
         self.get_links(customers).await
     }
 
@@ -175,7 +175,7 @@ impl JobStore for DynamoDb {
         self.put_once(from_result(number, result)).await
     }
 
-    async fn read_results(&self, number: u64, after: Option<u32>) -> Result<ResultPage, StoreError> {
+    async fn read_results(&self, number: u64, after: Option<u32>) -> Result<ResultList, StoreError> {
         let table = self.limit_table()?;
         let request = self
             .client
@@ -190,7 +190,7 @@ impl JobStore for DynamoDb {
         let results: Vec<ChunkResult> =
             answer.items().iter().map(|item| to_result(item, table)).collect::<Result<_, _>>()?;
         let next = answer.last_evaluated_key.and_then(|_| results.last().map(|result| result.chunk));
-        Ok(ResultPage { results, next })
+        Ok(ResultList { results, next })
     }
 }
 

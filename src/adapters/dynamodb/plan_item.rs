@@ -15,9 +15,9 @@
 use aws_sdk_dynamodb::types::AttributeValue::{self, M, N, S};
 
 use super::item::{Item, Reader, VERSION, item, number};
-use super::limit_item::{LIMITS, PK, SK, to_customer_limits};
+use super::limit_item::{LIMITS, PK, SK, instant, to_customer_limits, to_instant};
 use crate::deciding::{Cause, CustomerSettings, StoreError};
-use crate::domain::{Limits, Millis, PlanVersion};
+use crate::domain::{Limits, PlanVersion};
 use crate::limits::{Author, Link, Membership, Program, StoredPlan, roster_shard};
 use crate::wire::{limits_json, parse_limits_json};
 
@@ -87,7 +87,7 @@ pub fn to_plan_version(value: &AttributeValue) -> Option<PlanVersion> {
 pub fn from_plan(plan: &StoredPlan) -> Item {
     item([
         (LIMITS, S(limits_json(&plan.limits))),
-        (CREATED_AT, N(plan.created_at.get().to_string())),
+        (CREATED_AT, instant(plan.created_at)),
         (CREATED_BY, S(plan.created_by.0.clone())),
     ])
 }
@@ -171,9 +171,4 @@ pub fn to_settings(item: &Item, table: &str) -> Result<CustomerSettings, StoreEr
     let own_limits = to_customer_limits(item, table)?.limits.into_values().map(|known| known.limit).collect();
     let link = Reader { item, table, keys: [PK, SK] }.optional(PLAN, to_plan_version)?;
     Ok(CustomerSettings { own_limits, link, program_id: to_program_id(item, table)? })
-}
-
-/// Reads an instant.
-pub fn to_instant(value: &AttributeValue) -> Option<Millis> {
-    Some(Millis::new(number(value)?)).filter(|at| at.instant().is_some())
 }

@@ -5,8 +5,8 @@ use std::ops::Bound;
 
 use super::{MemoryStore, Tables};
 use crate::deciding::{Cause, StoreError};
-use crate::domain::{ChunkResult, CustomerLink, Job, LinkOutcome, Millis, PlanVersion};
-use crate::limits::jobs::{JobChange, JobStore, ResultPage, Roster, RosterPage};
+use crate::domain::{ChunkResult, Job, LinkBasis, LinkOutcome, Millis, PlanVersion};
+use crate::limits::jobs::{JobChange, JobStore, ResultList, RosterPage, RosterShard};
 use crate::limits::{Author, KeptAnswer, Link};
 
 /// Maximum number of results of one page. It is small, so that tests read several.
@@ -37,12 +37,12 @@ fn change(job: &mut Job, change: &JobChange) -> bool {
     true
 }
 
-fn customer_link(tables: &Tables, customer_id: &str) -> CustomerLink {
+fn link_basis(tables: &Tables, customer_id: &str) -> LinkBasis {
     let link = tables.plans.links.get(customer_id);
-    CustomerLink {
+    LinkBasis {
         program_id: tables.plans.program_of.get(customer_id).and_then(|of| of.program_id.clone()),
         plan: link.and_then(|link| link.plan.clone()),
-        number: link.map(|link| link.number).filter(|number| *number > 0),
+        number: link.map_or(0, |link| link.number),
         linked_from: tables.jobs.linked_from.get(customer_id).cloned().flatten(),
     }
 }
@@ -95,7 +95,7 @@ impl JobStore for MemoryStore {
 
     async fn read_roster(
         &self,
-        Roster { program_id, shard }: &Roster<'_>,
+        RosterShard { program_id, shard }: &RosterShard<'_>,
         after: Option<&str>,
         max: usize,
     ) -> Result<Vec<String>, StoreError> {
@@ -108,7 +108,7 @@ impl JobStore for MemoryStore {
 
     async fn link_by_job(&self, customer_id: &str, job: &Job, at: Millis) -> Result<LinkOutcome, StoreError> {
         let mut tables = self.tables();
-        let link = customer_link(&tables, customer_id);
+        let link = link_basis(&tables, customer_id);
         let outcome = link.outcome_of(job);
         if outcome != LinkOutcome::Superseded && !link.is_of(job) {
             let linked_by = Some(Author(job.started_by.clone()));
@@ -119,9 +119,9 @@ impl JobStore for MemoryStore {
         Ok(outcome)
     }
 
-    async fn read_links(&self, customers: &[String]) -> Result<Vec<Result<CustomerLink, StoreError>>, StoreError> {
+    async fn read_links(&self, customers: &[String]) -> Result<Vec<Result<LinkBasis, StoreError>>, StoreError> {
         let tables = self.tables();
-        Ok(customers.iter().map(|customer_id| Ok(customer_link(&tables, customer_id))).collect())
+        Ok(customers.iter().map(|customer_id| Ok(link_basis(&tables, customer_id))).collect())
     }
 
     async fn put_result(&self, number: u64, result: &ChunkResult) -> Result<bool, StoreError> {
@@ -131,12 +131,12 @@ impl JobStore for MemoryStore {
         Ok(is_new)
     }
 
-    async fn read_results(&self, number: u64, after: Option<u32>) -> Result<ResultPage, StoreError> {
+    async fn read_results(&self, number: u64, after: Option<u32>) -> Result<ResultList, StoreError> {
         let tables = self.tables();
         let first = after.map_or(0, |after| after.saturating_add(1));
         let behind = tables.jobs.results.range((number, first)..=(number, u32::MAX));
         let results: Vec<ChunkResult> = behind.map(|(_, result)| result.clone()).take(RESULTS_MAX).collect();
         let next = results.last().map(|result| result.chunk).filter(|_| results.len() == RESULTS_MAX);
-        Ok(ResultPage { results, next })
+        Ok(ResultList { results, next })
     }
 }

@@ -135,8 +135,8 @@ fn config(args: &Args) -> Result<ApiConfig, Failure> {
 impl Args {
     /// Returns the tokens that requests must have.
     fn access(&self) -> Result<Access, Failure> {
-        let access =
-            Access { read: token(self.read_token_file.as_deref())?, write: token(self.write_token_file.as_deref())? };
+        let (read, write) = (token(self.read_token_file.as_deref())?, token(self.write_token_file.as_deref())?);
+        let access = Access { read, write, is_guarded: false };
         if access.read.is_none() && !self.listen.ip().is_loopback() {
             return Err(Failure::Usage(anyhow!(
                 "{} can be reached from other machines, and no token protects it: give --read-token-file, or set \
@@ -158,14 +158,14 @@ fn token(file: Option<&Path>) -> Result<Option<BearerToken>, Failure> {
 
 /// Opens the store and checks that it is usable.
 fn open(args: &Args, config: ApiConfig) -> Result<(Decider<DynamoDb, SystemClock>, Connection), Failure> {
-    let has_own_limits = config.tables.limit.is_some();
+    let has_limit_table = config.tables.limit.is_some();
     let (store, connection) = args.store.open(args.endpoint_url.as_deref(), config.tables, runtime(None)?)?;
     let decider = Decider {
         store,
         clock: SystemClock,
         limits: config.limits,
         plans: PlanCache::default(),
-        has_own_limits,
+        has_limit_table,
         currency: config.currency,
         correlation_ttl: TimeDelta::hours(TTL_HOURS_DEFAULT),
     };

@@ -44,13 +44,20 @@ pub struct ByArgs {
 
 /// Version that a change is based on, as command-line arguments.
 #[derive(clap::Args)]
-pub struct BaseArgs {
+pub struct VersionArgs {
     /// Change it only if it still has this number: a version, or the number of a link [default: what is read first]
-    #[arg(long, value_name = "NUMBER", conflicts_with = "if_new")]
+    #[arg(long, value_name = "NUMBER")]
     if_version: Option<u64>,
+}
+
+/// Version that a change is based on, or that there is none, as command-line arguments.
+#[derive(clap::Args)]
+pub struct BaseArgs {
+    #[command(flatten)]
+    version: VersionArgs,
 
     /// Change it only if there is none yet
-    #[arg(long)]
+    #[arg(long, conflicts_with = "if_version")]
     if_new: bool,
 }
 
@@ -77,21 +84,36 @@ impl LimitStoreArgs {
         Ok((store, connection))
     }
 
-    /// Opens the store, makes requests about plans, and closes it.
+    /// Opens the store, makes requests, and closes it.
     ///
     /// # Errors
     /// See [`LimitStoreArgs::open`]. The error of the requests says `what` could not be done.
+    pub fn requests<T, E>(
+        &self,
+        what: &'static str,
+        requests: impl AsyncFnOnce(DynamoDb) -> Result<T, E>,
+    ) -> Result<T, Failure>
+    where
+        Result<T, E>: Context<T, E>,
+    {
+        // What cannot be shown is not begun.
+        standard_output::require()?;
+        let (store, connection) = self.open()?;
+        let answer = connection.runtime.block_on(requests(store));
+        connection.close();
+        answer.context(what).map_err(Failure::Io)
+    }
+
+    /// Makes requests about plans.
+    ///
+    /// # Errors
+    /// See [`LimitStoreArgs::requests`].
     pub fn plans<T>(
         &self,
         what: &'static str,
         requests: impl AsyncFnOnce(&Plans<DynamoDb, SystemClock>) -> Result<T, PlanError>,
     ) -> Result<T, Failure> {
-        let (store, connection) = self.open()?;
-        let plans = Plans { store, clock: SystemClock };
-        let answer = connection.runtime.block_on(requests(&plans));
-        drop(plans);
-        connection.close();
-        answer.context(what).map_err(Failure::Io)
+        self.requests(what, async |store| requests(&Plans { store, clock: SystemClock }).await)
     }
 }
 
@@ -104,14 +126,17 @@ impl ByArgs {
     }
 }
 
+impl VersionArgs {
+    /// Returns what the change requires.
+    pub fn precondition(&self) -> Precondition {
+        self.if_version.map_or(Precondition::Unset, |version| Precondition::Is(vec![version]))
+    }
+}
+
 impl BaseArgs {
     /// Returns what the change requires.
     pub fn precondition(&self) -> Precondition {
-        match self.if_version {
-            Some(version) => Precondition::Is(vec![version]),
-            None if self.if_new => Precondition::None,
-            None => Precondition::Unset,
-        }
+        if self.if_new { Precondition::None } else { self.version.precondition() }
     }
 }
 
@@ -135,6 +160,5 @@ fn by(text: &str) -> Result<String, String> {
 
 /// Writes a JSON object as a line to standard output.
 pub fn print(view: &impl Serialize) -> Result<(), Failure> {
-    standard_output::require()?;
     writeln!(io::stdout(), "{}", view_json(view)).context("could not write to standard output").map_err(Failure::Io)
 }

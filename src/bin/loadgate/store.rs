@@ -75,11 +75,11 @@ impl StoreArgs {
     ) -> Result<StoreEngine, Failure> {
         let kind = self.store.as_ref().unwrap_or(&StoreKind::DynamoDb);
         let names = self.tables.names_or(kind.limit_table())?;
-        let has_own_limits = names.limit.is_some();
+        let has_limit_table = names.limit.is_some();
         let (store, connection) = kind.open(self.endpoint_url.as_deref(), names, runtime(Some(threads))?)?;
         let correlation_ttl = TimeDelta::hours(self.correlation_ttl_hours);
         let plans = PlanCache::default();
-        let decider = Decider { store, clock: SystemClock, limits, plans, has_own_limits, currency, correlation_ttl };
+        let decider = Decider { store, clock: SystemClock, limits, plans, has_limit_table, currency, correlation_ttl };
         let connected = connection.runtime.block_on(decider.store.connect(decider.has_fences()));
         connected.context("could not use the store").map_err(Failure::Io)?;
         let replay =

@@ -2,16 +2,16 @@
 
 use std::pin::pin;
 
-use chrono::{DateTime, Utc};
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
 
-use super::start::tried;
 use super::worker::left;
-use super::{JobError, JobQueue, JobStore, JobWorker, LINKS_IN_PARALLEL_MAX, RECEIVES_MAX};
+use super::{JobError, JobQueue, JobStore, JobWorker, LINKS_IN_PARALLEL_MAX, RECEIVES_MAX, TRIES};
+use crate::deciding::backoff::retried;
+use crate::deciding::consumer::Deadline;
 use crate::deciding::{Cause, Clock, StoreError, with_sources};
 use crate::domain::{
-    ChunkResult, CustomerFailure, CustomerLink, Job, JobCounts, JobFailure, JobState, LinkOutcome, Millis,
+    ChunkResult, CustomerFailure, Job, JobCounts, JobFailure, JobState, LinkBasis, LinkOutcome, Millis,
 };
 
 /// Code of a customer whose stored item cannot be parsed, and of a job whose roster cannot.
@@ -30,8 +30,15 @@ pub(super) struct Chunk<'c> {
     pub customers: &'c [String],
     /// Number of times that the message was received.
     pub receive_count: u64,
-    /// The instant from which no customer's link is waited for.
-    pub until: DateTime<Utc>,
+    /// No customer's link is waited for from its first instant on.
+    pub deadline: Deadline,
+}
+
+impl Chunk<'_> {
+    /// Returns true if the queue gives up the chunk after this delivery.
+    const fn is_last(&self) -> bool {
+        self.receive_count >= RECEIVES_MAX
+    }
 }
 
 impl<S: JobStore, Q: JobQueue, C: Clock> JobWorker<S, Q, C> {
@@ -52,34 +59,55 @@ impl<S: JobStore, Q: JobQueue, C: Clock> JobWorker<S, Q, C> {
                 let outcomes =
                     if job.is_dry_run { self.foresee(job, chunk).await? } else { self.link_all(job, chunk).await };
                 for (customer_id, outcome) in chunk.customers.iter().zip(outcomes) {
-                    note(&mut result, customer_id, outcome, chunk.receive_count >= RECEIVES_MAX)?;
+                    note(&mut result, customer_id, outcome, chunk.is_last())?;
                 }
             }
         }
         result.done_at = Millis::of(self.clock.now());
-        let is_first = tried(&self.clock, || self.store.put_result(job.number, &result)).await?;
+        let is_first = retried(TRIES, &self.clock, || self.store.put_result(job.number, &result)).await?;
         Ok(is_first.then_some(result))
     }
 
     /// Links the customers, a few at the same time. Those that are not done in time are unavailable.
     async fn link_all(&self, job: &Job, chunk: Chunk<'_>) -> Vec<Result<LinkOutcome, StoreError>> {
-        let mut outcomes = Vec::with_capacity(chunk.customers.len());
+        let mut outcomes: Vec<_> = chunk.customers.iter().map(|_| Err(out_of_time())).collect();
         let work = async {
-            // None begins before it is polled.
-            let links: Vec<_> = chunk.customers.iter().map(|customer_id| self.link(job, customer_id)).collect();
-            let mut links = pin!(stream::iter(links).buffered(LINKS_IN_PARALLEL_MAX));
-            while let Some(outcome) = links.next().await {
-                outcomes.push(outcome);
-            }
+            let links = chunk.customers.iter().zip(&mut outcomes);
+            let links =
+                stream::iter(links).for_each_concurrent(LINKS_IN_PARALLEL_MAX, async |(customer_id, outcome)| {
+                    *outcome = self.link(job, customer_id).await;
+                });
+            links.await;
         };
-        select(pin!(work), pin!(self.clock.sleep(left(&self.clock, chunk.until)))).await;
-        outcomes.resize_with(chunk.customers.len(), || Err(out_of_time()));
+        select(pin!(work), pin!(self.clock.sleep(left(&self.clock, chunk.deadline.begin_until)))).await;
+        if chunk.is_last() {
+            self.find_made(job, chunk, &mut outcomes).await;
+        }
         outcomes
+    }
+
+    /// Finds the links that were made, or that forbid the job's, although no answer said so. What cannot be read in time stays as
+    /// it is.
+    async fn find_made(&self, job: &Job, chunk: Chunk<'_>, outcomes: &mut [Result<LinkOutcome, StoreError>]) {
+        let unsure =
+            |outcome: &Result<LinkOutcome, StoreError>| !matches!(outcome, Ok(_) | Err(StoreError::Corrupt(_)));
+        let unsure = chunk.customers.iter().zip(outcomes).filter(|(_, outcome)| unsure(outcome));
+        let (customers, outcomes): (Vec<String>, Vec<_>) = unsure.map(|(id, outcome)| (id.clone(), outcome)).unzip();
+        let end = self.clock.sleep(left(&self.clock, chunk.deadline.answer_by) / 2);
+        let Either::Left((Ok(links), _)) = select(pin!(self.read_links(&customers)), pin!(end)).await else { return };
+        for (outcome, link) in outcomes.into_iter().zip(links) {
+            // Over such a number, a request that is still under way changes nothing.
+            if let Ok(link) = link
+                && link.number >= job.number
+            {
+                *outcome = Ok(link.outcome_of(job));
+            }
+        }
     }
 
     async fn link(&self, job: &Job, customer_id: &str) -> Result<LinkOutcome, StoreError> {
         let at = Millis::of(self.clock.now());
-        tried(&self.clock, || async {
+        retried(TRIES, &self.clock, || async {
             let result = self.store.link_by_job(customer_id, job, at).await;
             self.throttles.note(&result);
             result
@@ -106,12 +134,13 @@ impl<S: JobStore, Q: JobQueue, C: Clock> JobWorker<S, Q, C> {
         Ok(counts)
     }
 
-    async fn read_links(&self, customers: &[String]) -> Result<Vec<Result<CustomerLink, StoreError>>, JobError> {
-        Ok(tried(&self.clock, || self.store.read_links(customers)).await?)
+    async fn read_links(&self, customers: &[String]) -> Result<Vec<Result<LinkBasis, StoreError>>, JobError> {
+        Ok(retried(TRIES, &self.clock, || self.store.read_links(customers)).await?)
     }
 }
 
-/// Adds one customer's outcome to a result. No other code decides what becomes of a customer who is not linked.
+/// Adds one customer's outcome to a result. Only this function decides whether a customer who is not linked fails the chunk, or
+/// only itself.
 ///
 /// # Errors
 /// An error that a later delivery may mend, unless `is_last` says that there is none.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::start::tried;
 use super::{
     CORRUPT_ITEM_CODE, FINISH_DELAY_MAX, FINISH_DELAY_MIN, JobChange, JobError, JobQueue, JobReader, JobStore,
-    JobWorker, RosterCursor, RosterPage,
+    JobWorker, RosterCursor, RosterPage, TRIES,
 };
+use crate::deciding::backoff::retried;
 use crate::deciding::{Cause, Clock, SEND_MAX, StoreError, with_sources};
 use crate::domain::{Job, JobFailure, JobMessage, JobSize, JobState, JobTask, Millis};
 
@@ -28,7 +28,7 @@ impl<S: JobStore, Q: JobQueue, C: Clock> JobWorker<S, Q, C> {
     }
 
     async fn try_page(&self, job: &Job, page: u32) -> Result<(), JobError> {
-        let stored = |page| tried(&self.clock, move || self.store.read_page(job.number, page));
+        let stored = |page| retried(TRIES, &self.clock, move || self.store.read_page(job.number, page));
         match job.state {
             JobState::Enumerating => {}
             // The last page has sent its chunks. Its worker may have died before it sent the last message.
@@ -61,18 +61,18 @@ impl<S: JobStore, Q: JobQueue, C: Clock> JobWorker<S, Q, C> {
         let (from, before) = match page.checked_sub(1) {
             None => (RosterCursor::default(), JobSize { customers: 0, chunks: 0 }),
             Some(previous) => {
-                let content = tried(&self.clock, || self.store.read_page(job.number, previous)).await?;
+                let content = retried(TRIES, &self.clock, || self.store.read_page(job.number, previous)).await?;
                 let content = content.ok_or_else(|| missing(job, previous))?;
                 let size = content.size();
                 (content.next.ok_or_else(|| missing(job, page))?, size)
             }
         };
         let read = || RosterPage::read(&self.store, &job.program_id, from.clone(), before, self.page_customers_max);
-        let content = tried(&self.clock, read).await?;
-        if tried(&self.clock, || self.store.put_page(job.number, page, &content)).await? {
+        let content = retried(TRIES, &self.clock, read).await?;
+        if retried(TRIES, &self.clock, || self.store.put_page(job.number, page, &content)).await? {
             return Ok(content);
         }
-        let stored = tried(&self.clock, || self.store.read_page(job.number, page)).await?;
+        let stored = retried(TRIES, &self.clock, || self.store.read_page(job.number, page)).await?;
         Ok(stored.ok_or_else(|| missing(job, page))?)
     }
 
@@ -113,7 +113,7 @@ impl<S: JobStore, Q: JobQueue, C: Clock> JobWorker<S, Q, C> {
     }
 
     async fn change(&self, job: &Job, change: &JobChange) -> Result<bool, JobError> {
-        Ok(tried(&self.clock, || self.store.change_job(job.number, change)).await?)
+        Ok(retried(TRIES, &self.clock, || self.store.change_job(job.number, change)).await?)
     }
 }
 

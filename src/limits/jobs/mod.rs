@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use crate::deciding::backoff::Backoff;
+use super::TRIES;
 
 mod chunk;
 mod enumerate;
@@ -26,10 +26,10 @@ mod worker;
 
 pub use chunk::{CORRUPT_ITEM_CODE, NO_TIME_CODE};
 pub use local::{LocalError, LocalQueue, run_job};
-pub use ports::{JobChange, JobQueue, JobStore, ResultPage};
-pub use reader::{Canceled, FailurePage, JobPage, JobReader, KeepCanceled};
-pub use roster::{Roster, RosterCursor, RosterPage};
-pub use start::{JobStarter, KeepJob, NewJob, StartError};
+pub use ports::{JobChange, JobQueue, JobStore, ResultList};
+pub use reader::{Canceled, FailureList, JobList, JobReader};
+pub use roster::{RosterCursor, RosterPage, RosterShard};
+pub use start::{JobStarter, NewJob, StartError};
 pub use worker::{HandledJobs, JobDelivery, JobError, JobReport, JobWorker};
 
 /// Maximum number of customers of a page. Every page but a job's last one has this number. With ids of 128 bytes, a page takes
@@ -55,7 +55,3 @@ pub const FINISH_DELAY_MAX: Duration = Duration::from_mins(15);
 
 /// Age from which a message whose job does not exist is dropped: its starter has failed before it stored the job.
 pub const ORPHAN_AGE: Duration = Duration::from_mins(15);
-
-/// Tries of a request to the store, with the waits between them. Together they take at most 7 s, so that a chunk whose
-/// customers are all throttled ends within an invocation.
-const TRIES: Backoff = Backoff::new(10, Duration::from_millis(25), Duration::from_secs(2));

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Roster, RosterPage};
+use super::{RosterPage, RosterShard};
 use crate::deciding::{QueueError, StoreError};
 use crate::domain::{
-    ChunkResult, CustomerLink, Job, JobCounts, JobFailure, JobMessage, JobSize, JobState, LinkOutcome, Millis,
+    ChunkResult, Job, JobCounts, JobFailure, JobMessage, JobSize, JobState, LinkBasis, LinkOutcome, Millis,
 };
 use crate::limits::KeptAnswer;
 
@@ -42,7 +42,7 @@ pub trait JobStore: Send + Sync {
     /// Fewer than `max` are the shard's last.
     fn read_roster(
         &self,
-        shard: &Roster<'_>,
+        shard: &RosterShard<'_>,
         after: Option<&str>,
         max: usize,
     ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
@@ -60,7 +60,7 @@ pub trait JobStore: Send + Sync {
     fn read_links(
         &self,
         customers: &[String],
-    ) -> impl Future<Output = Result<Vec<Result<CustomerLink, StoreError>>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Result<LinkBasis, StoreError>>, StoreError>> + Send;
 
     /// Stores the result of a chunk, unless it is stored already. Returns false if it is.
     fn put_result(&self, number: u64, result: &ChunkResult) -> impl Future<Output = Result<bool, StoreError>> + Send;
@@ -70,12 +70,12 @@ pub trait JobStore: Send + Sync {
         &self,
         number: u64,
         after: Option<u32>,
-    ) -> impl Future<Output = Result<ResultPage, StoreError>> + Send;
+    ) -> impl Future<Output = Result<ResultList, StoreError>> + Send;
 }
 
 /// Some results of a job's chunks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResultPage {
+pub struct ResultList {
     /// The results, in the order of their numbers.
     pub results: Vec<ChunkResult>,
     /// The chunk behind which the next page begins; `None` at the end.

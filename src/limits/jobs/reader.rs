@@ -1,10 +1,15 @@
 //! Progress of jobs, and their cancellation.
 
-use super::start::tried;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::{JobChange, JobStore};
+use crate::deciding::backoff::retried;
 use crate::deciding::{Clock, StoreError};
 use crate::domain::{CustomerFailure, Job, JobProgress, JobState, Millis};
-use crate::limits::KeptAnswer;
+use crate::limits::{CALLER_TRIES, Keep};
+
+/// Maximum number of jobs whose results are read at the same time.
+const READS_IN_PARALLEL_MAX: usize = 8;
 
 /// Reads and cancels jobs.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +22,7 @@ pub struct JobReader<'r, S, C> {
 
 /// Jobs, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JobPage {
+pub struct JobList {
     /// The jobs with their progress.
     pub jobs: Vec<JobProgress>,
     /// The number below which the next page begins; `None` at the end.
@@ -26,7 +31,7 @@ pub struct JobPage {
 
 /// Customers who could not be linked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FailurePage {
+pub struct FailureList {
     /// The customers, by chunk.
     pub failures: Vec<CustomerFailure>,
     /// The chunk behind which the next page begins; `None` at the end.
@@ -42,16 +47,13 @@ pub enum Canceled {
     Ended(JobProgress),
 }
 
-/// Makes the answer to a cancellation that is to be repeated. `None` if the caller gave no key.
-pub type KeepCanceled<'k> = &'k (dyn Fn(&JobProgress) -> Option<KeptAnswer> + Sync);
-
 impl<S: JobStore, C: Clock> JobReader<'_, S, C> {
     /// Returns a job with its progress; `None` if there is no such job.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read, or cannot be understood.
     pub async fn get(&self, number: u64) -> Result<Option<JobProgress>, StoreError> {
-        match tried(self.clock, || self.store.read_job(number)).await? {
+        match retried(CALLER_TRIES, self.clock, || self.store.read_job(number)).await? {
             Some(job) => self.progress(job).await.map(Some),
             None => Ok(None),
         }
@@ -61,28 +63,25 @@ impl<S: JobStore, C: Clock> JobReader<'_, S, C> {
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read, or cannot be understood.
-    pub async fn list(&self, before: Option<u64>, max: u16) -> Result<JobPage, StoreError> {
-        let jobs = tried(self.clock, || self.store.read_jobs(before, max)).await?;
+    pub async fn list(&self, before: Option<u64>, max: u16) -> Result<JobList, StoreError> {
+        let jobs = retried(CALLER_TRIES, self.clock, || self.store.read_jobs(before, max)).await?;
         let is_full = jobs.len() >= usize::from(max);
         let next = jobs.last().map(|job| job.number).filter(|_| is_full);
-        let mut page = JobPage { jobs: vec![], next };
-        for job in jobs {
-            page.jobs.push(self.progress(job).await?);
-        }
-        Ok(page)
+        let progress = stream::iter(jobs).map(|job| self.progress(job)).buffered(READS_IN_PARALLEL_MAX);
+        Ok(JobList { jobs: progress.try_collect().await?, next })
     }
 
     /// Returns customers who could not be linked, behind the chunk `after`: those of whole chunks, `max` or a few more.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read, or cannot be understood.
-    pub async fn failures(&self, number: u64, after: Option<u32>, max: u16) -> Result<FailurePage, StoreError> {
-        let (mut page, mut after) = (FailurePage::default(), after);
+    pub async fn failures(&self, number: u64, after: Option<u32>, max: u16) -> Result<FailureList, StoreError> {
+        let (mut page, mut after) = (FailureList::default(), after);
         loop {
-            let read = tried(self.clock, || self.store.read_results(number, after)).await?;
+            let read = retried(CALLER_TRIES, self.clock, || self.store.read_results(number, after)).await?;
             for result in read.results {
                 if page.failures.len() >= usize::from(max) {
-                    return Ok(FailurePage { next: after, ..page });
+                    return Ok(FailureList { next: after, ..page });
                 }
                 after = Some(result.chunk);
                 page.failures.extend(result.failures);
@@ -106,7 +105,11 @@ impl<S: JobStore, C: Clock> JobReader<'_, S, C> {
     ///
     /// # Errors
     /// [`StoreError`]: [`StoreError::Conflict`] also if an answer is kept under the same key. The job may be cancelled.
-    pub async fn cancel_and_keep(&self, number: u64, keep: KeepCanceled<'_>) -> Result<Option<Canceled>, StoreError> {
+    pub async fn cancel_and_keep(
+        &self,
+        number: u64,
+        keep: Keep<'_, JobProgress>,
+    ) -> Result<Option<Canceled>, StoreError> {
         let Some(progress) = self.get(number).await? else { return Ok(None) };
         if progress.state().is_final() {
             return Ok(Some(Canceled::Ended(progress)));
@@ -117,10 +120,10 @@ impl<S: JobStore, C: Clock> JobReader<'_, S, C> {
         let answer = keep(&canceled).map(Box::new);
         let is_kept = answer.is_some();
         let change = JobChange::Cancel { at, answer };
-        let is_changed = tried(self.clock, || self.store.change_job(number, &change)).await?;
-        if is_changed && is_kept {
-            // The first answer is the one that is repeated.
-            return Ok(Some(Canceled::Now(canceled)));
+        let is_changed = retried(CALLER_TRIES, self.clock, || self.store.change_job(number, &change)).await?;
+        if is_kept {
+            // The kept answer is the one that is repeated. It is there too if a try whose answer was lost has cancelled the job.
+            return Ok(Some(if is_changed { Canceled::Now(canceled) } else { Canceled::Ended(progress) }));
         }
         let Some(progress) = self.get(number).await? else { return Ok(None) };
         // A try whose answer was lost has cancelled the job, too.
@@ -137,7 +140,7 @@ impl<S: JobStore, C: Clock> JobReader<'_, S, C> {
         let mut after = None;
         loop {
             let number = progress.job.number;
-            let page = tried(self.clock, || self.store.read_results(number, after)).await?;
+            let page = retried(CALLER_TRIES, self.clock, || self.store.read_results(number, after)).await?;
             for result in page.results {
                 progress.counts.add(result.counts);
                 progress.chunks_done = progress.chunks_done.saturating_add(1);

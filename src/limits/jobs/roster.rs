@@ -7,7 +7,7 @@ use crate::limits::ROSTER_SHARDS;
 
 /// One shard of a programme's roster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Roster<'r> {
+pub struct RosterShard<'r> {
     /// The programme.
     pub program_id: &'r str,
     /// The shard, below [`ROSTER_SHARDS`].
@@ -66,7 +66,7 @@ impl RosterPage {
             if room == 0 {
                 break;
             }
-            let read = store.read_roster(&Roster { program_id, shard }, after.as_deref(), room).await?;
+            let read = store.read_roster(&RosterShard { program_id, shard }, after.as_deref(), room).await?;
             place = match read.last() {
                 Some(last) if read.len() >= room => Some(RosterCursor { shard, after: Some(last.clone()) }),
                 _ => next_shard(shard),

@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
-use super::{FIRST_DELAY, JobQueue, JobStore, TRIES};
+use super::{FIRST_DELAY, JobQueue, JobStore};
+use crate::deciding::backoff::retried;
 use crate::deciding::{Clock, QueueError, Remedy, StoreError, remedy};
 use crate::domain::{Job, JobMessage, JobState, JobTask, Millis, PlanVersion};
-use crate::limits::{AnswerStore, Author, KeptAnswer, LinkStore, PlanStore, ProgramStore};
-
-/// Time since the first message was sent from which it is sent once more after the job is stored. Its receivers drop a message
-/// without a job when it is older than [`ORPHAN_AGE`](super::ORPHAN_AGE).
-const RESEND_AFTER: TimeDelta = TimeDelta::minutes(1);
+use crate::limits::{AnswerStore, Author, CALLER_TRIES, Keep, KeptAnswer, LinkStore, PlanStore, ProgramStore};
 
 /// Starts jobs.
 #[derive(Clone, Debug)]
@@ -51,14 +46,11 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// The request's key has an answer already: that of an earlier request, or of an earlier try whose answer was lost.
     #[error("the key came with an earlier request")]
-    Repeated(Box<KeptAnswer>),
+    Repeated,
     /// The first message could not be sent. The job does not exist.
     #[error(transparent)]
     Queue(#[from] QueueError),
 }
-
-/// Keeps the answer that is made from a job. `None` if the caller gave no key.
-pub type KeepJob<'k> = &'k (dyn Fn(&Job) -> Option<KeptAnswer> + Sync);
 
 impl<S: AnswerStore + JobStore + LinkStore + PlanStore + ProgramStore, Q: JobQueue, C: Clock> JobStarter<S, Q, C> {
     /// Starts a job: sends its first message, and then stores it. In the other order, a crash between the two would leave a job
@@ -69,9 +61,9 @@ impl<S: AnswerStore + JobStore + LinkStore + PlanStore + ProgramStore, Q: JobQue
     ///
     /// # Errors
     /// [`StartError`]. After an error of the store, the job may have been started.
-    pub async fn start(&self, new: NewJob, keep: KeepJob<'_>) -> Result<Job, StartError> {
+    pub async fn start(&self, new: NewJob, keep: Keep<'_, Job>) -> Result<Job, StartError> {
         self.check(&new).await?;
-        let number = tried(&self.clock, || self.store.draw_number()).await?;
+        let number = retried(CALLER_TRIES, &self.clock, || self.store.draw_number()).await?;
         let first = [JobMessage { number, task: JobTask::Page(0) }];
         let sent_at = self.clock.now();
         self.queue.send(&first, FIRST_DELAY).await?;
@@ -89,8 +81,9 @@ impl<S: AnswerStore + JobStore + LinkStore + PlanStore + ProgramStore, Q: JobQue
             failure: None,
         };
         self.put(&job, keep(&job).as_ref()).await?;
-        if self.clock.now() - sent_at > RESEND_AFTER {
-            // This process was suspended: the first message may have been dropped before the job was there.
+        let age = (self.clock.now() - sent_at).to_std().unwrap_or_default();
+        if age > FIRST_DELAY {
+            // The first message may have been received, and at last been dropped, before the job was there.
             self.queue.send(&first, Duration::ZERO).await?;
         }
         Ok(job)
@@ -98,14 +91,13 @@ impl<S: AnswerStore + JobStore + LinkStore + PlanStore + ProgramStore, Q: JobQue
 
     /// Stores the job, and the answer if one is kept.
     async fn put(&self, job: &Job, answer: Option<&KeptAnswer>) -> Result<(), StartError> {
-        let mut tries = TRIES;
+        let mut tries = CALLER_TRIES;
         loop {
             let Err(error) = self.store.put_job(job, answer).await else { return Ok(()) };
             if let Some(answer) = answer {
                 // An error of this read is one more of the tries.
-                let kept = self.store.read_answer(&answer.key).await.ok().flatten();
-                if let Some(kept) = kept.filter(|kept| kept.expires_at() > self.clock.now()) {
-                    return Err(StartError::Repeated(Box::new(kept)));
+                if let Ok(Some(_)) = self.store.kept_answer(&answer.key, self.clock.now()).await {
+                    return Err(StartError::Repeated);
                 }
             }
             if remedy(&error) == Remedy::GiveUp || !tries.again(&self.clock).await {
@@ -116,25 +108,11 @@ impl<S: AnswerStore + JobStore + LinkStore + PlanStore + ProgramStore, Q: JobQue
 
     /// Checks that the programme and the plan version exist.
     async fn check(&self, new: &NewJob) -> Result<(), StartError> {
-        let program = tried(&self.clock, || self.store.program(&new.program_id)).await?;
+        let program = retried(CALLER_TRIES, &self.clock, || self.store.program(&new.program_id)).await?;
         if program.version == 0 {
             return Err(StartError::UnknownProgram);
         }
-        let plan = tried(&self.clock, || self.store.plan_version(&new.plan)).await?;
+        let plan = retried(CALLER_TRIES, &self.clock, || self.store.plan_version(&new.plan)).await?;
         if plan.is_some() { Ok(()) } else { Err(StartError::UnknownPlan) }
-    }
-}
-
-/// Makes a request until it succeeds, cannot succeed, or has been tried often enough.
-pub(super) async fn tried<T, F: Future<Output = Result<T, StoreError>>>(
-    clock: &impl Clock,
-    request: impl Fn() -> F,
-) -> Result<T, StoreError> {
-    let mut tries = TRIES;
-    loop {
-        match request().await {
-            Err(error) if remedy(&error) == Remedy::TryAgain && tries.again(clock).await => {}
-            result => return result,
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Worker of the queue of assignments: takes deliveries, and tells which of them the queue must deliver again.
+//! Worker of the queue of assignments: handles deliveries, and returns which of them the queue must deliver again.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use futures_util::future::{Either, select};
 
 use super::chunk::Chunk;
-use super::start::tried;
-use super::{JobQueue, JobStore, ORPHAN_AGE, PAGE_CUSTOMERS_MAX};
+use super::{JobQueue, JobStore, ORPHAN_AGE, PAGE_CUSTOMERS_MAX, TRIES};
+use crate::deciding::backoff::retried;
 use crate::deciding::consumer::Deadline;
 use crate::deciding::{Clock, QueueError, StoreError, with_sources};
 use crate::domain::{CHUNK_CUSTOMERS_MAX, JobCounts, JobMessage, JobTask};
@@ -141,7 +141,7 @@ impl<S: JobStore, Q: JobQueue, C: Clock> JobWorker<S, Q, C> {
 
     async fn step(&self, delivery: &JobDelivery, deadline: Deadline) -> Result<JobReport, JobError> {
         let Some(JobMessage { number, task }) = &delivery.message else { return Err(JobError::NotAJob) };
-        let Some(job) = tried(&self.clock, || self.store.read_job(*number)).await? else {
+        let Some(job) = retried(TRIES, &self.clock, || self.store.read_job(*number)).await? else {
             return if self.is_orphan(delivery) {
                 tracing::warn!(job_id = *number, "message dropped: its job was never stored");
                 Ok(JobReport { dropped: 1, ..JobReport::default() })
@@ -156,8 +156,7 @@ impl<S: JobStore, Q: JobQueue, C: Clock> JobWorker<S, Q, C> {
                 report.pages = 1;
             }
             JobTask::Chunk { chunk, customers } => {
-                let (receive_count, until) = (delivery.receive_count, deadline.begin_until);
-                let chunk = Chunk { number: *chunk, customers, receive_count, until };
+                let chunk = Chunk { number: *chunk, customers, receive_count: delivery.receive_count, deadline };
                 if let Some(result) = self.chunk(&job, chunk).await? {
                     (report.chunks, report.customers) = (1, result.counts);
                 }

@@ -1,7 +1,7 @@
 //! Conditional changes: their errors, and how a write is settled whose result is not known.
 
 use crate::deciding::{Clock, Remedy, StoreError, remedy};
-use crate::limits::TRIES;
+use crate::limits::CALLER_TRIES;
 
 /// Reason why a plan, a programme or a link was not changed or not read.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ where
     W: Future<Output = Result<(), StoreError>> + Send,
     R: Future<Output = Result<Seen, StoreError>> + Send,
 {
-    let (mut tries, mut unknown) = (TRIES, None);
+    let (mut tries, mut unknown) = (CALLER_TRIES, None);
     loop {
         let Err(mut error) = write().await else { return Ok(()) };
         if let StoreError::Unavailable(_) = error {

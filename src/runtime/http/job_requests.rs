@@ -1,4 +1,4 @@
-//! What the handlers of jobs ask for, whatever the store and the queue.
+//! Requests of the handlers for jobs.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -6,10 +6,9 @@ use futures_util::future::BoxFuture;
 use crate::deciding::{Clock, StoreError};
 use crate::domain::{Job, JobProgress};
 use crate::limits::jobs::{
-    Canceled, FailurePage, JobPage, JobQueue, JobReader, JobStarter, JobStore, KeepCanceled, KeepJob, NewJob,
-    StartError,
+    Canceled, FailureList, JobList, JobQueue, JobReader, JobStarter, JobStore, NewJob, StartError,
 };
-use crate::limits::{AnswerStore, LinkStore, PlanStore, ProgramStore};
+use crate::limits::{AnswerStore, Keep, LinkStore, PlanStore, ProgramStore};
 
 /// Answer to a request about jobs.
 pub type JobAnswer<'r, T> = BoxFuture<'r, Result<T, StoreError>>;
@@ -17,19 +16,19 @@ pub type JobAnswer<'r, T> = BoxFuture<'r, Result<T, StoreError>>;
 /// Jobs. It keeps the types of stores and queues out of the handlers.
 pub trait JobRequests: Send + Sync {
     /// See [`JobStarter::start`]. `None` if there is no queue of assignments.
-    fn start<'r>(&'r self, new: NewJob, keep: KeepJob<'r>) -> BoxFuture<'r, Option<Result<Job, StartError>>>;
+    fn start<'r>(&'r self, new: NewJob, keep: Keep<'r, Job>) -> BoxFuture<'r, Option<Result<Job, StartError>>>;
 
     /// See [`JobReader::get`].
     fn job(&self, number: u64) -> JobAnswer<'_, Option<JobProgress>>;
 
     /// See [`JobReader::list`].
-    fn jobs(&self, before: Option<u64>, max: u16) -> JobAnswer<'_, JobPage>;
+    fn jobs(&self, before: Option<u64>, max: u16) -> JobAnswer<'_, JobList>;
 
     /// See [`JobReader::failures`]. `None` if there is no such job.
-    fn failures(&self, number: u64, after: Option<u32>, max: u16) -> JobAnswer<'_, Option<FailurePage>>;
+    fn failures(&self, number: u64, after: Option<u32>, max: u16) -> JobAnswer<'_, Option<FailureList>>;
 
     /// See [`JobReader::cancel_and_keep`].
-    fn cancel<'r>(&'r self, number: u64, keep: KeepCanceled<'r>) -> JobAnswer<'r, Option<Canceled>>;
+    fn cancel<'r>(&'r self, number: u64, keep: Keep<'r, JobProgress>) -> JobAnswer<'r, Option<Canceled>>;
 }
 
 /// Jobs of a store, and the queue through which they proceed.
@@ -55,7 +54,7 @@ where
     Q: JobQueue + Clone,
     C: Clock + Clone,
 {
-    fn start<'r>(&'r self, new: NewJob, keep: KeepJob<'r>) -> BoxFuture<'r, Option<Result<Job, StartError>>> {
+    fn start<'r>(&'r self, new: NewJob, keep: Keep<'r, Job>) -> BoxFuture<'r, Option<Result<Job, StartError>>> {
         async move {
             let (store, queue, clock) = (self.store.clone(), self.queue.clone()?, self.clock.clone());
             Some(JobStarter { store, queue, clock }.start(new, keep).await)
@@ -67,11 +66,11 @@ where
         async move { self.reader().get(number).await }.boxed()
     }
 
-    fn jobs(&self, before: Option<u64>, max: u16) -> JobAnswer<'_, JobPage> {
+    fn jobs(&self, before: Option<u64>, max: u16) -> JobAnswer<'_, JobList> {
         async move { self.reader().list(before, max).await }.boxed()
     }
 
-    fn failures(&self, number: u64, after: Option<u32>, max: u16) -> JobAnswer<'_, Option<FailurePage>> {
+    fn failures(&self, number: u64, after: Option<u32>, max: u16) -> JobAnswer<'_, Option<FailureList>> {
         async move {
             let is_known = self.store.read_job(number).await?.is_some();
             if is_known { self.reader().failures(number, after, max).await.map(Some) } else { Ok(None) }
@@ -79,7 +78,7 @@ where
         .boxed()
     }
 
-    fn cancel<'r>(&'r self, number: u64, keep: KeepCanceled<'r>) -> JobAnswer<'r, Option<Canceled>> {
+    fn cancel<'r>(&'r self, number: u64, keep: Keep<'r, JobProgress>) -> JobAnswer<'r, Option<Canceled>> {
         async move { self.reader().cancel_and_keep(number, keep).await }.boxed()
     }
 }

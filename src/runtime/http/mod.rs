@@ -4,12 +4,12 @@
 //! `request.rs` gives each request its id and its time-out, and turns problems into answers.
 
 mod author;
-mod changes;
 mod extract;
 #[cfg(feature = "api-lambda")]
 pub mod gateway;
 mod job_requests;
-mod plan_changes;
+mod limit_requests;
+mod plan_requests;
 mod precondition;
 mod problem;
 mod reads;
@@ -21,7 +21,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::Next;
 use axum::{Router, middleware};
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -35,9 +36,9 @@ use crate::limits::jobs::{JobQueue, JobStore};
 use crate::limits::{AnswerStore, LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
 
 pub use author::BY;
-pub use changes::{LimitChanges, StoreChanges};
 pub use job_requests::{JobAnswer, JobRequests, StoreJobs};
-pub use plan_changes::{PlanAnswer, PlanChanges};
+pub use limit_requests::{LimitAnswer, LimitRequests, StoreLimits};
+pub use plan_requests::{PlanAnswer, PlanRequests};
 pub use precondition::Precondition;
 pub use problem::Problem;
 pub use reads::{Reads, StoreReads};
@@ -55,11 +56,13 @@ pub struct Services {
     /// Reading of limits, usage and decisions.
     pub reads: Arc<dyn Reads>,
     /// Changes of customers' own limits.
-    pub limits: Arc<dyn LimitChanges>,
+    pub limits: Arc<dyn LimitRequests>,
     /// Plans, programmes and links.
-    pub plans: Arc<dyn PlanChanges>,
+    pub plans: Arc<dyn PlanRequests>,
     /// Assignment jobs.
     pub jobs: Arc<dyn JobRequests>,
+    /// False if the store has no table of limits. Then there are no own limits, plans, programmes and jobs.
+    pub has_limit_table: bool,
 }
 
 impl Services {
@@ -74,9 +77,11 @@ impl Services {
     {
         let jobs = StoreJobs { store: decider.store.clone(), queue, clock: decider.clock.clone() };
         let plans = Plans { store: decider.store.clone(), clock: decider.clock.clone() };
-        let limits = StoreChanges { decider: decider.clone(), cooling_off };
+        let limits = StoreLimits { decider: decider.clone(), cooling_off };
+        let has_limit_table = decider.has_limit_table;
         let reads = StoreReads(decider);
-        Services { reads: Arc::new(reads), limits: Arc::new(limits), plans: Arc::new(plans), jobs: Arc::new(jobs) }
+        let (reads, limits, plans, jobs) = (Arc::new(reads), Arc::new(limits), Arc::new(plans), Arc::new(jobs));
+        Services { reads, limits, plans, jobs, has_limit_table }
     }
 }
 
@@ -90,8 +95,8 @@ impl fmt::Debug for Services {
 #[derive(Clone)]
 struct Api {
     reads: Arc<dyn Reads>,
-    limits: Arc<dyn LimitChanges>,
-    plans: Arc<dyn PlanChanges>,
+    limits: Arc<dyn LimitRequests>,
+    plans: Arc<dyn PlanRequests>,
     jobs: Arc<dyn JobRequests>,
     /// Returns a new id.
     new_id: fn() -> String,
@@ -142,8 +147,8 @@ impl Modify for BearerScheme {
 
 /// Returns the router.
 pub fn router(services: Services, settings: RequestSettings) -> Router {
-    let Services { reads, limits, plans, jobs } = services;
-    let (router, document) = described();
+    let Services { reads, limits, plans, jobs, has_limit_table } = services;
+    let (router, document) = described(has_limit_table);
     router
         .method_not_allowed_fallback(routes::method_not_allowed)
         .fallback(routes::unknown_path)
@@ -154,20 +159,37 @@ pub fn router(services: Services, settings: RequestSettings) -> Router {
 
 /// Returns the OpenAPI document, as it is served.
 pub fn openapi() -> String {
-    text(&described().1)
+    text(&described(true).1)
 }
 
-fn described() -> (Router<Api>, Document) {
-    OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(routes::get_limit, routes::limit_changes::set_limit, routes::limit_changes::remove_limit))
-        .routes(routes!(routes::limit_changes::create_limit))
-        .routes(routes!(routes::limit_changes::withdraw))
-        .routes(routes!(routes::limit_changes::confirm))
+fn described(has_limit_table: bool) -> (Router<Api>, Document) {
+    let mut changing = changing();
+    if !has_limit_table {
+        changing =
+            changing.route_layer(middleware::from_fn(async |_: Request, _: Next| routes::no_limit_table().await));
+    }
+    OpenApiRouter::with_openapi(Description::openapi()).merge(reading()).merge(changing).split_for_parts()
+}
+
+/// The routes that read limits, usage and decisions.
+fn reading() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(routes::get_limit))
         .routes(routes!(routes::limit_changes::list_changes))
         .routes(routes!(routes::list_limits))
         .routes(routes!(routes::get_usage))
         .routes(routes!(routes::list_decisions))
         .routes(routes!(routes::check))
+        .routes(routes!(routes::get_openapi))
+}
+
+/// The routes that need the table of limits.
+fn changing() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(routes::limit_changes::set_limit, routes::limit_changes::remove_limit))
+        .routes(routes!(routes::limit_changes::create_limit))
+        .routes(routes!(routes::limit_changes::withdraw))
+        .routes(routes!(routes::limit_changes::confirm))
         .routes(routes!(routes::plans::list_plans))
         .routes(routes!(routes::plans::get_plan, routes::plans::put_plan))
         .routes(routes!(routes::plans::get_plan_version))
@@ -179,8 +201,6 @@ fn described() -> (Router<Api>, Document) {
         .routes(routes!(routes::jobs::get_job))
         .routes(routes!(routes::jobs::list_job_failures))
         .routes(routes!(routes::jobs::cancel_job))
-        .routes(routes!(routes::get_openapi))
-        .split_for_parts()
 }
 
 fn text(document: &Document) -> String {

@@ -47,7 +47,7 @@ fn unreadable() -> Problem {
     Problem::new(ProblemCode::BadPrecondition, detail)
 }
 
-/// Reads an `ETag`: a number in double quotes, as [`with_etag`] writes it.
+/// Reads an `ETag`: a number in double quotes, as [`etag`] writes it.
 fn version(tag: &str) -> Option<u64> {
     let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
     digits.parse().ok().filter(|version: &u64| version.to_string() == digits)
@@ -55,6 +55,11 @@ fn version(tag: &str) -> Option<u64> {
 
 /// Adds a version as the `ETag` of an answer.
 pub fn with_etag(mut answer: Response, version: u64) -> Response {
-    answer.headers_mut().extend(HeaderValue::try_from(format!("\"{version}\"")).ok().map(|tag| (ETAG, tag)));
+    answer.headers_mut().extend(HeaderValue::try_from(etag(version)).ok().map(|tag| (ETAG, tag)));
     answer
+}
+
+/// Returns the `ETag` of a version.
+pub fn etag(version: u64) -> String {
+    format!("\"{version}\"")
 }

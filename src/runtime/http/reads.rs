@@ -1,4 +1,4 @@
-//! What the handlers ask for, whatever the store: reading.
+//! Reading, as the handlers request it.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,7 @@ pub trait Reads: Send + Sync {
     /// Returns a customer's own limits, in the order of their ids, with their progress now.
     fn limits<'r>(&'r self, customer_id: &'r str) -> Read<'r, Vec<LimitProgress>>;
 
-    /// Returns at most `max` changes of a limit: the first ones, or those behind a version. `None` for a limit that nobody has
-    /// named.
+    /// See [`LimitReader::changes`].
     fn change_page<'r>(&'r self, limit_id: &'r str, after: Option<u64>, max: u16) -> Read<'r, Option<ChangePage>>;
 
     /// Returns the limits that apply to a customer's loads at an instant, with their usage.
@@ -53,8 +52,8 @@ pub struct StoreReads<S, C>(pub Decider<S, C>);
 impl<S, C> StoreReads<S, C> {
     /// Returns a reader of own limits; `None` where customers have none.
     fn own_limits(&self) -> Option<LimitReader<'_, S, C>> {
-        let Decider { store, clock, currency, has_own_limits, .. } = &self.0;
-        has_own_limits.then_some(LimitReader { store, clock, currency: *currency })
+        let Decider { store, clock, currency, has_limit_table, .. } = &self.0;
+        has_limit_table.then_some(LimitReader { store, clock, currency: *currency })
     }
 }
 
@@ -81,10 +80,10 @@ impl<S: Store + LimitStore + RecordReader, C: Clock> Reads for StoreReads<S, C> 
 
     fn change_page<'r>(&'r self, limit_id: &'r str, after: Option<u64>, max: u16) -> Read<'r, Option<ChangePage>> {
         async move {
-            if !self.0.has_own_limits || self.0.store.read_pointer(limit_id).await?.is_none() {
-                return Ok(None);
+            match self.own_limits() {
+                Some(reader) => reader.changes(limit_id, after, max).await,
+                None => Ok(None),
             }
-            self.0.store.read_changes(limit_id, after, max).await.map(Some)
         }
         .boxed()
     }

@@ -8,7 +8,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 
-use super::{LimitChanges, Problem};
+use super::precondition::etag;
+use super::{Api, Problem};
 use crate::deciding::digest_hex;
 use crate::limits::{KeptAnswer, RequestKey};
 use crate::wire::api::ProblemCode;
@@ -64,25 +65,33 @@ impl Repeatable {
         Repeatable { key, fingerprint: digest_hex(&parts) }
     }
 
-    /// Returns the first answer, if the request is a repetition.
+    /// Answers a request that is made once: with the first answer, if an earlier or a concurrent request with the same key has
+    /// one. A concurrent one is the reason why `make` may fail: what it has changed is changed already.
     ///
     /// # Errors
-    /// A [`Problem`] if the key came with another request before, or if the store cannot be read.
-    pub async fn first_answer(
+    /// A [`Problem`]: that of `make`, or of the store, or if the key came with another request before.
+    pub(super) async fn once<E: Into<Problem> + Send>(
         &self,
-        answers: &dyn LimitChanges,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Response>, Problem> {
+        api: &Api,
+        make: impl Future<Output = Result<Answer, E>> + Send,
+    ) -> Result<Response, Problem> {
+        if let Some(first) = self.first_answer(api).await? {
+            return Ok(first);
+        }
+        match make.await {
+            Ok(answer) => Ok(answer.into_response()),
+            Err(error) => self.first_answer(api).await?.ok_or_else(|| error.into()),
+        }
+    }
+
+    async fn first_answer(&self, api: &Api) -> Result<Option<Response>, Problem> {
         let Some(key) = &self.key else { return Ok(None) };
-        let kept = answers.kept_answer(key).await?.filter(|kept| kept.expires_at() > now);
+        let kept = api.limits.kept_answer(key).await?;
         kept.map(|kept| self.repeated(kept)).transpose()
     }
 
-    /// Returns the answer that was kept for an earlier request with the same key.
-    ///
-    /// # Errors
-    /// A [`Problem`] if that was another request.
-    pub fn repeated(&self, kept: KeptAnswer) -> Result<Response, Problem> {
+    /// Returns the answer that was kept for an earlier request with the same key, unless that was another request.
+    fn repeated(&self, kept: KeptAnswer) -> Result<Response, Problem> {
         if kept.fingerprint != self.fingerprint {
             let detail = "the Idempotency-Key came with another request before; send a new key with a new request";
             return Err(Problem::new(ProblemCode::KeyReused, detail));
@@ -98,22 +107,16 @@ impl Repeatable {
             fingerprint: self.fingerprint.clone(),
             status: answer.status.as_u16(),
             location: answer.location.clone(),
-            etag: answer.etag(),
+            etag: answer.version.map(etag),
             body: answer.body.clone(),
             answered_at,
         })
     }
 }
 
-impl Answer {
-    fn etag(&self) -> Option<String> {
-        self.version.map(|version| format!("\"{version}\""))
-    }
-}
-
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        respond(self.status, self.location.as_deref(), self.etag().as_deref(), self.body)
+        respond(self.status, self.location.as_deref(), self.version.map(etag).as_deref(), self.body)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL};
+use axum::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -43,6 +43,9 @@ pub struct Access {
     pub read: Option<BearerToken>,
     /// The token of requests that change something. Without it, nobody may change anything where reading requires a token.
     pub write: Option<BearerToken>,
+    /// True if something else decides who may send requests, such as an API Gateway. Otherwise a change without a write token
+    /// must not come from a web page: a browser lets every page send requests to the machine that it runs on.
+    pub is_guarded: bool,
 }
 
 /// A secret that a caller must know.
@@ -67,20 +70,29 @@ impl BearerToken {
 impl Access {
     /// Returns the problem of a request that is not allowed.
     fn check(&self, request: &Request) -> Result<(), Problem> {
-        let token = if !is_change(request) {
-            &self.read
-        } else if self.write.is_none() && self.read.is_some() {
-            let detail = "changes are not allowed here, because no write token is configured";
-            return Err(Problem::new(ProblemCode::ReadOnly, detail));
-        } else {
-            &self.write
-        };
+        let is_change = is_change(request);
+        if is_change && self.write.is_none() {
+            self.check_without_token(request.headers())?;
+        }
+        let token = if is_change { &self.write } else { &self.read };
         if token.as_ref().is_none_or(|token| token.is_in(request.headers())) {
             return Ok(());
         }
-        let detail = "the request has no valid token; send the header Authorization: Bearer and the token, that for changes \
-                      with a change";
+        let detail = "the request has no valid token; send the header Authorization: Bearer with the read token, or with the \
+                      write token for a change";
         Err(Problem::new(ProblemCode::Unauthorized, detail))
+    }
+
+    /// Returns the problem of a change that is not allowed where there is no write token.
+    fn check_without_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let detail = if self.read.is_some() {
+            "changes are not allowed here, because no write token is configured"
+        } else if headers.contains_key(ORIGIN) && !self.is_guarded {
+            "a web page may not change anything here, because no write token is configured"
+        } else {
+            return Ok(());
+        };
+        Err(Problem::new(ProblemCode::ReadOnly, detail))
     }
 }
 

@@ -118,27 +118,26 @@ impl ChangeListView {
 impl ChangeView {
     /// Converts a change.
     pub fn new(change: &ChangeRecord) -> ChangeView {
-        let state = |limit: &OwnLimit| LimitStateView::new(limit, change.changed_at);
         ChangeView {
             version: change.version,
             kind: change.kind.name(),
             changed_at: change.changed_at.instant().map(instant),
             changed_by: change.changed_by.clone(),
-            from: change.before.as_ref().map(state),
-            to: state(&change.after),
+            from: change.before.as_ref().map(LimitStateView::new),
+            to: LimitStateView::new(&change.after),
         }
     }
 }
 
 impl LimitStateView {
-    fn new(limit: &OwnLimit, at: Millis) -> LimitStateView {
+    fn new(limit: &OwnLimit) -> LimitStateView {
         let text = |at: Millis| at.instant().map(instant);
         LimitStateView {
             kind: limit.kind.name(),
             period: limit.period.name(),
             currency_code: limit.currency.code().to_owned(),
             status: limit.status.name(),
-            value: decimal(limit.value_at(at).get()),
+            value: decimal(limit.latest_value().get()),
             active_from: text(limit.active_from),
             active_until: limit.active_until.and_then(text),
             pending: limit.pending.map(PendingView::new),

@@ -66,11 +66,11 @@ pub enum ProblemCode {
     BadKey,
     /// 401: the bearer token is missing or wrong.
     Unauthorized,
-    /// 403: changes are not allowed here: no write token is configured.
+    /// 403: changes are not allowed here, or not from a web page: no write token is configured.
     ReadOnly,
     /// 404: there is no such path.
     UnknownPath,
-    /// 404: no limit event has defined the limit, or it has left its customer.
+    /// 404: nobody has defined the limit, or it has left its customer.
     UnknownLimit,
     /// 404: there is no such plan, or no such version of it.
     UnknownPlan,
@@ -110,6 +110,8 @@ pub enum ProblemCode {
     Misconfigured,
     /// 501: the program has no queue of assignments, so that it cannot start jobs.
     NoQueue,
+    /// 501: the program has no table of limits, so that there are no own limits, plans, programmes and jobs.
+    NoLimitTable,
     /// 503: the queue of assignments does not answer. No job was started.
     QueueUnavailable,
     /// 503: the tables lack capacity, or change all the time. Try again after the time of `Retry-After`.

@@ -9,7 +9,7 @@ use loadgate::runtime::http::{RequestSettings, Services, router};
 use serde_json::{Value, json};
 
 use super::{Answer, ApiStore, COOLING_OFF, SetClock, ask, get, load, own_decider, settings};
-use crate::limits::{created, limit};
+use crate::limits::{created, limit, progressed};
 use crate::support::stores::on_every_store;
 
 on_every_store![
@@ -209,8 +209,10 @@ async fn requests_that_do_not_fit_are_refused<S: ApiStore>(tables: S) {
         ("POST", "/user-limits", &*NEW.replace("100", "1.005"), 400, "BAD_AMOUNT"),
         ("POST", "/user-limits", &*NEW.replace("100", "-1"), 400, "BAD_AMOUNT"),
         ("POST", "/user-limits", &*NEW.replace('{', r#"{"value":"1","#), 400, "NOT_JSON"),
+        ("POST", "/user-limits", &*NEW.replace('{', r#"{"type":"LOSS","#), 400, "UNKNOWN_FIELD"),
+        ("PATCH", &*path, r#"{"value":"5","period":"WEEK"}"#, 400, "UNKNOWN_FIELD"),
         ("PATCH", &*path, r#"{"value":5}"#, 400, "BAD_TYPE"),
-        ("PATCH", &*path, r#"{"Value":"5"}"#, 400, "MISSING_FIELD"),
+        ("PATCH", &*path, r#"{"Value":"5"}"#, 400, "UNKNOWN_FIELD"),
         ("PATCH", "/user-limits/none", r#"{"value":"5"}"#, 404, "UNKNOWN_LIMIT"),
         ("DELETE", "/user-limits/none", "", 404, "UNKNOWN_LIMIT"),
         ("GET", "/user-limits/none/changes", "", 404, "UNKNOWN_LIMIT"),
@@ -239,7 +241,7 @@ async fn a_customer_has_at_most_32_limits<S: ApiStore>(tables: S) {
 
 async fn an_event_replaces_what_a_request_has_set<S: ApiStore>(tables: S) {
     let (clock, router, decider) = setup(tables);
-    let applier = loadgate::limits::LimitApplier { store: decider.store.clone(), clock };
+    let applier = loadgate::limits::LimitApplier { store: decider.store.clone(), clock: clock.clone() };
     applier.apply(&created(5, limit("l", "u"), None)).await.unwrap();
     let path = "/user-limits/l";
     let before = get(&router, path).await;
@@ -252,10 +254,22 @@ async fn an_event_replaces_what_a_request_has_set<S: ApiStore>(tables: S) {
     applier.apply(&created(6, limit("l", "u"), None)).await.unwrap();
     let replaced = get(&router, path).await;
     assert_eq!((&replaced["value"], &replaced["pending"]), (&before["value"], &json!(null)));
+    // The history shows what an event has replaced: also a raise that has come into force since the last change.
+    sent(&router, "PATCH", path, r#"{"value":"300"}"#, 200).await;
+    clock.pass(TimeDelta::hours(24));
+    applier.apply(&created(7, limit("l", "u"), None)).await.unwrap();
     let changes = get(&router, "/user-limits/l/changes").await;
-    let by: Vec<&str> =
-        changes["changes"].as_array().unwrap().iter().map(|change| change["changedBy"].as_str().unwrap()).collect();
-    assert_eq!(by, ["limit-event/5", "alice", "alice", "limit-event/6"]);
+    let changes = changes["changes"].as_array().unwrap();
+    let by: Vec<&str> = changes.iter().map(|change| change["changedBy"].as_str().unwrap()).collect();
+    assert_eq!(by, ["limit-event/5", "alice", "alice", "limit-event/6", "alice", "limit-event/7"]);
+    let from = &changes[5]["from"];
+    assert_eq!((&from["value"], &from["pending"]), (&json!("300.00"), &json!(null)));
+
+    // Progress alone defines no limit.
+    applier.apply(&progressed(8, "reported", "u", 1)).await.unwrap();
+    for path in ["/user-limits/reported", "/user-limits/reported/changes"] {
+        assert_eq!(sent(&router, "GET", path, "", 404).await["code"], "UNKNOWN_LIMIT");
+    }
 }
 
 async fn odd_ids_are_changed_as_themselves<S: ApiStore>(tables: S) {
@@ -269,6 +283,7 @@ async fn odd_ids_are_changed_as_themselves<S: ApiStore>(tables: S) {
         ("%41", "%2541"),
         ("A", "A"),
         (" ", "%20"),
+        ("user", "%75ser"),
     ];
     for (number, (id, _)) in (1..).zip(ids) {
         applier.apply(&created(number, limit(id, id), None)).await.unwrap();

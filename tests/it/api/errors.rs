@@ -12,9 +12,9 @@ use loadgate::adapters::{MemoryStore, new_request_id};
 use loadgate::deciding::{Cause, Checked, DecisionPage, LimitInForce, LoadToCheck, StoreError};
 use loadgate::domain::{ChangeRequest, Currency, LimitOrigin, LimitProgress, Measure, Millis, StoredDecision};
 use loadgate::limits::jobs::LocalQueue;
-use loadgate::limits::{ChangePage, Keep, KeptAnswer, LimitChangeError, NewLimit, Precondition, RequestKey};
+use loadgate::limits::{Author, ChangePage, Keep, KeptAnswer, NewLimit, Precondition, RequestKey};
 use loadgate::runtime::http::{
-    Access, BODY_BYTES_MAX, BearerToken, LimitChanges, Reads, RequestSettings, Services, router,
+    Access, BODY_BYTES_MAX, BearerToken, LimitAnswer, LimitRequests, Reads, RequestSettings, Services, router,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -200,7 +200,7 @@ fn router_with(access: Access) -> Router {
 async fn reading_and_changing_need_a_token_each() {
     let token = |name: &str| Some(BearerToken::new(format!("a-token-that-{name}")));
     let (reads, writes) = (|| token("reads"), || token("writes"));
-    let none = |read, write| Access { read, write };
+    let none = |read, write| Access { read, write, is_guarded: false };
     let (read, change) = ((Method::GET, "/user-limits/user/u"), (Method::DELETE, "/user-limits/l"));
     let check = (Method::POST, "/customers/u/check");
     for (access, (method, path), sent, status) in [
@@ -227,10 +227,54 @@ async fn reading_and_changing_need_a_token_each() {
     }
 }
 
+/// A browser lets each page send requests to the machine that it runs on, and adds the header `Origin` to those that may change
+/// something.
+#[tokio::test]
+async fn a_web_page_changes_nothing_without_a_token() {
+    let write = || Some(BearerToken::new("a-token-that-writes".to_owned()));
+    for (access, method, path, status) in [
+        (Access::default(), Method::POST, "/programs/g/plan-assignments", 403),
+        (Access::default(), Method::POST, "/user-limits/l/pending/confirm", 403),
+        (Access::default(), Method::DELETE, "/user-limits/l", 403),
+        (Access::default(), Method::GET, "/user-limits/user/u", 200),
+        (Access::default(), Method::POST, "/customers/u/check", 200),
+        (Access { write: write(), ..Access::default() }, Method::DELETE, "/user-limits/l", 404),
+        (Access { is_guarded: true, ..Access::default() }, Method::DELETE, "/user-limits/l", 404),
+    ] {
+        let request = Request::builder().method(&method).uri(path).header("origin", "http://127.0.0.1:8080");
+        let request = request.header("authorization", "Bearer a-token-that-writes");
+        let answer =
+            Answer::of(&router_with(access), request.body(Body::from(r#"{"load_amount":"1"}"#)).unwrap()).await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {path} {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_table_of_limits_there_is_nothing_to_change() {
+    let decider = super::decider(MemoryStore::default(), SetClock::at(NOW));
+    let router = router(Services::over(decider, super::COOLING_OFF, None::<LocalQueue>), settings());
+    let new = r#"{"userId":"u","period":"DAY","value":"100","currencyCode":"USD"}"#;
+    for (method, path, body) in [
+        (Method::POST, "/user-limits", new),
+        (Method::PATCH, "/user-limits/l", r#"{"value":"1"}"#),
+        (Method::POST, "/user-limits/l/pending/confirm", ""),
+        (Method::GET, "/limit-plans", ""),
+        (Method::PUT, "/programs/g/customers/u", ""),
+        (Method::POST, "/programs/g/plan-assignments", "{}"),
+        (Method::GET, "/jobs", ""),
+    ] {
+        let request = Request::builder().method(method).uri(path).header("idempotency-key", "k");
+        assert_problem(&Answer::of(&router, request.body(Body::from(body)).unwrap()).await, 501, "NO_LIMIT_TABLE");
+    }
+    assert_problem(&ask(&router, Method::GET, "/user-limits/l", "").await, 404, "UNKNOWN_LIMIT");
+    assert_problem(&ask(&router, Method::GET, "/user-limits/l/changes", "").await, 404, "UNKNOWN_LIMIT");
+    assert_eq!(super::get(&router, "/user-limits/user/u").await, serde_json::json!([]));
+}
+
 #[tokio::test]
 async fn every_path_needs_the_token_if_there_is_one() {
     let token = "a-token-of-16-or-more";
-    let access = Access { read: Some(BearerToken::new(token.to_owned())), write: None };
+    let access = Access { read: Some(BearerToken::new(token.to_owned())), write: None, is_guarded: false };
     let router = router_with(access);
     let with = |values: &[&str], path: &str| {
         let request = Request::builder().uri(path);
@@ -328,10 +372,13 @@ impl Reads for Fails {
     }
 }
 
-type Change<'r> = futures_util::future::BoxFuture<'r, Result<LimitProgress, LimitChangeError>>;
-
-impl LimitChanges for Fails {
-    fn create_limit<'r>(&'r self, _: &'r NewLimit, _: &'r str, _: Keep<'r>) -> Change<'r> {
+impl LimitRequests for Fails {
+    fn create_limit<'r>(
+        &'r self,
+        _: &'r NewLimit,
+        _: &'r Author,
+        _: Keep<'r, LimitProgress>,
+    ) -> LimitAnswer<'r, LimitProgress> {
         async { Ok(self.answer().await?) }.boxed()
     }
 
@@ -340,9 +387,9 @@ impl LimitChanges for Fails {
         _: &'r str,
         _: ChangeRequest,
         _: &'r Precondition,
-        _: &'r str,
-        _: Keep<'r>,
-    ) -> Change<'r> {
+        _: &'r Author,
+        _: Keep<'r, LimitProgress>,
+    ) -> LimitAnswer<'r, LimitProgress> {
         async { Ok(self.answer().await?) }.boxed()
     }
 

@@ -7,6 +7,7 @@ mod errors;
 mod gateway;
 mod jobs;
 mod plans;
+mod races;
 mod stores;
 
 use std::sync::{Arc, Mutex};
@@ -22,7 +23,7 @@ use loadgate::deciding::{Clock, Decider, Delivery, Group, MessageSource, RecordR
 use loadgate::domain::{CoolingOff, Currency, LoadAttempt};
 use loadgate::limits::jobs::{JobStore, LocalQueue};
 use loadgate::limits::{AnswerStore, LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
-use loadgate::runtime::http::{Access, LimitChanges, Reads, RequestSettings, Services, StoreJobs, router};
+use loadgate::runtime::http::{Access, LimitRequests, Reads, RequestSettings, Services, StoreJobs, router};
 use loadgate::wire::read_attempt;
 use serde_json::Value;
 
@@ -129,11 +130,12 @@ fn settings() -> RequestSettings {
     RequestSettings { timeout: Duration::from_secs(5), access: Access::default(), new_id: || "new-id".to_owned() }
 }
 
-fn router_over(service: impl Reads + LimitChanges + 'static) -> Router {
+fn router_over(service: impl Reads + LimitRequests + 'static) -> Router {
     let plans = Plans { store: MemoryStore::default(), clock: SetClock::at("2026-01-06T12:00:00Z") };
     let jobs = StoreJobs { store: plans.store.clone(), queue: None::<LocalQueue>, clock: plans.clock.clone() };
     let service = Arc::new(service);
-    let services = Services { reads: service.clone(), limits: service, plans: Arc::new(plans), jobs: Arc::new(jobs) };
+    let (reads, limits, plans, jobs) = (service.clone(), service, Arc::new(plans), Arc::new(jobs));
+    let services = Services { reads, limits, plans, jobs, has_limit_table: true };
     router(services, settings())
 }
 
@@ -148,7 +150,7 @@ where
 
 /// Returns a decider with the built-in limits over a store with a table of customers' own limits.
 fn own_decider<S>(store: S, clock: &SetClock) -> Decider<S, SetClock> {
-    Decider { has_own_limits: true, ..decider(store, clock.clone()) }
+    Decider { has_limit_table: true, ..decider(store, clock.clone()) }
 }
 
 fn delivery(body: &str) -> Delivery {

@@ -43,7 +43,7 @@ fn stable(mut answer: Value) -> Value {
 
 async fn filled() -> Fresh {
     let fresh = Fresh::with_limits_in_dynamodb_local().await;
-    let decider = Decider { has_own_limits: true, ..decider(fresh.store.clone(), SystemClock) };
+    let decider = Decider { has_limit_table: true, ..decider(fresh.store.clone(), SystemClock) };
     assert!(load(&decider, "528", "1", "$3318.47", "2018-12-31T10:00:00Z").await);
     let applier = LimitApplier { store: fresh.store.clone(), clock: SystemClock };
     let all = OwnLimit {

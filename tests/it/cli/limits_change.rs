@@ -71,7 +71,9 @@ fn a_removal_that_needs_a_confirmation_waits_for_it() {
     let (code, removing, _) = run(&folder, &["remove", id, "--by", "bob"], &strict);
     assert_eq!((code, &removing[0]["status"]), (Some(0), &json!("ACTIVE")));
     assert_eq!(removing[0]["pending"]["needsConfirmation"], true);
-    let (code, confirmed, _) = run(&folder, &["confirm", id], &strict);
+    // A variable that is set to nothing counts as not set.
+    let unset = ["LOADGATE_INCREASE_NEEDS_CONFIRMATION", "LOADGATE_INCREASE_DELAY_HOURS", "LOADGATE_CURRENCY"];
+    let (code, confirmed, _) = run(&folder, &["confirm", id], &unset.map(|name| (name, "")));
     assert_eq!(
         (code, &confirmed[0]["status"], &confirmed[0]["enforced"]),
         (Some(0), &json!("CANCELED"), &json!(false))
@@ -105,6 +107,14 @@ fn a_refused_change_says_why_and_changes_nothing() {
         (&["set", "--user-id", "u", "--value", "1"], "--period"),
         (&["set", "--user-id", "u", "--period", "HOUR", "--value", "1"], "CALENDAR_MONTH"),
         (&["set", "--value", "1"], "required"),
+        (&["set", "--user-id", "u", "--period", "DAY", "--value", "1", "--if-version", "7"], "cannot be used with"),
+        (&["remove", id, "--if-new"], "--if-new"),
+        (
+            &["remove", id, "--increase-delay-hours", "8785"],
+            "LOADGATE_INCREASE_DELAY_HOURS: '8785' is not a whole number",
+        ),
+        (&["remove", id, "--increase-needs-confirmation", "yes"], "neither true nor false"),
+        (&["remove", id, "--currency", "usd"], "LOADGATE_CURRENCY: 'usd' is not the code of a currency"),
         (&["set", id], "--value"),
     ] {
         let (code, lines, errors) = run(&folder, arguments, &[]);

@@ -28,7 +28,7 @@ fn limits(window: Window) -> Limits {
 
 async fn metered(fresh: Fresh, window: Option<Window>) -> Metered {
     let mut metered = Metered::over(fresh).await;
-    metered.consumer.decider.has_own_limits = true;
+    metered.consumer.decider.has_limit_table = true;
     if let Some(window) = window {
         metered.consumer.decider.limits = limits(window);
     }
@@ -107,7 +107,7 @@ async fn cost_without_long_limits(new: impl AsyncFn() -> Fresh, reported: Units)
     let two = requests(&[("BatchGetItem", 1), ("TransactWriteItems", 1)]);
     let with_own_limits = costs(&metered, vec![message("m1", "a", "1", "$1")]).await;
     check(with_own_limits, &(FIRST_READ, units(4, 2), two.clone()), reported, "where there may be own limits");
-    metered.consumer.decider.has_own_limits = false;
+    metered.consumer.decider.has_limit_table = false;
     let without = costs(&metered, vec![message("m2", "a", "2", "$1")]).await;
     check(without, &(1 + 2, units(4, 2), two), reported, "without own limits");
 }

@@ -158,7 +158,7 @@ pub fn body((number, (customer, ms, cents)): (usize, &Attempt)) -> String {
 fn harness(deployment: Vec<Limit>) -> Harness {
     let mut harness = Harness::new();
     harness.consumer.decider.limits = Limits::new(deployment).unwrap();
-    harness.consumer.decider.has_own_limits = true;
+    harness.consumer.decider.has_limit_table = true;
     harness
 }
 
@@ -184,7 +184,7 @@ async fn what_was_read_long_ago_is_read_again_before_a_commit_without_a_fence() 
         let written = read_attempt(text.trim_end().as_bytes()).unwrap();
         let attempt = LoadAttempt::check(written.clone()).unwrap();
         let source = MessageSource { message_id: id.to_owned(), ..MessageSource::default() };
-        assert!(harness.consumer.decider.has_own_limits);
+        assert!(harness.consumer.decider.has_limit_table);
         vec![Delivery::new(0, source, &written, attempt, Currency::USD)]
     };
     for (minutes, reads) in [(14, 1), (16, 2)] {

@@ -18,7 +18,7 @@ use crate::support::line;
 /// Returns a harness whose store has the plan `p`: version 1 allows $100.00 a day, version 2 $200.00.
 async fn harness() -> Harness {
     let mut harness = Harness::new();
-    harness.consumer.decider.has_own_limits = true;
+    harness.consumer.decider.has_limit_table = true;
     for (number, max) in [(1, "100.00"), (2, "200.00")] {
         put(harness.tables(), "p", number, &day(max)).await;
     }

@@ -345,3 +345,14 @@ proptest! {
         prop_assert!(at < 40 || found == exact);
     }
 }
+
+/// Another machine's clock may be ahead: its increase is then in force for it, and lies ahead of this machine's clock.
+#[test]
+fn a_value_below_an_increase_that_lies_ahead_is_a_lower_one() {
+    let (ahead, _) = after(CoolingOff { delay_ms: 0, ..DAY }, &[(10, set(200))]);
+    let raised = ahead.settled(Millis::new(10));
+    assert_eq!((raised.value_at(Millis::new(5)), raised.latest_value()), (Cents::new(100), Cents::new(200)));
+    let ChangeEffect::Changed(lowered) = raised.change(set(150), Millis::new(5), DAY).unwrap() else { panic!() };
+    assert_eq!((lowered.pending, in_force(&lowered, 10, 10)), (None, Some(150)));
+    assert_eq!(raised.change(set(200), Millis::new(5), DAY).unwrap(), ChangeEffect::Unchanged);
+}

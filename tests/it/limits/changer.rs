@@ -11,13 +11,14 @@ use loadgate::deciding::{
 };
 use loadgate::domain::{
     Cents, ChangeEffect, ChangeKind, ChangeRecord, ChangeRequest, CoolingOff, Currency, Limits, Millis, OwnLimit,
-    OwnPeriod, PlanVersion,
+    OwnLimitStatus, OwnPeriod, PendingChange, PlanVersion,
 };
 use loadgate::limits::{
-    AnswerStore, KeptAnswer, LimitChangeError, LimitChanger, LimitStore, NewLimit, Precondition, RequestKey,
+    AnswerStore, Author, CLOSED_KEPT_MS, KeptAnswer, LimitChangeError, LimitChanger, LimitStore, NewLimit,
+    Precondition, RequestKey,
 };
 
-use super::store::{Lossy, NOW_MS, StandingClock, applier};
+use super::store::{Lossy, NOW_MS, StandingClock, applier, write_of};
 use super::{created, limit};
 use crate::support::stores::on_every_store;
 
@@ -25,6 +26,7 @@ on_every_store![
     concurrent_changes_form_one_history,
     of_two_changes_of_one_version_one_is_refused,
     lost_answers_make_no_second_limit_and_no_second_change,
+    a_confirmed_removal_is_one_also_if_its_answer_is_lost_and_the_limit_is_gone,
 ];
 
 const RULE: CoolingOff = CoolingOff { delay_ms: 1_000, needs_confirmation: false };
@@ -71,6 +73,10 @@ fn changer<S>(store: &Lossy<S>) -> LimitChanger<'_, Lossy<S>, StandingClock> {
 
 fn lossy<S>(store: &Arc<S>, seed: u64, percent: u8) -> Lossy<S> {
     Lossy { store: Arc::clone(store), rng: Mutex::new(Rng::with_seed(seed)), percent }
+}
+
+fn x() -> Author {
+    Author("x".to_owned())
 }
 
 fn no_answer(_: &loadgate::domain::LimitProgress) -> Option<KeptAnswer> {
@@ -123,10 +129,10 @@ async fn concurrent_changes_form_one_history<S: Store + LimitStore + AnswerStore
                     applier(&store, seed, 15).apply(&event).await.unwrap();
                 } else {
                     let lossy = lossy(&store, seed, 15);
-                    let by = format!("request {nth}");
+                    let by = Author(format!("request {nth}"));
                     let changed = changer(&lossy).change(&id, request, &Precondition::Unset, &by, &no_answer).await;
                     let is_known =
-                        matches!(changed, Ok(_) | Err(LimitChangeError::Stale | LimitChangeError::Refused(_)));
+                        matches!(changed, Ok(_) | Err(LimitChangeError::Changed | LimitChangeError::Refused(_)));
                     assert!(is_known, "{changed:?}");
                 }
             });
@@ -175,11 +181,11 @@ async fn of_two_changes_of_one_version_one_is_refused<S: Store + LimitStore + An
         let set = async |cents: u64| {
             let lossy = lossy(&store, 0, 0);
             changer(&lossy)
-                .change(&id, ChangeRequest::Set(Cents::new(cents)), &Precondition::Is(vec![version]), "x", &no_answer)
+                .change(&id, ChangeRequest::Set(Cents::new(cents)), &Precondition::Is(vec![version]), &x(), &no_answer)
                 .await
         };
         let (one, other) = tokio::join!(set(3), set(4));
-        let refused = [&one, &other].into_iter().filter(|it| matches!(it, Err(LimitChangeError::Stale))).count();
+        let refused = [&one, &other].into_iter().filter(|it| matches!(it, Err(LimitChangeError::Changed))).count();
         assert_eq!((refused, one.is_ok() || other.is_ok()), (1, true), "{one:?} {other:?}");
         assert_eq!(history(&*store, &id).await.len(), 2);
     }
@@ -199,16 +205,37 @@ async fn lost_answers_make_no_second_limit_and_no_second_change<S: Store + Limit
             value,
             currency: Currency::USD,
         };
-        let shown = changer(&lossy).create(&new, "x", &no_answer).await.unwrap();
+        let shown = changer(&lossy).create(&new, &x(), &no_answer).await.unwrap();
         assert_eq!((shown.version, shown.limit.active_from), (1, Millis::new(NOW_MS)));
         let set = ChangeRequest::Set(Cents::new(400));
         assert_eq!(
-            changer(&lossy).change(&limit_id, set, &Precondition::Is(vec![1]), "x", &no_answer).await.unwrap().version,
+            changer(&lossy).change(&limit_id, set, &Precondition::Is(vec![1]), &x(), &no_answer).await.unwrap().version,
             2
         );
         let changes = history(&*store, &limit_id).await;
         assert_eq!(changes.iter().map(|it| it.kind).collect::<Vec<_>>(), [ChangeKind::Created, ChangeKind::Lowered]);
         assert_eq!(store.read_limits(&user_id).await.unwrap().len(), 1);
+    }
+}
+
+/// A removal that is confirmed 62 days after its wait closes the limit so long ago that the same write drops it.
+async fn a_confirmed_removal_is_one_also_if_its_answer_is_lost_and_the_limit_is_gone<S>(store: S)
+where
+    S: Store + LimitStore + AnswerStore + 'static,
+{
+    let (store, applies_at) = (Arc::new(store), Millis::new(NOW_MS).plus(-CLOSED_KEPT_MS));
+    for seed in 0..20 {
+        let (user_id, limit_id) = (format!("u-{seed}"), format!("l-{seed}"));
+        let pending = PendingChange { value: None, requested_at: applies_at, applies_at, needs_confirmation: true };
+        let waiting = OwnLimit { pending: Some(pending), ..limit(&limit_id, &user_id) };
+        store.write(&write_of(&*store, &created(1, waiting, None)).await).await.unwrap();
+        let lossy = lossy(&store, seed, 40);
+        let confirm = ChangeRequest::Confirm;
+        let confirmed =
+            changer(&lossy).change(&limit_id, confirm, &Precondition::Unset, &x(), &no_answer).await.unwrap();
+        assert_eq!(confirmed.limit.status, OwnLimitStatus::Canceled { at: applies_at });
+        assert_eq!(store.read_limits(&user_id).await.unwrap(), []);
+        assert_eq!(history(&*store, &limit_id).await.len(), 2);
     }
 }
 
@@ -240,7 +267,7 @@ async fn requests_and_events_in_any_order_leave_what_the_model_has() {
                 _ => ChangeRequest::Set(Cents::new(rng.u64(1..500))),
             };
             let lossy = lossy(&store, rng.u64(..), 20);
-            let changed = changer(&lossy).change("l", request, &Precondition::Unset, "x", &no_answer).await;
+            let changed = changer(&lossy).change("l", request, &Precondition::Unset, &x(), &no_answer).await;
             match model.limit.as_ref().map(|limit| limit.change(request, Millis::new(NOW_MS), RULE)) {
                 None => assert!(matches!(changed, Err(LimitChangeError::Unknown)), "seed {seed}: {changed:?}"),
                 Some(Err(error)) => {

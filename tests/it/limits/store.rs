@@ -9,7 +9,7 @@ use fastrand::Rng;
 use loadgate::deciding::{Cause, Clock, StoreError};
 use loadgate::domain::{
     ChangeKind, ChangeRecord, LimitEvent, LimitEventError, Millis, OWN_LIMITS_KEPT_MAX, OwnLimit, OwnLimitStatus,
-    OwnPeriod, RAISES_MAX, Raise,
+    OwnPeriod, PendingChange, RAISES_MAX, Raise,
 };
 use loadgate::limits::{
     Applied, ApplyError, CLOSED_KEPT_MS, ChangePage, CustomerLimits, CustomerWrite, LimitApplier, LimitBook,
@@ -422,6 +422,12 @@ async fn the_longest_limits_fit_into_an_item<S: LimitStore>(store: S) {
                     value: loadgate::domain::Cents::new(9_999_999_999_999_999),
                 })
                 .collect(),
+            pending: Some(PendingChange {
+                value: Some(loadgate::domain::Cents::new(9_999_999_999_999_999)),
+                requested_at: Millis::new(NOW_MS),
+                applies_at: Millis::new(NOW_MS),
+                needs_confirmation: true,
+            }),
             ..limit(&format!("{number:0128}"), &user_id)
         }
     };

@@ -80,12 +80,12 @@ pub fn clock(simulation: &Arc<Simulation>, actor: &str) -> SkewedClock {
 fn decider(simulation: &Arc<Simulation>, actor: &str) -> Decider<SimStore, SkewedClock> {
     let (clock, correlation_ttl) = (clock(simulation, actor), simulation.state().correlation_ttl);
     let store = SimStore { simulation: Arc::clone(simulation), actor: actor.to_owned(), invocation: None };
-    let (limits, has_own_limits) = {
+    let (limits, has_limit_table) = {
         let state = simulation.state();
-        (state.setting.deployment.clone(), state.setting.has_own_limits)
+        (state.setting.deployment.clone(), state.setting.has_limit_table)
     };
     let plans = PlanCache::default();
-    Decider { store, clock, limits, plans, has_own_limits, currency: Currency::USD, correlation_ttl }
+    Decider { store, clock, limits, plans, has_limit_table, currency: Currency::USD, correlation_ttl }
 }
 
 /// Starts a consumer: a function with its event source, or a worker.

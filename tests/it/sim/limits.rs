@@ -126,7 +126,7 @@ impl State {
         self.count("long_runs", 1);
         for customer in (0..self.customers).map(|number| format!("c{number}")) {
             let mut rng = self.draw(ACTOR, "before");
-            if self.setting.has_own_limits && self.sabotage != Sabotage::EarlyTotals && rng.u32(..3) == 0 {
+            if self.setting.has_limit_table && self.sabotage != Sabotage::EarlyTotals && rng.u32(..3) == 0 {
                 let limits = (0..rng.u32(1..4)).map(|nth| self.draw_limit(&mut rng, &customer, nth)).collect();
                 let settings = Settings { own: limits, plan: None };
                 self.own_limits.versions.insert(customer.clone(), vec![(beginning(), settings)]);
@@ -299,7 +299,7 @@ pub fn own_rule(limit: &OwnLimit) -> Option<Rule> {
 
 /// Changes customers' own limits while decisions are under way.
 pub async fn change(simulation: Arc<Simulation>) {
-    if !simulation.state().setting.has_own_limits {
+    if !simulation.state().setting.has_limit_table {
         return;
     }
     let mut rng = simulation.state().draw(ACTOR, "changes");

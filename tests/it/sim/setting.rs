@@ -30,7 +30,7 @@ pub struct Setting {
     pub rules: Vec<Rule>,
     /// The same limits, for the deciders.
     pub deployment: Limits,
-    pub has_own_limits: bool,
+    pub has_limit_table: bool,
     /// Versions of a plan that may be linked to customers, from version 1 on.
     pub plans: Vec<PlanRules>,
     /// Times of the loads; `None` for the last days of 2018 only.
@@ -77,7 +77,7 @@ impl Setting {
             _ if sabotage.needs_long_limits() => 4,
             _ => 0,
         };
-        let has_own_limits = kind >= 6;
+        let has_limit_table = kind >= 6;
         let has_long = matches!(kind, 4 | 5) || kind == 7 && rng.bool();
         let mut rules = default_rules();
         if has_long {
@@ -90,13 +90,13 @@ impl Setting {
         if sabotage == Sabotage::UncheckedCount {
             rules.push(Rule::new("LIFETIME", true, Window::Lifetime, 1_000_000));
         }
-        let is_long = has_long || has_own_limits;
+        let is_long = has_long || has_limit_table;
         let is_contended = is_long && !is_quiet && (sabotage != Sabotage::None || rng.bool());
         let may_trim = is_long && (sabotage == Sabotage::CapForgotten || rng.u32(..3) == 0);
         let mut setting = Setting {
             deployment: Limits::new(rules.iter().map(limit).collect()).unwrap(),
             rules,
-            has_own_limits,
+            has_limit_table,
             plans: vec![],
             times: is_long.then(|| Times::draw(&mut rng)),
             is_contended,
@@ -105,7 +105,7 @@ impl Setting {
             kept_max: if may_trim { rng.usize(1..5) } else { usize::MAX },
             zombies: if is_long && !is_quiet { [0, 100, 200, 400][rng.usize(..4)] } else { 0 },
         };
-        if has_own_limits && matches!(sabotage, Sabotage::None | Sabotage::OwnLimitsEventual) {
+        if has_limit_table && matches!(sabotage, Sabotage::None | Sabotage::OwnLimitsEventual) {
             setting.plans = (0..3).map(|_| PlanRules::draw(&mut rng)).collect();
         }
         setting

@@ -7,7 +7,7 @@ mod show;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Subcommand;
 use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
@@ -43,16 +43,14 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Opens the store, makes requests about jobs, and closes it.
+/// Makes requests about jobs.
 fn requests<T>(
     store: &LimitStoreArgs,
     requests: impl AsyncFnOnce(JobReader<'_, DynamoDb, SystemClock>) -> Result<T, StoreError>,
 ) -> Result<T, Failure> {
-    let (store, connection) = store.open()?;
-    let answer = connection.runtime.block_on(requests(JobReader { store: &store, clock: &SystemClock }));
-    drop(store);
-    connection.close();
-    answer.context("could not use the jobs").map_err(Failure::Io)
+    store.requests("could not use the jobs", async |store| {
+        requests(JobReader { store: &store, clock: &SystemClock }).await
+    })
 }
 
 /// Parses the id of a job.

@@ -1,43 +1,39 @@
 //! `loadgate limits set`, `remove`, `withdraw` and `confirm`: change a customer's own limit.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
-use clap::value_parser;
+use anyhow::anyhow;
+use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::{SystemClock, new_request_id};
-use loadgate::config::{
-    CURRENCY, INCREASE_DELAY_HOURS, INCREASE_DELAY_HOURS_DEFAULT, INCREASE_DELAY_HOURS_MAX,
-    INCREASE_NEEDS_CONFIRMATION, cooling_off,
-};
-use loadgate::domain::{Cents, ChangeRequest, Currency, LimitProgress, OwnPeriod};
+use loadgate::config::{CURRENCY, ChangeConfig, INCREASE_DELAY_HOURS, INCREASE_NEEDS_CONFIRMATION};
+use loadgate::domain::{Cents, ChangeRequest, LimitProgress, OwnPeriod};
 use loadgate::limits::{KeptAnswer, LimitChangeError, LimitChanger, NewLimit};
-use loadgate::wire::limit_progress_json;
+use loadgate::wire::LimitView;
 
-use crate::limit_store::{BaseArgs, ByArgs, LimitStoreArgs, id};
+use crate::limit_store::{ByArgs, LimitStoreArgs, VersionArgs, id, print};
 use crate::outcome::{EXIT_CODES, Failure};
-use crate::standard_output;
 
 /// Arguments of all changes.
 #[derive(clap::Args)]
 struct ChangeArgs {
     #[command(flatten)]
-    base: BaseArgs,
+    base: VersionArgs,
 
     #[command(flatten)]
     by: ByArgs,
 
-    /// Wait of an increase or a removal, in hours
-    #[arg(long, value_name = "HOURS", env = INCREASE_DELAY_HOURS, default_value_t = INCREASE_DELAY_HOURS_DEFAULT, value_parser = value_parser!(i64).range(0..=INCREASE_DELAY_HOURS_MAX))]
-    increase_delay_hours: i64,
+    /// Wait of an increase or a removal, in hours [env: `LOADGATE_INCREASE_DELAY_HOURS`] [default: 24]
+    #[arg(long, value_name = "HOURS")]
+    increase_delay_hours: Option<String>,
 
-    /// Whether an increase or a removal must be confirmed after the wait: `true` or `false`
-    #[arg(long, value_name = "BOOL", env = INCREASE_NEEDS_CONFIRMATION, default_value_t = false, action = clap::ArgAction::Set)]
-    increase_needs_confirmation: bool,
+    /// Whether an increase or a removal must be confirmed after the wait: `true` or `false` [env:
+    /// `LOADGATE_INCREASE_NEEDS_CONFIRMATION`] [default: false]
+    #[arg(long, value_name = "BOOL")]
+    increase_needs_confirmation: Option<String>,
 
-    /// Currency of the deployment
-    #[arg(long, value_name = "CODE", env = CURRENCY, default_value = "USD", value_parser = crate::replay::currency)]
-    currency: Currency,
+    /// Currency of the deployment [env: `LOADGATE_CURRENCY`] [default: USD]
+    #[arg(long, value_name = "CODE")]
+    currency: Option<String>,
 
     #[command(flatten)]
     store: LimitStoreArgs,
@@ -55,7 +51,7 @@ pub struct SetArgs {
     limit: Option<String>,
 
     /// The customer for whom a limit is created
-    #[arg(long, value_name = "CUSTOMER", requires = "period", value_parser = id)]
+    #[arg(long, value_name = "CUSTOMER", requires = "period", conflicts_with = "if_version", value_parser = id)]
     user_id: Option<String>,
 
     /// Period of the new limit, such as `DAY` or `CALENDAR_MONTH`
@@ -129,35 +125,38 @@ pub fn confirm(args: &ConfirmArgs) -> Result<ExitCode, Failure> {
 
 impl ChangeArgs {
     fn create(&self, user_id: &str, period: OwnPeriod, value: Cents) -> Result<ExitCode, Failure> {
+        let config = self.config()?;
         let (limit_id, user_id) = (new_request_id(), user_id.to_owned());
-        let new = NewLimit { limit_id, user_id, period, value, currency: self.currency };
+        let new = NewLimit { limit_id, user_id, period, value, currency: config.currency };
         let by = self.by.author();
-        self.changed(async |changer| changer.create(&new, &by.0, &no_answer).await)
+        self.changed(config, async |changer| changer.create(&new, &by, &no_answer).await)
     }
 
     fn run(&self, limit: &str, request: ChangeRequest) -> Result<ExitCode, Failure> {
         let (base, by) = (self.base.precondition(), self.by.author());
-        self.changed(async |changer| changer.change(limit, request, &base, &by.0, &no_answer).await)
+        self.changed(self.config()?, async |changer| changer.change(limit, request, &base, &by, &no_answer).await)
+    }
+
+    fn config(&self) -> Result<ChangeConfig, Failure> {
+        let given = |name: &str| match name {
+            INCREASE_DELAY_HOURS => self.increase_delay_hours.clone(),
+            INCREASE_NEEDS_CONFIRMATION => self.increase_needs_confirmation.clone(),
+            CURRENCY => self.currency.clone(),
+            _ => None,
+        };
+        ChangeConfig::with(given).map_err(|error| Failure::Usage(error.into()))
     }
 
     /// Makes a change, and prints the limit.
     fn changed(
         &self,
-        change: impl AsyncFnOnce(
-            LimitChanger<'_, loadgate::adapters::dynamodb::DynamoDb, SystemClock>,
-        ) -> Result<LimitProgress, LimitChangeError>,
+        ChangeConfig { currency, cooling_off }: ChangeConfig,
+        change: impl AsyncFnOnce(LimitChanger<'_, DynamoDb, SystemClock>) -> Result<LimitProgress, LimitChangeError>,
     ) -> Result<ExitCode, Failure> {
-        standard_output::require()?;
-        let (store, connection) = self.store.open()?;
-        let cooling_off = cooling_off(self.increase_delay_hours, self.increase_needs_confirmation);
-        let changer = LimitChanger { store: &store, clock: &SystemClock, currency: self.currency, cooling_off };
-        let answer = connection.runtime.block_on(change(changer));
-        drop(store);
-        connection.close();
-        let limit = answer.context("could not change the limit").map_err(Failure::Io)?;
-        writeln!(io::stdout(), "{}", limit_progress_json(&limit))
-            .context("could not write to standard output")
-            .map_err(Failure::Io)?;
+        let limit = self.store.requests("could not change the limit", async |store| {
+            change(LimitChanger { store: &store, clock: &SystemClock, currency, cooling_off }).await
+        })?;
+        print(&LimitView::new(&limit))?;
         Ok(ExitCode::SUCCESS)
     }
 }

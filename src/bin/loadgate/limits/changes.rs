@@ -1,17 +1,16 @@
 //! `loadgate limits changes`: lists the changes of a customer's own limit.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
+use loadgate::adapters::SystemClock;
 use loadgate::deciding::StoreError;
-use loadgate::domain::ChangeRecord;
-use loadgate::limits::LimitStore;
+use loadgate::domain::Currency;
+use loadgate::limits::LimitReader;
 use loadgate::wire::api::ChangeView;
 
-use crate::limit_store::{LimitStoreArgs, id};
+use crate::limit_store::{LimitStoreArgs, id, print};
 use crate::outcome::{EXIT_CODES, Failure};
-use crate::standard_output;
 
 /// Number of changes that are read at a time.
 const PAGE: u16 = 100;
@@ -29,33 +28,20 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
-    standard_output::require()?;
-    let (store, connection) = args.store.open()?;
-    let changes = connection.runtime.block_on(all(&store, &args.limit));
-    drop(store);
-    connection.close();
-    let changes = changes.context("could not read the limit's changes").map_err(Failure::Io)?;
-    let changes = changes.ok_or_else(|| Failure::Io(anyhow!("there is no limit with this id")))?;
-    for change in &changes {
-        // Strings and numbers can always be serialised.
-        let line = serde_json::to_string(&ChangeView::new(change)).unwrap_or_default();
-        writeln!(io::stdout(), "{line}").context("could not write to standard output").map_err(Failure::Io)?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Reads all changes of a limit; `None` if nobody has named the limit.
-async fn all(store: &impl LimitStore, limit: &str) -> Result<Option<Vec<ChangeRecord>>, StoreError> {
-    if store.read_pointer(limit).await?.is_none() {
-        return Ok(None);
-    }
-    let (mut changes, mut after) = (vec![], None);
-    loop {
-        let page = store.read_changes(limit, after, PAGE).await?;
-        changes.extend(page.changes);
-        after = page.next;
-        if after.is_none() {
-            return Ok(Some(changes));
+    let changes = args.store.requests("could not read the limit's changes", async |store| {
+        // Neither time nor money plays a part in changes that were made.
+        let reader = LimitReader { store: &store, clock: &SystemClock, currency: Currency::USD };
+        let (mut changes, mut after) = (vec![], None);
+        loop {
+            let Some(page) = reader.changes(&args.limit, after, PAGE).await? else { return Ok(None) };
+            changes.extend(page.changes);
+            after = page.next;
+            if after.is_none() {
+                return Ok::<_, StoreError>(Some(changes));
+            }
         }
-    }
+    })?;
+    let changes = changes.ok_or_else(|| Failure::Io(anyhow!("there is no limit with this id")))?;
+    changes.iter().try_for_each(|change| print(&ChangeView::new(change)))?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,18 +1,15 @@
 //! `loadgate limits show`: lists a customer's own limits.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
 use loadgate::adapters::SystemClock;
 use loadgate::config::CURRENCY;
-use loadgate::domain::{Currency, ID_BYTES_MAX};
+use loadgate::domain::Currency;
 use loadgate::limits::LimitReader;
-use loadgate::wire::limit_progress_json;
+use loadgate::wire::LimitView;
 
-use crate::limit_store::LimitStoreArgs;
+use crate::limit_store::{LimitStoreArgs, id, print};
 use crate::outcome::{EXIT_CODES, Failure, print_status};
-use crate::standard_output;
 
 /// List a customer's own limits with their usage, one JSON object a line
 ///
@@ -22,6 +19,7 @@ use crate::standard_output;
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
     /// The customer's id
+    #[arg(value_parser = id)]
     customer: String,
 
     #[command(flatten)]
@@ -33,23 +31,12 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
-    if !(1..=ID_BYTES_MAX).contains(&args.customer.len()) {
-        return Err(Failure::Usage(anyhow!("a customer's id has 1 to {ID_BYTES_MAX} bytes")));
-    }
-    standard_output::require()?;
-    let (store, connection) = args.store.open()?;
-    let reader = LimitReader { store: &store, clock: &SystemClock, currency: args.currency };
-    let known = connection.runtime.block_on(reader.of(&args.customer));
-    drop(store);
-    connection.close();
-    let known = known.context("could not read the customer's limits").map_err(Failure::Io)?;
+    let known = args.store.requests("could not read the customer's limits", async |store| {
+        LimitReader { store: &store, clock: &SystemClock, currency: args.currency }.of(&args.customer).await
+    })?;
     if known.is_empty() {
         print_status("the customer has no limits of its own");
     }
-    for limit in &known {
-        writeln!(io::stdout(), "{}", limit_progress_json(limit))
-            .context("could not write to standard output")
-            .map_err(Failure::Io)?;
-    }
+    known.iter().try_for_each(|limit| print(&LimitView::new(limit)))?;
     Ok(ExitCode::SUCCESS)
 }

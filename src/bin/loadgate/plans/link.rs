@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use loadgate::domain::PlanVersion;
 use loadgate::wire::LinkView;
 
-use crate::limit_store::{BaseArgs, ByArgs, LimitStoreArgs, id, print};
+use crate::limit_store::{BaseArgs, ByArgs, LimitStoreArgs, VersionArgs, id, print};
 use crate::outcome::{EXIT_CODES, Failure, print_status};
 
 /// Link a plan version to a customer, or show the link, as a JSON object
@@ -43,7 +43,7 @@ pub struct UnlinkArgs {
     customer: String,
 
     #[command(flatten)]
-    base: BaseArgs,
+    base: VersionArgs,
 
     #[command(flatten)]
     by: ByArgs,

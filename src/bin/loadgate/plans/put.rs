@@ -1,10 +1,10 @@
 //! `loadgate plans put`: makes limits the latest version of a plan.
 
-use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
+use loadgate::config::{LimitsFileError, read_limits_text};
 use loadgate::domain::Limits;
 use loadgate::limits::{Author, PutPlan, StoredPlan};
 use loadgate::wire::{PlanView, parse_limits, parse_limits_json};
@@ -12,9 +12,6 @@ use loadgate::wire::{PlanView, parse_limits, parse_limits_json};
 use crate::input::{Contents, Input};
 use crate::limit_store::{BaseArgs, ByArgs, LimitStoreArgs, id, print};
 use crate::outcome::{EXIT_CODES, Failure, print_status};
-
-/// Maximum size of a file of limits, in bytes: as for `replay --limits`.
-const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Put a plan: the limits of a file become its latest version, which is shown as a JSON object
 ///
@@ -60,15 +57,13 @@ pub fn view(StoredPlan { plan, limits, created_at, created_by: Author(by) }: &St
 
 fn limits(args: &Args) -> Result<Limits, Failure> {
     let Input { name, raw, .. } = Input::open(args.file.as_deref(), Contents::Limits)?;
-    let mut bytes = Vec::new();
-    let read = raw.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
-    read.with_context(|| format!("could not read '{name}'")).map_err(Failure::Io)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_BYTES_MAX) {
-        return Err(Failure::Usage(anyhow!("'{name}' is over {FILE_BYTES_MAX} bytes")));
-    }
-    let text = str::from_utf8(&bytes).map_err(|_| Failure::Usage(anyhow!("'{name}' is not UTF-8")))?;
+    let text = read_limits_text(raw).map_err(|error| {
+        let is_io = matches!(error, LimitsFileError::Read(_));
+        let error = anyhow::Error::new(error).context(format!("'{name}'"));
+        if is_io { Failure::Io(error) } else { Failure::Usage(error) }
+    })?;
     // No TOML text begins with a brace.
     let is_json = text.trim_start().starts_with('{');
-    let limits = if is_json { parse_limits_json(text) } else { parse_limits(text) };
+    let limits = if is_json { parse_limits_json(&text) } else { parse_limits(&text) };
     limits.with_context(|| format!("'{name}'")).map_err(Failure::Usage)
 }

@@ -18,9 +18,10 @@ use crate::job_queue::JobQueueArgs;
 use crate::limit_store::{ByArgs, LimitStoreArgs, id, print};
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID};
 use crate::progress::{Progress, progress_bar};
+use crate::standard_output;
 
-/// Least time between two looks at a job.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Least time between two queries of a job.
+const QUERY_EVERY: Duration = Duration::from_millis(500);
 
 /// Link every customer of a programme to a plan version, and print the job as a JSON object
 ///
@@ -64,6 +65,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    standard_output::require()?;
     let queue = if args.store.is_file() { None } else { Some(queue(args)?) };
     let (store, connection) = args.store.open()?;
     let work = async {
@@ -120,8 +122,8 @@ async fn start(args: &Args, store: DynamoDb, queue: SqsJobQueue) -> Result<JobPr
             Ok(job) => show(&bar, &job),
             Err(error) => break Err(error),
         }
-        // A look at a large job is a query of many results.
-        tokio::time::sleep(LOOK_EVERY.max(begun.elapsed() * 10)).await;
+        // The progress of a large job is a query of many results.
+        tokio::time::sleep(QUERY_EVERY.max(begun.elapsed() * 10)).await;
     };
     bar.finish_and_clear();
     let what = || format!("could not follow the job, which goes on: loadgate jobs show {number}");

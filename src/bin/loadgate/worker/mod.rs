@@ -111,7 +111,7 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, Sy
         clock: SystemClock,
         limits: consumer.limits.clone(),
         plans: PlanCache::default(),
-        has_own_limits: consumer.tables.limit.is_some(),
+        has_limit_table: consumer.tables.limit.is_some(),
         currency: consumer.currency,
         correlation_ttl: consumer.correlation_ttl,
     };

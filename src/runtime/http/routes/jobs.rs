@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::super::author::By;
 use super::super::extract::{Body, Id, NoParameters, PageParameters, Parameters, cursor};
@@ -49,15 +49,13 @@ pub async fn start_job(
 ) -> Result<Response, Problem> {
     let (plan, is_dry_run) = read_assignment(&body)?;
     let request = Repeatable::new(key, "POST /programs/{programId}/plan-assignments", &[&program_id], &body);
-    if let Some(first) = request.first_answer(&*api.limits, api.reads.now()).await? {
-        return Ok(first);
-    }
     let keep = |job: &Job| request.keep(&started(job), api.reads.now());
-    match api.jobs.start(NewJob { program_id, plan, is_dry_run, by }, &keep).await.ok_or_else(no_queue)? {
-        Ok(job) => Ok(started(&job).into_response()),
-        Err(StartError::Repeated(kept)) => request.repeated(*kept),
-        Err(error) => Err(error.into()),
-    }
+    let new = NewJob { program_id, plan, is_dry_run, by };
+    let make = async {
+        let job = api.jobs.start(new, &keep).await.ok_or_else(no_queue)?;
+        job.map(|job| started(&job)).map_err(Problem::from)
+    };
+    request.once(&api, make).await
 }
 
 fn started(job: &Job) -> Answer {
@@ -88,7 +86,7 @@ pub async fn list_jobs(
     State(api): State<Api>,
     Parameters(parameters): Parameters<PageParameters>,
 ) -> Result<Response, Problem> {
-    let before = parameters.after()?.map(|id| parse_job_id(&id).ok_or_else(bad_cursor)).transpose()?;
+    let before = parameters.after()?.map(|id| parse_job_id(&id).ok_or_else(PageParameters::bad_cursor)).transpose()?;
     let page = api.jobs.jobs(before, parameters.limit()?).await?;
     let jobs = page.jobs.iter().map(JobView::new).collect();
     Ok(json(&JobListView::new(jobs, page.next.map(|number| cursor(&number.to_string())))))
@@ -135,7 +133,7 @@ pub async fn list_job_failures(
     Id(job_id): Id,
     Parameters(parameters): Parameters<PageParameters>,
 ) -> Result<Response, Problem> {
-    let after = parameters.after()?.map(|chunk| chunk.parse().map_err(|_| bad_cursor())).transpose()?;
+    let after = parameters.after()?.map(|chunk| chunk.parse().map_err(|_| PageParameters::bad_cursor())).transpose()?;
     let page = api.jobs.failures(number(&job_id)?, after, parameters.limit()?).await?.ok_or_else(unknown_job)?;
     let failures = page.failures.into_iter().map(CustomerFailureView::new).collect();
     Ok(json(&JobFailureListView::new(&job_id, failures, page.next.map(|chunk| cursor(&chunk.to_string())))))
@@ -168,18 +166,17 @@ pub async fn cancel_job(
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let request = Repeatable::new(key, "POST /jobs/{jobId}/cancel", &[&job_id], &body);
-    let first = async || request.first_answer(&*api.limits, api.reads.now()).await;
-    if let Some(first) = first().await? {
-        return Ok(first);
-    }
+    let number = number(&job_id)?;
     let keep = |job: &JobProgress| request.keep(&canceled(job), api.reads.now());
-    match api.jobs.cancel(number(&job_id)?, &keep).await?.ok_or_else(unknown_job)? {
-        Canceled::Now(job) => Ok(canceled(&job).into_response()),
-        // The same request may have cancelled it meanwhile.
-        Canceled::Ended(_) => first()
-            .await?
-            .ok_or_else(|| Problem::new(ProblemCode::JobEnded, "the job has ended, and cannot be cancelled")),
-    }
+    let make = async {
+        match api.jobs.cancel(number, &keep).await?.ok_or_else(unknown_job)? {
+            Canceled::Now(job) => Ok(canceled(&job)),
+            Canceled::Ended(_) => {
+                Err(Problem::new(ProblemCode::JobEnded, "the job has ended, and cannot be cancelled"))
+            }
+        }
+    };
+    request.once(&api, make).await
 }
 
 fn canceled(job: &JobProgress) -> Answer {
@@ -195,10 +192,6 @@ fn unknown_job() -> Problem {
     Problem::new(ProblemCode::UnknownJob, "there is no job with this id")
 }
 
-fn bad_cursor() -> Problem {
-    Problem::new(ProblemCode::BadCursor, "cursor is not the nextCursor of an earlier answer")
-}
-
 fn no_queue() -> Problem {
     let detail = "this program has no queue of assignments: set LOADGATE_ASSIGNMENT_QUEUE_URL where it runs";
     Problem::new(ProblemCode::NoQueue, detail)
@@ -208,7 +201,7 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Problem {
         let code = match &error {
             // The handler repeats the kept answer.
-            StartError::Repeated(_) => ProblemCode::KeyReused,
+            StartError::Repeated => ProblemCode::KeyReused,
             StartError::UnknownProgram => ProblemCode::UnknownProgram,
             StartError::UnknownPlan => ProblemCode::UnknownPlan,
             StartError::Queue(_) => ProblemCode::QueueUnavailable,

@@ -24,7 +24,10 @@ use crate::wire::{LimitView, limit_progress_json};
     path = "/user-limits",
     operation_id = "createLimit",
     tag = "limits",
-    params(("idempotency-key" = Option<String>, Header, description = "Any text, new for each limit", max_length = 128)),
+    params(
+        ("idempotency-key" = Option<String>, Header, description = "Any text, new for each limit", max_length = 128),
+        ("x-loadgate-by" = Option<String>, Header, description = "The author of the change; not behind an API Gateway")
+    ),
     request_body(content = inline(NewLimitRequest), content_type = "application/json"),
     responses(
         (status = 201, body = LimitView, description = "The limit",
@@ -40,21 +43,15 @@ use crate::wire::{LimitView, limit_progress_json};
 pub async fn create_limit(
     State(api): State<Api>,
     key: IdempotencyKey,
-    By(Author(by)): By,
+    By(by): By,
     _: Parameters<NoParameters>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let new = read_new(&body, (api.new_id)())?;
     let request = Repeatable::new(key, "POST /user-limits", &[], &body);
-    if let Some(first) = request.first_answer(&*api.limits, api.reads.now()).await? {
-        return Ok(first);
-    }
     let keep = |shown: &LimitProgress| request.keep(&created(shown), api.reads.now());
-    match api.limits.create_limit(&new, &by, &keep).await {
-        Ok(shown) => Ok(created(&shown).into_response()),
-        Err(LimitChangeError::Repeated(kept)) => request.repeated(*kept),
-        Err(error) => Err(error.into()),
-    }
+    let make = async { api.limits.create_limit(&new, &by, &keep).await.map(|shown| created(&shown)) };
+    request.once(&api, make).await
 }
 
 /// Change the value of a limit
@@ -68,7 +65,8 @@ pub async fn create_limit(
     tag = "limits",
     params(
         ("limitId" = String, Path, description = "The limit's id", max_length = 128),
-        ("if-match" = Option<String>, Header, description = "The version that the change is based on, in double quotes")
+        ("if-match" = Option<String>, Header, description = "The version that the change is based on, in double quotes"),
+        ("x-loadgate-by" = Option<String>, Header, description = "The author of the change; not behind an API Gateway")
     ),
     request_body(content = inline(NewValueRequest), content_type = "application/json"),
     responses(
@@ -83,11 +81,13 @@ pub async fn set_limit(
     State(api): State<Api>,
     Id(limit_id): Id,
     Preconditions(base): Preconditions,
-    By(Author(by)): By,
+    By(by): By,
     _: Parameters<NoParameters>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let value = Fields::read(&body)?.amount("value")?;
+    let fields = Fields::read(&body)?;
+    fields.only(&["value"])?;
+    let value = fields.amount("value")?;
     change(&api, &limit_id, ChangeRequest::Set(value), base, &by).await
 }
 
@@ -101,7 +101,8 @@ pub async fn set_limit(
     tag = "limits",
     params(
         ("limitId" = String, Path, description = "The limit's id", max_length = 128),
-        ("if-match" = Option<String>, Header, description = "The version that the change is based on, in double quotes")
+        ("if-match" = Option<String>, Header, description = "The version that the change is based on, in double quotes"),
+        ("x-loadgate-by" = Option<String>, Header, description = "The author of the change; not behind an API Gateway")
     ),
     responses(
         (status = 200, body = LimitView, description = "The limit",
@@ -115,7 +116,7 @@ pub async fn remove_limit(
     State(api): State<Api>,
     Id(limit_id): Id,
     Preconditions(base): Preconditions,
-    By(Author(by)): By,
+    By(by): By,
     _: Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
     change(&api, &limit_id, ChangeRequest::Remove, base, &by).await
@@ -129,7 +130,8 @@ pub async fn remove_limit(
     tag = "limits",
     params(
         ("limitId" = String, Path, description = "The limit's id", max_length = 128),
-        ("if-match" = Option<String>, Header, description = "The version that the change is based on, in double quotes")
+        ("if-match" = Option<String>, Header, description = "The version that the change is based on, in double quotes"),
+        ("x-loadgate-by" = Option<String>, Header, description = "The author of the change; not behind an API Gateway")
     ),
     responses(
         (status = 200, body = LimitView, description = "The limit",
@@ -142,7 +144,7 @@ pub async fn withdraw(
     State(api): State<Api>,
     Id(limit_id): Id,
     Preconditions(base): Preconditions,
-    By(Author(by)): By,
+    By(by): By,
     _: Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
     change(&api, &limit_id, ChangeRequest::Withdraw, base, &by).await
@@ -157,7 +159,8 @@ pub async fn withdraw(
     params(
         ("limitId" = String, Path, description = "The limit's id", max_length = 128),
         ("if-match" = Option<String>, Header, description = "The version that the change is based on, in double quotes"),
-        ("idempotency-key" = Option<String>, Header, description = "Any text, new for each change", max_length = 128)
+        ("idempotency-key" = Option<String>, Header, description = "Any text, new for each change", max_length = 128),
+        ("x-loadgate-by" = Option<String>, Header, description = "The author of the change; not behind an API Gateway")
     ),
     responses(
         (status = 200, body = LimitView, description = "The limit",
@@ -172,20 +175,14 @@ pub async fn confirm(
     Id(limit_id): Id,
     Preconditions(base): Preconditions,
     key: IdempotencyKey,
-    By(Author(by)): By,
+    By(by): By,
     _: Parameters<NoParameters>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let request = Repeatable::new(key, "POST /user-limits/{limitId}/pending/confirm", &[&limit_id], &body);
-    if let Some(first) = request.first_answer(&*api.limits, api.reads.now()).await? {
-        return Ok(first);
-    }
     let keep = |shown: &LimitProgress| request.keep(&changed(shown), api.reads.now());
-    match api.limits.change_limit(&limit_id, ChangeRequest::Confirm, &base, &by, &keep).await {
-        Ok(shown) => Ok(changed(&shown).into_response()),
-        Err(LimitChangeError::Repeated(kept)) => request.repeated(*kept),
-        Err(error) => Err(error.into()),
-    }
+    let confirm = api.limits.change_limit(&limit_id, ChangeRequest::Confirm, &base, &by, &keep);
+    request.once(&api, async { confirm.await.map(|shown| changed(&shown)) }).await
 }
 
 /// List the changes of a limit: who changed what, when, from what to what
@@ -223,7 +220,7 @@ async fn change(
     limit_id: &str,
     request: ChangeRequest,
     base: Precondition,
-    by: &str,
+    by: &Author,
 ) -> Result<Response, Problem> {
     let keep = |_: &LimitProgress| -> Option<KeptAnswer> { None };
     let shown = api.limits.change_limit(limit_id, request, &base, by, &keep).await?;
@@ -241,14 +238,19 @@ fn created(shown: &LimitProgress) -> Answer {
     Answer { status: StatusCode::CREATED, location, ..changed(shown) }
 }
 
+/// The periods as an error names them.
+const PERIODS: &str = "CALENDAR_DAY, CALENDAR_WEEK, CALENDAR_MONTH, DAY, WEEK, MONTH, INDEFINITE or INSTANCE";
+
 /// Reads the body that creates a limit with this id.
 fn read_new(body: &[u8], limit_id: String) -> Result<NewLimit, BodyError> {
     let fields = Fields::read(body)?;
+    fields.only(&["userId", "period", "value", "currencyCode"])?;
     let (user_id, period, value) = (fields.id("userId")?, fields.string("period")?, fields.amount("value")?);
     let currency = fields.string("currencyCode")?;
-    let bad_value = |field| BodyError::BadValue { field, expected: "one of the values that /openapi.json lists" };
+    let bad_value = |field, expected| BodyError::BadValue { field, expected };
     let known = OwnPeriod::ALL.into_iter().find(|known| known.name() == period);
-    let period = known.ok_or_else(|| bad_value("period"))?;
-    let currency = Currency::parse(&currency).ok_or_else(|| bad_value("currencyCode"))?;
+    let period = known.ok_or_else(|| bad_value("period", PERIODS))?;
+    let currency =
+        Currency::parse(&currency).ok_or_else(|| bad_value("currencyCode", "three capital letters, such as USD"))?;
     Ok(NewLimit { limit_id, user_id, period, value, currency })
 }

@@ -21,6 +21,7 @@ use super::problem::json;
 use super::{Api, Problem};
 use crate::deciding::{Cause, LimitInForce, LoadToCheck, StoreError};
 use crate::domain::{Measure, Millis, PlanVersion, StoredDecision};
+use crate::limits::LimitChangeError;
 use crate::wire::LimitView;
 use crate::wire::api::{
     CheckRequest, CheckView, CustomerUsageView, DecisionListView, DecisionView, ProblemCode, ProblemView, UsageView,
@@ -38,7 +39,7 @@ use crate::wire::api::{
         (status = 200, body = LimitView, description = "The limit, with its progress now",
             headers(("etag" = String, description = "The limit's version, in double quotes"))),
         (status = 404, body = ProblemView, content_type = "application/problem+json",
-            description = "No event has defined the limit, or it has left its customer"),
+            description = "Nobody has defined the limit, or it has left its customer"),
         (status = "default", body = ProblemView, content_type = "application/problem+json", description = "An error")
     )
 )]
@@ -48,7 +49,7 @@ pub async fn get_limit(
     _: Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
     let known = api.reads.limit(&limit_id).await?;
-    let known = known.ok_or_else(|| Problem::new(ProblemCode::UnknownLimit, "there is no limit with this id"))?;
+    let known = known.ok_or_else(|| Problem::from(LimitChangeError::Unknown))?;
     Ok(with_etag(json(&LimitView::new(&known)), known.version))
 }
 
@@ -185,6 +186,12 @@ pub async fn check(
 pub async fn get_openapi(State(api): State<Api>) -> Response {
     let content_type = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     (content_type, api.openapi.to_string()).into_response()
+}
+
+/// Answers every request that needs the table of limits, where there is none.
+pub async fn no_limit_table() -> Problem {
+    let detail = "this program has no table of limits: set LOADGATE_LIMIT_TABLE where it runs";
+    Problem::new(ProblemCode::NoLimitTable, detail)
 }
 
 /// Answers a request for a path that no handler has.

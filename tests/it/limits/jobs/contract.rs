@@ -8,9 +8,9 @@ use loadgate::adapters::aws;
 use loadgate::adapters::dynamodb::customer_key;
 use loadgate::deciding::StoreError;
 use loadgate::domain::{
-    ChunkResult, CustomerFailure, CustomerLink, Job, JobCounts, JobFailure, JobSize, JobState, LinkOutcome, Millis,
+    ChunkResult, CustomerFailure, Job, JobCounts, JobFailure, JobSize, JobState, LinkBasis, LinkOutcome, Millis,
 };
-use loadgate::limits::jobs::{JobChange, JobStore, Roster, RosterCursor, RosterPage};
+use loadgate::limits::jobs::{JobChange, JobStore, RosterCursor, RosterPage, RosterShard};
 use loadgate::limits::{
     AnswerStore, Author, KeptAnswer, LimitApplier, LimitStore, LinkStore, PlanStore, ProgramStore, ROSTER_SHARDS,
     RequestKey,
@@ -46,7 +46,7 @@ async fn an_empty_store_has_no_jobs<S: Everything>(store: S) {
     assert_eq!(store.read_jobs(None, 10).await.unwrap(), []);
     assert_eq!(store.read_page(1, 0).await.unwrap(), None);
     assert!(store.read_results(1, None).await.unwrap().results.is_empty());
-    assert!(store.read_roster(&Roster { program_id: "gold", shard: 0 }, None, 10).await.unwrap().is_empty());
+    assert!(store.read_roster(&RosterShard { program_id: "gold", shard: 0 }, None, 10).await.unwrap().is_empty());
     let cancel = JobChange::Cancel { at: Millis::new(NOW_MS), answer: None };
     assert!(!store.change_job(1, &cancel).await.unwrap());
     // The change has left no item behind.
@@ -185,7 +185,7 @@ async fn a_roster_is_read_in_parts<S: Everything>(store: S) {
     }
     let mut found = BTreeSet::new();
     for shard in 0..ROSTER_SHARDS {
-        let roster = Roster { program_id: "gold", shard };
+        let roster = RosterShard { program_id: "gold", shard };
         let whole = store.read_roster(&roster, None, 100).await.unwrap();
         assert!(whole.is_sorted());
         let (mut parts, mut after) = (vec![], None);
@@ -276,11 +276,11 @@ async fn links_are_read_in_the_order_of_the_customers<S: Everything>(store: S) {
     let number = link_by_hand(&store, "b", Some(plan(2))).await;
     enroll(&store, "a", Some("gold")).await;
     let ids = ["b", "nobody", "a"].map(str::to_owned);
-    let links: Vec<CustomerLink> = store.read_links(&ids).await.unwrap().into_iter().map(Result::unwrap).collect();
+    let links: Vec<LinkBasis> = store.read_links(&ids).await.unwrap().into_iter().map(Result::unwrap).collect();
     let [b, nobody, a] = &links[..] else { panic!("{links:?}") };
-    assert_eq!((b.number, b.plan.clone(), b.program_id.clone()), (Some(number), Some(plan(2)), None));
-    assert_eq!(*nobody, CustomerLink::default());
-    assert_eq!((a.number, a.program_id.as_deref()), (None, Some("gold")));
+    assert_eq!((b.number, b.plan.clone(), b.program_id.clone()), (number, Some(plan(2)), None));
+    assert_eq!(*nobody, LinkBasis::default());
+    assert_eq!((a.number, a.program_id.as_deref()), (0, Some("gold")));
     assert!(store.read_links(&[]).await.unwrap().is_empty());
 }
 
@@ -315,4 +315,23 @@ async fn a_corrupt_link_fails_its_own_customer() {
     assert!(matches!(&links[..], [Ok(_), Err(StoreError::Corrupt(_))]), "{links:?}");
     let StoreError::Corrupt(cause) = links[1].clone().unwrap_err() else { panic!() };
     assert!(cause.what.contains("LINK_NUMBER") && cause.what.contains("customer/bad"), "{}", cause.what);
+}
+
+/// The write is made over a plan version that cannot be understood. However often it is repeated, the outcome is that.
+#[tokio::test]
+async fn a_corrupt_plan_version_is_replaced() {
+    let fresh = crate::support::cloud::Fresh::embedded_with_limits().await;
+    let store = &fresh.store;
+    enroll(store, "u", Some("gold")).await;
+    let client = Client::new(&aws::load(Some(&fresh.url)).await);
+    let update = client.update_item().table_name(fresh.names.limit.clone().unwrap());
+    let update = update.set_key(Some(customer_key("u"))).update_expression("SET #plan = :wrong");
+    let update = update.expression_attribute_names("#plan", "PLAN");
+    update.expression_attribute_values(":wrong", AttributeValue::S("gold".to_owned())).send().await.unwrap();
+    let job = job(1, 1);
+    for _ in 0..2 {
+        assert_eq!(store.link_by_job("u", &job, Millis::new(NOW_MS)).await.unwrap(), LinkOutcome::Linked);
+        let link = store.read_links(&["u".to_owned()]).await.unwrap().remove(0).unwrap();
+        assert_eq!((link.is_of(&job), link.outcome_of(&job)), (true, LinkOutcome::Linked));
+    }
 }

@@ -325,6 +325,9 @@ fn check_roster(of: &JobHistory, states: &States) -> Result<(), String> {
     Ok(())
 }
 
+/// Time that a chunk's result takes to be stored after its links were read, at most.
+const UNSEEN_MS: i64 = 30_000;
+
 /// Checks a result against what each customer's outcome may be, given the history until the result was stored.
 fn check_chunk(of: &JobHistory, at: Millis, result: &ChunkResult, states: &States) -> Result<(), String> {
     let job = &of.job;
@@ -336,6 +339,11 @@ fn check_chunk(of: &JobHistory, at: Millis, result: &ChunkResult, states: &State
     // The smallest and the largest number of customers of each outcome.
     let (mut linked, mut already, mut superseded) = ([0, 0], [0, 0], [0, 0]);
     let failed: BTreeSet<&String> = result.failures.iter().map(|failure| &failure.customer_id).collect();
+    // Only a link that is made while the result is stored may be unseen.
+    let is_unseen = |customer: &&&String| of.made.get(**customer).is_some_and(|(made, _)| made.plus(UNSEEN_MS) < at);
+    if let Some(customer) = failed.iter().find(is_unseen) {
+        return Err(format!("job {} has linked {customer}, whom {result:?} has as failed", job.number));
+    }
     for customer in customers.iter().filter(|customer| !failed.contains(customer)) {
         let may = outcomes(of, customer, at, &states[customer]);
         let is_only = may.iter().filter(|may| **may).count() == 1;

@@ -246,14 +246,15 @@ async fn a_cancelled_chunk_counts_what_was_made_and_links_nobody() {
     assert_eq!(store.link("c-0001").await.unwrap().number, 0);
 }
 
-/// A store that never has capacity for one customer.
+/// A store that never has capacity for one customer, and that never answers the link of another one.
 async fn throttled_world() -> World {
     let world = World::new(1, 0, None);
     put_plans(&world.inner, 1).await;
-    for customer in ["good", "bad"] {
+    for customer in ["good", "bad", "muted"] {
         enroll(&world.inner, customer, Some("gold")).await;
     }
     world.refuse("bad");
+    world.mute("muted");
     world.inner.put_job(&job(1, 1), None).await.unwrap();
     world
 }
@@ -262,7 +263,7 @@ async fn throttled_world() -> World {
 async fn a_throttled_customer_fails_the_chunk_and_at_the_last_delivery_only_itself() {
     let world = throttled_world().await;
     let worker = worker(world.clone());
-    let task = || message(1, chunk(0, &["good", "bad"]));
+    let task = || message(1, chunk(0, &["good", "bad", "muted"]));
     for receive_count in 1..RECEIVES_MAX {
         let handled = deliver(&worker, task(), receive_count).await;
         assert_eq!((&handled.failed[..], handled.report.chunks), (&[0][..], 0));
@@ -271,7 +272,7 @@ async fn a_throttled_customer_fails_the_chunk_and_at_the_last_delivery_only_itse
     }
     let handled = deliver(&worker, task(), RECEIVES_MAX).await;
     assert!(handled.failed.is_empty());
-    assert_eq!(handled.report.customers, JobCounts { linked: 1, failed: 1, ..JobCounts::default() });
+    assert_eq!(handled.report.customers, JobCounts { linked: 2, failed: 1, ..JobCounts::default() });
     let reader = JobReader { store: &world.inner, clock: &worker.clock };
     let failures = reader.failures(1, None, 10).await.unwrap();
     let [failure] = &failures.failures[..] else { panic!("{failures:?}") };
@@ -284,7 +285,7 @@ async fn what_the_deadline_leaves_out_is_failed_and_at_the_last_delivery_recorde
     let worker = worker(world.clone());
     for (receive_count, failed) in [(1, 1), (RECEIVES_MAX, 0)] {
         let now = worker.clock.now();
-        let task = message(1, chunk(0, &["bad", "good"]));
+        let task = message(1, chunk(0, &["bad", "muted", "good"]));
         let delivery = JobDelivery { message: Some(task), receive_count, sent_at: Some(now) };
         // Too short for all tries.
         let handled = worker.handle(&[delivery], Deadline::before(now + TimeDelta::seconds(3), now)).await;
@@ -292,8 +293,11 @@ async fn what_the_deadline_leaves_out_is_failed_and_at_the_last_delivery_recorde
         assert_eq!(handled.failed.len(), failed);
     }
     let reader = JobReader { store: &world.inner, clock: &worker.clock };
+    let progress = reader.get(1).await.unwrap().unwrap();
+    assert_eq!(progress.counts, JobCounts { linked: 2, failed: 1, ..JobCounts::default() }, "each as it is");
     let failures = reader.failures(1, None, 10).await.unwrap().failures;
-    assert_eq!(failures[0].failure.code, "NO_TIME");
+    let [failure] = &failures[..] else { panic!("{failures:?}") };
+    assert_eq!((failure.customer_id.as_str(), failure.failure.code.as_str()), ("bad", "NO_TIME"));
     let now = worker.clock.now();
     let late = JobDelivery { message: Some(message(1, JobTask::Finish)), receive_count: 1, sent_at: None };
     let report = worker.handle(&[late.clone(), late], Deadline { begin_until: now, answer_by: now }).await;

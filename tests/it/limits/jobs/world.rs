@@ -7,8 +7,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use loadgate::adapters::MemoryStore;
 use loadgate::deciding::{Cause, Clock, QueueError, StoreError};
-use loadgate::domain::{ChunkResult, CustomerLink, Job, JobMessage, JobState, LinkOutcome, Millis, PlanVersion};
-use loadgate::limits::jobs::{JobChange, JobQueue, JobStore, RECEIVES_MAX, ResultPage, Roster, RosterPage};
+use loadgate::domain::{ChunkResult, Job, JobMessage, JobState, LinkBasis, LinkOutcome, Millis, PlanVersion};
+use loadgate::limits::jobs::{JobChange, JobQueue, JobStore, RECEIVES_MAX, ResultList, RosterPage, RosterShard};
 use loadgate::limits::{
     AnswerStore, Enrollment, KeptAnswer, Link, LinkStore, Membership, PlanPage, PlanStore, Program, ProgramStore,
     RequestKey, StoredPlan,
@@ -79,6 +79,8 @@ struct Shared {
     sabotage: Option<Sabotage>,
     /// A customer for whom there is never any capacity.
     refused: Option<String>,
+    /// A customer whose link is made, and never answered.
+    muted: Option<String>,
 }
 
 /// A store that loses requests and answers, makes writes late, and is short of capacity. Clones share it.
@@ -91,7 +93,8 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, permille: u16, sabotage: Option<Sabotage>) -> World {
-        let shared = Shared { rng: Rng::with_seed(seed), permille, history: vec![], sabotage, refused: None };
+        let shared =
+            Shared { rng: Rng::with_seed(seed), permille, history: vec![], sabotage, refused: None, muted: None };
         World { inner: MemoryStore::default(), clock: PausedClock::new(), shared: Arc::new(Mutex::new(shared)) }
     }
 
@@ -106,6 +109,11 @@ impl World {
     /// Lets the store never have capacity for a customer's link.
     pub fn refuse(&self, customer: &str) {
         self.shared.lock().unwrap().refused = Some(customer.to_owned());
+    }
+
+    /// Lets the store make a customer's link, and never answer.
+    pub fn mute(&self, customer: &str) {
+        self.shared.lock().unwrap().muted = Some(customer.to_owned());
     }
 
     fn is(&self, sabotage: Sabotage) -> bool {
@@ -175,13 +183,12 @@ impl World {
             return Ok(LinkOutcome::AlreadyLinked);
         }
         let is_other = link.program_id.as_ref() != Some(&job.program_id);
-        let is_newer = link.number > Some(job.number);
+        let is_newer = link.number > job.number;
         let is_wrong =
             self.is(Sabotage::NumbersIgnored) && is_newer || self.is(Sabotage::ProgramIgnored) && is_other && !is_newer;
         if is_wrong && !link.is_of(job) {
-            let number = link.number.unwrap_or_default();
             let made = Link { number: job.number, plan: Some(job.plan.clone()), ..Link::default() };
-            self.inner.write_link(customer, number, &made).await?;
+            self.inner.write_link(customer, link.number, &made).await?;
             return Ok(LinkOutcome::Linked);
         }
         self.inner.link_by_job(customer, job, self.now()).await
@@ -261,13 +268,13 @@ impl JobStore for World {
 
     async fn read_roster(
         &self,
-        roster: &Roster<'_>,
+        roster: &RosterShard<'_>,
         after: Option<&str>,
         max: usize,
     ) -> Result<Vec<String>, StoreError> {
         let (program_id, shard, after) = (roster.program_id.to_owned(), roster.shard, after.map(str::to_owned));
         self.request(move |world| async move {
-            let roster = Roster { program_id: &program_id, shard };
+            let roster = RosterShard { program_id: &program_id, shard };
             world.inner.read_roster(&roster, after.as_deref(), max).await
         })
         .await
@@ -277,6 +284,7 @@ impl JobStore for World {
         if self.shared.lock().unwrap().refused.as_deref() == Some(customer_id) {
             return Err(StoreError::Throttled(Cause::new("no capacity")));
         }
+        let is_muted = self.shared.lock().unwrap().muted.as_deref() == Some(customer_id);
         let (customer, job) = (customer_id.to_owned(), job.clone());
         self.request(move |world| async move {
             let before = world.inner.read_links(std::slice::from_ref(&customer)).await?.remove(0)?;
@@ -290,12 +298,12 @@ impl JobStore for World {
                     read_at: job.finished_at,
                 });
             }
-            Ok(outcome)
+            if is_muted { Err(StoreError::Unavailable(Cause::new("no answer"))) } else { Ok(outcome) }
         })
         .await
     }
 
-    async fn read_links(&self, customers: &[String]) -> Result<Vec<Result<CustomerLink, StoreError>>, StoreError> {
+    async fn read_links(&self, customers: &[String]) -> Result<Vec<Result<LinkBasis, StoreError>>, StoreError> {
         let customers = customers.to_vec();
         self.request(move |world| async move { world.inner.read_links(&customers).await }).await
     }
@@ -315,7 +323,7 @@ impl JobStore for World {
         .await
     }
 
-    async fn read_results(&self, number: u64, after: Option<u32>) -> Result<ResultPage, StoreError> {
+    async fn read_results(&self, number: u64, after: Option<u32>) -> Result<ResultList, StoreError> {
         self.request(move |world| async move { world.inner.read_results(number, after).await }).await
     }
 }

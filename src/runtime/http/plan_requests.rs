@@ -1,4 +1,4 @@
-//! What the handlers of plans, programmes and links ask for, whatever the store.
+//! Requests of the handlers for plans, programmes and links.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -14,7 +14,7 @@ use crate::limits::{
 pub type PlanAnswer<'r, T> = BoxFuture<'r, Result<T, PlanError>>;
 
 /// Plans, programmes and links. It keeps the types of stores out of the handlers.
-pub trait PlanChanges: Send + Sync {
+pub trait PlanRequests: Send + Sync {
     /// See [`Plans::put_plan`].
     fn put_plan<'r>(
         &'r self,
@@ -68,7 +68,7 @@ pub trait PlanChanges: Send + Sync {
     fn remove<'r>(&'r self, program_id: &'r str, customer_id: &'r str) -> PlanAnswer<'r, bool>;
 }
 
-impl<S: PlanStore + ProgramStore + LinkStore, C: Clock> PlanChanges for Plans<S, C> {
+impl<S: PlanStore + ProgramStore + LinkStore, C: Clock> PlanRequests for Plans<S, C> {
     fn put_plan<'r>(
         &'r self,
         plan_id: &'r str,

@@ -1,4 +1,4 @@
-//! What the handlers ask for, whatever the store: changes.
+//! Changes of limits, as the handlers request them.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -8,17 +8,23 @@ use super::reads::Read;
 use crate::deciding::{Clock, Decider, Store};
 use crate::domain::{ChangeError, ChangeRequest, CoolingOff, LimitProgress};
 use crate::limits::{
-    AnswerStore, Keep, KeptAnswer, LimitChangeError, LimitChanger, LimitStore, NewLimit, Precondition, RequestKey,
+    AnswerStore, Author, Keep, KeptAnswer, LimitChangeError, LimitChanger, LimitStore, NewLimit, Precondition,
+    RequestKey,
 };
 use crate::wire::api::ProblemCode;
 
-/// Result of a change.
-pub type Change<'r, T> = BoxFuture<'r, Result<T, LimitChangeError>>;
+/// Answer to a change of a limit.
+pub type LimitAnswer<'r, T> = BoxFuture<'r, Result<T, LimitChangeError>>;
 
 /// Changes of customers' own limits, and the answers that are kept with changes.
-pub trait LimitChanges: Send + Sync {
+pub trait LimitRequests: Send + Sync {
     /// Creates a limit, and returns it with its progress.
-    fn create_limit<'r>(&'r self, new: &'r NewLimit, by: &'r str, keep: Keep<'r>) -> Change<'r, LimitProgress>;
+    fn create_limit<'r>(
+        &'r self,
+        new: &'r NewLimit,
+        by: &'r Author,
+        keep: Keep<'r, LimitProgress>,
+    ) -> LimitAnswer<'r, LimitProgress>;
 
     /// Changes a limit whose version is as required, and returns it with its progress.
     fn change_limit<'r>(
@@ -26,32 +32,37 @@ pub trait LimitChanges: Send + Sync {
         limit_id: &'r str,
         request: ChangeRequest,
         base: &'r Precondition,
-        by: &'r str,
-        keep: Keep<'r>,
-    ) -> Change<'r, LimitProgress>;
+        by: &'r Author,
+        keep: Keep<'r, LimitProgress>,
+    ) -> LimitAnswer<'r, LimitProgress>;
 
-    /// Returns the answer that is kept under a key. It may have expired.
+    /// Returns the answer that is kept under a key and has not expired.
     fn kept_answer<'r>(&'r self, key: &'r RequestKey) -> Read<'r, Option<KeptAnswer>>;
 }
 
-/// Changes through a decider's store.
+/// Limits in a decider's store.
 #[derive(Clone, Debug)]
-pub struct StoreChanges<S, C> {
+pub struct StoreLimits<S, C> {
     /// The decider.
     pub decider: Decider<S, C>,
     /// The rule for changes of own limits.
     pub cooling_off: CoolingOff,
 }
 
-impl<S, C> StoreChanges<S, C> {
+impl<S, C> StoreLimits<S, C> {
     fn changer(&self) -> LimitChanger<'_, S, C> {
         let (store, clock) = (&self.decider.store, &self.decider.clock);
         LimitChanger { store, clock, currency: self.decider.currency, cooling_off: self.cooling_off }
     }
 }
 
-impl<S: Store + LimitStore + AnswerStore, C: Clock> LimitChanges for StoreChanges<S, C> {
-    fn create_limit<'r>(&'r self, new: &'r NewLimit, by: &'r str, keep: Keep<'r>) -> Change<'r, LimitProgress> {
+impl<S: Store + LimitStore + AnswerStore, C: Clock> LimitRequests for StoreLimits<S, C> {
+    fn create_limit<'r>(
+        &'r self,
+        new: &'r NewLimit,
+        by: &'r Author,
+        keep: Keep<'r, LimitProgress>,
+    ) -> LimitAnswer<'r, LimitProgress> {
         async move { self.changer().create(new, by, keep).await }.boxed()
     }
 
@@ -60,20 +71,14 @@ impl<S: Store + LimitStore + AnswerStore, C: Clock> LimitChanges for StoreChange
         limit_id: &'r str,
         request: ChangeRequest,
         base: &'r Precondition,
-        by: &'r str,
-        keep: Keep<'r>,
-    ) -> Change<'r, LimitProgress> {
-        async move {
-            if !self.decider.has_own_limits {
-                return Err(LimitChangeError::Unknown);
-            }
-            self.changer().change(limit_id, request, base, by, keep).await
-        }
-        .boxed()
+        by: &'r Author,
+        keep: Keep<'r, LimitProgress>,
+    ) -> LimitAnswer<'r, LimitProgress> {
+        async move { self.changer().change(limit_id, request, base, by, keep).await }.boxed()
     }
 
     fn kept_answer<'r>(&'r self, key: &'r RequestKey) -> Read<'r, Option<KeptAnswer>> {
-        self.decider.store.read_answer(key).boxed()
+        self.decider.store.kept_answer(key, self.decider.clock.now()).boxed()
     }
 }
 
@@ -82,15 +87,15 @@ impl From<LimitChangeError> for Problem {
         let code = match &error {
             LimitChangeError::Store(error) => return error.clone().into(),
             LimitChangeError::Unknown => ProblemCode::UnknownLimit,
-            LimitChangeError::Stale => ProblemCode::PreconditionFailed,
+            LimitChangeError::Changed => ProblemCode::PreconditionFailed,
             LimitChangeError::OtherCurrency => ProblemCode::OtherCurrency,
             LimitChangeError::TooMany => ProblemCode::TooManyLimits,
             LimitChangeError::Refused(ChangeError::Closed) => ProblemCode::LimitClosed,
             LimitChangeError::Refused(ChangeError::NotPending) => ProblemCode::NotPending,
             LimitChangeError::Refused(ChangeError::TooEarly) => ProblemCode::TooEarly,
             LimitChangeError::Refused(ChangeError::NeedsNone) => ProblemCode::NeedsNoConfirmation,
-            // A handler repeats the kept answer.
-            LimitChangeError::Repeated(_) => ProblemCode::KeyReused,
+            // The handler repeats the kept answer.
+            LimitChangeError::Repeated => ProblemCode::KeyReused,
         };
         Problem::new(code, error.to_string())
     }
