@@ -137,6 +137,7 @@ async fn filled(url: &str) -> std::result::Result<Decider<DynamoDb, SystemClock>
         has_limit_table: true,
         currency: Currency::USD,
         correlation_ttl: TimeDelta::days(15),
+        log: None,
     };
     for customer in (0..CUSTOMERS).flat_map(|number| ["plain", "own"].map(|prefix| format!("{prefix}-{number}"))) {
         let periods = [OwnPeriod::Day, OwnPeriod::Week];
@@ -144,7 +145,7 @@ async fn filled(url: &str) -> std::result::Result<Decider<DynamoDb, SystemClock>
             applier.apply(&created(&customer, period)).await?;
         }
         let deliveries = (0..3).map(|number| delivery(&customer, number)).collect::<std::result::Result<_, _>>()?;
-        decider.decide_all(Group { deliveries }, None).await.map_err(|undecided| undecided.reason)?;
+        decider.decide_all(Group { deliveries, run: None }, None).await.map_err(|undecided| undecided.reason)?;
     }
     Ok(decider)
 }

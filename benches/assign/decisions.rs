@@ -38,6 +38,7 @@ impl Stream {
             has_limit_table: true,
             currency: Currency::USD,
             correlation_ttl: TimeDelta::days(15),
+            log: None,
         });
         let stop = Arc::new(AtomicBool::new(false));
         Stream { stop: Arc::clone(&stop), task: tokio::spawn(decide(decider, stop)) }
@@ -73,7 +74,7 @@ async fn decide(decider: Arc<Decider<DynamoDb, SystemClock>>, stop: Arc<AtomicBo
         tasks.push(tokio::spawn(async move {
             let begun = Instant::now();
             let delivery = delivery(&super::customer(number % super::CUSTOMERS), &id);
-            decider.decide_all(Group { deliveries: vec![delivery] }, None).await.expect("a decision");
+            decider.decide_all(Group { deliveries: vec![delivery], run: None }, None).await.expect("a decision");
             begun.elapsed()
         }));
     }

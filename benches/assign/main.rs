@@ -90,6 +90,7 @@ fn names(name: &str) -> TableNames {
         correlation: format!("{name}-records"),
         load: format!("{name}-usage"),
         limit: Some(format!("{name}-limits")),
+        log: None,
     }
 }
 

@@ -50,6 +50,7 @@ async fn costs(server: &Server, number: usize, long: Option<Window>, has_limit_t
         correlation: format!("window-{number}-records"),
         load: format!("window-{number}-usage"),
         limit: has_limit_table.then(|| format!("window-{number}-limits")),
+        log: None,
     };
     Tables::new(&sdk, names.clone()).create().await.map_err(Error::other)?;
     let loadgate = Loadgate::with(DynamoDb::new(&sdk, names), limits(long)?, has_limit_table);

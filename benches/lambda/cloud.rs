@@ -31,8 +31,12 @@ impl Cloud {
     /// Creates the tables and starts the queues. The names of the tables contain `name`.
     pub(crate) async fn new(name: &str) -> Result<Cloud> {
         let dynamodb = dynamodb_local();
-        let names =
-            TableNames { correlation: format!("{name}-correlation"), load: format!("{name}-load"), limit: None };
+        let names = TableNames {
+            correlation: format!("{name}-correlation"),
+            load: format!("{name}-load"),
+            limit: None,
+            log: None,
+        };
         let tables = Tables::new(&aws::load(Some(dynamodb)).await, names.clone());
         tables.create().await.map_err(Error::other)?;
         let published = Arc::new(AtomicU64::new(0));

@@ -21,7 +21,7 @@ use loadgate::deciding::{
     AllRows, Commit, Consistency, CorrelationRecord, Decider, FencedLookup, FencedSnapshot, Lookup, Metered, PlanCache,
     PublicationChange, Snapshot, Store, StoreError, Units,
 };
-use loadgate::domain::{Currency, Limits, LoadError, PlanVersion};
+use loadgate::domain::{Currency, Limits, LoadError, LogEntry, PlanVersion};
 use loadgate::replay::{Entered, Manifest, ManifestEntry, ReplayObserver, ReplayOutput, StoreReplay, Tally};
 use loadgate::wire::Reasons;
 use tokio::task::JoinSet;
@@ -72,6 +72,7 @@ async fn recorded(input: &Path) -> Result<(usize, Vec<Vec<Commit>>)> {
         has_limit_table: false,
         currency: Currency::USD,
         correlation_ttl: TimeDelta::hours(24),
+        log: None,
     };
     let decider = Arc::new(decider);
     let (run, customers_max) = ("bare".to_owned(), NonZeroUsize::MIN);
@@ -127,6 +128,10 @@ impl Store for Recorder {
 
     async fn set_publication(&self, record: &CorrelationRecord) -> std::result::Result<PublicationChange, StoreError> {
         self.inner.set_publication(record).await
+    }
+
+    async fn write_log(&self, entries: &[&LogEntry]) -> std::result::Result<Metered<Vec<usize>>, StoreError> {
+        self.inner.write_log(entries).await
     }
 }
 

@@ -204,7 +204,7 @@ async fn left(url: &str, name: &str) -> Result<[i32; 2]> {
 }
 
 fn names(name: &str) -> TableNames {
-    TableNames { correlation: format!("{name}-records"), load: format!("{name}-usage"), limit: None }
+    TableNames { correlation: format!("{name}-records"), load: format!("{name}-usage"), limit: None, log: None }
 }
 
 const fn yes_or_no(holds: bool) -> &'static str {

@@ -53,6 +53,7 @@ fn consumer() -> Consumer<MemoryStore, FakePublisher, StillClock> {
         has_limit_table: false,
         currency: Currency::USD,
         correlation_ttl: TimeDelta::hours(24),
+        log: None,
     };
     Consumer { decider, publisher: FakePublisher::default() }
 }

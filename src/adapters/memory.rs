@@ -2,6 +2,7 @@
 
 mod jobs;
 mod limits;
+mod log;
 mod plans;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use crate::deciding::{
 };
 #[cfg(feature = "http")]
 use crate::deciding::{RecordPage, RecordReader};
-use crate::domain::{EventKey, Limits, PlanVersion, Week};
+use crate::domain::{EventKey, Limits, LogEntry, PlanVersion, Week};
 use crate::limits::CustomerLimits;
 #[cfg(feature = "cli")]
 use crate::replay::{Entered, Manifest, ManifestEntry};
@@ -31,6 +32,8 @@ struct Tables {
     records: BTreeMap<EventKey, CorrelationRecord>,
     usage: BTreeMap<UsageKey, UsageRow>,
     fences: BTreeMap<String, Fence>,
+    /// Entries of the decision log, by run and sequence number.
+    log: BTreeMap<(String, u64), LogEntry>,
     limits: limits::LimitTable,
     jobs: jobs::JobTable,
     plans: plans::PlanTables,
@@ -149,6 +152,12 @@ impl Store for MemoryStore {
             }
             _ => Ok(PublicationChange::Superseded),
         }
+    }
+
+    async fn write_log(&self, entries: &[&LogEntry]) -> Result<Metered<Vec<usize>>, StoreError> {
+        let key = |entry: &LogEntry| (entry.position.run_id.clone(), entry.position.seq);
+        self.tables().log.extend(entries.iter().map(|entry| (key(entry), (*entry).clone())));
+        Ok(Metered::default())
     }
 }
 

@@ -12,9 +12,9 @@ use chrono::TimeDelta;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent};
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::sqs::SqsJobQueue;
-use loadgate::adapters::{SystemClock, aws, new_request_id};
+use loadgate::adapters::{SystemClock, aws, new_request_id, new_run_id};
 use loadgate::config::{ApiConfig, TTL_HOURS_DEFAULT};
-use loadgate::deciding::{Decider, PlanCache};
+use loadgate::deciding::{Decider, DecisionLog, PlanCache};
 use loadgate::runtime::http::{Access, REQUEST_TIMEOUT, RequestSettings, Services, gateway, router};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -39,6 +39,7 @@ async fn init(_function_name: String) -> Result<Router, Error> {
         has_limit_table: config.tables.limit.is_some(),
         currency: config.currency,
         correlation_ttl: TimeDelta::hours(TTL_HOURS_DEFAULT),
+        log: config.tables.log.is_some().then_some(DecisionLog { retention: None, new_run_id }),
     };
     Box::pin(function::connect(decider.store.connect_reads(decider.has_fences()), async { Ok(()) })).await?;
     // The gateway has checked the caller's signature.

@@ -12,10 +12,10 @@ use chrono::{DateTime, Utc};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent};
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::sqs::SqsPublisher;
-use loadgate::adapters::{SystemClock, aws};
+use loadgate::adapters::{SystemClock, aws, new_run_id};
 use loadgate::config::ConsumerConfig;
 use loadgate::deciding::consumer::{BatchReport, Consumer};
-use loadgate::deciding::{Clock, Decider, PlanCache};
+use loadgate::deciding::{Clock, Decider, DecisionLog, PlanCache};
 use loadgate::runtime::lambda::{handle, read_event};
 use loadgate::telemetry::Metrics;
 use serde_json::value::RawValue;
@@ -36,7 +36,7 @@ async fn init(function_name: String) -> Result<Function, Error> {
     let config = ConsumerConfig::from_environment()?;
     let metrics = Metrics::new(function_name)?;
     let sdk = aws::load(None).await;
-    let has_limit_table = config.tables.limit.is_some();
+    let (has_limit_table, has_log) = (config.tables.limit.is_some(), config.tables.log.is_some());
     let store = DynamoDb::new(&sdk, config.tables);
     let publisher = SqsPublisher::new(&sdk, config.decisions_queue_url, config.dead_letter_queue_url);
     let decider = Decider {
@@ -47,8 +47,13 @@ async fn init(function_name: String) -> Result<Function, Error> {
         has_limit_table,
         currency: config.currency,
         correlation_ttl: config.correlation_ttl,
+        log: has_log.then_some(DecisionLog { retention: config.log_retention, new_run_id }),
     };
-    Box::pin(function::connect(decider.store.connect(decider.has_fences()), publisher.connect())).await?;
+    let tables = async {
+        decider.store.connect(decider.has_fences()).await?;
+        decider.store.connect_log().await
+    };
+    Box::pin(function::connect(tables, publisher.connect())).await?;
     Ok(Function { consumer: Consumer { decider, publisher }, metrics })
 }
 

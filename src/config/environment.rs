@@ -13,6 +13,10 @@ pub const CORRELATION_TABLE: &str = "LOADGATE_CORRELATION_TABLE";
 pub const LOAD_TABLE: &str = "LOADGATE_LOAD_TABLE";
 /// Variable for the name of the table of customers' own limits. Without it, customers have none.
 pub const LIMIT_TABLE: &str = "LOADGATE_LIMIT_TABLE";
+/// Variable for the name of the table of the decision log. Without it, there is none.
+pub const DECISION_LOG_TABLE: &str = "LOADGATE_DECISION_LOG_TABLE";
+/// Variable for the number of days for which an entry of the decision log is kept. At 0, new decisions are not logged.
+pub const DECISION_LOG_DAYS: &str = "LOADGATE_DECISION_LOG_DAYS";
 /// Variable for the URL of the FIFO queue of load attempts. AWS Lambda does not need it.
 pub const INPUT_QUEUE_URL: &str = "LOADGATE_INPUT_QUEUE_URL";
 /// Variable for the URL of the FIFO queue to which decisions are published.
@@ -45,6 +49,9 @@ pub const TTL_HOURS_DEFAULT: i64 = 15 * 24;
 /// Maximum time for which a decided event is remembered: ten years.
 pub const TTL_HOURS_MAX: i64 = 10 * 366 * 24;
 
+/// Maximum number of days for which an entry of the decision log is kept: ten years.
+pub const LOG_DAYS_MAX: i64 = 10 * 366;
+
 /// Names of the tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableNames {
@@ -54,6 +61,8 @@ pub struct TableNames {
     pub load: String,
     /// Table of customers' own limits; `None` where customers have none.
     pub limit: Option<String>,
+    /// Table of the decision log; `None` where there is none.
+    pub log: Option<String>,
 }
 
 impl TableNames {
@@ -68,6 +77,7 @@ impl TableNames {
             correlation: reader.table(CORRELATION_TABLE, default.correlation),
             load: reader.table(LOAD_TABLE, default.load),
             limit: reader.optional_table(LIMIT_TABLE),
+            log: reader.optional_table(DECISION_LOG_TABLE),
         };
         if let Some([earlier, later]) = names.same() {
             reader.problem(later, format!("is the same table as {earlier}; they are two"));
@@ -77,13 +87,19 @@ impl TableNames {
 
     /// Returns the names, in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        [&self.correlation, &self.load].into_iter().chain(&self.limit).map(String::as_str)
+        self.named().map(|(_, name)| name)
+    }
+
+    /// Returns the names, in order, with their variables.
+    fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let two = [(CORRELATION_TABLE, Some(&self.correlation)), (LOAD_TABLE, Some(&self.load))];
+        let others = [(LIMIT_TABLE, self.limit.as_ref()), (DECISION_LOG_TABLE, self.log.as_ref())];
+        two.into_iter().chain(others).filter_map(|(variable, name)| Some((variable, name?.as_str())))
     }
 
     /// Returns the variables of two names that stand for one table: equal names, or a name and an ARN with that name.
     pub fn same(&self) -> Option<[&'static str; 2]> {
-        let variables = [CORRELATION_TABLE, LOAD_TABLE, LIMIT_TABLE];
-        let names: Vec<(&'static str, &str)> = variables.into_iter().zip(self.iter()).collect();
+        let names: Vec<(&'static str, &str)> = self.named().collect();
         let pairs = names
             .iter()
             .enumerate()
@@ -105,6 +121,7 @@ impl Default for TableNames {
             correlation: "EventCorrelationTable".to_owned(),
             load: "DailyCustomerLoadTable".to_owned(),
             limit: None,
+            log: None,
         }
     }
 }
@@ -120,6 +137,8 @@ pub struct ConsumerConfig {
     pub dead_letter_queue_url: String,
     /// Time for which a decided event is remembered.
     pub correlation_ttl: TimeDelta,
+    /// Time for which an entry of the decision log is kept; `None` if new decisions are not logged.
+    pub log_retention: Option<TimeDelta>,
     /// Limits in force.
     pub limits: Limits,
     /// Currency of all amounts.
@@ -176,17 +195,26 @@ impl ConsumerConfig {
                 TTL_HOURS_DEFAULT,
                 1..=TTL_HOURS_MAX,
             )),
+            log_retention: log_retention(reader.number(DECISION_LOG_DAYS, 0, 0..=LOG_DAYS_MAX)),
             limits: reader.limits(LIMITS),
             currency: reader.currency(CURRENCY),
         };
         for name in ENDPOINTS {
             reader.endpoint(name);
         }
+        if config.log_retention.is_some() && config.tables.log.is_none() {
+            reader.problem(DECISION_LOG_TABLE, format!("is missing: {DECISION_LOG_DAYS} turns the decision log on"));
+        }
         if config.decisions_queue_url == config.dead_letter_queue_url && !config.decisions_queue_url.is_empty() {
             reader.problem(DEAD_LETTER_QUEUE_URL, format!("is the same queue as {DECISIONS_QUEUE_URL}; they are two"));
         }
         config
     }
+}
+
+/// Returns the time for which an entry of the decision log is kept; `None` for 0 days.
+pub fn log_retention(days: i64) -> Option<TimeDelta> {
+    Some(days).filter(|days| *days > 0).map(TimeDelta::days)
 }
 
 /// Variables that AWS Lambda sets for a function.

@@ -24,8 +24,9 @@ pub use cooling_off::{ChangeConfig, INCREASE_DELAY_HOURS, INCREASE_NEEDS_CONFIRM
 pub use environment::LOG_LEVEL;
 pub use environment::{
     ASSIGNMENT_QUEUE_URL, CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, ConfigError, ConsumerConfig,
-    DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS,
-    LOAD_TABLE, LambdaEnvironment, TTL_HOURS_DEFAULT, TTL_HOURS_MAX, TableNames, has_credentials, is_fifo, is_url,
+    DEAD_LETTER_QUEUE_URL, DECISION_LOG_DAYS, DECISION_LOG_TABLE, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL,
+    LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, LOG_DAYS_MAX, LambdaEnvironment, TTL_HOURS_DEFAULT,
+    TTL_HOURS_MAX, TableNames, has_credentials, is_fifo, is_url, log_retention,
 };
 #[cfg(feature = "lambda")]
 pub use limit_stream::LimitStreamConfig;

@@ -3,7 +3,8 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::{
-    Clock, Consistency, CorrelationRecord, Delivery, Lookup, PlanCache, Snapshot, Store, StoreError, UsageKey,
+    Clock, Consistency, CorrelationRecord, DecisionLog, Delivery, Lookup, PlanCache, Run, Snapshot, Store, StoreError,
+    UsageKey,
 };
 use crate::domain::{Currency, Limits};
 
@@ -70,6 +71,15 @@ pub struct Decider<S, C> {
     pub currency: Currency,
     /// Lifetime of a record, from its decision.
     pub correlation_ttl: TimeDelta,
+    /// The decision log; `None` if the store has none.
+    pub log: Option<DecisionLog>,
+}
+
+impl<S, C: Clock> Decider<S, C> {
+    /// Begins a run; `None` if new decisions are not logged.
+    pub fn new_run(&self) -> Option<Run> {
+        self.log?.new_run(self.clock.now())
+    }
 }
 
 impl<S: Store, C: Clock> Decider<S, C> {

@@ -85,6 +85,8 @@ pub struct FencedUsage {
     pub fence: Fence,
     /// The rows of all weeks that the windows of some attempts touch.
     pub rows: BTreeMap<Week, UsageRow>,
+    /// All weeks that were read, also those without a row.
+    pub weeks: BTreeSet<Week>,
     /// Totals for windows without an end.
     pub totals: BTreeMap<Millis, LoadTotal>,
     /// True when the totals have been counted now, because the fence does not keep them.
@@ -176,7 +178,7 @@ impl FencedSnapshot {
     pub fn kept(self, since: &BTreeSet<Millis>) -> Result<FencedUsage, FencedSnapshot> {
         let totals = since.iter().map(|since| Some((*since, *self.fence.totals.get(since)?))).collect();
         match totals {
-            Some(totals) => Ok(FencedUsage { fence: self.fence, rows: self.rows, totals, is_counted: false }),
+            Some(totals) => Ok(FencedUsage { totals, ..self.usage() }),
             None => Err(self),
         }
     }
@@ -187,7 +189,11 @@ impl FencedSnapshot {
     /// See [`AllRows::totals`].
     pub fn counted(self, all: &AllRows, since: &BTreeSet<Millis>) -> Result<FencedUsage, StoreError> {
         let totals = all.totals(&self.fence, since)?;
-        Ok(FencedUsage { fence: self.fence, rows: self.rows, totals, is_counted: true })
+        Ok(FencedUsage { totals, is_counted: true, ..self.usage() })
+    }
+
+    fn usage(self) -> FencedUsage {
+        FencedUsage { fence: self.fence, rows: self.rows, ..FencedUsage::default() }
     }
 }
 

@@ -3,13 +3,15 @@
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use crate::deciding::{CorrelationRecord, Delivery, Outcome, StoreError, Units};
+use crate::deciding::{CorrelationRecord, Delivery, Outcome, Run, StoreError, Units};
 
 /// One customer's deliveries, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
     /// The deliveries.
     pub deliveries: Vec<Delivery>,
+    /// The run under which their decisions are logged; `None` if new decisions are not logged.
+    pub run: Option<Run>,
 }
 
 /// Receives the outcomes of one customer's deliveries.
@@ -74,6 +76,9 @@ pub enum UndecidedReason {
     /// The store failed, and retries did not help or cannot help.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The decisions are stored, and are not known to be logged.
+    #[error("decided, but not written to the decision log")]
+    Log(#[source] StoreError),
     /// The deadline is near.
     #[error("the deadline is near")]
     Deadline,

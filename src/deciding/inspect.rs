@@ -13,8 +13,8 @@ use super::{
     Stopped, Store, StoreError, UsageKey, read_settled,
 };
 use crate::domain::{
-    AttemptText, Cents, Currency, LimitOrigin, LimitUsage, Limits, LimitsInForce, LoadAttempt, LoadError, Measure,
-    Millis, StoredDecision,
+    AttemptText, Cents, Currency, Limit, LimitOrigin, LimitUsage, Limits, LoadAttempt, LoadError, Measure, Millis,
+    StoredDecision,
 };
 
 /// Event id of an attempt that is only checked. No record is read under it, and none is written.
@@ -29,6 +29,15 @@ pub struct LimitInForce {
     pub measure: Measure,
     /// Origin of the limits that are not the customer's own.
     pub origin: LimitOrigin,
+}
+
+/// The limits in force at an instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InForce {
+    /// The limits with their usage, in the order in which a decision names them, and then the shadow limits.
+    pub limits: Vec<LimitInForce>,
+    /// The codes of the shadow limits whose usage is not known.
+    pub unjudged: Vec<String>,
 }
 
 /// A load attempt that is only checked.
@@ -88,11 +97,15 @@ impl LoadToCheck {
 }
 
 impl LimitInForce {
-    /// Combines the usage of all limits that apply at an instant with their measures and their origin.
-    fn all(usage: Vec<LimitUsage>, limits: LimitsInForce<'_>, origin: &LimitOrigin, at: Millis) -> Vec<LimitInForce> {
-        let measures = limits.applying_to(at).map(|(_, limit)| limit.measure);
-        let limit = |(usage, measure)| LimitInForce { usage, measure, origin: origin.clone() };
-        usage.into_iter().zip(measures).map(limit).collect()
+    /// Combines the usage of limits with their measures and their origin.
+    fn all(usage: Vec<LimitUsage>, limits: &Limits, origin: &LimitOrigin) -> Vec<LimitInForce> {
+        let measures = measures(limits);
+        let limit = |usage: LimitUsage| {
+            // A customer's own limits limit amounts.
+            let measure = measures.get(&usage.code).copied().filter(|_| usage.limit_id.is_none());
+            LimitInForce { usage, measure: measure.unwrap_or(Measure::Amount), origin: origin.clone() }
+        };
+        usage.into_iter().map(limit).collect()
     }
 }
 
@@ -102,13 +115,16 @@ impl<S: Store, C: Clock> Decider<S, C> {
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read, or cannot be understood.
-    pub async fn usage_at(&self, customer_id: &str, at: Millis) -> Result<Vec<LimitInForce>, StoreError> {
+    pub async fn usage_at(&self, customer_id: &str, at: Millis) -> Result<InForce, StoreError> {
         let Customer { snapshot, rules, usage } = self.inspect(customer_id, at).await?;
         let limits = rules.in_force();
         let mut usage = Usage::new(&snapshot, usage);
         usage.need(&usage_key(customer_id, at))?;
-        let used = LimitUsage::at(at, limits, |limit| usage.history().used(limit, at));
-        Ok(LimitInForce::all(used, limits, &rules.origin, at))
+        let mut used = LimitUsage::at(at, limits, |limit| usage.history().used(limit, at));
+        let known = |limit: &Limit| usage.known(limit, at);
+        used.extend(LimitUsage::of_shadow(at, limits.base, known));
+        let unjudged = limits.base.shadow().filter(|limit| known(limit).is_none()).map(|limit| limit.code.clone());
+        Ok(InForce { unjudged: unjudged.collect(), limits: LimitInForce::all(used, limits.base, &rules.origin) })
     }
 
     /// Returns the decision that an attempt would get now.
@@ -127,7 +143,7 @@ impl<S: Store, C: Clock> Decider<S, C> {
         });
         // Without records, every delivery is decided.
         let decision = decided.ok_or_else(|| StoreError::Misconfigured(Cause::new("an attempt was not decided")))?;
-        Ok(Checked { limits: LimitInForce::all(decision.usage.clone(), limits, &rules.origin, at), decision })
+        Ok(Checked { limits: LimitInForce::all(decision.usage.clone(), limits.base, &rules.origin), decision })
     }
 
     /// Returns the measures of the limits of an origin, by their codes.
@@ -135,10 +151,9 @@ impl<S: Store, C: Clock> Decider<S, C> {
     /// # Errors
     /// [`StoreError`] when the plan cannot be read, or cannot be understood.
     pub async fn measures(&self, origin: &LimitOrigin) -> Result<BTreeMap<String, Measure>, StoreError> {
-        let of = |limits: &Limits| limits.iter().map(|limit| (limit.code.clone(), limit.measure)).collect();
         match origin.plan() {
-            None => Ok(of(&self.limits)),
-            Some(plan) => Ok(of(&*self.plan(plan, &NoSink).await.map_err(failed)?)),
+            None => Ok(measures(&self.limits)),
+            Some(plan) => Ok(measures(&*self.plan(plan, &NoSink).await.map_err(failed)?)),
         }
     }
 
@@ -156,6 +171,11 @@ impl<S: Store, C: Clock> Decider<S, C> {
         let (_, usage) = read.map_err(failed)?;
         Ok(Customer { snapshot, rules, usage })
     }
+}
+
+/// Returns the measures of limits, shadow limits included, by their codes.
+fn measures(limits: &Limits) -> BTreeMap<String, Measure> {
+    limits.iter().chain(limits.shadow()).map(|limit| (limit.code.clone(), limit.measure)).collect()
 }
 
 fn failed(failure: Failure) -> StoreError {

@@ -8,6 +8,8 @@
 //! 4. **Decide** the deliveries in order, purely: [`Planner`].
 //! 5. **Commit** the new records and changed rows conditionally, all or nothing. Then pass those on too.
 //!
+//! Decisions that are passed on are published, and written to the decision log where there is one.
+//!
 //! A conflict, a throttled request or an unknown outcome leads to another round, which reads strongly consistent. So
 //! an outcome is looked up, never assumed. A commit whose answer was lost is found in the store under the message's
 //! own id, and passed on as stored.
@@ -25,6 +27,7 @@ mod fence;
 mod group;
 #[cfg(feature = "http")]
 mod inspect;
+mod log;
 mod message;
 mod plan;
 mod plans;
@@ -50,14 +53,18 @@ pub use fence::{
 };
 pub use group::{Cost, Group, GroupResult, Sink, Stopped, Undecided, UndecidedReason};
 #[cfg(feature = "http")]
-pub use inspect::{Checked, LimitInForce, LoadToCheck};
+pub use inspect::{Checked, InForce, LimitInForce, LoadToCheck};
+pub use log::{DecisionLog, LogPage, LogReader, LogScan, LogStart, Run, delete_run, run_page, write_log};
 pub use message::{
     Attribute, AttributeValue, Message, MessageContent, Outgoing, Receipt, Received, message, read_delivery,
     read_delivery_of,
 };
 pub use plan::{Plan, Planner, consistency, judge_seen};
 pub use plans::{DEFAULT_PLAN_KEPT, PlanCache};
-pub use ports::{COMMIT_ACTIONS_MAX, Clock, Publisher, READ_KEYS_MAX, RECEIVE_MAX, Receiver, SEND_MAX, Sender, Store};
+pub use ports::{
+    COMMIT_ACTIONS_MAX, Clock, LOG_ENTRIES_MAX, Publisher, READ_KEYS_MAX, RECEIVE_MAX, Receiver, SEND_MAX, Sender,
+    Store,
+};
 pub use publication::{confirmed, confirmed_and_kept, is_pending_long_enough, pending, write_publication};
 pub use records::{
     Commit, Consistency, CorrelationRecord, CustomerSettings, Lookup, Metered, Publication, PublicationChange,

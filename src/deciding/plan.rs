@@ -7,10 +7,12 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use crate::deciding::ports::COMMIT_ACTIONS_MAX;
 use crate::deciding::usage::Usage;
 use crate::deciding::{
-    Commit, Consistency, CorrelationRecord, Delivery, FencedUsage, MessageSource, Outcome, Publication, Snapshot,
+    Commit, Consistency, CorrelationRecord, Delivery, FencedUsage, MessageSource, Outcome, Publication, Run, Snapshot,
     StoreError, Writes, expiry, pending,
 };
-use crate::domain::{Decision, EventKey, LimitOrigin, LimitUsage, LimitsInForce, Millis, StoredDecision, decide};
+use crate::domain::{
+    EventKey, Limit, LimitOrigin, LimitUsage, LimitsInForce, Millis, StoredDecision, decide, judge_shadow,
+};
 
 /// Result of planning the first deliveries of a group, as many as one commit takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Planner<'s> {
     snapshot: &'s Snapshot,
     correlation_ttl: TimeDelta,
     now: DateTime<Utc>,
+    /// The run under which new decisions are logged; `None` if they are not.
+    run: Option<&'s Run>,
     /// Events whose decision is published for an earlier delivery of this plan, with that delivery's fingerprint.
     /// Events of ignored duplicates are not included, because a later message of the batch may be the one that
     /// brought the event first.
@@ -65,7 +69,12 @@ impl<'s> Planner<'s> {
         now: DateTime<Utc>,
     ) -> Planner<'s> {
         // DynamoDB's condition and this plan compare whole seconds; decisions are dated in milliseconds.
-        Planner { snapshot, correlation_ttl, now: now.trunc_subsecs(3), seen: BTreeMap::new(), has_stored }
+        Planner { snapshot, correlation_ttl, now: now.trunc_subsecs(3), run: None, seen: BTreeMap::new(), has_stored }
+    }
+
+    /// Logs new decisions under a run, if there is one.
+    pub fn logged_under(self, run: Option<&'s Run>) -> Planner<'s> {
+        Planner { run, ..self }
     }
 
     /// Returns true when records of this customer were found in the store, in this read or the one before.
@@ -124,11 +133,27 @@ impl<'s> Planner<'s> {
         let at = Millis::of(delivery.attempt.time);
         let history = deciding.usage.history();
         let decision = decide(deciding.limits, &delivery.attempt, |_, limit| history.used(limit, at));
-        let usage = LimitUsage::after(decision, &delivery.attempt, deciding.limits, |limit| history.used(limit, at));
+        let base = deciding.limits.base;
+        let known = |limit: &Limit| deciding.usage.known(limit, at);
+        let shadow = judge_shadow(base, &delivery.attempt, known).into();
+        let mut usage =
+            LimitUsage::after(decision, &delivery.attempt, deciding.limits, |limit| history.used(limit, at));
+        usage.extend(LimitUsage::shadow_after(decision, &delivery.attempt, base, known));
         if decision.is_accepted() {
             deciding.usage.add(at, delivery.attempt.amount);
         }
-        let record = self.record(delivery, decision, usage, deciding.origin);
+        let decision = StoredDecision {
+            key: delivery.event(),
+            verdict: decision.into(),
+            load_amount: delivery.load_amount.clone(),
+            time: delivery.time.clone(),
+            decided_at: self.now,
+            usage,
+            origin: deciding.origin.clone(),
+            shadow,
+            log: self.run.map(|run| run.position(delivery.index, self.now)),
+        };
+        let record = self.record(delivery, decision);
         self.seen.insert(record.decision.key.clone(), record.fingerprint.clone());
         deciding.records.push(record.clone());
         Ok(Outcome::Decided(record))
@@ -150,22 +175,7 @@ impl<'s> Planner<'s> {
         Ok(Some(outcome))
     }
 
-    fn record(
-        &self,
-        delivery: &Delivery,
-        decision: Decision<'_>,
-        usage: Vec<LimitUsage>,
-        origin: &LimitOrigin,
-    ) -> CorrelationRecord {
-        let decision = StoredDecision {
-            key: delivery.event(),
-            verdict: decision.into(),
-            load_amount: delivery.load_amount.clone(),
-            time: delivery.time.clone(),
-            decided_at: self.now,
-            usage,
-            origin: origin.clone(),
-        };
+    fn record(&self, delivery: &Delivery, decision: StoredDecision) -> CorrelationRecord {
         let expires_at = expiry(self.now, self.correlation_ttl);
         let record = CorrelationRecord {
             decision,

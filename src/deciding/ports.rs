@@ -9,7 +9,7 @@ use super::{
     AllRows, Commit, Consistency, CorrelationRecord, DeadLetter, FencedLookup, FencedSnapshot, Lookup, Metered,
     Outgoing, PublicationChange, QueueError, Receipt, Received, Snapshot, StoreError, Units,
 };
-use crate::domain::{Limits, PlanVersion, StoredDecision};
+use crate::domain::{Limits, LogEntry, PlanVersion, StoredDecision};
 
 /// Maximum number of keys that a store reads in one request (the DynamoDB API reference, `BatchGetItem`). A longer lookup
 /// takes several.
@@ -18,6 +18,9 @@ pub const READ_KEYS_MAX: usize = 100;
 /// Maximum number of actions, records and rows together, in one commit (the DynamoDB API reference,
 /// `TransactWriteItems`).
 pub const COMMIT_ACTIONS_MAX: usize = 100;
+
+/// Maximum number of entries of the decision log in one request (the DynamoDB API reference, `BatchWriteItem`).
+pub const LOG_ENTRIES_MAX: usize = 25;
 
 /// Maximum number of messages in one request to a queue (the SQS API reference, `SendMessageBatch`).
 pub const SEND_MAX: usize = 10;
@@ -66,6 +69,13 @@ pub trait Store: Send + Sync {
         &self,
         record: &CorrelationRecord,
     ) -> impl Future<Output = Result<PublicationChange, StoreError>> + Send;
+
+    /// Writes at most [`LOG_ENTRIES_MAX`] entries of the decision log, each alone. An entry that is there already is
+    /// replaced: it is the same. Returns the places of those entries that are not written, with the capacity that the
+    /// others have consumed.
+    ///
+    /// After an error, any of them may be written.
+    fn write_log(&self, entries: &[&LogEntry]) -> impl Future<Output = Result<Metered<Vec<usize>>, StoreError>> + Send;
 }
 
 /// Publisher of decisions and dead letters.

@@ -7,7 +7,7 @@ use std::ops::AddAssign;
 use chrono::{DateTime, Utc};
 
 use crate::deciding::{Fence, FenceWrite, StoreError};
-use crate::domain::{AcceptedLoads, EventKey, OwnLimit, PlanVersion, StoredDecision, Week, WeekUsage};
+use crate::domain::{AcceptedLoads, EventKey, LogEntry, OwnLimit, PlanVersion, StoredDecision, Week, WeekUsage};
 
 /// Maximum length, in bytes, of an amount or time that a decision repeats as it was written. A longer one (leading
 /// zeros, a long fraction) is repeated in its shortest form, so that stored data is bounded.
@@ -153,6 +153,12 @@ impl CorrelationRecord {
     /// Returns true when the decision may be unpublished.
     pub fn is_pending(&self) -> bool {
         self.publication == Publication::Pending
+    }
+
+    /// Returns the entry of the decision log; `None` if it was decided while the log was off.
+    pub fn log_entry(&self) -> Option<LogEntry> {
+        let (decision, message_id) = (self.decision.clone(), self.message_id.clone());
+        Some(LogEntry { position: decision.log.clone()?, message_id, decision })
     }
 
     /// Returns true when the record counts as absent, even if the store has not deleted it yet.

@@ -10,8 +10,9 @@ use chrono::{DateTime, Utc};
 use crate::deciding::backoff::Backoff;
 use crate::deciding::fence::check_age;
 use crate::deciding::{
-    Clock, Commit, Consistency, Cost, Decider, Delivery, Group, GroupResult, Outcome, Plan, Planner, Remedy, Sink,
-    Snapshot, Stopped, Store, StoreError, Undecided, UndecidedReason, Units, consistency, judge_seen, remedy,
+    Clock, Commit, Consistency, CorrelationRecord, Cost, Decider, Delivery, Group, GroupResult, Outcome, Plan, Planner,
+    Remedy, Run, Sink, Snapshot, Stopped, Store, StoreError, Undecided, UndecidedReason, Units, consistency,
+    judge_seen, remedy, write_log,
 };
 use crate::domain::Millis;
 
@@ -38,6 +39,7 @@ impl Sink for Collector {
 /// Progress of one customer's deliveries.
 struct GroupProgress {
     waiting: VecDeque<Delivery>,
+    run: Option<Run>,
     /// Result of the last read, if no step has used it yet.
     fresh: Option<Arc<Snapshot>>,
     /// Result of the last read.
@@ -99,20 +101,32 @@ impl<S: Store, C: Clock> Decider<S, C> {
         Ok(())
     }
 
-    /// Settles all deliveries of one customer, and collects their outcomes.
+    /// Settles all deliveries of one customer, logs their decisions, and collects their outcomes.
     ///
     /// # Errors
-    /// See [`Decider::decide_group`].
+    /// See [`Decider::decide_group`]. Where the log fails, no delivery is settled.
     pub async fn decide_all(&self, group: Group, first: Option<Arc<Snapshot>>) -> GroupResult {
         let mut settled = Collector(Vec::with_capacity(group.deliveries.len()));
         self.decide_group(group, first, &mut settled).await?;
-        Ok(settled.0)
+        let records = settled.0.iter().filter_map(|(_, outcome)| outcome.record());
+        let entries =
+            if self.log.is_some() { records.filter_map(CorrelationRecord::log_entry).collect() } else { vec![] };
+        match write_log(&self.store, &self.clock, entries).await {
+            Ok(_) => Ok(settled.0),
+            Err(error) => Err(Box::new(Undecided {
+                deliveries: settled.0.into_iter().map(|(delivery, _)| delivery).collect(),
+                stored: vec![],
+                reason: UndecidedReason::Log(error),
+            })),
+        }
     }
 
     /// Reads, passes on the stored outcomes, decides the rest, commits it, and passes that on.
     async fn step(&self, work: &mut GroupProgress, may_commit: bool, sink: &mut impl Sink) -> Result<(), Failure> {
         let snapshot = self.read_next(work, sink).await?;
-        let mut planner = Planner::new(&snapshot, work.has_stored, self.correlation_ttl, self.clock.now());
+        let run = work.run.clone();
+        let planner = Planner::new(&snapshot, work.has_stored, self.correlation_ttl, self.clock.now());
+        let mut planner = planner.logged_under(run.as_ref());
         let part = work.part().len();
         let stored = planner.stored(work.part());
         let left = part - stored.len();
@@ -181,6 +195,7 @@ impl GroupProgress {
         let records = consistency(&group.deliveries);
         GroupProgress {
             waiting: group.deliveries.into(),
+            run: group.run,
             known: first.clone(),
             fresh: first,
             has_stored: false,

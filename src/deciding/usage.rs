@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::deciding::{
-    Fence, FenceWrite, FencedUsage, Snapshot, StoreError, UsageChange, UsageCheck, UsageKey, UsageRow,
+    Fence, FenceWrite, FencedUsage, Snapshot, StoreError, UsageChange, UsageCheck, UsageKey, UsageRow, touched_weeks,
 };
-use crate::domain::{Cents, History, Millis, Week};
+use crate::domain::{Cents, History, Limit, Millis, Week};
 
 /// A customer's usage, with the loads that are accepted here.
 pub struct Usage<'s> {
@@ -18,6 +18,8 @@ pub struct Usage<'s> {
     is_counted: bool,
     /// The rows of the weeks that are known, as they were read.
     rows: BTreeMap<Week, UsageRow>,
+    /// All weeks that were read together with the fence.
+    weeks: BTreeSet<Week>,
     /// The loads of these weeks, with those that are accepted here.
     history: History,
     /// The weeks of the loads that are accepted here.
@@ -30,13 +32,13 @@ impl<'s> Usage<'s> {
         let changed = BTreeSet::new();
         match fenced {
             None => {
-                let (rows, history) = (BTreeMap::new(), History::default());
-                Usage { snapshot, fence: None, is_counted: false, rows, history, changed }
+                let (rows, weeks, history) = (BTreeMap::new(), BTreeSet::new(), History::default());
+                Usage { snapshot, fence: None, is_counted: false, rows, weeks, history, changed }
             }
             Some(fenced) => {
                 let history = fenced.history();
-                let FencedUsage { fence, rows, is_counted, .. } = fenced;
-                Usage { snapshot, fence: Some(fence), is_counted, rows, history, changed }
+                let FencedUsage { fence, rows, weeks, is_counted, .. } = fenced;
+                Usage { snapshot, fence: Some(fence), is_counted, rows, weeks, history, changed }
             }
         }
     }
@@ -58,6 +60,17 @@ impl<'s> Usage<'s> {
     /// Returns the loads.
     pub const fn history(&self) -> &History {
         &self.history
+    }
+
+    /// Returns the total of a shadow limit's window around an instant: cents or loads. `None` if what was read for the limits
+    /// in force does not show it.
+    pub fn known(&self, limit: &Limit, at: Millis) -> Option<u64> {
+        let is_known = match (limit.window.is_long(), limit.window.since()) {
+            (false, _) => true,
+            (true, Some(since)) => self.history.totals.contains_key(&since),
+            (true, None) => self.fence.is_some() && touched_weeks(std::iter::once(limit), at).is_subset(&self.weeks),
+        };
+        is_known.then(|| self.history.used(limit, at))
     }
 
     /// Adds an accepted load. The loads themselves are kept for customers with a fence.

@@ -27,13 +27,14 @@ impl<S: Store, C: Clock> Decider<S, C> {
         let (count, lookup) = fenced_lookup(customer_id, instants, limits);
         let read = self.timed(self.store.read_fenced(&lookup), |read| read.units, sink).await?;
         let since = endless(limits.iter().map(|(_, limit)| limit));
-        let usage = match read.kept(&since) {
+        let mut usage = match read.kept(&since) {
             Ok(usage) => usage,
             Err(read) => {
                 let all = self.timed(self.store.read_rows(customer_id), |all| all.units, sink).await?;
                 read.counted(&all, &since)?
             }
         };
+        usage.weeks = lookup.weeks;
         Ok((count, Some(usage)))
     }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Cents, Millis, OwnLimits, OwnPeriod, OwnRule, Window, Zone};
 
-/// Maximum number of limits in a table. A [`BrokenLimits`] has one bit for each.
+/// Maximum number of limits in a table, shadow limits included. A [`BrokenLimits`] has one bit for each.
 pub const LIMITS_MAX: usize = 32;
 
 /// Maximum length of a limit's code, in bytes.
@@ -37,15 +37,29 @@ pub struct Limit {
     pub max: u64,
 }
 
-/// The limits in force, in the order in which a decision names them: at least one, at most [`LIMITS_MAX`].
+/// Effect of a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LimitMode {
+    /// The limit declines.
+    #[default]
+    Live,
+    /// The limit is judged, and never declines.
+    Shadow,
+}
+
+/// The limits in force, in the order in which a decision names them: at least one, at most [`LIMITS_MAX`]. Shadow limits
+/// are apart from them, so that no rule can take one for a limit in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits(Vec<Limit>);
+pub struct Limits {
+    live: Vec<Limit>,
+    shadow: Vec<Limit>,
+}
 
 /// Reason why some limits cannot be in force together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// There is no limit, which would accept every attempt, and is surely a mistake.
-    #[error("there is no limit: every attempt would be accepted")]
+    /// There is no limit, or none but shadow limits, which would accept every attempt, and is surely a mistake.
+    #[error("there is no limit that declines: every attempt would be accepted")]
     None,
     /// There are more limits than a decision can name.
     #[error("there are {count} limits; at most {LIMITS_MAX} are allowed")]
@@ -119,12 +133,19 @@ impl Limits {
     /// # Errors
     /// [`LimitError`] of the first limit that is not valid, or when there are none or too many.
     pub fn new(limits: Vec<Limit>) -> Result<Limits, LimitError> {
+        Limits::with_modes(limits.into_iter().map(|limit| (limit, LimitMode::Live)).collect())
+    }
+
+    /// Checks limits, some of which may be shadow limits, and combines them into a table.
+    ///
+    /// # Errors
+    /// [`LimitError`] of the first limit that is not valid, or when none declines, or when there are too many.
+    pub fn with_modes(limits: Vec<(Limit, LimitMode)>) -> Result<Limits, LimitError> {
         match limits.len() {
-            0 => return Err(LimitError::None),
-            1..=LIMITS_MAX => {}
+            0..=LIMITS_MAX => {}
             count => return Err(LimitError::TooMany { count }),
         }
-        for (number, limit) in (1..).zip(&limits) {
+        for (number, (limit, _)) in (1..).zip(&limits) {
             if !is_plain_word(&limit.code) {
                 return Err(LimitError::BadCode { number });
             }
@@ -134,17 +155,28 @@ impl Limits {
             if limit.measure == Measure::Count && limit.window == Window::Load {
                 return Err(LimitError::CountOfOne { number });
             }
-            let mut with_code = (1..).zip(&limits).filter(|(_, other)| other.code == limit.code);
+            let mut with_code = (1..).zip(&limits).filter(|(_, (other, _))| other.code == limit.code);
             if let Some((first, _)) = with_code.next().filter(|(first, _)| *first < number) {
                 return Err(LimitError::SameCode { first, second: number, code: limit.code.clone() });
             }
         }
-        Ok(Limits(limits))
+        let (live, shadow): (Vec<_>, Vec<_>) = limits.into_iter().partition(|(_, mode)| *mode == LimitMode::Live);
+        let [live, shadow] =
+            [live, shadow].map(|limits| limits.into_iter().map(|(limit, _)| limit).collect::<Vec<_>>());
+        if live.is_empty() {
+            return Err(LimitError::None);
+        }
+        Ok(Limits { live, shadow })
     }
 
-    /// Returns the limits, in order.
+    /// Returns the limits in force, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Limit> {
-        self.0.iter()
+        self.live.iter()
+    }
+
+    /// Returns the shadow limits, in order.
+    pub fn shadow(&self) -> impl ExactSizeIterator<Item = &Limit> {
+        self.shadow.iter()
     }
 
     /// Returns the first limit whose window is long: see [`Window::is_long`].
@@ -214,11 +246,12 @@ impl Default for Limits {
     /// Returns the built-in limits: $5,000.00 and 3 loads a day, $20,000.00 a week. `limits.toml` has the same.
     fn default() -> Limits {
         let limit = |code: &str, measure, window, max| Limit { code: code.to_owned(), measure, window, max };
-        Limits(vec![
+        let live = vec![
             limit("DAILY_AMOUNT", Measure::Amount, Window::Day(Zone::UTC), Cents::new(5_000_00).get()),
             limit("WEEKLY_AMOUNT", Measure::Amount, Window::Week(Zone::UTC), Cents::new(20_000_00).get()),
             limit("DAILY_COUNT", Measure::Count, Window::Day(Zone::UTC), 3),
-        ])
+        ];
+        Limits { live, shadow: vec![] }
     }
 }
 

@@ -20,6 +20,7 @@ mod loads;
 mod money;
 mod own_limit;
 mod own_limits;
+mod shadow;
 mod stored;
 mod usage;
 mod window;
@@ -40,7 +41,8 @@ pub use limit_event::{Change, LimitEvent, LimitEventError, LimitEventField, Prog
 pub use limit_plan::{LimitOrigin, PlanVersion};
 pub use limit_progress::LimitProgress;
 pub use limits::{
-    BrokenLimits, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, Limits, LimitsInForce, Measure, OWN_CODE_PREFIX,
+    BrokenLimits, LIMIT_CODE_BYTES_MAX, LIMITS_MAX, Limit, LimitError, LimitMode, Limits, LimitsInForce, Measure,
+    OWN_CODE_PREFIX,
 };
 pub use loads::AcceptedLoads;
 pub use money::{AmountError, Cents, Currency};
@@ -48,7 +50,8 @@ pub use own_limit::{
     OWN_LIMITS_KEPT_MAX, OWN_LIMITS_MAX, OwnLimit, OwnLimitKind, OwnLimitStatus, OwnPeriod, PendingChange, Raise,
 };
 pub use own_limits::{OwnLimits, OwnRule};
-pub use stored::{EventKey, LimitUsage, StoredDecision, Verdict};
+pub use shadow::{ShadowJudgement, judge_shadow};
+pub use stored::{EventKey, LimitUsage, LogEntry, LogPosition, ShadowCodes, StoredDecision, Verdict};
 pub use usage::{LoadTotal, WeekUsage};
 pub use window::{Anchored, DAY_MS, Millis, Period, RollingHours, Span, Window};
 pub use zone::Zone;

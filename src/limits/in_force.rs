@@ -32,10 +32,11 @@ impl AllLimits {
         LimitsInForce { base: &self.deployment, own: own.unwrap_or(OwnLimits::NONE) }
     }
 
-    /// Returns true when a limit needs the accepted loads themselves: when its window is long, or when it is a customer's
-    /// own.
+    /// Returns true when a limit needs the accepted loads themselves: when its window is long, also that of a shadow limit, or
+    /// when it is a customer's own.
     pub fn need_loads(&self) -> bool {
-        !self.own.is_empty() || self.deployment.first_long().is_some()
+        let has_long_shadow = self.deployment.shadow().any(|limit| limit.window.is_long());
+        !self.own.is_empty() || self.deployment.first_long().is_some() || has_long_shadow
     }
 }
 

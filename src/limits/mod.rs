@@ -52,7 +52,7 @@ pub use progress::LimitReader;
 pub use stream::{AppliedRecords, CORRUPT_ITEM, LimitConsumer, LimitRecord, LimitReport};
 
 /// Tries of a request to the store for a message or a record, with the waits between them: 7.2 s in all.
-const TRIES: Backoff = Backoff::new(10, Duration::from_millis(25), Duration::from_secs(2));
+pub(crate) const TRIES: Backoff = Backoff::new(10, Duration::from_millis(25), Duration::from_secs(2));
 
 /// Tries of a request to the store for which a caller waits, with the waits between them: 1.3 s in all.
 const CALLER_TRIES: Backoff = Backoff::new(10, Duration::from_millis(20), Duration::from_millis(200));

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 
 use crate::deciding::backoff::Backoff;
 use crate::deciding::{
-    Clock, Consistency, CorrelationRecord, Delivery, Lookup, Outcome, Outgoing, Publisher, QueueError, Sender,
-    Snapshot, Store, StoreError, confirmed, confirmed_and_kept, judge_seen, write_publication,
+    Cause, Clock, Consistency, CorrelationRecord, Delivery, Lookup, Outcome, Outgoing, Publisher, QueueError, Sender,
+    Snapshot, Store, StoreError, confirmed, confirmed_and_kept, judge_seen, write_log, write_publication,
 };
-use crate::domain::Currency;
+use crate::domain::{Currency, LogEntry};
 
 /// Maximum number of times that a decision is offered to the queue. The client also repeats whole requests by itself.
 const OFFERS_MAX: u32 = 3;
@@ -56,6 +56,8 @@ pub struct Redriver<S, Q, C, O> {
     pub input: O,
     /// The currency of all amounts.
     pub currency: Currency,
+    /// True when the store has the decision log.
+    pub has_log: bool,
 }
 
 impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {
@@ -81,21 +83,33 @@ impl<S: Store, Q: Publisher, C: Clock, O: Sender> Redriver<S, Q, C, O> {
         }
     }
 
-    /// Publishes a stored decision, and confirms its record. An expired record is extended: otherwise duplicates of
-    /// its event, which may be in the dead-letter queue too, would be decided again.
+    /// Publishes a stored decision, writes it to the decision log, and confirms its record. An expired record is extended:
+    /// otherwise duplicates of its event, which may be in the dead-letter queue too, would be decided again.
     async fn publish(&self, record: &CorrelationRecord) -> Result<(), PerformError> {
+        let entry = self.log_entry(record)?;
         let mut offers = Backoff::new(OFFERS_MAX, FIRST_WAIT, WAIT_MAX);
         while let Err(error) = self.offer(record).await {
             if !error.is_retryable || !offers.again(&self.clock).await {
                 return Err(error.into());
             }
         }
+        write_log(&self.store, &self.clock, entry).await?;
         let now = self.clock.now();
         let known = if record.is_expired(now) { confirmed_and_kept(record, now) } else { confirmed(record) };
         if known != *record {
             write_publication(&self.store, &self.clock, &known).await?;
         }
         Ok(())
+    }
+
+    /// Returns the entry of a record in the decision log; none if it was decided while the log was off.
+    fn log_entry(&self, record: &CorrelationRecord) -> Result<Vec<LogEntry>, StoreError> {
+        let entry: Vec<LogEntry> = record.log_entry().into_iter().collect();
+        if entry.is_empty() || self.has_log {
+            return Ok(entry);
+        }
+        let what = "the decision belongs in the decision log: name its table with --decision-log-table";
+        Err(StoreError::Misconfigured(Cause::new(what)))
     }
 
     async fn offer(&self, record: &CorrelationRecord) -> Result<(), QueueError> {

@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::deciding::{Clock, Decider, Delivery, Group, GroupResult, Outcome, Store, Undecided};
+use crate::deciding::{Clock, Decider, Delivery, Group, GroupResult, Outcome, Run, Store, Undecided};
 use crate::replay::flow::Flow;
 use crate::replay::line::{Invalid, Line};
 use crate::replay::output::{RenderedBlock, ReplayOutput};
@@ -61,6 +61,8 @@ struct OpenBlock {
 struct StoreRun<'r, 'o, S, C> {
     replay: &'r StoreReplay<S, C>,
     output: &'r mut ReplayOutput<'o>,
+    /// The run under which new decisions are logged; `None` if they are not.
+    log_run: Option<Run>,
     flow: Flow<S, C>,
     /// Parts of the input in progress, in the input's order.
     open: VecDeque<Open>,
@@ -83,9 +85,16 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
         mut output: ReplayOutput<'_>,
     ) -> Result<ReplayReport, ReplayError> {
         let flow = Flow::new(Arc::clone(&self.decider), self.customers_max.get());
-        let (replay, open) = (self, VecDeque::new());
-        let run =
-            StoreRun { replay, output: &mut output, flow, open, blocks_before: 0, lines_before: 0, failure: None };
+        let run = StoreRun {
+            replay: self,
+            output: &mut output,
+            log_run: self.decider.new_run(),
+            flow,
+            open: VecDeque::new(),
+            blocks_before: 0,
+            lines_before: 0,
+            failure: None,
+        };
         if let Err(failure) = run.finish(input).await {
             output.stop(failure);
         }
@@ -179,7 +188,8 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreRun<'_, '_, S, C> {
         for line in parsed {
             match line {
                 Line::Valid(delivery) => {
-                    groups.entry(delivery.customer_id().to_owned()).or_default().deliveries.push(delivery);
+                    let group = || Group { run: self.log_run.clone(), ..Group::default() };
+                    groups.entry(delivery.customer_id().to_owned()).or_insert_with(group).deliveries.push(delivery);
                 }
                 Line::Invalid(invalid) => block.invalid.push(invalid),
             }

@@ -16,6 +16,8 @@ pub mod lambda;
 #[cfg(feature = "replay")]
 pub mod limit_events;
 #[cfg(feature = "cli")]
+pub mod log_export;
+#[cfg(feature = "cli")]
 pub mod send;
 #[cfg(feature = "worker")]
 pub mod worker;

@@ -27,6 +27,11 @@ pub(super) fn describe() {
         describe_counter!(name, Unit::Count, what);
     }
     describe_counter!("declined_by_reason", Unit::Count, "Load attempts that a limit declined, by its code");
+    describe_counter!(
+        "shadow_declined",
+        Unit::Count,
+        "Load attempts that a shadow limit would have declined, by its code"
+    );
     for (name, what) in [
         ("consumed_read_units", "DynamoDB's read units of a batch"),
         ("consumed_write_units", "DynamoDB's write units of a batch"),
@@ -55,6 +60,9 @@ pub(super) fn record(report: &BatchReport, handle_time: Duration, is_kept: impl 
     }
     for (reason, count) in &report.declined_by_reason {
         counter!("declined_by_reason", "reason" => reason.clone()).increment(*count);
+    }
+    for (reason, count) in &report.shadow_declined {
+        counter!("shadow_declined", "reason" => reason.clone()).increment(*count);
     }
     let values = [
         ("oldest_unsettled_s", report.oldest_unsettled.as_secs_f64()),

@@ -22,6 +22,11 @@ pub trait Report {
 
     /// Records the result of a batch. Of the values that are no counts, only those that `is_kept` selects.
     fn record(&self, handle_time: Duration, is_kept: impl Fn(f64) -> bool);
+
+    /// Returns the run under which decisions are logged; `None` if they are not.
+    fn run_id(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl Report for BatchReport {
@@ -31,6 +36,10 @@ impl Report for BatchReport {
 
     fn record(&self, handle_time: Duration, is_kept: impl Fn(f64) -> bool) {
         decisions::record(self, handle_time, is_kept);
+    }
+
+    fn run_id(&self) -> Option<&str> {
+        self.run_id.as_deref()
     }
 }
 
@@ -72,7 +81,11 @@ impl<R: Report> Metrics<R> {
     /// Writes the metrics of one batch to standard output, from which CloudWatch reads them. A failure is logged.
     pub fn write(&self, report: &R, request_id: &str, handle_time: Duration) {
         report.record(handle_time, |value| value > 0.0);
-        let flushed = self.0.set_property("request_id", request_id.to_owned()).flush(io::stdout().lock());
+        let mut line = self.0.set_property("request_id", request_id.to_owned());
+        if let Some(run_id) = report.run_id() {
+            line = line.set_property("run_id", run_id.to_owned());
+        }
+        let flushed = line.flush(io::stdout().lock());
         if let Err(error) = flushed {
             tracing::warn!(error = error.to_string(), "the metrics could not be written");
         }

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::json::{Fault, OBJECT, STRING, kind_of, position, present};
 use super::needs_escape;
-use crate::domain::{ATTEMPT_BYTES_MAX, AttemptText, Currency, Field, LoadAttempt, LoadError};
+use crate::domain::{ATTEMPT_BYTES_MAX, AttemptText, Currency, Field, LoadAttempt, LoadError, StoredDecision};
 
 /// Parses a load attempt in a deployment with this currency. It borrows from `bytes` all text that is written without escapes.
 ///
@@ -32,6 +32,27 @@ pub fn read_attempt(bytes: &[u8]) -> Result<AttemptText<'_>, LoadError> {
         None => read_any(text)?,
     };
     Ok(AttemptText::from(shape))
+}
+
+/// A load attempt as a line of a file.
+#[derive(Serialize)]
+struct AttemptLine<'d> {
+    id: &'d str,
+    customer_id: &'d str,
+    load_amount: &'d str,
+    time: &'d str,
+}
+
+/// Returns the attempt that a decision was made about, as a line of a file, with its line feed.
+pub fn attempt_line(decision: &StoredDecision) -> String {
+    let line = AttemptLine {
+        id: &decision.key.event_id,
+        customer_id: &decision.key.customer_id,
+        load_amount: &decision.load_amount,
+        time: &decision.time,
+    };
+    // Strings can always be serialised.
+    serde_json::to_string(&line).unwrap_or_default() + "\n"
 }
 
 /// Reads the plain form that nearly every line has: the four fields in order, without white space or escapes. It takes

@@ -58,6 +58,9 @@ fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// The mode of a shadow limit, in JSON and in a limits file.
+pub(super) const SHADOW: &str = "shadow";
+
 #[derive(Serialize)]
 struct Message<'a> {
     id: &'a str,
@@ -68,6 +71,12 @@ struct Message<'a> {
     time: &'a str,
     decided_at: String,
     usage: Vec<Usage<'a>>,
+    #[serde(skip_serializing_if = "is_empty")]
+    shadow: &'a [String],
+    #[serde(skip_serializing_if = "is_empty")]
+    unjudged: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +84,8 @@ struct Usage<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
     used: u64,
     limit: u64,
     remaining: u64,
@@ -93,6 +104,9 @@ pub fn decision_message(decision: &StoredDecision) -> String {
         time: &decision.time,
         decided_at: decision.decided_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         usage: decision.usage.iter().map(Usage::new).collect(),
+        shadow: &decision.shadow.broken,
+        unjudged: &decision.shadow.unjudged,
+        run_id: decision.log.as_ref().map(|log| log.run_id.as_str()),
     };
     // Strings, integers and booleans can always be serialised.
     let text = serde_json::to_string(&message).unwrap_or_default();
@@ -106,12 +120,17 @@ impl<'a> Usage<'a> {
         Usage {
             code: &usage.code,
             limit_id: usage.limit_id.as_deref(),
+            mode: usage.is_shadow.then_some(SHADOW),
             used: usage.used,
             limit: usage.limit,
             remaining: usage.remaining(),
             resets_at,
         }
     }
+}
+
+fn is_empty(codes: &[String]) -> bool {
+    codes.is_empty()
 }
 
 /// Escapes two characters that JSON, and so an id, may contain, but a message may not (the SQS API reference,

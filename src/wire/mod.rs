@@ -21,7 +21,7 @@ mod plan;
 mod reject;
 mod text;
 
-pub use attempt::{parse_attempt, read_attempt};
+pub use attempt::{attempt_line, parse_attempt, read_attempt};
 pub use decision::{Reasons, can_be_body, decision_message, write_decision};
 #[cfg(any(feature = "cli", feature = "http"))]
 pub use job::{CustomerFailureView, JobView, job_failure_json, job_json};

@@ -117,7 +117,7 @@ impl PlanView {
         PlanView {
             plan_id: plan.plan_id.clone(),
             version: plan.version,
-            limit: limits.iter().map(LimitJson::new).collect(),
+            limit: LimitJson::all(limits),
             created_at: created_at.instant().map(instant),
             created_by: created_by.to_owned(),
         }

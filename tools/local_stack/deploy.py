@@ -134,6 +134,7 @@ class Deployment:
             "correlation_table": outputs["CorrelationTableName"],
             "load_table": outputs["LoadTableName"],
             "limit_table": outputs["LimitTableName"],
+            "decision_log_table": outputs["DecisionLogTableName"],
         }
 
     def upload(self, name, program):
@@ -147,7 +148,9 @@ class Deployment:
         self.template["Resources"][FUNCTIONS[name].resource]["Properties"]["CodeUri"] = f"s3://{BUCKET}/{name}.zip"
 
     def create_stack(self):
-        parameters = {"Architecture": "arm64" if platform.machine() == "aarch64" else "x86_64"}
+        architecture = "arm64" if platform.machine() == "aarch64" else "x86_64"
+        # The decision log is on, so that it can be looked at. MiniStack takes the number as text, as CloudFormation does.
+        parameters = {"Architecture": architecture, "DecisionLogDays": "30"}
         # By way of a bucket, as `sam deploy` does it: it is longer than a request may be.
         self.s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(self.template).encode())
         self.cloudformation.create_stack(

@@ -34,6 +34,7 @@ impl Loadgate {
             has_limit_table,
             currency: Currency::USD,
             correlation_ttl: TTL,
+            log: None,
         };
         Loadgate { consumer: Consumer { decider, publisher: AcceptAll::default() }, units: Mutex::default() }
     }

@@ -52,7 +52,12 @@ impl Store {
     /// Creates the tables of a design. Their names begin with `name`.
     pub(crate) async fn create(name: &str, url: &str) -> Result<Store> {
         let (sdk, limits) = (aws::load(Some(url)).await, Limits::default());
-        let names = TableNames { correlation: format!("{name}-records"), load: format!("{name}-usage"), limit: None };
+        let names = TableNames {
+            correlation: format!("{name}-records"),
+            load: format!("{name}-usage"),
+            limit: None,
+            log: None,
+        };
         Tables::new(&sdk, names.clone()).create().await.map_err(Error::other)?;
         Ok(Store { client: Client::new(&sdk), names, limits })
     }

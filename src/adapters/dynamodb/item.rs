@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, L, M, N, S};
-use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use aws_sdk_dynamodb::types::AttributeValue::{self, Bool, M, N, S};
 
+use super::commit::epoch_seconds;
+use super::decision_item::{epoch, from_decision, to_decision};
 use super::loads::decode_loads;
-use super::plan_item::{PLAN, PROGRAM_ID, from_plan_version, to_plan_version};
 use crate::deciding::{Cause, CorrelationRecord, Publication, StoreError, UsageKey, UsageRow};
-use crate::domain::{
-    Cents, Day, EventKey, LimitOrigin, LimitUsage, LoadTotal, Millis, StoredDecision, Verdict, Week, WeekUsage,
-};
+use crate::domain::{Cents, Day, EventKey, LoadTotal, LogPosition, Week, WeekUsage};
 
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;
@@ -28,22 +26,15 @@ pub const MESSAGE_ID: &str = "MESSAGE_ID";
 pub const UNPUBLISHED: &str = "UNPUBLISHED";
 /// TTL attribute of the table: epoch seconds.
 pub const EXPIRES_AT: &str = "EXPIRES_AT";
-const ACCEPTED: &str = "ACCEPTED";
-const REASONS: &str = "REASONS";
-const LOAD_AMOUNT: &str = "LOAD_AMOUNT";
-const TIME: &str = "TIME";
-const DECIDED_AT: &str = "DECIDED_AT";
-const USAGE: &str = "USAGE";
+/// Run of a decision in the decision log. It is the hash key of the log's table.
+pub const RUN_ID: &str = "RUN_ID";
+/// Sequence number of a decision in its run. It is the range key of the log's table.
+pub const SEQ: &str = "SEQ";
+/// The instant from which the entry of the log counts as absent: epoch seconds.
+const LOG_EXPIRES_AT: &str = "LOG_EXPIRES_AT";
 pub const FINGERPRINT: &str = "FINGERPRINT";
 pub const AMOUNT: &str = "AMOUNT";
 pub const COUNT: &str = "COUNT";
-const CODE: &str = "CODE";
-const USED: &str = "USED";
-const LIMIT: &str = "LIMIT";
-/// Id of a customer's own limit.
-const LIMIT_ID: &str = "LIMIT_ID";
-/// End of the span of a limit, in milliseconds since 1970.
-const RESETS_AT: &str = "RESETS_AT";
 
 /// Names of a week row's days, Monday first.
 const WEEKDAYS: [&str; 7] = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
@@ -58,36 +49,23 @@ pub fn usage_key(key: &UsageKey) -> Item {
 
 /// Converts a record to an item.
 pub fn from_record(record: &CorrelationRecord) -> Item {
-    let decision = &record.decision;
-    let mut attributes = event_key(&decision.key);
+    let mut attributes = from_decision(&record.decision);
     attributes.extend(item([
-        (ACCEPTED, Bool(decision.verdict.is_accepted())),
-        (REASONS, L(decision.verdict.reasons().iter().cloned().map(S).collect())),
-        (LOAD_AMOUNT, S(decision.load_amount.clone())),
-        (TIME, S(decision.time.clone())),
-        (DECIDED_AT, S(decision.decided_at.to_rfc3339_opts(SecondsFormat::Millis, true))),
-        (USAGE, L(decision.usage.iter().map(from_usage).collect())),
         (MESSAGE_ID, S(record.message_id.clone())),
         (FINGERPRINT, S(record.fingerprint.clone())),
-        (EXPIRES_AT, N(record.expires_at.timestamp().to_string())),
+        (EXPIRES_AT, epoch_seconds(record.expires_at)),
     ]));
-    attributes.extend(from_origin(&decision.origin));
+    if let Some(log) = &record.decision.log {
+        attributes.extend(item([
+            (RUN_ID, S(log.run_id.clone())),
+            (SEQ, N(log.seq.to_string())),
+            (LOG_EXPIRES_AT, epoch_seconds(log.expires_at)),
+        ]));
+    }
     if record.is_pending() {
         attributes.insert(UNPUBLISHED.to_owned(), Bool(true));
     }
     attributes
-}
-
-fn from_usage(usage: &LimitUsage) -> AttributeValue {
-    let number = |number: u64| N(number.to_string());
-    let mut entry = item([(CODE, S(usage.code.clone())), (USED, number(usage.used)), (LIMIT, number(usage.limit))]);
-    if let Some(limit_id) = &usage.limit_id {
-        entry.insert(LIMIT_ID.to_owned(), S(limit_id.clone()));
-    }
-    if let Some(resets_at) = usage.resets_at {
-        entry.insert(RESETS_AT.to_owned(), N(Millis::of(resets_at).get().to_string()));
-    }
-    M(entry)
 }
 
 /// Converts the days with accepted loads to the `DAYS` attribute of a row.
@@ -103,71 +81,25 @@ pub fn from_days(usage: &WeekUsage) -> AttributeValue {
 /// [`StoreError::Corrupt`] with the first attribute that is missing or invalid.
 pub fn to_record(item: &Item, table: &str) -> Result<CorrelationRecord, StoreError> {
     let reader = Reader { item, table, keys: [CUSTOMER_ID, EVENT_ID] };
-    let strings =
-        |values: &[AttributeValue]| values.iter().map(|value| value.as_s().ok().cloned()).collect::<Option<Vec<_>>>();
-    let is_accepted = reader.get(ACCEPTED, |value| value.as_bool().ok().copied())?;
-    let decision = StoredDecision {
-        key: EventKey { customer_id: reader.string(CUSTOMER_ID)?, event_id: reader.string(EVENT_ID)? },
-        verdict: reader.get(REASONS, |value| Verdict::new(is_accepted, strings(value.as_l().ok()?)?))?,
-        load_amount: reader.string(LOAD_AMOUNT)?,
-        time: reader.string(TIME)?,
-        decided_at: reader.get(DECIDED_AT, |value| value.as_s().ok()?.parse::<DateTime<Utc>>().ok())?.trunc_subsecs(3),
-        usage: reader.get(USAGE, |value| value.as_l().ok()?.iter().map(to_usage).collect())?,
-        origin: to_origin(&reader)?,
-    };
-    let expires_at_s = reader.get(EXPIRES_AT, number::<i64>)?;
+    let decision = to_decision(&reader, to_log_position(&reader)?)?;
     Ok(CorrelationRecord {
         decision,
         message_id: reader.string(MESSAGE_ID)?,
         fingerprint: reader.string(FINGERPRINT)?,
         publication: publication(item),
-        // An instant after the calendar's end never expires; one before its beginning has expired.
-        expires_at: DateTime::from_timestamp(expires_at_s, 0).unwrap_or(match expires_at_s {
-            ..0 => DateTime::<Utc>::MIN_UTC,
-            _ => DateTime::<Utc>::MAX_UTC.trunc_subsecs(0),
-        }),
+        expires_at: reader.get(EXPIRES_AT, epoch)?,
     })
 }
 
-/// Converts an origin of limits to attributes: none for the limits of the deployment, as in records of earlier versions.
-fn from_origin(origin: &LimitOrigin) -> impl Iterator<Item = (String, AttributeValue)> {
-    let plan = origin.plan().map(|plan| (PLAN.to_owned(), from_plan_version(plan)));
-    let program_id = origin.program_id().map(|program_id| (PROGRAM_ID.to_owned(), S(program_id.to_owned())));
-    plan.into_iter().chain(program_id)
-}
-
-fn to_origin(reader: &Reader<'_>) -> Result<LimitOrigin, StoreError> {
-    let plan = reader.optional(PLAN, to_plan_version)?;
-    let program_id = reader.optional(PROGRAM_ID, |value| value.as_s().ok().cloned())?;
-    Ok(match (program_id, plan) {
-        (Some(program_id), Some(plan)) => LimitOrigin::Program { program_id, plan },
-        (None, Some(plan)) => LimitOrigin::Plan(plan),
-        (None, None) => LimitOrigin::Deployment,
-        (Some(_), None) => return Err(reader.corrupt(PLAN, MISSING)),
-    })
+fn to_log_position(reader: &Reader<'_>) -> Result<Option<LogPosition>, StoreError> {
+    // Records of decisions that were made while the log was off have none.
+    let Some(run_id) = reader.optional(RUN_ID, |value| value.as_s().ok().cloned())? else { return Ok(None) };
+    Ok(Some(LogPosition { run_id, seq: reader.get(SEQ, number)?, expires_at: reader.get(LOG_EXPIRES_AT, epoch)? }))
 }
 
 fn publication(item: &Item) -> Publication {
     let is_pending = item.get(UNPUBLISHED).is_some_and(|value| value.as_bool() == Ok(&true));
     if is_pending { Publication::Pending } else { Publication::Confirmed }
-}
-
-fn to_usage(value: &AttributeValue) -> Option<LimitUsage> {
-    let usage = value.as_m().ok()?;
-    Some(LimitUsage {
-        code: usage.get(CODE)?.as_s().ok()?.clone(),
-        limit_id: match usage.get(LIMIT_ID) {
-            Some(value) => Some(value.as_s().ok()?.clone()),
-            None => None,
-        },
-        used: number(usage.get(USED)?)?,
-        limit: number(usage.get(LIMIT)?)?,
-        // Records of earlier versions have none.
-        resets_at: match usage.get(RESETS_AT) {
-            Some(value) => Some(Millis::new(number(value)?).instant()?),
-            None => None,
-        },
-    })
 }
 
 /// Reads a usage row from an item of this table.
@@ -209,7 +141,7 @@ pub struct Reader<'i> {
     pub keys: [&'static str; 2],
 }
 
-const MISSING: &str = "is missing";
+pub const MISSING: &str = "is missing";
 const WRONG: &str = "cannot be understood";
 
 impl Reader<'_> {
@@ -241,7 +173,7 @@ impl Reader<'_> {
         self.corrupt(name, WRONG)
     }
 
-    fn corrupt(&self, name: &str, problem: &str) -> StoreError {
+    pub fn corrupt(&self, name: &str, problem: &str) -> StoreError {
         let value = |key| self.item.get(key).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
         let keys = self.keys.map(|key| format!("{key} '{}'", value(key))).join(", ");
         let place = format!("{name} of the item {keys} in table {}", self.table);

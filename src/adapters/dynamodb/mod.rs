@@ -3,6 +3,7 @@
 mod answer_item;
 mod change_item;
 mod commit;
+mod decision_item;
 mod error;
 mod fence;
 mod item;
@@ -14,6 +15,8 @@ mod limit_store;
 mod limit_table;
 mod limit_write;
 mod loads;
+mod log_item;
+mod log_store;
 #[cfg(feature = "cli")]
 mod manifest;
 mod plan_item;
@@ -39,7 +42,7 @@ use crate::deciding::{
     AllRows, Cause, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, Lookup, Metered,
     PublicationChange, READ_KEYS_MAX, Snapshot, Store, StoreError, Units, UsageKey, Writes,
 };
-use crate::domain::{Day, EventKey, Limits, PlanVersion};
+use crate::domain::{Day, EventKey, Limits, LogEntry, PlanVersion};
 use commit::{epoch_seconds, write_units};
 use error::{store_error, unbuilt};
 use fence::{fence_key, is_fence, to_fence};
@@ -162,6 +165,10 @@ impl Store for DynamoDb {
             }
             Err(error) => Err(store_error("UpdateItem", &self.tables.correlation, &error)),
         }
+    }
+
+    async fn write_log(&self, entries: &[&LogEntry]) -> Result<Metered<Vec<usize>>, StoreError> {
+        self.put_log(entries).await
     }
 }
 

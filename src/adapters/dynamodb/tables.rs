@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::error::{store_error, unbuilt};
-use super::item::{CUSTOMER_ID, DATE, EVENT_ID, EXPIRES_AT};
+use super::item::{CUSTOMER_ID, DATE, EVENT_ID, EXPIRES_AT, RUN_ID, SEQ};
 use super::limit_item::{PK, SK};
 use crate::config::TableNames;
 use crate::deciding::{Cause, StoreError};
@@ -24,7 +24,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// Maximum time for the creation or deletion of a table.
 const WAIT_MAX: Duration = Duration::from_mins(2);
 
-/// The tables: two, or three if one of customers' own limits is named.
+/// The tables: two, one more if one of customers' own limits is named, and one more for the decision log.
 #[derive(Clone, Debug)]
 pub struct Tables {
     client: Client,
@@ -82,12 +82,14 @@ impl Tables {
     }
 
     fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> {
-        let TableNames { correlation, load, limit } = &self.names;
+        let TableNames { correlation, load, limit, log } = &self.names;
         let two = [
             Wanted { name: correlation, hash: CUSTOMER_ID, range: EVENT_ID, has_ttl: true },
             Wanted { name: load, hash: CUSTOMER_ID, range: DATE, has_ttl: false },
         ];
-        two.into_iter().chain(limit.iter().map(|name| Wanted { name, hash: PK, range: SK, has_ttl: true }))
+        let limit = limit.iter().map(|name| Wanted { name, hash: PK, range: SK, has_ttl: true });
+        let log = log.iter().map(|name| Wanted { name, hash: RUN_ID, range: SEQ, has_ttl: true });
+        two.into_iter().chain(limit).chain(log)
     }
 
     /// Creates missing tables, and waits until all are usable. Safe to repeat.

@@ -52,7 +52,8 @@ where
     R: Serialize,
 {
     let invoke = |event: LambdaEvent<Box<RawValue>>| {
-        let span = tracing::info_span!("invocation", request_id = event.context.request_id);
+        let span =
+            tracing::info_span!("invocation", request_id = event.context.request_id, run_id = tracing::field::Empty);
         // Boxed: the compiler gives up on futures that are nested as deeply as the runtime's and ours together.
         Box::pin(invoke(Arc::clone(&function), event)).instrument(span)
     };

@@ -3,10 +3,18 @@
 use clap::error::{ContextKind, ContextValue};
 
 /// Commands that need the AWS SDK.
-const COMMANDS: &[&str] = &["tables", "send", "receive", "redrive", "limits", "plans", "programs", "jobs", "worker"];
+const COMMANDS: &[&str] =
+    &["tables", "send", "receive", "redrive", "limits", "plans", "programs", "jobs", "runs", "worker"];
 
 /// Options of `replay` that need the AWS SDK.
-const OPTIONS: &[&str] = &["--store", "--endpoint-url", "--run", "--correlation-ttl-hours", "--customers-in-parallel"];
+const OPTIONS: &[&str] = &[
+    "--store",
+    "--endpoint-url",
+    "--run",
+    "--correlation-ttl-hours",
+    "--decision-log-days",
+    "--customers-in-parallel",
+];
 
 /// Explains a command or an option that only the whole program has. `None` for any other fault in the command line.
 pub fn explained(error: &clap::Error) -> Option<String> {

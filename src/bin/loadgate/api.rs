@@ -9,11 +9,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use chrono::TimeDelta;
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::adapters::{SystemClock, new_request_id};
+use loadgate::adapters::{SystemClock, new_request_id, new_run_id};
 use loadgate::config::{
     API_LISTEN, API_READ_TOKEN_FILE, API_WRITE_TOKEN_FILE, ApiConfig, CURRENCY, LIMITS, TTL_HOURS_DEFAULT, read_token,
 };
-use loadgate::deciding::{Decider, PlanCache};
+use loadgate::deciding::{Decider, DecisionLog, PlanCache};
 use loadgate::runtime::http::{Access, BearerToken, REQUEST_TIMEOUT, RequestSettings, Services, openapi, router};
 use loadgate::telemetry::init_logs;
 use tokio::net::TcpListener;
@@ -158,7 +158,7 @@ fn token(file: Option<&Path>) -> Result<Option<BearerToken>, Failure> {
 
 /// Opens the store and checks that it is usable.
 fn open(args: &Args, config: ApiConfig) -> Result<(Decider<DynamoDb, SystemClock>, Connection), Failure> {
-    let has_limit_table = config.tables.limit.is_some();
+    let (has_limit_table, has_log) = (config.tables.limit.is_some(), config.tables.log.is_some());
     let (store, connection) = args.store.open(args.endpoint_url.as_deref(), config.tables, runtime(None)?)?;
     let decider = Decider {
         store,
@@ -168,6 +168,7 @@ fn open(args: &Args, config: ApiConfig) -> Result<(Decider<DynamoDb, SystemClock
         has_limit_table,
         currency: config.currency,
         correlation_ttl: TimeDelta::hours(TTL_HOURS_DEFAULT),
+        log: has_log.then_some(DecisionLog { retention: None, new_run_id }),
     };
     let connected = connection.runtime.block_on(Box::pin(decider.store.connect_reads(decider.has_fences())));
     connected.context("could not use the store").map_err(Failure::Io)?;

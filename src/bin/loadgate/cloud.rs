@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
 use loadgate::adapters::aws;
-use loadgate::config::{CORRELATION_TABLE, LIMIT_TABLE, LOAD_TABLE, TableNames, is_url};
+use loadgate::config::{CORRELATION_TABLE, DECISION_LOG_TABLE, LIMIT_TABLE, LOAD_TABLE, TableNames, is_url};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::outcome::Failure;
@@ -26,6 +26,10 @@ pub struct TableArgs {
     /// Name of the table of customers' own limits [default: none, and customers have no limits of their own]
     #[arg(long, global = true, value_name = "NAME", env = LIMIT_TABLE)]
     limit_table: Option<String>,
+
+    /// Name of the table of the decision log [default: none, and decisions are not logged]
+    #[arg(long, global = true, value_name = "NAME", env = DECISION_LOG_TABLE)]
+    decision_log_table: Option<String>,
 }
 
 impl TableArgs {
@@ -42,11 +46,12 @@ impl TableArgs {
     /// # Errors
     /// [`Failure::Usage`] when two names stand for one table.
     pub fn names_or(&self, limit: Option<&str>) -> Result<TableNames, Failure> {
-        let given = self.limit_table.as_deref().filter(|name| !name.is_empty());
+        let given = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
         let names = TableNames {
             correlation: self.correlation_table.clone(),
             load: self.load_table.clone(),
-            limit: given.or(limit).map(str::to_owned),
+            limit: given(&self.limit_table).or_else(|| limit.map(str::to_owned)),
+            log: given(&self.decision_log_table),
         };
         if let Some(same) = names.same() {
             let [earlier, later] = same.map(argument);
@@ -63,6 +68,7 @@ fn argument(variable: &str) -> &str {
     match variable {
         CORRELATION_TABLE => "--correlation-table",
         LOAD_TABLE => "--load-table",
+        DECISION_LOG_TABLE => "--decision-log-table",
         _ => "--limit-table",
     }
 }

@@ -36,6 +36,8 @@ mod receive;
 mod redrive;
 mod replay;
 #[cfg(feature = "cli")]
+mod runs;
+#[cfg(feature = "cli")]
 mod send;
 #[cfg(any(feature = "api", feature = "worker"))]
 mod serve;
@@ -88,6 +90,8 @@ enum Command {
     Programs(programs::Args),
     #[cfg(feature = "cli")]
     Jobs(jobs::Args),
+    #[cfg(feature = "cli")]
+    Runs(runs::Args),
     #[cfg(feature = "worker")]
     Worker(worker::Args),
     #[cfg(feature = "api")]
@@ -118,6 +122,8 @@ fn main() -> ExitCode {
         Command::Programs(args) => programs::run(&args),
         #[cfg(feature = "cli")]
         Command::Jobs(args) => jobs::run(&args),
+        #[cfg(feature = "cli")]
+        Command::Runs(args) => runs::run(&args),
         #[cfg(feature = "worker")]
         Command::Worker(args) => worker::run(&args),
         #[cfg(feature = "api")]

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use chrono::TimeDelta;
 use clap::value_parser;
-use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
-use loadgate::config::{TTL_HOURS_DEFAULT, TTL_HOURS_MAX};
-use loadgate::deciding::{Decider, PlanCache};
+use loadgate::adapters::{SystemClock, new_run_id};
+use loadgate::config::{DECISION_LOG_TABLE, LOG_DAYS_MAX, TTL_HOURS_DEFAULT, TTL_HOURS_MAX, log_retention};
+use loadgate::deciding::{Decider, DecisionLog, PlanCache};
 use loadgate::domain::{Currency, Limits};
 use loadgate::replay::{ReplayError, ReplayOutput, ReplayReport, StoreReplay};
 use loadgate::wire::Reasons;
@@ -44,6 +44,11 @@ pub struct StoreArgs {
     #[arg(long, value_name = "HOURS", requires = "store", default_value_t = TTL_HOURS_DEFAULT, value_parser = value_parser!(i64).range(1..=TTL_HOURS_MAX))]
     correlation_ttl_hours: i64,
 
+    /// Write each decision to the decision log, and keep it there for this number of days [default: 0, and decisions are
+    /// not logged]
+    #[arg(long, value_name = "DAYS", requires = "store", hide_default_value = true, default_value_t = 0, value_parser = value_parser!(i64).range(0..=LOG_DAYS_MAX))]
+    decision_log_days: i64,
+
     /// Number of customers that are decided in parallel
     #[arg(long, value_name = "N", requires = "store", default_value_t = NonZeroUsize::new(32).unwrap_or(NonZeroUsize::MIN))]
     customers_in_parallel: NonZeroUsize,
@@ -75,13 +80,24 @@ impl StoreArgs {
     ) -> Result<StoreEngine, Failure> {
         let kind = self.store.as_ref().unwrap_or(&StoreKind::DynamoDb);
         let names = self.tables.names_or(kind.limit_table())?;
-        let has_limit_table = names.limit.is_some();
+        let (has_limit_table, has_log) = (names.limit.is_some(), names.log.is_some());
+        let retention = log_retention(self.decision_log_days);
+        if retention.is_some() && !has_log {
+            let problem = format!(
+                "no table of the decision log is named: give --decision-log-table, or set {DECISION_LOG_TABLE}"
+            );
+            return Err(Failure::Usage(anyhow!(problem)));
+        }
         let (store, connection) = kind.open(self.endpoint_url.as_deref(), names, runtime(Some(threads))?)?;
         let correlation_ttl = TimeDelta::hours(self.correlation_ttl_hours);
         let plans = PlanCache::default();
-        let decider = Decider { store, clock: SystemClock, limits, plans, has_limit_table, currency, correlation_ttl };
+        let log = has_log.then_some(DecisionLog { retention, new_run_id });
+        let clock = SystemClock;
+        let decider = Decider { store, clock, limits, plans, has_limit_table, currency, correlation_ttl, log };
         let connected = connection.runtime.block_on(decider.store.connect(decider.has_fences()));
         connected.context("could not use the store").map_err(Failure::Io)?;
+        let connected = connection.runtime.block_on(decider.store.connect_log());
+        connected.context("could not use the decision log").map_err(Failure::Io)?;
         let replay =
             StoreReplay { decider: Arc::new(decider), run, reasons, customers_max: self.customers_in_parallel };
         Ok(StoreEngine { replay, connection })

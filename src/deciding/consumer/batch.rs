@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use futures_util::FutureExt;
-use futures_util::future::{Either, join, join_all, select};
+use futures_util::future::{Either, join_all, join3, select};
 
 use crate::deciding::consumer::group::GroupPublisher;
-use crate::deciding::consumer::requests::{SHARED_WAIT_MAX, SharedPublisher};
+use crate::deciding::consumer::requests::SHARED_WAIT_MAX;
+use crate::deciding::consumer::targets::{DecisionsQueue, Log};
 use crate::deciding::consumer::{BatchReport, Consumer, Deadline, Handled, requests};
 use crate::deciding::{
-    Clock, Cost, DeadLetter, Delivery, Group, Message, MessageContent, Outcome, Publisher, Snapshot, Store,
+    Clock, Cost, DeadLetter, Delivery, Group, Message, MessageContent, Outcome, Publisher, Run, Snapshot, Store,
     consistency, since, with_sources,
 };
 
@@ -31,11 +32,20 @@ pub struct Batch<'c, S, Q, C> {
 /// Current progress of the batch. It is valid at any moment, so that a batch can end at its deadline.
 #[derive(Default)]
 struct Progress {
-    /// Unsettled messages: the index of each in the batch, and the instant at which it was sent.
-    unsettled: BTreeMap<u64, Option<DateTime<Utc>>>,
+    /// Unsettled messages, by their indexes in the batch.
+    unsettled: BTreeMap<u64, Unsettled>,
     report: BatchReport,
     /// Time spent on each group, by the group's number.
     times: BTreeMap<usize, Times>,
+}
+
+/// Progress of a message. It is settled once it is both published and logged, as far as it needs to be.
+#[derive(Clone, Copy)]
+struct Unsettled {
+    /// The instant at which it was sent.
+    sent_at: Option<DateTime<Utc>>,
+    is_published: bool,
+    is_logged: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -45,13 +55,17 @@ struct Times {
     publish: Duration,
 }
 
-/// Sorts a batch into dead letters and, for each customer, a group of deliveries in order.
-pub fn sort(messages: Vec<Message>) -> (Vec<(u64, DeadLetter)>, Vec<Group>) {
+/// Sorts a batch into dead letters and, for each customer, a group of deliveries in order. New decisions are logged under
+/// the run, if there is one.
+pub fn sort(messages: Vec<Message>, run: Option<&Run>) -> (Vec<(u64, DeadLetter)>, Vec<Group>) {
+    let group = || Group { run: run.cloned(), ..Group::default() };
     let (mut letters, mut groups) = (Vec::new(), BTreeMap::<String, Group>::new());
     for (index, message) in (0..).zip(messages) {
         match message.content {
             MessageContent::Invalid(letter) => letters.push((index, *letter)),
-            MessageContent::Attempt(delivery) => groups.entry(message.group_id).or_default().deliveries.push(*delivery),
+            MessageContent::Attempt(delivery) => {
+                groups.entry(message.group_id).or_insert_with(group).deliveries.push(*delivery);
+            }
             MessageContent::Ungrouped { message_id } => log_ungrouped(&message_id),
         }
     }
@@ -64,9 +78,12 @@ fn log_ungrouped(message_id: &str) {
 }
 
 impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
-    pub fn new(consumer: &'c Consumer<S, Q, C>, messages: &[Message], deadline: Deadline) -> Self {
-        let unsettled = (0..).zip(messages.iter().map(|message| message.sent_at)).collect();
-        let progress = Mutex::new(Progress { unsettled, ..Progress::default() });
+    pub fn new(consumer: &'c Consumer<S, Q, C>, messages: &[Message], deadline: Deadline, run: Option<&Run>) -> Self {
+        let unsettled =
+            |message: &Message| Unsettled { sent_at: message.sent_at, is_published: false, is_logged: false };
+        let unsettled = (0..).zip(messages.iter().map(unsettled)).collect();
+        let report = BatchReport { run_id: run.map(|run| run.id.clone()), ..BatchReport::default() };
+        let progress = Mutex::new(Progress { unsettled, report, ..Progress::default() });
         let begun = consumer.decider.clock.now().trunc_subsecs(3);
         Batch { consumer, deadline, begun, progress }
     }
@@ -76,7 +93,7 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         let now = self.now();
         let Progress { unsettled, mut report, times } =
             self.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
-        report.count_failed(unsettled.values().copied(), now);
+        report.count_failed(unsettled.values().map(|message| message.sent_at), now);
         let longest = |time: fn(&Times) -> Duration| times.values().map(time).max().unwrap_or_default();
         report.read_time += longest(|times| times.read);
         report.commit_time = longest(|times| times.commit);
@@ -105,12 +122,17 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         self.now() < self.deadline.begin_until
     }
 
-    /// Settles a message: counts its outcome and removes it from the unsettled ones.
-    pub fn settle(&self, index: u64, outcome: &Outcome) {
+    /// Notes that a message's decision is published, or need not be: counts its outcome. Settles it if it is logged.
+    pub fn note_published(&self, index: u64, outcome: &Outcome) {
         self.progress(|progress| {
             progress.report.count(outcome, self.begun);
-            progress.unsettled.remove(&index);
+            progress.advance(index, |message| message.is_published = true);
         });
+    }
+
+    /// Notes that a message's decision is logged, or need not be. Settles it if it is published.
+    pub fn note_logged(&self, index: u64) {
+        self.progress(|progress| progress.advance(index, |message| message.is_logged = true));
     }
 
     /// Updates the report.
@@ -165,14 +187,20 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         }
     }
 
-    /// Decides and publishes all groups. The groups share only their first read and their requests to the decisions
-    /// queue. Both have a short time-out.
+    /// Decides, publishes and logs all groups. The groups share only their first read, and their requests to the
+    /// decisions queue and to the decision log. All of these have a short time-out.
     pub async fn decide(&self, groups: Vec<Group>) {
         let first = self.read_together(&groups).await;
-        let (publishers, requests) = requests::open(&self.consumer.publisher, self.clock(), groups.len());
-        let groups = groups.into_iter().zip(publishers).enumerate();
-        let groups = groups.map(|(number, (group, shared))| self.decide_group(number, group, shared, first.clone()));
-        join(join_all(groups), requests.run()).await;
+        let queue = DecisionsQueue(&self.consumer.publisher);
+        let (publishers, publishing) = requests::open(queue, self.clock(), groups.len());
+        let (logs, logging) = requests::open(Log(self), self.clock(), groups.len());
+        let has_log = self.consumer.decider.log.is_some();
+        let publisher =
+            |(number, (queue, log))| GroupPublisher { batch: self, number, queue, log: Some(log).filter(|_| has_log) };
+        let publishers = publishers.into_iter().zip(logs).enumerate().map(publisher);
+        let groups = groups.into_iter().zip(publishers);
+        let groups = groups.map(|(group, publisher)| self.decide_group(group, publisher, first.clone()));
+        join3(join_all(groups), publishing.run(), logging.run()).await;
     }
 
     /// Reads for all groups at once. Returns `None` when the read fails or takes too long. Then each group reads for
@@ -195,10 +223,14 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         snapshot.map(Arc::new)
     }
 
-    /// Decides and publishes one group. A failure, even a panic, affects no other group.
-    async fn decide_group(&self, number: usize, group: Group, shared: SharedPublisher, first: Option<Arc<Snapshot>>) {
+    /// Decides, publishes and logs one group. A failure, even a panic, affects no other group.
+    async fn decide_group(
+        &self,
+        group: Group,
+        mut publisher: GroupPublisher<'_, 'c, S, Q, C>,
+        first: Option<Arc<Snapshot>>,
+    ) {
         let messages = group.deliveries.len();
-        let mut publisher = GroupPublisher { batch: self, number, shared };
         let decided = async {
             if let Err(unsettled) = self.consumer.decider.decide_group(group, first, &mut publisher).await {
                 publisher.leave(*unsettled).await;
@@ -206,6 +238,17 @@ impl<'c, S: Store, Q: Publisher, C: Clock> Batch<'c, S, Q, C> {
         };
         if AssertUnwindSafe(decided).catch_unwind().await.is_err() {
             tracing::error!(messages, "a customer's work has panicked; left for redelivery");
+        }
+    }
+}
+
+impl Progress {
+    /// Advances an unsettled message. Settles it if nothing is left to do for it.
+    fn advance(&mut self, index: u64, step: impl FnOnce(&mut Unsettled)) {
+        let Some(message) = self.unsettled.get_mut(&index) else { return };
+        step(message);
+        if message.is_published && message.is_logged {
+            self.unsettled.remove(&index);
         }
     }
 }

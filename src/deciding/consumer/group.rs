@@ -1,17 +1,21 @@
-//! Publishing of one customer's stored decisions, in order.
+//! Publishing of one customer's stored decisions, in order, and beside it their entries in the decision log.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use crate::deciding::backoff::Backoff;
 use crate::deciding::consumer::batch::{Batch, log_failed};
-use crate::deciding::consumer::requests::SharedPublisher;
+use crate::deciding::consumer::requests::Access;
+use crate::deciding::consumer::targets::{DecisionsQueue, Log};
+use crate::deciding::log::log_tries;
 use crate::deciding::{
-    Clock, CorrelationRecord, Cost, Delivery, Outcome, Publisher, QueueError, Sink, Stopped, Store, StoreError,
-    Undecided, confirmed, is_pending_long_enough, pending, since, with_sources, write_publication,
+    Clock, CorrelationRecord, Cost, Delivery, LOG_ENTRIES_MAX, Outcome, Publisher, QueueError, Remedy, Sink, Stopped,
+    Store, StoreError, Undecided, confirmed, is_pending_long_enough, pending, remedy, since, with_sources,
+    write_publication,
 };
+use crate::domain::LogEntry;
 
 /// Maximum number of times that a decision is offered to the queue before it is left for redelivery. The client also
 /// repeats whole requests by itself.
@@ -22,13 +26,15 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Publishes one customer's decisions.
-pub struct GroupPublisher<'b, 'c, S, Q, C> {
+pub struct GroupPublisher<'b, 'c, S: Store, Q: Publisher, C: Clock> {
     /// The batch that the group is part of.
     pub batch: &'b Batch<'c, S, Q, C>,
     /// The group's number in the batch.
     pub number: usize,
     /// Access to the decisions queue.
-    pub shared: SharedPublisher,
+    pub queue: Access<DecisionsQueue<'b, Q>>,
+    /// Access to the decision log; `None` where there is none.
+    pub log: Option<Access<Log<'b, 'c, S, Q, C>>>,
 }
 
 /// Reason for leaving a decision for redelivery.
@@ -59,7 +65,7 @@ impl<S: Store, Q: Publisher, C: Clock> Sink for GroupPublisher<'_, '_, S, Q, C> 
     }
 }
 
-impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
+impl<'b, 'c, S: Store, Q: Publisher, C: Clock> GroupPublisher<'b, 'c, S, Q, C> {
     /// Leaves deliveries for redelivery. Sets those records of theirs that are stored to pending.
     pub async fn leave(&self, unsettled: Undecided) {
         log_failed(&unsettled.deliveries, "not decided", &unsettled.reason);
@@ -67,28 +73,78 @@ impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
         join_all(stored.iter_mut().map(|record| self.set_pending(record))).await;
     }
 
+    /// Publishes and logs deliveries. Neither waits for the other. The first failure stops the customer.
     async fn publish_all(&self, mut waiting: VecDeque<(Delivery, Outcome)>) -> Result<(), Stopped> {
         self.set_redelivered_pending(&mut waiting).await;
-        while let Some((delivery, outcome)) = waiting.front() {
+        let (published, logged) = join(self.publish_each(&waiting), self.log(&waiting)).await;
+        if logged.is_ok() && published.is_ok() {
+            return Ok(());
+        }
+        // Without its entry in the log, no message of these is settled.
+        let settled = published.as_ref().err().filter(|_| logged.is_ok()).map_or(0, |(settled, _)| *settled);
+        waiting.drain(..settled);
+        let deliveries = || waiting.iter().map(|(delivery, _)| delivery);
+        if let Err((_, failure)) = published {
+            log_failed(deliveries(), "stored, and not published", &failure);
+        }
+        if let Err(error) = logged {
+            log_failed(deliveries(), "stored, and not in the decision log", &error);
+        }
+        self.leave_stored(waiting).await;
+        Err(Stopped)
+    }
+
+    /// Publishes decisions one after another.
+    ///
+    /// # Errors
+    /// The first failure, with the number of deliveries before it.
+    async fn publish_each(&self, waiting: &VecDeque<(Delivery, Outcome)>) -> Result<(), (usize, Failure)> {
+        for (place, (delivery, outcome)) in waiting.iter().enumerate() {
             match outcome {
                 Outcome::Ignored { is_altered } => log_duplicate(delivery, *is_altered),
                 Outcome::Decided(record) | Outcome::Redelivered { record, .. } => {
-                    if let Err(failure) = self.publish(record).await {
-                        self.stop(waiting, &failure).await;
-                        return Err(Stopped);
-                    }
+                    self.publish(record).await.map_err(|failure| (place, failure))?;
                 }
             }
-            self.batch.settle(delivery.index, outcome);
-            waiting.pop_front();
+            self.batch.note_published(delivery.index, outcome);
         }
         Ok(())
+    }
+
+    /// Writes the entries of these decisions to the log. A decision that was made while the log was off has none.
+    async fn log(&self, waiting: &VecDeque<(Delivery, Outcome)>) -> Result<(), StoreError> {
+        if let Some(log) = &self.log {
+            let entries: Vec<LogEntry> = waiting
+                .iter()
+                .filter_map(|(_, outcome)| outcome.record().and_then(CorrelationRecord::log_entry))
+                .collect();
+            for entries in entries.chunks(LOG_ENTRIES_MAX) {
+                self.offer(log, entries.to_vec()).await?;
+            }
+        }
+        waiting.iter().for_each(|(delivery, _)| self.batch.note_logged(delivery.index));
+        Ok(())
+    }
+
+    /// Offers entries to the log until it has taken each of them.
+    async fn offer(&self, log: &Access<Log<'b, 'c, S, Q, C>>, mut entries: Vec<LogEntry>) -> Result<(), StoreError> {
+        let mut tries = log_tries();
+        loop {
+            let answers = log.offer(entries.clone()).await;
+            let refused = entries.into_iter().zip(answers).filter_map(|(entry, answer)| Some((entry, answer.err()?)));
+            let (left, errors): (Vec<LogEntry>, Vec<StoreError>) = refused.unzip();
+            let Some(error) = errors.into_iter().next() else { return Ok(()) };
+            if remedy(&error) == Remedy::GiveUp || !tries.again(self.batch.clock()).await {
+                return Err(error);
+            }
+            entries = left;
+        }
     }
 
     /// Publishes one decision, and confirms its record if the record was pending.
     async fn publish(&self, record: &CorrelationRecord) -> Result<(), Failure> {
         let mut offers = Backoff::new(OFFERS_MAX, FIRST_WAIT, WAIT_MAX);
-        while let Err(error) = self.shared.publish(&record.decision).await {
+        while let Err(error) = self.offer_decision(record).await {
             self.batch.note(|report| report.publish_failures += 1);
             if !error.is_retryable || !offers.again(self.batch.clock()).await {
                 return Err(Failure::NotPublished(error));
@@ -100,13 +156,15 @@ impl<S: Store, Q: Publisher, C: Clock> GroupPublisher<'_, '_, S, Q, C> {
         Ok(())
     }
 
-    /// Leaves the waiting deliveries for redelivery. Their decisions are stored. Sets their records to pending.
-    async fn stop(&self, mut waiting: VecDeque<(Delivery, Outcome)>, failure: &Failure) {
-        log_failed(waiting.iter().map(|(delivery, _)| delivery), "stored, and not published", failure);
-        join_all(
-            waiting.iter_mut().filter_map(|(_, outcome)| outcome.record_mut()).map(|record| self.set_pending(record)),
-        )
-        .await;
+    async fn offer_decision(&self, record: &CorrelationRecord) -> Result<(), QueueError> {
+        let answer = self.queue.offer(vec![record.decision.clone()]).await.pop();
+        answer.unwrap_or_else(|| Err(QueueError::no_answer()))
+    }
+
+    /// Leaves deliveries for redelivery. Their decisions are stored. Sets their records to pending.
+    async fn leave_stored(&self, mut waiting: VecDeque<(Delivery, Outcome)>) {
+        let records = waiting.iter_mut().filter_map(|(_, outcome)| outcome.record_mut());
+        join_all(records.map(|record| self.set_pending(record))).await;
     }
 
     /// Sets the records of redelivered messages to pending before they are published. If this delivery fails too, and

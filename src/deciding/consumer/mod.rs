@@ -1,8 +1,8 @@
 //! Processing of a batch of queue messages. Invalid messages go to the dead-letter queue; the others are decided,
-//! committed and published.
+//! committed, published, and written to the decision log where there is one.
 //!
 //! Customers are processed in parallel, and the messages of one customer in order. Customers share their first read
-//! and their requests to the decisions queue. A shared request without an answer is soon repeated for each customer
+//! and their requests to the decisions queue and to the log. A shared request without an answer is soon repeated for each customer
 //! alone. So no customer waits long for another's request, and no customer's failure fails another.
 //!
 //! A message is *settled* when nothing is left to do for it. A message that is not settled when the batch ends, for
@@ -12,6 +12,7 @@ mod batch;
 mod group;
 mod report;
 mod requests;
+mod targets;
 
 use std::pin::pin;
 use std::time::Duration;
@@ -70,8 +71,12 @@ impl<S: Store, Q: Publisher, C: Clock> Consumer<S, Q, C> {
     /// Settles as many of the messages as possible until the deadline. Groups are processed in parallel, each in its
     /// own order.
     pub async fn handle(&self, messages: Vec<Message>, deadline: Deadline) -> Handled {
-        let batch = Batch::new(self, &messages, deadline);
-        let (letters, groups) = batch::sort(messages);
+        let run = self.decider.new_run();
+        if let Some(run) = &run {
+            tracing::Span::current().record("run_id", &run.id);
+        }
+        let batch = Batch::new(self, &messages, deadline, run.as_ref());
+        let (letters, groups) = batch::sort(messages, run.as_ref());
         let work = join(batch.reject(letters), batch.decide(groups));
         let time_left = (deadline.answer_by - self.decider.clock.now()).to_std().unwrap_or(Duration::ZERO);
         let is_cut_short = match select(pin!(work), pin!(self.decider.clock.sleep(time_left))).await {

@@ -11,12 +11,16 @@ use crate::domain::StoredDecision;
 /// Counts, costs and times of a batch, from which metrics are made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BatchReport {
+    /// The run under which new decisions are logged; `None` if they are not.
+    pub run_id: Option<String>,
     /// Attempts decided in this batch that are within every limit.
     pub accepted: u64,
     /// Attempts decided in this batch that are over at least one limit.
     pub declined: u64,
     /// Number of declines by each limit, by the limit's code. One attempt may break several limits.
     pub declined_by_reason: BTreeMap<String, u64>,
+    /// Number of attempts that each shadow limit would have declined, by the limit's code.
+    pub shadow_declined: BTreeMap<String, u64>,
     /// Duplicates, which are neither decided nor published.
     pub ignored: u64,
     /// Messages sent to the dead-letter queue.
@@ -65,6 +69,9 @@ impl BatchReport {
     }
 
     fn count_decided(&mut self, decision: &StoredDecision) {
+        for code in &decision.shadow.broken {
+            *self.shadow_declined.entry(code.clone()).or_default() += 1;
+        }
         if decision.verdict.is_accepted() {
             self.accepted += 1;
             return;

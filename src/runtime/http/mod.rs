@@ -30,7 +30,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::deciding::{Clock, Decider, RecordReader, Store};
+use crate::deciding::{Clock, Decider, LogReader, RecordReader, Store};
 use crate::domain::CoolingOff;
 use crate::limits::jobs::{JobQueue, JobStore};
 use crate::limits::{AnswerStore, LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
@@ -70,7 +70,15 @@ impl Services {
     /// a queue of assignments, no job can be started.
     pub fn over<S, Q, C>(decider: Decider<S, C>, cooling_off: CoolingOff, queue: Option<Q>) -> Services
     where
-        S: Store + LimitStore + AnswerStore + RecordReader + PlanStore + ProgramStore + LinkStore + JobStore,
+        S: Store
+            + LimitStore
+            + AnswerStore
+            + LogReader
+            + RecordReader
+            + PlanStore
+            + ProgramStore
+            + LinkStore
+            + JobStore,
         S: Clone + 'static,
         Q: JobQueue + Clone + 'static,
         C: Clock + Clone + 'static,
@@ -125,6 +133,7 @@ struct Api {
         (name = "programs", description = "Programmes: their default plans and their customers"),
         (name = "jobs", description = "Jobs that link every customer of a programme to a plan version"),
         (name = "customers", description = "The limits in force for a customer, and the decisions about its loads"),
+        (name = "runs", description = "The decision log: one invocation, one batch of a worker or one replay is a run"),
         (name = "api", description = "The API itself")
     )
 )]
@@ -180,6 +189,7 @@ fn reading() -> OpenApiRouter<Api> {
         .routes(routes!(routes::get_usage))
         .routes(routes!(routes::list_decisions))
         .routes(routes!(routes::check))
+        .routes(routes!(routes::runs::list_run_decisions))
         .routes(routes!(routes::get_openapi))
 }
 

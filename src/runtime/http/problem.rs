@@ -70,7 +70,9 @@ impl Problem {
             | ProblemCode::UnknownProgram
             | ProblemCode::UnknownLink
             | ProblemCode::UnknownJob => StatusCode::NOT_FOUND,
-            ProblemCode::NoQueue | ProblemCode::NoLimitTable => StatusCode::NOT_IMPLEMENTED,
+            ProblemCode::NoQueue | ProblemCode::NoLimitTable | ProblemCode::NoDecisionLog => {
+                StatusCode::NOT_IMPLEMENTED
+            }
             ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ProblemCode::JobEnded
             | ProblemCode::TooManyLimits

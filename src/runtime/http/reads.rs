@@ -7,7 +7,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::deciding::{
-    Checked, Clock, Decider, DecisionPage, LimitInForce, LoadToCheck, RecordReader, Store, StoreError,
+    Checked, Clock, Decider, DecisionPage, InForce, LoadToCheck, LogPage, LogReader, RecordReader, Store, StoreError,
+    run_page,
 };
 use crate::domain::{Currency, LimitOrigin, LimitProgress, Measure, Millis};
 use crate::limits::{ChangePage, LimitReader, LimitStore};
@@ -27,10 +28,14 @@ pub trait Reads: Send + Sync {
     fn change_page<'r>(&'r self, limit_id: &'r str, after: Option<u64>, max: u16) -> Read<'r, Option<ChangePage>>;
 
     /// Returns the limits that apply to a customer's loads at an instant, with their usage.
-    fn usage<'r>(&'r self, customer_id: &'r str, at: Millis) -> Read<'r, Vec<LimitInForce>>;
+    fn usage<'r>(&'r self, customer_id: &'r str, at: Millis) -> Read<'r, InForce>;
 
     /// Returns at most `max` remembered decisions of a customer: the first ones, or those behind an event id.
     fn decisions<'r>(&'r self, customer_id: &'r str, after: Option<&'r str>, max: u16) -> Read<'r, DecisionPage>;
+
+    /// Returns at most `max` logged decisions of a run: the first ones, or those behind a sequence number. `None` where there
+    /// is no decision log.
+    fn run<'r>(&'r self, run_id: &'r str, after: Option<u64>, max: u16) -> Read<'r, Option<LogPage>>;
 
     /// Returns the decision that an attempt would get now.
     fn check<'r>(&'r self, load: &'r LoadToCheck) -> Read<'r, Checked>;
@@ -57,7 +62,7 @@ impl<S, C> StoreReads<S, C> {
     }
 }
 
-impl<S: Store + LimitStore + RecordReader, C: Clock> Reads for StoreReads<S, C> {
+impl<S: Store + LimitStore + LogReader + RecordReader, C: Clock> Reads for StoreReads<S, C> {
     fn limit<'r>(&'r self, limit_id: &'r str) -> Read<'r, Option<LimitProgress>> {
         async move {
             match self.own_limits() {
@@ -88,12 +93,22 @@ impl<S: Store + LimitStore + RecordReader, C: Clock> Reads for StoreReads<S, C> 
         .boxed()
     }
 
-    fn usage<'r>(&'r self, customer_id: &'r str, at: Millis) -> Read<'r, Vec<LimitInForce>> {
+    fn usage<'r>(&'r self, customer_id: &'r str, at: Millis) -> Read<'r, InForce> {
         self.0.usage_at(customer_id, at).boxed()
     }
 
     fn decisions<'r>(&'r self, customer_id: &'r str, after: Option<&'r str>, max: u16) -> Read<'r, DecisionPage> {
         self.0.remembered(customer_id, after, max).boxed()
+    }
+
+    fn run<'r>(&'r self, run_id: &'r str, after: Option<u64>, max: u16) -> Read<'r, Option<LogPage>> {
+        async move {
+            match self.0.log {
+                Some(_) => run_page(&self.0.store, &self.0.clock, run_id, after, max).await.map(Some),
+                None => Ok(None),
+            }
+        }
+        .boxed()
     }
 
     fn check<'r>(&'r self, load: &'r LoadToCheck) -> Read<'r, Checked> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::select;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::deciding::consumer::{BatchReport, Deadline};
 use crate::deciding::{
@@ -70,7 +71,10 @@ where
         let currency = self.consumer.decider.currency;
         let messages = (0..).zip(batch.messages).map(|(index, received)| message(index, received, currency)).collect();
         let work_timeout = TimeDelta::from_std(self.settings.work_timeout).unwrap_or(TimeDelta::MAX);
-        let handled = self.consumer.handle(messages, Deadline::before(begun + work_timeout, begun)).await;
+        let handled = self.consumer.handle(messages, Deadline::before(begun + work_timeout, begun));
+        // The consumer names the run.
+        let handled = handled.instrument(tracing::info_span!("batch", run_id = tracing::field::Empty)).await;
+        log_run(&handled.report);
         let settled = (0..).zip(receipts).filter(|(index, _)| !handled.failed.contains(index));
         self.delete(settled.map(|(_, receipt)| receipt).collect()).await;
         let time = (self.consumer.decider.clock.now() - begun).to_std().unwrap_or_default();
@@ -117,4 +121,23 @@ where
         }
         StepResult::GivenBack
     }
+}
+
+/// Logs a batch whose decisions are in the decision log.
+fn log_run(report: &BatchReport) {
+    let Some(run_id) = &report.run_id else { return };
+    let BatchReport { accepted, declined, ignored, redelivered, invalid, failed, units, .. } = report;
+    let whole = |halves: u64| format!("{}{}", halves / 2, if halves % 2 == 1 { ".5" } else { "" });
+    tracing::info!(
+        run_id,
+        accepted,
+        declined,
+        ignored,
+        redelivered,
+        invalid,
+        failed,
+        consumed_read_units = whole(units.read_halves),
+        consumed_write_units = whole(units.write_halves),
+        "handled"
+    );
 }

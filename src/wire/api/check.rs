@@ -51,6 +51,12 @@ pub struct CheckView {
     checked_at: String,
     /// The usage of every limit that applies, as it would stand after the decision.
     usage: Vec<UsageView>,
+    /// The codes of the shadow limits that it would break; missing if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shadow: Vec<String>,
+    /// The codes of the shadow limits that were not judged; missing if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unjudged: Vec<String>,
 }
 
 impl CheckView {
@@ -71,6 +77,8 @@ impl CheckView {
             time: instant(time),
             checked_at: instant(decision.decided_at),
             usage,
+            shadow: decision.shadow.broken.clone(),
+            unjudged: decision.shadow.unjudged.clone(),
         }
     }
 }

@@ -45,6 +45,12 @@ pub struct DecisionView {
     decided_at: String,
     /// The usage of every limit that applied, as it stood after the decision.
     usage: Vec<UsageView>,
+    /// The codes of the shadow limits that it would have broken; missing if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shadow: Vec<String>,
+    /// The codes of the shadow limits that were not judged; missing if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unjudged: Vec<String>,
 }
 
 impl DecisionListView {
@@ -71,6 +77,8 @@ impl DecisionView {
             time: instant(parse_time(&decision.time).ok()?),
             decided_at: instant(decision.decided_at),
             usage: decision.usage.iter().map(|usage| UsageView::new(usage, of(usage), &decision.origin)).collect(),
+            shadow: decision.shadow.broken.clone(),
+            unjudged: decision.shadow.unjudged.clone(),
         })
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod decisions;
 mod jobs;
 mod problem;
+mod runs;
 mod usage;
 
 pub use body::{BodyError, Fields, read_plan_version};
@@ -15,4 +16,5 @@ pub use check::{CheckRequest, CheckView, read_check};
 pub use decisions::{DecisionListView, DecisionView};
 pub use jobs::{AssignmentRequest, JobFailureListView, JobListView, read_assignment};
 pub use problem::{ProblemCode, ProblemView};
+pub use runs::{LogEntryView, RunDecisionListView};
 pub use usage::{CustomerUsageView, UsageView};

@@ -112,6 +112,8 @@ pub enum ProblemCode {
     NoQueue,
     /// 501: the program has no table of limits, so that there are no own limits, plans, programmes and jobs.
     NoLimitTable,
+    /// 501: the program has no decision log.
+    NoDecisionLog,
     /// 503: the queue of assignments does not answer. No job was started.
     QueueUnavailable,
     /// 503: the tables lack capacity, or change all the time. Try again after the time of `Retry-After`.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{Currency, LimitOrigin, LimitUsage, Measure, PlanVersion};
+use crate::wire::decision::SHADOW;
 use crate::wire::text::{decimal, instant};
 
 /// The limits that apply to a customer's loads at an instant, with their usage.
@@ -22,8 +23,11 @@ pub struct CustomerUsageView {
     #[schema(example = "USD")]
     currency_code: String,
     /// One entry for each limit: those of the plan or of the deployment in the order of its table, then the customer's own in the order of
-    /// their ids.
+    /// their ids, then the shadow limits.
     usage: Vec<UsageView>,
+    /// The codes of the shadow limits whose usage is not known; missing if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unjudged: Vec<String>,
 }
 
 /// Usage of one limit.
@@ -52,6 +56,10 @@ pub struct UsageView {
     resets_at: Option<String>,
     /// The limit's id; null unless it is the customer's own.
     limit_id: Option<String>,
+    /// `shadow` for a limit that is judged and never declines; missing for one in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "shadow")]
+    mode: Option<&'static str>,
     /// Where the limit comes from.
     origin: OriginView,
 }
@@ -82,7 +90,7 @@ enum QuantityView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Origin)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-enum OriginView {
+pub enum OriginView {
     /// It is one of the deployment's limits.
     Deployment,
     /// It is the customer's own.
@@ -121,12 +129,19 @@ impl From<&LimitOrigin> for OriginView {
 
 impl CustomerUsageView {
     /// Combines the usage of all limits that apply at an instant.
-    pub fn new(customer_id: &str, at: DateTime<Utc>, currency: Currency, usage: Vec<UsageView>) -> CustomerUsageView {
+    pub fn new(
+        customer_id: &str,
+        at: DateTime<Utc>,
+        currency: Currency,
+        usage: Vec<UsageView>,
+        unjudged: Vec<String>,
+    ) -> CustomerUsageView {
         CustomerUsageView {
             customer_id: customer_id.to_owned(),
             at: instant(at),
             currency_code: currency.code().to_owned(),
             usage,
+            unjudged,
         }
     }
 }
@@ -150,6 +165,7 @@ impl UsageView {
             remaining: quantity(usage.remaining()),
             resets_at: usage.resets_at.map(instant),
             limit_id: usage.limit_id.clone(),
+            mode: usage.is_shadow.then_some(SHADOW),
             origin: if usage.limit_id.is_some() { OriginView::Own } else { origin.into() },
         }
     }

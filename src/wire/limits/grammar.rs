@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::domain::{Cents, Limit, LimitError, Limits, Measure, RollingHours, Window, Zone};
+use crate::domain::{Cents, Limit, LimitError, LimitMode, Limits, Measure, RollingHours, Window, Zone};
+use crate::wire::decision::SHADOW;
 
 /// Error in a text of limits, with its line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,8 +64,9 @@ impl Document<'_> {
     pub(super) fn limits(self) -> Result<Limits, LimitsTextError> {
         let (text, count) = (self.text, self.tables.len());
         let read = (1..).zip(self.tables).map(|(number, table)| LimitTable { text, number, table: &table? }.limit());
-        let (limits, codes): (Vec<Limit>, Vec<usize>) = read.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-        Limits::new(limits).map_err(|error| {
+        let (limits, codes): (Vec<(Limit, LimitMode)>, Vec<usize>) =
+            read.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        Limits::with_modes(limits).map_err(|error| {
             let has_no_limit = error == LimitError::None;
             let number = match error {
                 LimitError::None | LimitError::TooMany { .. } => count,
@@ -85,17 +87,24 @@ impl Document<'_> {
 
 impl LimitTable<'_, '_> {
     /// Returns the limit, and the place of its code in the text.
-    fn limit(&self) -> Result<(Limit, usize), LimitsTextError> {
-        let known = ["code", "measure", "window", "zone", "hours", "max"];
+    fn limit(&self) -> Result<((Limit, LimitMode), usize), LimitsTextError> {
+        let known = ["code", "measure", "window", "zone", "hours", "max", "mode"];
         if let Some(entry) = self.table.entries.iter().find(|entry| !known.contains(&entry.key.as_ref())) {
-            let reason = "unknown; a limit has code, measure, window, max, and zone or hours for some windows";
+            let reason = "unknown; a limit has code, measure, window, max, mode, and zone or hours for some windows";
             let plain = format!("limit {}: a key is {reason}", self.number);
             return Err(self.wrong(&entry.key, entry.key_at, reason).plainly(plain));
         }
         let measure = self.word("measure", &[("amount", Measure::Amount), ("count", Measure::Count)])?;
         let (code, code_at) = self.string("code")?;
         let limit = Limit { code: code.to_owned(), measure, window: self.window()?, max: self.max(measure)? };
-        Ok((limit, code_at))
+        Ok(((limit, self.mode()?), code_at))
+    }
+
+    fn mode(&self) -> Result<LimitMode, LimitsTextError> {
+        if self.find("mode").is_none() {
+            return Ok(LimitMode::Live);
+        }
+        self.word("mode", &[("live", LimitMode::Live), (SHADOW, LimitMode::Shadow)])
     }
 
     fn window(&self) -> Result<Window, LimitsTextError> {

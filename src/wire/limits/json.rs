@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::LimitsTextError;
 use super::grammar::{Document, Entry, Table, Value, wrong};
 use crate::domain::{Limit, Limits, Measure, Window, Zone};
+use crate::wire::decision::SHADOW;
 use crate::wire::json::{Fault, Keys, OBJECT, STRING, kind_of, repeated};
 use crate::wire::text::decimal;
 
@@ -99,6 +100,10 @@ pub struct LimitJson {
     hours: Option<u16>,
     /// The maximum, inclusive.
     max: Max,
+    /// `shadow` for a limit that is judged and never declines; missing for one in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(example = "shadow"))]
+    mode: Option<&'static str>,
 }
 
 /// An amount, in a string as in a limits file, or a number of loads.
@@ -124,14 +129,19 @@ pub struct LimitsJson {
 ///
 /// Anchored windows belong to customers' own limits, and have no such form. Their word is one that no parser reads.
 pub fn limits_json(limits: &Limits) -> String {
-    let json = LimitsJson { limit: limits.iter().map(LimitJson::new).collect() };
+    let json = LimitsJson { limit: LimitJson::all(limits) };
     // Nothing in it can fail to serialize.
     serde_json::to_string(&json).unwrap_or_default()
 }
 
 impl LimitJson {
-    /// Converts a limit.
-    pub(in crate::wire) fn new(limit: &Limit) -> LimitJson {
+    /// Converts all limits: those in force, and then the shadow limits.
+    pub(in crate::wire) fn all(limits: &Limits) -> Vec<LimitJson> {
+        let live = limits.iter().map(|limit| LimitJson::new(limit, None));
+        live.chain(limits.shadow().map(|limit| LimitJson::new(limit, Some(SHADOW)))).collect()
+    }
+
+    fn new(limit: &Limit, mode: Option<&'static str>) -> LimitJson {
         let zone = |zone: &Zone| (!zone.is_utc()).then(|| zone.name());
         let (window, zone, hours) = match &limit.window {
             Window::Load => ("load", None, None),
@@ -146,6 +156,6 @@ impl LimitJson {
             Measure::Amount => ("amount", Max::Amount(decimal(limit.max))),
             Measure::Count => ("count", Max::Count(limit.max)),
         };
-        LimitJson { code: limit.code.clone(), measure, window, zone, hours, max }
+        LimitJson { code: limit.code.clone(), measure, window, zone, hours, max, mode }
     }
 }

@@ -9,7 +9,7 @@ use axum::http::{Method, Request};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use loadgate::adapters::{MemoryStore, new_request_id};
-use loadgate::deciding::{Cause, Checked, DecisionPage, LimitInForce, LoadToCheck, StoreError};
+use loadgate::deciding::{Cause, Checked, DecisionPage, InForce, LoadToCheck, LogPage, StoreError};
 use loadgate::domain::{ChangeRequest, Currency, LimitOrigin, LimitProgress, Measure, Millis, StoredDecision};
 use loadgate::limits::jobs::LocalQueue;
 use loadgate::limits::{Author, ChangePage, Keep, KeptAnswer, NewLimit, Precondition, RequestKey};
@@ -341,7 +341,11 @@ impl Reads for Fails {
         self.answer().boxed()
     }
 
-    fn usage<'r>(&'r self, _: &'r str, _: Millis) -> Read<'r, Vec<LimitInForce>> {
+    fn run<'r>(&'r self, _: &'r str, _: Option<u64>, _: u16) -> Read<'r, Option<LogPage>> {
+        self.answer().boxed()
+    }
+
+    fn usage<'r>(&'r self, _: &'r str, _: Millis) -> Read<'r, InForce> {
         self.answer().boxed()
     }
 

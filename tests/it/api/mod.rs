@@ -18,8 +18,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_http::Service as _;
-use loadgate::adapters::MemoryStore;
-use loadgate::deciding::{Clock, Decider, Delivery, Group, MessageSource, RecordReader, Store};
+use loadgate::adapters::{MemoryStore, new_run_id};
+use loadgate::deciding::{Clock, Decider, DecisionLog, Delivery, Group, LogReader, MessageSource, RecordReader, Store};
 use loadgate::domain::{CoolingOff, Currency, LoadAttempt};
 use loadgate::limits::jobs::{JobStore, LocalQueue};
 use loadgate::limits::{AnswerStore, LimitStore, LinkStore, PlanStore, Plans, ProgramStore};
@@ -31,7 +31,17 @@ use crate::support::{decider, line};
 
 /// A store of everything that is read and changed over HTTP.
 pub trait ApiStore:
-    Store + LimitStore + AnswerStore + RecordReader + PlanStore + ProgramStore + LinkStore + JobStore + Clone + 'static
+    Store
+    + LimitStore
+    + AnswerStore
+    + LogReader
+    + RecordReader
+    + PlanStore
+    + ProgramStore
+    + LinkStore
+    + JobStore
+    + Clone
+    + 'static
 {
 }
 
@@ -39,6 +49,7 @@ impl<S> ApiStore for S where
     S: Store
         + LimitStore
         + AnswerStore
+        + LogReader
         + RecordReader
         + PlanStore
         + ProgramStore
@@ -150,7 +161,8 @@ where
 
 /// Returns a decider with the built-in limits over a store with a table of customers' own limits.
 fn own_decider<S>(store: S, clock: &SetClock) -> Decider<S, SetClock> {
-    Decider { has_limit_table: true, ..decider(store, clock.clone()) }
+    let log = Some(DecisionLog { retention: Some(TimeDelta::days(90)), new_run_id });
+    Decider { has_limit_table: true, log, ..decider(store, clock.clone()) }
 }
 
 fn delivery(body: &str) -> Delivery {
@@ -162,7 +174,7 @@ fn delivery(body: &str) -> Delivery {
 
 /// Decides an attempt, and returns the message that is published.
 async fn decide<S: Store, C: Clock>(decider: &Decider<S, C>, body: &str) -> Value {
-    let outcomes = decider.decide_all(Group { deliveries: vec![delivery(body)] }, None).await.unwrap();
+    let outcomes = decider.decide_all(Group { deliveries: vec![delivery(body)], run: None }, None).await.unwrap();
     let message = loadgate::wire::decision_message(&outcomes[0].1.record().unwrap().decision);
     serde_json::from_str(&message).unwrap()
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use loadgate::config::{
-    ASSIGNMENT_QUEUE_URL, CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL,
-    DECISIONS_QUEUE_URL, INCREASE_DELAY_HOURS, INCREASE_NEEDS_CONFIRMATION, LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE,
-    LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT, TableNames,
+    ASSIGNMENT_QUEUE_URL, CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISION_LOG_DAYS,
+    DECISION_LOG_TABLE, DECISIONS_QUEUE_URL, INCREASE_DELAY_HOURS, INCREASE_NEEDS_CONFIRMATION,
+    LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT, TableNames,
 };
 use loadgate::limits::WHOLE_BYTES_MAX;
 use loadgate::limits::jobs::{FINISH_DELAY_MAX, ORPHAN_AGE, RECEIVES_MAX};
@@ -82,11 +82,16 @@ fn all(pattern: &str, text: &str) -> BTreeSet<String> {
 #[test]
 fn each_function_gets_exactly_the_variables_that_it_reads() {
     let tables = [CORRELATION_TABLE, LOAD_TABLE, LIMIT_TABLE, CURRENCY];
+    let log = [DECISION_LOG_TABLE, DECISION_LOG_DAYS];
     let decide = [DECISIONS_QUEUE_URL, DEAD_LETTER_QUEUE_URL, CORRELATION_TTL_HOURS, LIMITS];
+    let decide = [&decide[..], &log].concat();
     for (function, more) in [
         ("LoadgateFunction", &decide[..]),
         ("LimitsFunction", &[LIMIT_DEAD_LETTER_QUEUE_URL]),
-        ("ApiFunction", &[LIMITS, ASSIGNMENT_QUEUE_URL, INCREASE_DELAY_HOURS, INCREASE_NEEDS_CONFIRMATION]),
+        (
+            "ApiFunction",
+            &[LIMITS, DECISION_LOG_TABLE, ASSIGNMENT_QUEUE_URL, INCREASE_DELAY_HOURS, INCREASE_NEEDS_CONFIRMATION],
+        ),
     ] {
         let set = all(r"(?m)^ +(LOADGATE_[A-Z_]+): ", part(function));
         assert_eq!(set, names(&[&tables, more].concat()), "{function}");
@@ -108,7 +113,10 @@ fn the_tables_have_the_keys_that_the_code_uses() {
         include_str!("../../../src/adapters/dynamodb/limit_item.rs")
     );
     let names = all(r"AttributeName: ([A-Z_]+)", TEMPLATE);
-    assert_eq!(names, ["CUSTOMER_ID", "DATE", "EVENT_ID", "EXPIRES_AT", "PK", "SK"].map(str::to_owned).into());
+    assert_eq!(
+        names,
+        ["CUSTOMER_ID", "DATE", "EVENT_ID", "EXPIRES_AT", "PK", "RUN_ID", "SEQ", "SK"].map(str::to_owned).into()
+    );
     assert!(names.iter().all(|name| item.contains(&format!("\"{name}\""))));
 }
 
@@ -247,6 +255,7 @@ fn every_route_of_the_api_needs_a_signed_request() {
         "GET /jobs/{jobId}",
         "GET /jobs/{jobId}/failures",
         "POST /jobs/{jobId}/cancel",
+        "GET /runs/{runId}/decisions",
         "GET /openapi.json",
     ];
     assert_eq!(keys, names(&expected));
@@ -297,6 +306,10 @@ fn the_role_allows_every_request_of_the_function() {
     let usage = ["BatchGetItem", "ConditionCheckItem", "GetItem", "Query", "UpdateItem"];
     assert_eq!(allowed("FunctionRole", "LoadTable"), names(&usage));
     assert_eq!(allowed("FunctionRole", "LimitTable"), names(&["BatchGetItem"]), "the function only reads limits");
+    let log = include_str!("../../../src/adapters/dynamodb/log_store.rs");
+    assert_eq!(requests(log), names(&["batch_write_item", "query", "scan"]), "only the commands scan");
+    assert_eq!(allowed("FunctionRole", "DecisionLogTable"), names(&["BatchWriteItem"]), "the function only writes it");
+    assert_eq!(allowed("ApiFunctionRole", "DecisionLogTable"), names(&["Query"]), "the API only reads it");
     let fence = include_str!("../../../src/adapters/dynamodb/fence.rs");
     assert_eq!(all(r"TransactGetItem::builder\(\)\.([a-z_]+)\(", fence), names(&["get"]));
     assert_eq!(requests(fence), names(&["query", "transact_get_items"]));
@@ -446,11 +459,18 @@ fn the_import_template_has_all_tables_and_nothing_that_an_import_rejects() {
             BTreeSet::from([&"AWSTemplateFormatVersion".into(), &"Parameters".into(), &"Resources".into()])
         );
         let tables = template["Resources"].as_object().unwrap();
-        assert_eq!(tables.keys().collect::<Vec<_>>(), ["CorrelationTable", "LimitTable", "LoadTable"]);
+        assert_eq!(
+            tables.keys().collect::<Vec<_>>(),
+            ["CorrelationTable", "DecisionLogTable", "LimitTable", "LoadTable"]
+        );
         for (name, table) in tables {
             assert_eq!((&table["Type"], &table["DeletionPolicy"]), (&"AWS::DynamoDB::Table".into(), &"Retain".into()));
             let properties = table["Properties"].as_object().unwrap();
-            let hash_key = if name == "LimitTable" { "PK" } else { "CUSTOMER_ID" };
+            let hash_key = match name.as_str() {
+                "LimitTable" => "PK",
+                "DecisionLogTable" => "RUN_ID",
+                _ => "CUSTOMER_ID",
+            };
             assert_eq!(properties["KeySchema"][0]["AttributeName"], hash_key);
             assert_eq!(properties.contains_key("TimeToLiveSpecification"), name != "LoadTable");
             // `loadgate tables create` sets none of these. The deployment after the import sets them.

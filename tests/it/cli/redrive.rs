@@ -8,7 +8,7 @@ use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use loadgate::adapters::aws;
 use loadgate::adapters::sqs::{SqsSender, queue_settings};
-use loadgate::deciding::{CorrelationRecord, Outgoing, Publication, Received, Sender, Store};
+use loadgate::deciding::{CorrelationRecord, LogReader, Outgoing, Publication, Received, Sender, Store};
 use loadgate::wire::decision_message;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Scene {
-        let (fresh, queues) = (Fresh::in_dynamodb_local().await, Queues::fresh(30, 5).await);
+        let (fresh, queues) = (Fresh::with_limits_in_dynamodb_local().await, Queues::fresh(30, 5).await);
         Scene { fresh, queues, sent: 0 }
     }
 
@@ -108,6 +108,9 @@ async fn each_dead_letter_is_settled_and_only_with_go() {
     assert_eq!((&report["done"], &report["failed"]), (&json!(6), &json!(0)));
     let decisions: Vec<String> = drain(&scene.queues.decisions).await.into_iter().map(|message| message.body).collect();
     assert_eq!(decisions, [decision_message(&unpublished.decision)], "the stored decision, to the byte");
+    let run_id = &unpublished.decision.log.as_ref().unwrap().run_id;
+    let logged = scene.fresh.store.read_run(run_id, None, 10).await.unwrap().entries;
+    assert_eq!(logged, [unpublished.log_entry().unwrap()], "and its entry in the log");
     let mut sent_back = ids(&drain(&scene.queues.input).await);
     // There is no order between customers.
     sent_back.sort_by_key(|id| id.starts_with("529"));

@@ -239,14 +239,14 @@ fn tables_are_created_shown_and_deleted_repeatedly() {
 
 #[test]
 #[ignore = "needs `make tools`; `make test` runs it"]
-fn the_table_of_customers_limits_is_one_of_the_tables_when_it_is_named() {
+fn the_tables_of_limits_and_of_the_log_are_among_the_tables_when_they_are_named() {
     let names = fresh_names_with_limits();
     let limit = names.limit.as_deref().unwrap();
     let tables = |action: &str| {
         let mut command = cargo_bin_cmd!("loadgate");
         command.args(["tables", action, "--endpoint-url", dynamodb_local()]).env_clear().env("PATH", "");
         command.env("LOADGATE_CORRELATION_TABLE", &names.correlation).env("LOADGATE_LOAD_TABLE", &names.load);
-        command.env("LOADGATE_LIMIT_TABLE", limit);
+        command.env("LOADGATE_LIMIT_TABLE", limit).env("LOADGATE_DECISION_LOG_TABLE", names.log.as_deref().unwrap());
         command
     };
     let all = |what: &str| names.iter().flat_map(|name| [name, ": ", what, "\n"]).collect::<String>();
@@ -261,7 +261,11 @@ fn the_table_of_customers_limits_is_one_of_the_tables_when_it_is_named() {
             .and(contains("it has other keys than CUSTOMER_ID (S, hash) and DATE (S, range)")),
     );
     let mut two = tables("delete");
-    two.env("LOADGATE_LIMIT_TABLE", "").assert().success().stdout(contains(limit).not());
+    two.env("LOADGATE_LIMIT_TABLE", "")
+        .env("LOADGATE_DECISION_LOG_TABLE", "")
+        .assert()
+        .success()
+        .stdout(contains(limit).not());
     tables("status").assert().code(1).stdout(contains(format!("{limit}: ready, about 0 items")));
     tables("delete").assert().success().stdout(contains(format!("{limit}: deleted")));
 }

@@ -189,7 +189,7 @@ async fn what_was_read_long_ago_is_read_again_before_a_commit_without_a_fence() 
     };
     for (minutes, reads) in [(14, 1), (16, 2)] {
         let mut harness = harness(Limits::default().iter().cloned().collect());
-        let group = Group { deliveries: deliveries(&harness, "1") };
+        let group = Group { deliveries: deliveries(&harness, "1"), run: None };
         let decider = &harness.consumer.decider;
         let lookup = decider.lookup(&group.deliveries);
         let read = decider.store.read(&lookup, Consistency::Strong).await.unwrap();

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use loadgate::adapters::sqs::deduplication_id;
 use loadgate::deciding::{Received, read_delivery};
 use loadgate::domain::{
-    AttemptText, Cents, Currency, EventKey, LimitOrigin, LimitUsage, LoadAttempt, StoredDecision, Verdict,
+    AttemptText, Cents, Currency, EventKey, LimitOrigin, LimitUsage, LoadAttempt, ShadowCodes, StoredDecision, Verdict,
     can_be_group, parse_time,
 };
 use loadgate::runtime::send::{MessageBlock, Messages};
@@ -22,6 +22,7 @@ fn a_decision_message_matches_the_specification_to_the_byte() {
         limit_id: None,
         used,
         limit,
+        is_shadow: false,
         resets_at: Some(parse_time(resets_at).unwrap()),
     };
     let (tomorrow, monday) = ("2000-01-02T00:00:00Z", "2000-01-03T00:00:00Z");
@@ -38,6 +39,8 @@ fn a_decision_message_matches_the_specification_to_the_byte() {
             usage("WEEKLY_AMOUNT", 331_847, 2_000_000, monday),
             usage("DAILY_COUNT", 1, 3, tomorrow),
         ],
+        shadow: ShadowCodes::default(),
+        log: None,
     };
     // The specification shows the message on three lines.
     let expected = concat!(
@@ -54,7 +57,8 @@ fn a_decision_message_matches_the_specification_to_the_byte() {
 fn the_end_of_a_span_has_no_fraction_or_three_digits_and_may_be_missing() {
     let entry = |resets_at: Option<&str>| {
         let resets_at = resets_at.map(|time| parse_time(time).unwrap());
-        let usage = vec![LimitUsage { code: "A".to_owned(), limit_id: None, used: 0, limit: 1, resets_at }];
+        let usage =
+            vec![LimitUsage { code: "A".to_owned(), limit_id: None, used: 0, limit: 1, is_shadow: false, resets_at }];
         let message = decision_message(&StoredDecision { usage, ..decision("528", "1") });
         message.split_once("\"usage\":").unwrap().1.to_owned()
     };
@@ -105,6 +109,8 @@ fn decision(customer_id: &str, event_id: &str) -> StoredDecision {
         decided_at,
         usage: vec![],
         origin: LimitOrigin::Deployment,
+        shadow: ShadowCodes::default(),
+        log: None,
     }
 }
 

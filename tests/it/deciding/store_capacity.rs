@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use chrono::TimeDelta;
-use loadgate::adapters::SystemClock;
 use loadgate::adapters::dynamodb::DynamoDb;
+use loadgate::adapters::{SystemClock, new_run_id};
 use loadgate::deciding::consumer::{BatchReport, Consumer};
-use loadgate::deciding::{Clock, Consistency, DeadLetter, Decider, Lookup, Publisher, QueueError, Store};
+use loadgate::deciding::{Clock, Consistency, DeadLetter, Decider, DecisionLog, Lookup, Publisher, QueueError, Store};
 use loadgate::domain::{EventKey, StoredDecision};
 use loadgate::runtime::lambda::handle;
 
@@ -102,6 +102,37 @@ async fn costs(metered: Metered, reported: Units) {
     assert_eq!(duplicate, (0, round_trips(&[("BatchGetItem", 1)])));
     let redelivery = metered.cost(vec![received(message("m", "lone", "1", "$1"), 2)]).await;
     assert_eq!(redelivery, (2 * 2, round_trips(&[("BatchGetItem", 1), ("UpdateItem", 2)])));
+}
+
+/// The log adds one request to a batch and one write unit to a decision, whatever the ids. Its entries and the records
+/// have room in one unit.
+async fn log_costs(fresh: Fresh, reported: Units) {
+    let mut metered = Metered::over(fresh).await;
+    metered.consumer.decider.log = Some(DecisionLog { retention: Some(TimeDelta::days(90)), new_run_id });
+    let longest = "x".repeat(128);
+    let message_id = "01234567-89ab-cdef-0123-456789abcdef";
+    let amount = "$90071992547409.91";
+    let (halves, counts) = metered.cost(vec![message(message_id, &longest, &longest, amount)]).await;
+    assert_eq!(counts, round_trips(&[("BatchGetItem", 1), ("PutItem", 1), ("BatchWriteItem", 1)]));
+    assert_eq!(halves, 2 + 2, "a lone decline of the longest ids: one unit for its record, one for its entry");
+
+    let batch = (0..10).map(|n| message(&format!("m{n}"), &format!("customer-{n}"), "1", "$1"));
+    let (halves, requests) = metered.cost(batch.collect()).await;
+    let decisions = if reported == Units::OfItems { 2 * 4 * 10 } else { 2 * 2 * 2 * 10 };
+    assert_eq!(halves, decisions + 2 * 10, "one unit more for each decision");
+    let trips = [("BatchGetItem", 1), ("TransactWriteItems", 10), ("BatchWriteItem", 1)];
+    assert_eq!(requests, round_trips(&trips), "one request more for the batch");
+}
+
+#[tokio::test]
+#[ignore = "needs `make tools`; `make test` runs it"]
+async fn cost_of_the_log_in_dynamodb_local() {
+    log_costs(Fresh::with_limits_in_dynamodb_local().await, Units::OfTables).await;
+}
+
+#[tokio::test]
+async fn cost_of_the_log_in_the_embedded_store() {
+    log_costs(Fresh::embedded_with_limits().await, Units::OfItems).await;
 }
 
 #[tokio::test]

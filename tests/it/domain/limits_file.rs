@@ -60,12 +60,15 @@ fn each_fault_is_reported_with_its_line_and_key() {
             .replace("max = \"1.00\"\n", ""),
         two,
         limit("code = \"A\"\ncode = \"A\""),
+        limit("mode = \"quiet\""),
+        limit("mode = true"),
+        limit("mode = \"shadow\""),
     ]
     .iter()
     .map(|text| parse_limits(text).unwrap_err().to_string())
     .collect();
     insta::assert_snapshot!(messages.join("\n"), @r#"
-        line 1: there is no limit: every attempt would be accepted
+        line 1: there is no limit that declines: every attempt would be accepted
         line 1: not TOML: unclosed array table, expected `]`
         line 1: limit: must be an array of tables: write [[limit]]
         line 1: limit 1: must be a table, not an integer
@@ -80,7 +83,7 @@ fn each_fault_is_reported_with_its_line_and_key() {
         line 6: limit 1, max: the amount must have one or two digits after the point; it is never rounded
         line 5: limit 1, max: must be a whole number of loads, not a string
         line 6: limit 1, max: must be a number of loads from 0 to 18446744073709551615
-        line 7: limit 1, maximum: unknown; a limit has code, measure, window, max, and zone or hours for some windows
+        line 7: limit 1, maximum: unknown; a limit has code, measure, window, max, mode, and zone or hours for some windows
         line 6: the code of limit 1 must be 1 to 64 letters, digits, '_', '-' or '.'
         line 6: the code of limit 1 must not begin with CUSTOMER_: customers' own limits have such codes
         line 7: limit 1, zone: must be a time zone of the IANA database, like "Europe/London", not "Europe/Atlantis"
@@ -93,6 +96,9 @@ fn each_fault_is_reported_with_its_line_and_key() {
         line 3: limit 1 counts loads in the window load, which holds one load: only amounts can be limited there
         line 12: limits 1 and 2 have the same code A
         line 7: not TOML: duplicate key
+        line 7: limit 1, mode: must be "live" or "shadow", not "quiet"
+        line 7: limit 1, mode: must be a string, not a boolean
+        line 6: there is no limit that declines: every attempt would be accepted
         "#);
 }
 
@@ -116,4 +122,21 @@ fn every_window_is_read_with_its_keys() {
     assert_eq!(window("window = \"month\"\nzone = \"Europe/London\""), Window::Month(london()));
     assert_eq!(window("window = \"lifetime\""), Window::Lifetime);
     assert_eq!(window("window = \"rolling\"\nhours = 0x2e8"), Window::Rolling(RollingHours::new(744).unwrap()));
+}
+
+#[test]
+fn shadow_limits_are_apart_from_the_limits_in_force() {
+    let limit = |code: &str, mode: &str| {
+        format!("[[limit]]\ncode = \"{code}\"\nmeasure = \"count\"\nwindow = \"lifetime\"\nmax = 1\n{mode}\n")
+    };
+    let modes = [("A", "mode = \"shadow\""), ("B", ""), ("C", "mode = \"live\""), ("D", "mode = \"shadow\"")];
+    let text: String = modes.iter().map(|(code, mode)| limit(code, mode)).collect();
+    let limits = parse_limits(&text).unwrap();
+    assert!(limits.iter().map(|limit| limit.code.as_str()).eq(["B", "C"]));
+    assert!(limits.shadow().map(|limit| limit.code.as_str()).eq(["A", "D"]));
+    assert_eq!(limits.first_long().map(|limit| limit.code.as_str()), Some("B"));
+    let again = loadgate::wire::parse_limits_json(&loadgate::wire::limits_json(&limits)).unwrap();
+    assert_eq!(again, limits);
+    let twice = format!("{}{}", limit("A", ""), limit("A", "mode = \"shadow\""));
+    assert!(parse_limits(&twice).unwrap_err().to_string().contains("limits 1 and 2 have the same code A"));
 }

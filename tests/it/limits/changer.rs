@@ -10,8 +10,8 @@ use loadgate::deciding::{
     Snapshot, Store, StoreError, Units,
 };
 use loadgate::domain::{
-    Cents, ChangeEffect, ChangeKind, ChangeRecord, ChangeRequest, CoolingOff, Currency, Limits, Millis, OwnLimit,
-    OwnLimitStatus, OwnPeriod, PendingChange, PlanVersion,
+    Cents, ChangeEffect, ChangeKind, ChangeRecord, ChangeRequest, CoolingOff, Currency, Limits, LogEntry, Millis,
+    OwnLimit, OwnLimitStatus, OwnPeriod, PendingChange, PlanVersion,
 };
 use loadgate::limits::{
     AnswerStore, Author, CLOSED_KEPT_MS, KeptAnswer, LimitChangeError, LimitChanger, LimitStore, NewLimit,
@@ -58,6 +58,10 @@ impl<S: Store> Store for Lossy<S> {
 
     async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
         self.store.set_publication(record).await
+    }
+
+    async fn write_log(&self, entries: &[&LogEntry]) -> Result<Metered<Vec<usize>>, StoreError> {
+        self.store.write_log(entries).await
     }
 }
 

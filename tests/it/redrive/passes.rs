@@ -136,6 +136,7 @@ fn redrive(letters: Vec<Received>) -> TestRedrive {
         clock: consumer.decider.clock,
         input: Input::default(),
         currency: consumer.decider.currency,
+        has_log: true,
     };
     let queue = DeadLetters { letters: Mutex::new(letters.into()), ..DeadLetters::default() };
     Redrive { redriver, letters: queue, letters_max: 1_000 }
@@ -185,8 +186,23 @@ async fn a_message_s_own_decision_is_published_even_if_its_record_has_expired() 
     assert_eq!(report.by_cause.keys().collect::<Vec<_>>(), [&Why::NotPublished]);
     assert!(sent(&redrive).is_empty(), "the event would count twice if it were decided again");
     assert_eq!(redrive.redriver.publisher.published.lock().unwrap().len(), 1);
+    assert_eq!(redrive.redriver.store.log_requests.lock().unwrap().len(), 1, "its decision is logged too");
     let kept = redrive.redriver.store.record("528", "1").await.unwrap();
     assert!(kept.expires_at > now + TimeDelta::days(15), "its duplicates may be dead letters too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_of_the_log_is_not_settled_without_the_log() {
+    let mut redrive = redrive(vec![letter("m1", "528", &line("1", "528", "$1.00", "2018-12-31T00:00:00Z"))]);
+    let pending = CorrelationRecord { publication: Publication::Pending, ..record("1") };
+    redrive.redriver.store.commit(&put(pending)).await.unwrap();
+    redrive.redriver.has_log = false;
+    assert_eq!(go(&redrive).await.failed, 1);
+    redrive.redriver.has_log = true;
+    redrive.redriver.store.left_out_of_log.lock().unwrap().insert("528".to_owned(), 3);
+    assert_eq!(go(&redrive).await.failed, 1);
+    assert!(redrive.redriver.store.record("528", "1").await.unwrap().is_pending());
+    assert_eq!(go(&redrive).await.done, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,8 +8,8 @@ use loadgate::deciding::CorrelationRecord;
 use loadgate::wire::decision_message;
 
 use super::consumers::REPLAY;
-use super::decisions;
 use super::simulation::{Counts, FAILING, Simulation, State};
+use super::{decisions, log};
 use crate::support::oracle;
 
 /// Maximum time between the commit and the publication of a healthy customer's decision.
@@ -34,6 +34,7 @@ pub fn check(simulation: &Simulation) -> Result<Counts, String> {
     stored_decisions_are_not_neglected(&state)?;
     customers_are_in_order(&state)?;
     invalid_messages_become_dead_letters(&state)?;
+    log::check(&state)?;
     state.count("long_declines", exercised.long_declines);
     state.count("overlaps", exercised.overlaps);
     Ok(state.counts.clone())
@@ -133,7 +134,7 @@ fn is_pending_in_time(state: &State, record: &CorrelationRecord) -> bool {
 /// SQS keeps the old id as the deduplication id. So the gap needs a redrive by SQS after which the message is given up
 /// once more, or a redrive by other means, or a redrive after the record has expired. In place of that redrive,
 /// `loadgate redrive` publishes the decision.
-fn is_known_gap(state: &State, record: &CorrelationRecord) -> bool {
+pub fn is_known_gap(state: &State, record: &CorrelationRecord) -> bool {
     let key = &record.decision.key;
     let (redrives, last) = state.redriven_by_sqs.get(key).copied().unwrap_or_default();
     let given_up = state.given_up.get(key).copied().unwrap_or_default();

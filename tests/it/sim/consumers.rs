@@ -80,12 +80,12 @@ pub fn clock(simulation: &Arc<Simulation>, actor: &str) -> SkewedClock {
 fn decider(simulation: &Arc<Simulation>, actor: &str) -> Decider<SimStore, SkewedClock> {
     let (clock, correlation_ttl) = (clock(simulation, actor), simulation.state().correlation_ttl);
     let store = SimStore { simulation: Arc::clone(simulation), actor: actor.to_owned(), invocation: None };
-    let (limits, has_limit_table) = {
+    let (limits, has_limit_table, log) = {
         let state = simulation.state();
-        (state.setting.deployment.clone(), state.setting.has_limit_table)
+        (state.setting.deployment.clone(), state.setting.has_limit_table, state.log)
     };
     let plans = PlanCache::default();
-    Decider { store, clock, limits, plans, has_limit_table, currency: Currency::USD, correlation_ttl }
+    Decider { store, clock, limits, plans, has_limit_table, currency: Currency::USD, correlation_ttl, log }
 }
 
 /// Starts a consumer: a function with its event source, or a worker.
@@ -239,6 +239,6 @@ pub async fn replay(simulation: Arc<Simulation>, actor: &str) {
         let source = MessageSource { message_id: format!("{REPLAY}{id}"), ..MessageSource::default() };
         let deliveries = vec![Delivery::new(u64::from(line), source, &written, attempt, Currency::USD)];
         // A failed line is dropped: nothing depends on it.
-        let _ = decider.decide_all(Group { deliveries }, None).await;
+        let _ = decider.decide_all(Group { deliveries, run: decider.new_run() }, None).await;
     }
 }

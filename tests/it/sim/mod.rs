@@ -4,7 +4,7 @@
 //!
 //! - a FIFO queue with groups, locks, visibility time-outs, a dead-letter queue and redrive;
 //! - a store that throttles, conflicts, loses requests and answers, and returns stale records;
-//! - a decisions queue that refuses single messages;
+//! - a decisions queue that refuses single messages, and, in half of the runs, a decision log that leaves out single entries;
 //! - consumers that are killed between any two steps, or work longer than their visibility time-out;
 //! - clocks that disagree.
 //!
@@ -19,14 +19,15 @@ mod consumers;
 mod decisions;
 mod fenced;
 mod limits;
+mod log;
 mod one_write;
 mod operator;
-mod oracle;
+pub mod oracle;
 mod ports;
 mod producer;
 mod queue;
 mod sabotage;
-mod setting;
+pub mod setting;
 mod simulation;
 mod store;
 
@@ -227,4 +228,9 @@ fn totals_kept_before_every_writer_knows_the_fence_are_detected() {
 #[test]
 fn totals_counted_while_a_commit_is_being_applied_are_detected() {
     assert_detected(Sabotage::UncheckedCount, "in the span of");
+}
+
+#[test]
+fn a_decision_that_is_logged_after_its_message_is_settled_is_detected() {
+    assert_detected(Sabotage::LogAfterSettling, "deleted, and its decision is not in the log");
 }

@@ -90,6 +90,7 @@ async fn redrive(simulation: &Arc<Simulation>) {
         clock: clock(simulation, OPERATOR),
         input: SimSender(Arc::clone(simulation)),
         currency: Currency::USD,
+        has_log: true,
     };
     let letters = SimReceiver { simulation: Arc::clone(simulation), actor, source: Source::DeadLetters };
     let mut archive = SimArchive(Arc::clone(simulation));

@@ -51,6 +51,8 @@ pub enum Sabotage {
     EarlyTotals,
     /// Totals count although the rows do not show every commit.
     UncheckedCount,
+    /// The log confirms entries before it has written them.
+    LogAfterSettling,
 }
 
 impl Sabotage {

@@ -170,7 +170,7 @@ fn default_rules() -> Vec<Rule> {
     ]
 }
 
-fn long_rule(rng: &mut Rng, code: &str) -> Rule {
+pub fn long_rule(rng: &mut Rng, code: &str) -> Rule {
     let zone = ZONES[rng.usize(..ZONES.len())];
     let hours = [1, 24, 100, 744, rng.i64(1..=744)][rng.usize(..5)];
     let (window, scale) = match rng.u32(..8) {
@@ -187,7 +187,7 @@ fn long_rule(rng: &mut Rng, code: &str) -> Rule {
 }
 
 /// Returns a limit of the deployment as a decider takes it.
-fn limit(rule: &Rule) -> Limit {
+pub fn limit(rule: &Rule) -> Limit {
     let zone = |zone: Tz| if zone == Tz::UTC { Zone::UTC } else { Zone::named(zone.name()).unwrap() };
     let window = match rule.window {
         Window::Day(named) => domain::Window::Day(zone(named)),

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
-use loadgate::deciding::Clock;
+use loadgate::deciding::{Clock, DecisionLog};
 use loadgate::domain::{EventKey, parse_time};
 use siphasher::sip::SipHasher13;
 use tokio::time::Instant;
 
 use super::limits::OwnLimitStore;
+use super::log;
 use super::ports::{DecisionsQueue, Source};
 use super::queue::{Fifo, Message, NewMessage};
 use super::sabotage::Sabotage;
@@ -60,7 +61,7 @@ pub const FAILING: &str = "c0";
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Names of everything that is counted. A long test fails if one of them never happens.
-pub const COUNTERS: [&str; 42] = [
+pub const COUNTERS: [&str; 45] = [
     "events",
     "duplicates",
     "altered",
@@ -103,6 +104,9 @@ pub const COUNTERS: [&str; 42] = [
     "kept_totals",
     "long_declines",
     "overlaps",
+    "log_entries",
+    "log_again",
+    "log_left_out",
 ];
 
 /// Number of times that each thing has happened, by its name.
@@ -194,6 +198,8 @@ pub struct State {
     pub jumped: TimeDelta,
     /// Limits of the deployment, and what else a run with long limits needs.
     pub setting: Setting,
+    /// The decision log; `None` in runs without one.
+    pub log: Option<DecisionLog>,
     /// Customers' own limits.
     pub own_limits: OwnLimitStore,
     /// Error of each actor's clock.
@@ -268,11 +274,16 @@ impl Simulation {
             deletes,
             jumped: TimeDelta::zero(),
             setting,
+            log: None,
             own_limits: OwnLimitStore::default(),
             skews: BTreeMap::new(),
             commits_in_flight: 0,
         }));
-        simulation.state().begin();
+        {
+            let mut state = simulation.state();
+            state.begin();
+            state.log = log::begin(&mut state);
+        }
         simulation.into()
     }
 
@@ -444,6 +455,7 @@ impl State {
             return false;
         };
         self.trace(|| format!("deleted from {source:?}: {message:?}"));
+        self.check_deleted(&message);
         if let Some(event) = event_of(&message.body).filter(|_| self.tables.repeated == 0) {
             self.tables.deleted.insert(event, now);
         }

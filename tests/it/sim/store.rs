@@ -9,10 +9,11 @@ use loadgate::deciding::{
     AllRows, COMMITS_MAX, Cause, Commit, Consistency, CorrelationRecord, Fence, FencedLookup, FencedSnapshot, Lookup,
     Metered, Publication, PublicationChange, Snapshot, Store, StoreError, Units, UsageKey, UsageRow, Writes,
 };
-use loadgate::domain::{EventKey, Limits, PlanVersion};
+use loadgate::domain::{EventKey, Limits, LogEntry, PlanVersion};
 
 use super::consumers::{Invocation, REPLAY};
 use super::limits::Basis;
+use super::log::{self, Log};
 use super::sabotage::Sabotage;
 use super::simulation::{Chance, Simulation, State};
 use super::{fenced, one_write};
@@ -72,6 +73,7 @@ pub struct Tables {
     pub fences: BTreeMap<String, Stored<Fence>>,
     /// Records that each row carries, under [`Sabotage::OneWriteAccept`].
     pub carried: BTreeMap<UsageKey, Vec<CorrelationRecord>>,
+    pub log: Log,
     /// All records as they were committed, in order, each with the true time of its commit.
     pub history: Vec<(DateTime<Utc>, CorrelationRecord)>,
     /// The reads on which the records of `history` rely, by their places in it.
@@ -197,6 +199,10 @@ impl Store for SimStore {
         self.note_handled([key]);
         let (simulation, record) = (Arc::clone(&self.simulation), record.clone());
         tokio::spawn(async move { set_publication(&simulation, &record, &mut rng).await }).await.unwrap()
+    }
+
+    async fn write_log(&self, entries: &[&LogEntry]) -> Result<Metered<Vec<usize>>, StoreError> {
+        log::write(self, entries).await
     }
 }
 

@@ -12,7 +12,7 @@ use loadgate::deciding::{
     AllRows, Cause, Clock, Commit, Consistency, CorrelationRecord, DeadLetter, FencedLookup, FencedSnapshot, Lookup,
     Metered, PublicationChange, Publisher, QueueError, Snapshot, Store, StoreError, Units,
 };
-use loadgate::domain::{EventKey, Limits, PlanVersion, StoredDecision, parse_time};
+use loadgate::domain::{EventKey, Limits, LogEntry, PlanVersion, StoredDecision, parse_time};
 use loadgate::replay::{Entered, Manifest, ManifestEntry};
 use loadgate::runtime::lambda::{EventError, handle};
 use loadgate::wire::decision_message;
@@ -74,10 +74,20 @@ pub struct FlakyStore {
     /// Consistency of each read, in order.
     pub reads: Mutex<Vec<Consistency>>,
     pub commits: Mutex<Vec<Commit>>,
+    /// Transactional reads, in order.
+    pub fenced_reads: Mutex<Vec<FencedLookup>>,
+    /// Number of reads of all rows of a customer.
+    pub row_reads: Mutex<u32>,
     /// Reads of plan versions and of programmes' default plans, in order.
     pub plan_reads: Mutex<Vec<String>>,
     /// Number of further reads of them that fail.
     pub failing_plan_reads: Mutex<u32>,
+    /// Requests to the decision log, each with the events that share it.
+    pub log_requests: Mutex<Vec<Vec<EventKey>>>,
+    /// Number of further entries of each customer that the log leaves out.
+    pub left_out_of_log: Mutex<BTreeMap<String, usize>>,
+    /// Customers whose requests to the log hang.
+    pub hanging_log: Mutex<BTreeSet<String>>,
     /// Publication changes, in order: the event's id, and true if the record became pending.
     pub publication_changes: Mutex<Vec<(String, bool)>>,
 }
@@ -96,6 +106,13 @@ impl FlakyStore {
 }
 
 impl FlakyStore {
+    /// Returns true if the log leaves out the customer's next entry.
+    fn leaves_out(&self, customer: &str) -> bool {
+        let mut left_out = self.left_out_of_log.lock().unwrap();
+        let times = left_out.get_mut(customer).filter(|times| **times > 0);
+        times.map(|times| *times -= 1).is_some()
+    }
+
     fn note_plan_read(&self, read: String) -> Result<(), StoreError> {
         self.plan_reads.lock().unwrap().push(read);
         let mut failing = self.failing_plan_reads.lock().unwrap();
@@ -153,10 +170,12 @@ impl Store for FlakyStore {
     }
 
     async fn read_fenced(&self, lookup: &FencedLookup) -> Result<FencedSnapshot, StoreError> {
+        self.fenced_reads.lock().unwrap().push(lookup.clone());
         self.inner.read_fenced(lookup).await
     }
 
     async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
+        *self.row_reads.lock().unwrap() += 1;
         self.inner.read_rows(customer_id).await
     }
 
@@ -205,6 +224,24 @@ impl Store for FlakyStore {
             return Err(StoreError::Throttled(Cause::new("too fast")));
         }
         self.inner.set_publication(record).await
+    }
+
+    async fn write_log(&self, entries: &[&LogEntry]) -> Result<Metered<Vec<usize>>, StoreError> {
+        let events: Vec<EventKey> = entries.iter().map(|entry| entry.decision.key.clone()).collect();
+        self.log_requests.lock().unwrap().push(events);
+        let customer = |entry: &LogEntry| entry.decision.key.customer_id.clone();
+        if entries.iter().any(|entry| self.hanging_log.lock().unwrap().contains(&customer(entry))) {
+            std::future::pending::<()>().await;
+        }
+        let mut left = Vec::new();
+        for (place, entry) in entries.iter().enumerate() {
+            if self.leaves_out(&customer(entry)) {
+                left.push(place);
+            } else {
+                self.inner.write_log(&[entry]).await?;
+            }
+        }
+        Ok(Metered { value: left, units: Units::default() })
     }
 }
 

@@ -138,5 +138,5 @@ pub fn bodies_with_marks() -> Vec<String> {
 pub fn decider<S, C>(store: S, clock: C) -> Decider<S, C> {
     let (limits, correlation_ttl) = (Limits::default(), TimeDelta::hours(24));
     let plans = PlanCache::default();
-    Decider { store, clock, limits, plans, has_limit_table: false, currency: Currency::USD, correlation_ttl }
+    Decider { store, clock, limits, plans, has_limit_table: false, currency: Currency::USD, correlation_ttl, log: None }
 }

@@ -1,8 +1,10 @@
 //! Correlation records and commits of one customer, for tests of stores and of redrive.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use loadgate::deciding::{Commit, CorrelationRecord, Publication, Writes};
-use loadgate::domain::{EventKey, LimitOrigin, LimitUsage, PlanVersion, StoredDecision, Verdict, parse_time};
+use loadgate::domain::{
+    EventKey, LimitOrigin, LimitUsage, LogPosition, PlanVersion, ShadowCodes, StoredDecision, Verdict, parse_time,
+};
 
 pub fn at(time: &str) -> DateTime<Utc> {
     parse_time(time).unwrap()
@@ -25,6 +27,12 @@ pub fn record(id: &str) -> CorrelationRecord {
             load_amount: "USD$3,318.47".to_owned(),
             time: "2018-12-31T23:59:59.5+01:00".to_owned(),
             decided_at: now(),
+            shadow: ShadowCodes { broken: vec!["DAILY_COUNT".to_owned()], unjudged: vec!["LONG".to_owned()] },
+            log: Some(LogPosition {
+                run_id: "019b8d6c-5c00-7000-8000-0123456789ab".to_owned(),
+                seq: 7,
+                expires_at: now().trunc_subsecs(0) + TimeDelta::days(90),
+            }),
             origin: LimitOrigin::Program {
                 program_id: "gold".to_owned(),
                 plan: PlanVersion { plan_id: "vip".to_owned(), version: 3 },
@@ -35,6 +43,7 @@ pub fn record(id: &str) -> CorrelationRecord {
                     limit_id: Some("l-1".to_owned()),
                     used: u64::MAX,
                     limit: 500_000,
+                    is_shadow: false,
                     resets_at: None,
                 },
                 LimitUsage {
@@ -42,6 +51,7 @@ pub fn record(id: &str) -> CorrelationRecord {
                     limit_id: None,
                     used: 3,
                     limit: 3,
+                    is_shadow: true,
                     resets_at: Some(DateTime::UNIX_EPOCH + TimeDelta::milliseconds(1)),
                 },
             ],

@@ -1,7 +1,7 @@
 //! Tests of what every store must do.
 
-/// Runs each case on the store in memory, on Amazon's DynamoDB Local and on the embedded store. All have a table of
-/// customers' own limits.
+/// Runs each case on the store in memory, on Amazon's DynamoDB Local and on the embedded store. All have tables of
+/// customers' own limits and of the decision log.
 macro_rules! on_every_store {
     ($($case:ident),* $(,)?) => {
         mod memory {

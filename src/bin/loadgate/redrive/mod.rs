@@ -187,11 +187,14 @@ async fn open(
     input_url: String,
     decisions_url: String,
 ) -> Result<Redrive<DynamoDb, SqsPublisher, SystemClock, SqsSender, SqsReceiver>, Failure> {
-    let store = DynamoDb::new(&aws::load(args.dynamodb_endpoint_url.as_deref()).await, args.tables.names()?);
+    let names = args.tables.names()?;
+    let has_log = names.log.is_some();
+    let store = DynamoDb::new(&aws::load(args.dynamodb_endpoint_url.as_deref()).await, names);
     store.connect(false).await.context("could not use the store").map_err(Failure::Io)?;
     let queues = SqsPublisher::new(sdk, decisions_url, args.dead_letter_queue_url.clone());
     if args.go {
         queues.connect().await.context("could not use the queues").map_err(Failure::Io)?;
+        store.connect_log().await.context("could not use the decision log").map_err(Failure::Io)?;
         check_input(sdk, &input_url, &args.dead_letter_queue_url).await?;
     }
     let redriver = Redriver {
@@ -200,6 +203,7 @@ async fn open(
         clock: SystemClock,
         input: SqsSender::new(sdk, input_url),
         currency: args.currency,
+        has_log,
     };
     let letters = SqsReceiver::new(sdk, args.dead_letter_queue_url.clone());
     Ok(Redrive { redriver, letters, letters_max: args.max })

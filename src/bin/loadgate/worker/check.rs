@@ -46,7 +46,10 @@ pub async fn run(source: &WorkerEnvironment, config: &WorkerConfig) -> Result<Ex
 fn settings(source: &WorkerEnvironment, config: &WorkerConfig) -> String {
     let consumer = &config.consumer;
     let seconds = |duration: Duration| duration.as_secs().to_string();
-    let codes: Vec<&str> = consumer.limits.iter().map(|limit| limit.code.as_str()).collect();
+    let live = consumer.limits.iter().map(|limit| limit.code.clone());
+    let codes: Vec<String> =
+        live.chain(consumer.limits.shadow().map(|limit| format!("{} (shadow)", limit.code))).collect();
+    let none = || "none".to_owned();
     // In the order of `SETTINGS`.
     let values = [
         config.input_queue_url.clone(),
@@ -54,8 +57,10 @@ fn settings(source: &WorkerEnvironment, config: &WorkerConfig) -> String {
         consumer.dead_letter_queue_url.clone(),
         consumer.tables.correlation.clone(),
         consumer.tables.load.clone(),
-        consumer.tables.limit.clone().unwrap_or_else(|| "none".to_owned()),
+        consumer.tables.limit.clone().unwrap_or_else(none),
+        consumer.tables.log.clone().unwrap_or_else(none),
         consumer.correlation_ttl.num_hours().to_string(),
+        consumer.log_retention.map_or(0, |retention| retention.num_days()).to_string(),
         codes.join(", "),
         consumer.currency.code().to_owned(),
         config.customers_in_parallel.to_string(),

@@ -12,10 +12,10 @@ use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::sqs::{SqsPublisher, SqsReceiver, queue_settings};
-use loadgate::adapters::{SystemClock, aws};
+use loadgate::adapters::{SystemClock, aws, new_run_id};
 use loadgate::config::{WorkerConfig, WorkerEnvironment};
 use loadgate::deciding::consumer::Consumer;
-use loadgate::deciding::{Decider, PlanCache};
+use loadgate::deciding::{Decider, DecisionLog, PlanCache};
 use loadgate::runtime::worker::{Settings, Worker, WorkerStopped};
 use loadgate::telemetry::{Prometheus, init_logs};
 use tokio::net::TcpListener;
@@ -114,9 +114,11 @@ async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, Sy
         has_limit_table: consumer.tables.limit.is_some(),
         currency: consumer.currency,
         correlation_ttl: consumer.correlation_ttl,
+        log: consumer.tables.log.is_some().then_some(DecisionLog { retention: consumer.log_retention, new_run_id }),
     };
     let connected = decider.store.connect(decider.has_fences()).await;
     connected.context("could not use the store").map_err(Failure::Io)?;
+    decider.store.connect_log().await.context("could not use the decision log").map_err(Failure::Io)?;
     publisher.connect().await.context("could not use the queues").map_err(Failure::Io)?;
     let input = queue_settings(&sqs, &config.input_queue_url).await;
     let input = input.context("could not use the input queue").map_err(Failure::Io)?;

@@ -5,6 +5,7 @@ pub mod limit_changes;
 pub mod links;
 pub mod plans;
 pub mod programs;
+pub mod runs;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -19,7 +20,7 @@ use super::extract::{Body, Id, NoParameters, PageParameters, Parameters, UsagePa
 use super::precondition::with_etag;
 use super::problem::json;
 use super::{Api, Problem};
-use crate::deciding::{Cause, LimitInForce, LoadToCheck, StoreError};
+use crate::deciding::{Cause, InForce, LimitInForce, LoadToCheck, StoreError};
 use crate::domain::{Measure, Millis, PlanVersion, StoredDecision};
 use crate::limits::LimitChangeError;
 use crate::wire::LimitView;
@@ -98,8 +99,8 @@ pub async fn get_usage(
     Parameters(parameters): Parameters<UsageParameters>,
 ) -> Result<Response, Problem> {
     let at = parameters.at()?.unwrap_or_else(|| api.reads.now());
-    let limits = api.reads.usage(&customer_id, Millis::of(at)).await?;
-    Ok(json(&CustomerUsageView::new(&customer_id, at, api.reads.currency(), views(&limits))))
+    let InForce { limits, unjudged } = api.reads.usage(&customer_id, Millis::of(at)).await?;
+    Ok(json(&CustomerUsageView::new(&customer_id, at, api.reads.currency(), views(&limits), unjudged)))
 }
 
 /// List the decisions that are still remembered

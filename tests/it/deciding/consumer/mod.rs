@@ -1,5 +1,7 @@
 //! Invocations of the consumer. Its store and its queues fail on demand.
 
+mod log;
+
 use std::time::Duration;
 
 use crate::support::consumer_harness::{Fault, Harness, message, raw, received};

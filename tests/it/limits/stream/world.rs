@@ -13,7 +13,7 @@ use loadgate::deciding::{
     AllRows, Cause, Clock, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, Lookup, Metered,
     PublicationChange, QueueError, Snapshot, Store, StoreError, Units,
 };
-use loadgate::domain::{Currency, Limits, PlanVersion};
+use loadgate::domain::{Currency, Limits, LogEntry, PlanVersion};
 use loadgate::limits::{
     ChangePage, LimitApplier, LimitConsumer, LimitLetter, LimitLetters, LimitPointer, LimitStore, LimitWrite,
     ReportedLimit, StoredLimit,
@@ -145,6 +145,10 @@ impl Store for TroubledStore {
 
     async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
         self.inner.set_publication(record).await
+    }
+
+    async fn write_log(&self, entries: &[&LogEntry]) -> Result<Metered<Vec<usize>>, StoreError> {
+        self.inner.write_log(entries).await
     }
 }
 

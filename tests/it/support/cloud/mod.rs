@@ -30,13 +30,14 @@ pub use worker::{Worker, environment};
 pub fn fresh_names() -> TableNames {
     static TESTS: AtomicU64 = AtomicU64::new(0);
     let test = format!("{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
-    TableNames { correlation: format!("correlation-{test}"), load: format!("load-{test}"), limit: None }
+    TableNames { correlation: format!("correlation-{test}"), load: format!("load-{test}"), limit: None, log: None }
 }
 
-/// Returns table names that no other test uses, with a table of customers' own limits.
+/// Returns table names that no other test uses, with tables of customers' own limits and of the decision log.
 pub fn fresh_names_with_limits() -> TableNames {
     let names = fresh_names();
-    TableNames { limit: Some(names.load.replace("load-", "limits-")), ..names }
+    let named = |kind: &str| Some(names.load.replace("load-", kind));
+    TableNames { limit: named("limits-"), log: named("log-"), ..names }
 }
 
 /// Returns the number of correlation records in a table.
@@ -68,7 +69,7 @@ impl Fresh {
         Fresh::at(dynamodb_local().to_owned(), fresh_names(), None).await
     }
 
-    /// Creates fresh tables in Amazon's DynamoDB Local, with one of customers' own limits.
+    /// Creates fresh tables in Amazon's DynamoDB Local, with those of customers' own limits and of the decision log.
     pub async fn with_limits_in_dynamodb_local() -> Fresh {
         Fresh::at(dynamodb_local().to_owned(), fresh_names_with_limits(), None).await
     }
@@ -78,7 +79,8 @@ impl Fresh {
         Fresh::embedded_with(fresh_names()).await
     }
 
-    /// Creates fresh tables in a new DynamoDB inside this process, with one of customers' own limits.
+    /// Creates fresh tables in a new DynamoDB inside this process, with those of customers' own limits and of the decision
+    /// log.
     pub async fn embedded_with_limits() -> Fresh {
         Fresh::embedded_with(fresh_names_with_limits()).await
     }

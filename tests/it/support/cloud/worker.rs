@@ -37,6 +37,7 @@ pub fn environment(queues: &Queues, tables: &TableNames, dynamodb_url: &str) -> 
         ("LOADGATE_CORRELATION_TABLE", tables.correlation.clone()),
         ("LOADGATE_LOAD_TABLE", tables.load.clone()),
         ("LOADGATE_LIMIT_TABLE", tables.limit.clone().unwrap_or_default()),
+        ("LOADGATE_DECISION_LOG_TABLE", tables.log.clone().unwrap_or_default()),
     ]
 }
 
