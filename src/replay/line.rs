@@ -50,9 +50,10 @@ pub(crate) fn read_lines<'b, A>(
 /// Reads a line for the ledger.
 pub(crate) fn read_pending<'b>(
     raw: &'b [u8],
+    line_in_block: u64,
     identifier: &Identifier,
     currency: Currency,
 ) -> Result<PendingAttempt<'b>, LoadError> {
     let attempt = parse_attempt(raw, currency)?;
-    Ok(PendingAttempt::new(attempt, identifier))
+    Ok(PendingAttempt::new(attempt, line_in_block, identifier))
 }

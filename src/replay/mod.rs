@@ -23,6 +23,7 @@ mod line;
 #[cfg(feature = "cli")]
 mod manifest;
 mod output;
+mod run;
 mod shards;
 #[cfg(feature = "cli")]
 mod store;
@@ -33,24 +34,19 @@ mod verify;
 
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 
 use crate::deciding::UndecidedReason;
 use crate::domain::Currency;
 use crate::limits::AllLimits;
-use crate::replay::ledger::Identifier;
-use crate::replay::line::{read_lines, read_pending};
+use crate::replay::ledger::{Ledger, PendingAttempt};
 #[cfg(feature = "cli")]
 pub use crate::replay::manifest::{Comparison, Entered, Manifest, ManifestCheck, ManifestEntry};
-use crate::replay::output::RenderedBlock;
 pub use crate::replay::output::{ReplayObserver, ReplayOutput};
-use crate::replay::shards::Shards;
+pub(crate) use crate::replay::run::{Engine, RunSettings, run};
 #[cfg(feature = "cli")]
 pub use crate::replay::store::StoreReplay;
 pub use crate::replay::tally::Tally;
-use crate::replay::ticket_lock::TicketLock;
 use crate::wire::Reasons;
-use crate::wire::lines::{Piece, Source};
 
 /// Settings of a replay.
 #[derive(Clone, Debug)]
@@ -127,116 +123,32 @@ impl Replay {
     /// # Errors
     /// [`ReplayError`] when the input cannot be read further, or an output cannot be written.
     pub fn run<R: Read + Send>(&self, input: R, output: ReplayOutput<'_>) -> Result<ReplayReport, ReplayError> {
-        let run = MemoryRun::new(self, input, output);
-        std::thread::scope(|scope| {
-            for _ in 1..self.threads.get() {
-                // If the system allows no more threads, fewer threads do the same work.
-                if std::thread::Builder::new().spawn_scoped(scope, || run.work()).is_err() {
-                    break;
-                }
-            }
-            run.work();
-        });
-        run.output.into_inner().finish()
-    }
-}
-
-/// One replay in progress, shared by its workers.
-struct MemoryRun<'a, 'o, R> {
-    replay: &'a Replay,
-    identifier: Identifier,
-    source: Mutex<Source<R>>,
-    shards: Shards,
-    output: TicketLock<ReplayOutput<'o>>,
-}
-
-impl<'a, 'o, R: Read> MemoryRun<'a, 'o, R> {
-    fn new(replay: &'a Replay, input: R, output: ReplayOutput<'o>) -> MemoryRun<'a, 'o, R> {
-        MemoryRun {
-            replay,
-            identifier: Identifier::new(replay.identity_key),
-            source: Mutex::new(Source::new(input)),
-            shards: Shards::new(),
-            output: TicketLock::new(output),
-        }
-    }
-
-    /// Processes one block at a time until the input ends or the output is stopped.
-    fn work(&self) {
-        let _close_on_panic = CloseOnPanic(self);
-        let mut block = Vec::new();
-        while let Some((ticket, piece)) = self.take(&mut block) {
-            if self.pass(ticket, piece, &block).is_none() {
-                return;
-            }
-        }
-    }
-
-    fn take(&self, block: &mut Vec<u8>) -> Option<(u64, Piece)> {
-        self.source.lock().unwrap_or_else(PoisonError::into_inner).take(block)
-    }
-
-    /// Processes one block. Returns `None` when the replay has been stopped early.
-    fn pass(&self, ticket: u64, piece: Piece, block: &[u8]) -> Option<()> {
-        let is_lines = matches!(piece, Piece::Lines);
-        let read = |raw, _| read_pending(raw, &self.identifier, self.replay.currency);
-        let (mut lines, line_count) = if is_lines { read_lines(block, read) } else { (Vec::new(), 0) };
-        self.shards.decide(ticket, &mut lines, &self.replay.limits)?;
-        let rendered = RenderedBlock::new(&lines, line_count, self.replay.reasons);
-        let mut output = self.output.enter(ticket).filter(|output| !output.is_stopped())?;
-        let written = match piece {
-            Piece::Lines => output.write_block(&rendered),
-            Piece::Overlong { begins, ends } => output.write_overlong(block, begins, ends),
-            Piece::Failed(error) => output.fail_to_read(error),
+        let settings = RunSettings {
+            currency: self.currency,
+            reasons: Some(self.reasons),
+            threads: self.threads,
+            identity_key: self.identity_key,
         };
-        written.map_err(|failure| output.stop(failure)).ok()
+        let (output, (), _) = run(self, settings, input, output);
+        output.finish()
     }
 }
 
-/// Closes the ticket locks when a worker panics. Its ticket never comes, and the other workers would wait for it for
-/// ever.
-struct CloseOnPanic<'r, 'a, 'o, R: Read>(&'r MemoryRun<'a, 'o, R>);
+impl Engine for Replay {
+    type Ledger = Ledger;
+    type Block<'b> = ();
+    type Sum = ();
 
-impl<R: Read> Drop for CloseOnPanic<'_, '_, '_, R> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.shards.close();
-            self.0.output.close();
-        }
+    fn new_ledger(&self) -> Ledger {
+        Ledger::default()
     }
+
+    fn new_block<'b>(&'b self) {}
+
+    fn decide<'b>(&'b self, ledger: &mut Ledger, attempts: &mut [&mut PendingAttempt<'b>], (): &mut ()) {
+        ledger.decide(&self.limits, attempts);
+    }
+
+    fn add((): &mut (), (): (), _lines_before: u64) {}
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct NoObserver;
-
-    impl ReplayObserver for NoObserver {
-        fn invalid(&mut self, _line: u64, _error: &crate::domain::LoadError) {}
-        fn progressed(&mut self, _tally: &Tally) {}
-    }
-
-    #[test]
-    fn a_worker_that_panics_with_a_ticket_releases_the_others() {
-        let threads = NonZeroUsize::MIN;
-        let replay = Replay {
-            limits: crate::domain::Limits::default().into(),
-            currency: Currency::USD,
-            reasons: Reasons::Omitted,
-            threads,
-            identity_key: [0; 16],
-        };
-        let output = ReplayOutput::new(io::sink(), None, NoObserver);
-        let run = MemoryRun::new(&replay, io::empty(), output);
-        std::thread::scope(|scope| {
-            let other = scope.spawn(|| run.pass(1, Piece::Lines, b""));
-            let panicked = scope.spawn(|| {
-                let _close_on_panic = CloseOnPanic(&run);
-                panic!("with ticket 0");
-            });
-            assert!(panicked.join().is_err());
-            assert_eq!(other.join().unwrap(), None);
-        });
-    }
-}

@@ -42,15 +42,15 @@ pub(super) struct RenderedBlock<'b> {
 }
 
 impl<'b> RenderedBlock<'b> {
-    /// Renders the decisions of a block of so many lines, and counts them.
-    pub(super) fn new(lines: &'b [Line<'b>], line_count: u64, reasons: Reasons) -> RenderedBlock<'b> {
+    /// Counts the decisions of a block of so many lines, and renders them, with these reasons, unless there are none.
+    pub(super) fn new(lines: &'b [Line<'b>], line_count: u64, reasons: Option<Reasons>) -> RenderedBlock<'b> {
         let mut rendered = RenderedBlock { line_count, ..RenderedBlock::default() };
         for line in lines {
             match line {
                 Line::Valid(PendingAttempt { attempt, outcome, .. }) => {
                     let Some(outcome) = *outcome else { continue };
                     rendered.tally.count(outcome);
-                    if let LineOutcome::Decided(decision) = outcome {
+                    if let (LineOutcome::Decided(decision), Some(reasons)) = (outcome, reasons) {
                         rendered.write(attempt, decision, reasons);
                     }
                 }
@@ -87,6 +87,11 @@ impl<'o> ReplayOutput<'o> {
             tally: Tally::default(),
             failure: None,
         }
+    }
+
+    /// Returns the number of settled lines, including blank ones.
+    pub(super) const fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// Writes a block of whole lines.

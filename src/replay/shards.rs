@@ -2,8 +2,7 @@
 
 use std::iter::repeat_n;
 
-use crate::limits::AllLimits;
-use crate::replay::ledger::{Identity, Ledger, PendingAttempt};
+use crate::replay::ledger::{Identity, PendingAttempt};
 use crate::replay::line::Line;
 use crate::replay::ticket_lock::TicketLock;
 
@@ -11,30 +10,35 @@ use crate::replay::ticket_lock::TicketLock;
 /// of the memory.
 const SHARDS: u32 = 64;
 
-/// The ledgers.
+/// The ledgers, each an `L`.
 #[derive(Debug)]
-pub(super) struct Shards {
-    ledgers: Vec<TicketLock<Ledger>>,
+pub(super) struct Shards<L> {
+    ledgers: Vec<TicketLock<L>>,
     /// Shard of a customer, by a draw. The last shard gets twice as many customers as the first: a
     /// table doubles when it is full, and so they do not all double at the same time.
     shard_by_draw: Vec<usize>,
     draws: u32,
 }
 
-impl Shards {
-    pub(super) fn new() -> Shards {
+impl<L> Shards<L> {
+    pub(super) fn new(ledger: impl Fn() -> L) -> Shards<L> {
         let shares = (SHARDS..).zip(0..).take(SHARDS as usize);
         let shard_by_draw: Vec<usize> = shares.flat_map(|(share, shard)| repeat_n(shard, share as usize)).collect();
         Shards {
-            ledgers: (0..SHARDS).map(|_| TicketLock::new(Ledger::default())).collect(),
+            ledgers: (0..SHARDS).map(|_| TicketLock::new(ledger())).collect(),
             draws: u32::try_from(shard_by_draw.len()).unwrap_or(u32::MAX),
             shard_by_draw,
         }
     }
 
-    /// Passes through every shard in the ticket's turn, and decides there the attempts of the shard's customers.
+    /// Passes through every shard in the ticket's turn. There, `decide` gets the attempts of the shard's customers, in order.
     /// None when the shards have been closed.
-    pub(super) fn decide<'b>(&self, ticket: u64, lines: &mut [Line<'b>], limits: &'b AllLimits) -> Option<()> {
+    pub(super) fn pass<'b>(
+        &self,
+        ticket: u64,
+        lines: &mut [Line<'b>],
+        mut decide: impl FnMut(&mut L, &mut [&mut PendingAttempt<'b>]),
+    ) -> Option<()> {
         let mut by_shard: Vec<Vec<&mut PendingAttempt<'b>>> = self.ledgers.iter().map(|_| Vec::new()).collect();
         for line in lines {
             if let Line::Valid(pending) = line
@@ -44,7 +48,7 @@ impl Shards {
             }
         }
         for (ledger, mut attempts) in self.ledgers.iter().zip(by_shard) {
-            ledger.enter(ticket)?.decide(limits, &mut attempts);
+            decide(&mut *ledger.enter(ticket)?, &mut attempts);
         }
         Some(())
     }
@@ -52,6 +56,10 @@ impl Shards {
     /// Admits no further ticket.
     pub(super) fn close(&self) {
         self.ledgers.iter().for_each(TicketLock::close);
+    }
+
+    pub(super) fn into_ledgers(self) -> impl Iterator<Item = L> {
+        self.ledgers.into_iter().map(TicketLock::into_inner)
     }
 
     fn shard(&self, identity: Identity) -> Option<usize> {

@@ -13,26 +13,24 @@
 //! Limits that need the accepted loads themselves get them instead of the weeks: [`CUSTOMER_BYTES_MAX`] and
 //! [`LOAD_BYTES_MAX`].
 //!
+//! A backtest keeps the events once, and the usage once for each candidate.
+//!
 //! All but the 88 bytes are in hash tables, which are between 7/16 and 7/8 full once they have grown. The constants
 //! below are the resulting bounds.
 
+mod events;
 mod identity;
 mod load_table;
+mod usage;
 mod week_table;
 mod wide_weeks;
 
-use std::collections::BTreeMap;
-
+use crate::domain::{Day, Decision, LoadAttempt, Week};
+use crate::limits::AllLimits;
+pub(crate) use crate::replay::ledger::events::Events;
 pub use crate::replay::ledger::identity::{Identifier, Identity};
 pub use crate::replay::ledger::load_table::{CUSTOMER_BYTES_MAX, LOAD_BYTES_MAX};
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-
-use crate::domain::{Day, Decision, Limits, LoadAttempt, Week, decide_in_week};
-use crate::limits::AllLimits;
-use crate::replay::ledger::load_table::LoadTable;
-use crate::replay::ledger::week_table::WeekTable;
-use crate::replay::ledger::wide_weeks::WideWeeks;
+pub(crate) use crate::replay::ledger::usage::Usage;
 
 /// Maximum memory for a distinct event, in bytes.
 pub const EVENT_BYTES_MAX: u64 = 40;
@@ -62,13 +60,8 @@ pub enum LineOutcome<'l> {
 /// Events and usage of some customers. All attempts of one customer belong to the same ledger.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    events: HashTable<u128>,
-    /// A table for each week. Attempts arrive in the order of their times, so recent lookups are close together in
-    /// memory.
-    weeks: BTreeMap<Week, WeekTable>,
-    wide: WideWeeks,
-    /// The accepted loads, instead of the weeks, for limits that need them.
-    loads: LoadTable,
+    events: Events,
+    usage: Usage,
 }
 
 /// A valid load attempt that passes through a ledger.
@@ -82,6 +75,8 @@ pub struct PendingAttempt<'a> {
     week: Week,
     /// Its customer and event.
     pub identity: Identity,
+    /// The number of its line in the line's block, from 0.
+    pub line_in_block: u64,
     /// Its outcome. `None` until it has been decided.
     pub outcome: Option<LineOutcome<'a>>,
 }
@@ -89,78 +84,24 @@ pub struct PendingAttempt<'a> {
 impl Ledger {
     /// Decides each attempt, in this order, unless its event has been seen, and remembers its event and its effect on
     /// usage.
-    ///
-    /// Every attempt needs several places in memory that no cache is likely to hold. The first pass needs them in short
-    /// rounds that do not wait for one another, so that the processor fetches many places at once; the others find
-    /// them there.
     pub fn decide<'a>(&mut self, limits: &'a AllLimits, attempts: &mut [&mut PendingAttempt<'a>]) {
-        let need_loads = limits.need_loads();
-        self.touch(attempts, need_loads);
-        for pending in &mut *attempts {
-            if !self.remember(pending.identity.event) {
-                pending.outcome = Some(LineOutcome::Ignored);
-            }
-        }
-        if need_loads {
-            for pending in attempts.iter_mut().filter(|pending| pending.outcome.is_none()) {
-                let limits = limits.of(pending.attempt.customer_id.as_str());
-                let decision = self.loads.decide(limits, pending.identity.customer, &pending.attempt);
-                pending.outcome = Some(LineOutcome::Decided(decision));
-            }
-            return;
-        }
-        for run in attempts.chunk_by_mut(|one, next| one.week == next.week) {
-            let Some(first) = run.first() else { continue };
-            let table = self.weeks.entry(first.week).or_default();
-            for pending in run.iter_mut().filter(|pending| pending.outcome.is_none()) {
-                pending.outcome = Some(LineOutcome::Decided(pending.decide(&limits.deployment, table, &mut self.wide)));
-            }
-        }
-    }
-
-    /// Reads the memory that deciding needs, only to load it into the cache.
-    fn touch(&self, attempts: &[&mut PendingAttempt<'_>], need_loads: bool) {
-        for run in attempts.chunk_by(|one, next| one.week == next.week) {
-            let table = run.first().and_then(|first| self.weeks.get(&first.week));
-            for PendingAttempt { identity, .. } in run.iter().map(|pending| &**pending) {
-                std::hint::black_box(self.events.find(hash(identity.event), |_| false).is_some());
-                if need_loads {
-                    self.loads.touch(identity.customer);
-                } else if let Some(table) = table {
-                    table.touch(identity.customer);
-                }
-            }
-        }
-    }
-
-    /// Stores an event. Returns true when it has not been seen before.
-    fn remember(&mut self, event: u128) -> bool {
-        match self.events.entry(hash(event), |seen| *seen == event, |seen| hash(*seen)) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(vacant) => {
-                vacant.insert(event);
-                true
-            }
-        }
+        self.usage.touch(limits, attempts);
+        self.events.remember(attempts);
+        self.usage.decide(limits, attempts);
     }
 }
 
 impl<'a> PendingAttempt<'a> {
     /// Creates an attempt that has not been decided.
-    pub fn new(attempt: LoadAttempt<'a>, identifier: &Identifier) -> PendingAttempt<'a> {
+    pub fn new(attempt: LoadAttempt<'a>, line_in_block: u64, identifier: &Identifier) -> PendingAttempt<'a> {
         let identity = identifier.identify(&attempt);
         let day = Day::of(attempt.time);
-        PendingAttempt { day, week: day.week(), attempt, identity, outcome: None }
+        PendingAttempt { day, week: day.week(), attempt, identity, line_in_block, outcome: None }
     }
 
-    fn decide<'l>(&self, limits: &'l Limits, table: &mut WeekTable, wide: &mut WideWeeks) -> Decision<'l> {
-        let mut decision = Decision::Accepted;
-        table.change(wide, self.identity.customer, self.day.days_since_monday(), |usage| {
-            let after;
-            (decision, after) = decide_in_week(limits, usage, &self.attempt);
-            decision.is_accepted().then(|| after.day(self.day))
-        });
-        decision
+    /// Returns the day in which the attempt counts.
+    pub const fn day(&self) -> Day {
+        self.day
     }
 }
 
@@ -174,7 +115,8 @@ mod tests {
     use chrono::{DateTime, Days, Utc};
 
     use super::*;
-    use crate::domain::{AttemptText, Limit, Measure, Window, Zone};
+    use crate::domain::{AttemptText, Limit, Limits, Measure, Window, Zone};
+    use crate::replay::ledger::week_table::WeekTable;
 
     /// Memory that an empty ledger may use: the first chunk of the wide weeks.
     const LEDGER_BYTES: u64 = 8 * 1024;
@@ -195,20 +137,21 @@ mod tests {
             let time = DateTime::<Utc>::UNIX_EPOCH + Days::new(days.into());
             let (id, customer_id) = (events.to_string().into(), customer.to_string().into());
             let text = AttemptText { id, customer_id, load_amount: amount.into(), time: time.to_rfc3339().into() };
-            let mut pending = PendingAttempt::new(LoadAttempt::check(text).unwrap(), &identifier);
+            let mut pending = PendingAttempt::new(LoadAttempt::check(text).unwrap(), 0, &identifier);
             ledger.decide(&limits, &mut [&mut pending]);
             assert_eq!(pending.outcome, Some(LineOutcome::Decided(Decision::Accepted)));
             let (mut one_day, mut several) = (0, 0);
             if events % 64 > 0 && events > 64 {
                 continue;
             }
-            let mut bytes = ledger.events.allocation_size() + ledger.wide.allocated_bytes();
-            for table in ledger.weeks.values() {
+            let Ledger { events: seen, usage: Usage { weeks, wide, .. } } = &ledger;
+            let mut bytes = seen.allocated_bytes() + wide.allocated_bytes();
+            for table in weeks.values() {
                 bytes += table.allocated_bytes();
                 let [days, weeks] = table.rows();
                 (one_day, several) = (one_day + days as u64, several + weeks as u64);
             }
-            let (wide, weeks) = (ledger.wide.len() as u64, ledger.weeks.len() as u64);
+            let (wide, weeks) = (wide.len() as u64, weeks.len() as u64);
             let taken = bytes as u64 + MAP_FILL * weeks * size_of::<(Week, WeekTable)>() as u64;
             let allowed = LEDGER_BYTES
                 + EVENT_BYTES_MAX * events

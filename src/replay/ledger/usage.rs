@@ -1,0 +1,75 @@
+//! Customers' usage of one table of limits.
+
+use std::collections::BTreeMap;
+
+use crate::domain::{Decision, Limits, Week, decide_in_week};
+use crate::limits::AllLimits;
+use crate::replay::ledger::load_table::LoadTable;
+use crate::replay::ledger::week_table::WeekTable;
+use crate::replay::ledger::wide_weeks::WideWeeks;
+use crate::replay::ledger::{LineOutcome, PendingAttempt};
+
+/// Some customers' usage of the limits under which their attempts are decided.
+#[derive(Debug, Default)]
+pub(crate) struct Usage {
+    /// A table for each week. Attempts arrive in the order of their times, so recent lookups are close together in
+    /// memory.
+    pub(super) weeks: BTreeMap<Week, WeekTable>,
+    pub(super) wide: WideWeeks,
+    /// The accepted loads, instead of the weeks, for limits that need them.
+    loads: LoadTable,
+}
+
+impl Usage {
+    /// Reads the memory that deciding needs, only to load it into the cache.
+    ///
+    /// Every attempt needs several places in memory that no cache is likely to hold. This pass needs them in short
+    /// rounds that do not wait for one another, so that the processor fetches many places at once; the next pass finds
+    /// them there.
+    pub(crate) fn touch(&self, limits: &AllLimits, attempts: &[&mut PendingAttempt<'_>]) {
+        if limits.need_loads() {
+            attempts.iter().for_each(|pending| self.loads.touch(pending.identity.customer));
+            return;
+        }
+        for run in attempts.chunk_by(|one, next| one.week == next.week) {
+            if let Some(table) = run.first().and_then(|first| self.weeks.get(&first.week)) {
+                run.iter().for_each(|pending| table.touch(pending.identity.customer));
+            }
+        }
+    }
+
+    /// Decides each attempt without an outcome, in this order, and remembers its effect on usage.
+    pub(crate) fn decide<'a>(&mut self, limits: &'a AllLimits, attempts: &mut [&mut PendingAttempt<'a>]) {
+        if limits.need_loads() {
+            for pending in attempts.iter_mut().filter(|pending| pending.outcome.is_none()) {
+                let limits = limits.of(pending.attempt.customer_id.as_str());
+                let decision = self.loads.decide(limits, pending.identity.customer, &pending.attempt);
+                pending.outcome = Some(LineOutcome::Decided(decision));
+            }
+            return;
+        }
+        for run in attempts.chunk_by_mut(|one, next| one.week == next.week) {
+            let Some(first) = run.first() else { continue };
+            let table = self.weeks.entry(first.week).or_default();
+            for pending in run.iter_mut().filter(|pending| pending.outcome.is_none()) {
+                let decision = decide_in_table(&limits.deployment, table, &mut self.wide, pending);
+                pending.outcome = Some(LineOutcome::Decided(decision));
+            }
+        }
+    }
+}
+
+fn decide_in_table<'l>(
+    limits: &'l Limits,
+    table: &mut WeekTable,
+    wide: &mut WideWeeks,
+    pending: &PendingAttempt<'_>,
+) -> Decision<'l> {
+    let mut decision = Decision::Accepted;
+    table.change(wide, pending.identity.customer, pending.day.days_since_monday(), |usage| {
+        let after;
+        (decision, after) = decide_in_week(limits, usage, &pending.attempt);
+        decision.is_accepted().then(|| after.day(pending.day))
+    });
+    decision
+}
