@@ -7,6 +7,7 @@
 //! | [`deciding`] | the exactly-once protocol, and the ports it needs |
 //! | [`limits`] | which limits apply: limit events, and what they leave |
 //! | `redrive` | dead letters: listing them, and settling them |
+//! | `backtest` | the decisions of other limits on the same attempts, and their report |
 //! | `replay` | a file through the same rules, in memory or through a store; workloads |
 //! | [`wire`] | JSON shapes, in and out |
 //! | [`adapters`] | implementations of the ports: DynamoDB, SQS, memory, the clock |
@@ -20,6 +21,8 @@
 #![forbid(unsafe_code)]
 
 pub mod adapters;
+#[cfg(feature = "backtest")]
+pub mod backtest;
 pub mod config;
 pub mod deciding;
 pub mod domain;

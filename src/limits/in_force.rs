@@ -1,6 +1,7 @@
 //! The limits in force: those of the deployment, and each customer's own.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::domain::{Currency, Limits, LimitsInForce, Millis, OwnLimits};
 use crate::limits::LimitBook;
@@ -11,7 +12,7 @@ pub struct AllLimits {
     /// The limits of the deployment.
     pub deployment: Limits,
     /// Customers' own limits that are enforced, by the customer's id.
-    own: HashMap<String, OwnLimits>,
+    own: Arc<HashMap<String, OwnLimits>>,
 }
 
 impl AllLimits {
@@ -22,7 +23,13 @@ impl AllLimits {
             // Events leave no pending change, so that the moment of the decision plays no part.
             own.entry(limit.user_id.clone()).or_default().add(limit, Millis::FIRST);
         }
-        AllLimits { deployment, own }
+        AllLimits { deployment, own: Arc::new(own) }
+    }
+
+    /// Returns other limits of the deployment with the same own limits of customers.
+    #[must_use]
+    pub fn with_deployment(&self, deployment: Limits) -> AllLimits {
+        AllLimits { deployment, own: Arc::clone(&self.own) }
     }
 
     /// Returns the limits in force for a customer.
@@ -42,6 +49,6 @@ impl AllLimits {
 
 impl From<Limits> for AllLimits {
     fn from(deployment: Limits) -> AllLimits {
-        AllLimits { deployment, own: HashMap::new() }
+        AllLimits { deployment, own: Arc::default() }
     }
 }

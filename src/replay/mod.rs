@@ -151,4 +151,3 @@ impl Engine for Replay {
 
     fn add((): &mut (), (): (), _lines_before: u64) {}
 }
-

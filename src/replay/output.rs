@@ -149,7 +149,7 @@ impl<'o> ReplayOutput<'o> {
     }
 
     /// Returns the result of the replay.
-    pub(super) fn finish(self) -> Result<ReplayReport, ReplayError> {
+    pub(crate) fn finish(self) -> Result<ReplayReport, ReplayError> {
         match self.failure {
             None => Ok(ReplayReport { tally: self.tally, is_complete: true }),
             Some(ReplayError::WriteDecisions(error)) if error.kind() == io::ErrorKind::BrokenPipe => {

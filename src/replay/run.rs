@@ -173,8 +173,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_panics_with_a_ticket_releases_the_others() {
-        let (currency, reasons, threads, identity_key) =
-            (Currency::USD, Reasons::Omitted, NonZeroUsize::MIN, [0; 16]);
+        let (currency, reasons, threads, identity_key) = (Currency::USD, Reasons::Omitted, NonZeroUsize::MIN, [0; 16]);
         let limits = crate::domain::Limits::default().into();
         let replay = Replay { limits, currency, reasons, threads, identity_key };
         let settings = RunSettings { currency, reasons: Some(reasons), threads, identity_key };

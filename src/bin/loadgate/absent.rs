@@ -1,4 +1,4 @@
-//! Commands and options that a build without the feature `cli` lacks.
+//! Commands and options that a build without the feature `cli` or `backtest` lacks.
 
 use clap::error::{ContextKind, ContextValue};
 
@@ -16,15 +16,22 @@ const OPTIONS: &[&str] = &[
     "--customers-in-parallel",
 ];
 
+/// Commands that need the libraries of the page.
+const PAGE_COMMANDS: &[&str] = &["backtest"];
+
 /// Explains a command or an option that only the whole program has. `None` for any other fault in the command line.
 pub fn explained(error: &clap::Error) -> Option<String> {
     let is_in = |kind, names: &[&'static str]| {
         let Some(ContextValue::String(name)) = error.get(kind) else { return None };
         names.iter().copied().find(|known| known == name)
     };
-    let absent = is_in(ContextKind::InvalidSubcommand, COMMANDS).or_else(|| is_in(ContextKind::InvalidArg, OPTIONS))?;
+    let of_sdk = is_in(ContextKind::InvalidSubcommand, COMMANDS).or_else(|| is_in(ContextKind::InvalidArg, OPTIONS));
+    let (absent, without) = match of_sdk {
+        Some(absent) => (absent, "the AWS SDK"),
+        None => (is_in(ContextKind::InvalidSubcommand, PAGE_COMMANDS)?, "the feature `backtest`"),
+    };
     Some(format!(
-        "this loadgate was built without the AWS SDK, so it has no `{absent}`; build the whole program with `make build`, \
+        "this loadgate was built without {without}, so it has no `{absent}`; build the whole program with `make build`, \
          and run target/release/loadgate"
     ))
 }
@@ -43,7 +50,7 @@ mod tests {
 
     #[test]
     fn an_absent_command_names_the_build_that_has_it() {
-        for absent in COMMANDS {
+        for absent in COMMANDS.iter().chain(PAGE_COMMANDS) {
             let said = explain(&format!("loadgate {absent} --queue-url x")).unwrap();
             assert!(said.contains(&format!("no `{absent}`")) && said.contains("make build"), "{said}");
         }

@@ -8,13 +8,22 @@ use loadgate::limits::LimitBook;
 use loadgate::runtime::limit_events::{LimitEventCounts, SOURCE, apply_limit_events};
 use loadgate::wire::RejectWriter;
 
+use crate::attempts::AttemptArgs;
 use crate::decompress::decompressed;
 use crate::input::{Contents, Input};
 use crate::outcome::{Failure, print_status};
 use crate::progress::INVALID_SHOWN_MAX;
 
+/// Reads the file that the command line names, if any, as [`read`] does.
+pub fn read_if_given(
+    args: &AttemptArgs,
+    rejects: Option<&mut Box<dyn Write + Send>>,
+) -> Result<(LimitBook, u64), Failure> {
+    args.customer_limits.as_deref().map_or_else(|| Ok(<(LimitBook, u64)>::default()), |path| read(path, rejects))
+}
+
 /// Reads all events of a file. Returns the limits that they leave, and the number of invalid lines.
-pub fn read(path: &Path, rejects: Option<&mut Box<dyn Write + Send>>) -> Result<(LimitBook, u64), Failure> {
+fn read(path: &Path, rejects: Option<&mut Box<dyn Write + Send>>) -> Result<(LimitBook, u64), Failure> {
     let name = path.display();
     let input = Input::open(Some(path), Contents::LimitEvents)?;
     let bytes = decompressed(input.raw).with_context(|| format!("could not read '{name}'")).map_err(Failure::Io)?;

@@ -1,9 +1,12 @@
 //! The `loadgate` command, with one file for each subcommand.
 
-#[cfg(any(test, not(feature = "cli")))]
+#[cfg(any(test, not(all(feature = "backtest", feature = "cli"))))]
 mod absent;
 #[cfg(feature = "api")]
 mod api;
+mod attempts;
+#[cfg(feature = "backtest")]
+mod backtest;
 #[cfg(feature = "cli")]
 mod cloud;
 mod customer_limits;
@@ -73,6 +76,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Replay(replay::Args),
+    #[cfg(feature = "backtest")]
+    Backtest(backtest::Args),
     Generate(generate::Args),
     #[cfg(feature = "cli")]
     Tables(tables::Args),
@@ -105,6 +110,8 @@ fn main() -> ExitCode {
     };
     let ended = match cli.command {
         Command::Replay(args) => replay::run(&args),
+        #[cfg(feature = "backtest")]
+        Command::Backtest(args) => backtest::run(&args),
         Command::Generate(args) => generate::run(&args),
         #[cfg(feature = "cli")]
         Command::Tables(args) => tables::run(&args),
@@ -137,7 +144,7 @@ fn main() -> ExitCode {
 
 /// Explains a command line that cannot be parsed, or prints the help that it asks for.
 fn refuse(error: &clap::Error) -> ExitCode {
-    #[cfg(not(feature = "cli"))]
+    #[cfg(not(all(feature = "backtest", feature = "cli")))]
     if let Some(sentence) = absent::explained(error) {
         print_status(&format!("loadgate: {sentence}"));
         return ExitCode::from(2);

@@ -4,7 +4,7 @@ use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
@@ -119,25 +119,28 @@ fn create_beside(target: &Path, existing: Option<&Metadata>) -> io::Result<Named
     }
 }
 
-/// Creates the temporary file and arranges its removal when a signal ends the run. (`SIGKILL` leaves
-/// `.loadgate-….unfinished`.)
+/// Temporary files that a signal removes before it ends the run. (`SIGKILL` leaves `.loadgate-….unfinished`.)
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Creates the temporary file and arranges its removal when a signal ends the run.
 fn create_removable(target: &Path, existing: Option<&Metadata>) -> io::Result<NamedTempFile> {
-    let path = Arc::new(Mutex::new(None));
-    // The lock makes the signal handler wait until the file has its name.
-    let mut name = path.lock().unwrap_or_else(PoisonError::into_inner);
-    remove_on_signal(Arc::clone(&path))?;
+    // The lock makes the signal handler wait until the file is listed.
+    let mut all = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+    if all.is_empty() {
+        remove_on_signal()?;
+    }
     let unfinished = create_beside(target, existing)?;
-    *name = Some(unfinished.path().to_owned());
+    all.push(unfinished.path().to_owned());
     Ok(unfinished)
 }
 
-fn remove_on_signal(unfinished: Arc<Mutex<Option<PathBuf>>>) -> io::Result<()> {
+fn remove_on_signal() -> io::Result<()> {
     let heeded = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
     // When the file size limit is reached, a handler turns the signal into a write error.
     let mut signals = Signals::new(heeded.chain([SIGXFSZ]))?;
     let wait = move || {
         if let Some(signal) = signals.forever().find(|signal| *signal != SIGXFSZ) {
-            if let Some(path) = unfinished.lock().unwrap_or_else(PoisonError::into_inner).as_deref() {
+            for path in UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).iter() {
                 let _ = std::fs::remove_file(path);
             }
             let _ = emulate_default_handler(signal);

@@ -45,6 +45,11 @@ impl Identifier {
 }
 
 impl Identity {
+    /// Returns the hash of the customer's id.
+    pub const fn customer(self) -> u128 {
+        self.customer
+    }
+
     /// Returns a number below `end`, evenly distributed over customers, and always the same for one customer.
     pub fn draw_by_customer(self, end: u32) -> u32 {
         let low_half = self.customer & u128::from(u64::MAX);

@@ -13,13 +13,13 @@ use loadgate::runtime::limit_events::{LimitEventCounts, LimitEventObserver, SOUR
 use loadgate::wire::RejectWriter;
 
 use super::report::Report;
+use crate::attempts::{create_rejects, report_unshown};
 use crate::decompress::decompressed;
 use crate::files::{FileId, named};
 use crate::input::{Contents, Input};
 use crate::limit_store::LimitStoreArgs;
 use crate::outcome::{EXIT_CODES, Failure, SOME_INVALID, print_status};
 use crate::progress::{INVALID_SHOWN_MAX, Progress, per_second, progress_bar};
-use crate::replay::{create_rejects, report_unshown};
 use crate::summary::SummaryForm;
 
 /// Apply limit events to the customers' own limits in a store, one JSON object a line

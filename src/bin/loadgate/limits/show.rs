@@ -26,7 +26,7 @@ pub struct Args {
     store: LimitStoreArgs,
 
     /// Currency of the deployment: limits in another one are not enforced
-    #[arg(long, value_name = "CODE", env = CURRENCY, default_value = "USD", value_parser = crate::replay::currency)]
+    #[arg(long, value_name = "CODE", env = CURRENCY, default_value = "USD", value_parser = crate::attempts::currency)]
     currency: Currency,
 }
 

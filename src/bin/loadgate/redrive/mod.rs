@@ -23,10 +23,10 @@ use loadgate::redrive::{Archive, Mode, Redrive, RedriveReport, Redriver};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
+use crate::attempts::currency;
 use crate::cloud::{TableArgs, block_on, sdk_for_queue, url};
 use crate::outcome::{Failure, SOME_INVALID, print_status};
 use crate::progress::BAR_TICK;
-use crate::replay::currency;
 use crate::standard_output;
 use archive::FileArchive;
 use text::Left;
