@@ -120,6 +120,11 @@ impl<T> PerFlip<T> {
         }
     }
 
+    /// Maps references to both values.
+    pub(super) fn map_ref<U>(&self, mut to: impl FnMut(&T) -> U) -> PerFlip<U> {
+        PerFlip { to_accepted: to(&self.to_accepted), to_declined: to(&self.to_declined) }
+    }
+
     /// Maps both values.
     pub(super) fn map<U>(self, mut to: impl FnMut(T) -> U) -> PerFlip<U> {
         PerFlip { to_accepted: to(self.to_accepted), to_declined: to(self.to_declined) }

@@ -14,7 +14,7 @@ use crate::wire::limits_json;
 /// Version of the shape. It grows when a field changes its meaning or goes; new fields may come in any version.
 const VERSION: u8 = 1;
 
-/// Returns the report in JSON, with its line feed.
+/// Returns the report in JSON, on one line, with its line feed.
 ///
 /// # Errors
 /// An error of the serialiser. No report causes one.
@@ -28,7 +28,7 @@ pub fn report_json(report: &BacktestReport) -> Result<String, serde_json::Error>
         base: BaseView { decisions: LimitsView::new(&report.base)?, by_day: days(&report.base, DayView::of_base) },
         candidates: report.candidates.iter().map(CandidateView::new).collect::<Result<_, _>>()?,
     };
-    Ok(serde_json::to_string_pretty(&view)? + "\n")
+    Ok(serde_json::to_string(&view)? + "\n")
 }
 
 #[derive(Serialize)]
