@@ -11,6 +11,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("limits", &["deciding", "domain"]),
     ("redrive", &["deciding", "domain"]),
     ("replay", &["deciding", "domain", "limits", "wire"]),
+    // A backtest is a replay under several tables of limits: it shares the blocks, the shards and the ledger.
+    ("backtest", &["domain", "limits", "replay", "wire"]),
     ("runtime", &["deciding", "domain", "limits", "wire"]),
     // Adapters name the ports of features, and the table names of the configuration.
     ("adapters", &["config", "deciding", "domain", "limits", "replay", "wire"]),
@@ -43,6 +45,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("limits", &["serde", "tokio", "aws_", "lambda_"]),
     ("redrive", &["serde", "tokio", "aws_", "lambda_"]),
     ("replay", &["aws_", "lambda_"]),
+    ("backtest", &["aws_", "lambda_", "tokio"]),
     ("wire", &["aws_", "lambda_", "tokio"]),
     ("adapters", &["lambda_"]),
     ("runtime", &["aws_sdk_"]),

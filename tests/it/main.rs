@@ -3,6 +3,7 @@
 
 mod api;
 mod aws;
+mod backtest;
 mod cli;
 mod deciding;
 mod documents;

@@ -1,6 +1,7 @@
 //! The command line: real processes with their files, streams and exit codes.
 
 mod api;
+mod backtest;
 mod bad_files;
 mod bad_input;
 mod customer_limits;

@@ -54,7 +54,7 @@ fn add_decisions(text: &mut String, table: &LimitsReport, width: usize) {
 fn add_flips(text: &mut String, candidate: &CandidateReport, width: usize) {
     for flip in Flip::ALL {
         let FlipReport { total, customers, .. } = candidate.flips.get(flip);
-        let customers = format!("of {} customers", grouped(u128::from(*customers)));
+        let customers = format!("customers: {}", grouped(u128::from(*customers)));
         add_row(text, width, &format!("  flips {}", words(flip)), *total, &customers);
     }
     if candidate.flipped_customers == 0 {
