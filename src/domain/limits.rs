@@ -179,6 +179,11 @@ impl Limits {
         self.shadow.iter()
     }
 
+    /// Returns true when there is a shadow limit.
+    pub const fn has_shadow(&self) -> bool {
+        !self.shadow.is_empty()
+    }
+
     /// Returns the first limit whose window is long: see [`Window::is_long`].
     pub fn first_long(&self) -> Option<&Limit> {
         self.iter().find(|limit| limit.window.is_long())

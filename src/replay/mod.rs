@@ -70,6 +70,8 @@ pub struct ReplayReport {
     pub tally: Tally,
     /// True when the end of the input was reached. Otherwise the reader of the decisions closed the pipe.
     pub is_complete: bool,
+    /// The run under which new decisions are logged; `None` if they are not.
+    pub run_id: Option<String>,
 }
 
 /// Reason why a replay ended early. The output of everything before it has been written.

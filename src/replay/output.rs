@@ -3,11 +3,11 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::domain::{Decision, LoadAttempt, LoadError};
+use crate::domain::{Decision, LoadAttempt, LoadError, ShadowJudgement};
 use crate::replay::ledger::{LineOutcome, PendingAttempt};
 use crate::replay::line::{Invalid, Line};
 use crate::replay::{ReplayError, ReplayReport, Tally};
-use crate::wire::{Reasons, RejectWriter, write_decision};
+use crate::wire::{Explanation, Reasons, RejectWriter, write_decision};
 
 /// Destination of a replay's decisions, rejects and progress.
 pub struct ReplayOutput<'o> {
@@ -47,11 +47,13 @@ impl<'b> RenderedBlock<'b> {
         let mut rendered = RenderedBlock { line_count, ..RenderedBlock::default() };
         for line in lines {
             match line {
-                Line::Valid(PendingAttempt { attempt, outcome, .. }) => {
+                Line::Valid(PendingAttempt { attempt, outcome, shadow, .. }) => {
                     let Some(outcome) = *outcome else { continue };
                     rendered.tally.count(outcome);
+                    let shadow = shadow.filter(|_| matches!(outcome, LineOutcome::Decided(_)));
+                    rendered.tally.count_shadow(shadow.into_iter().flat_map(ShadowJudgement::broken));
                     if let (LineOutcome::Decided(decision), Some(reasons)) = (outcome, reasons) {
-                        rendered.write(attempt, decision, reasons);
+                        rendered.write(attempt, decision, shadow, reasons);
                     }
                 }
                 Line::Invalid(invalid) => {
@@ -64,10 +66,22 @@ impl<'b> RenderedBlock<'b> {
         rendered
     }
 
-    fn write(&mut self, attempt: &LoadAttempt<'_>, decision: Decision<'_>, reasons: Reasons) {
+    fn write(
+        &mut self,
+        attempt: &LoadAttempt<'_>,
+        decision: Decision<'_>,
+        shadow: Option<ShadowJudgement<'_>>,
+        reasons: Reasons,
+    ) {
         let (id, customer_id) = (attempt.id.as_str(), attempt.customer_id.as_str());
-        let reasons = reasons.named(decision.codes());
-        write_decision(&mut self.decisions, id, customer_id, decision.is_accepted(), reasons);
+        let explanation = Explanation {
+            reasons: decision.codes(),
+            shadow: shadow.into_iter().flat_map(ShadowJudgement::broken),
+            // A replay in memory knows all loads.
+            unjudged: std::iter::empty(),
+        };
+        let explanation = reasons.named(explanation);
+        write_decision(&mut self.decisions, id, customer_id, decision.is_accepted(), explanation);
     }
 }
 
@@ -151,9 +165,9 @@ impl<'o> ReplayOutput<'o> {
     /// Returns the result of the replay.
     pub(crate) fn finish(self) -> Result<ReplayReport, ReplayError> {
         match self.failure {
-            None => Ok(ReplayReport { tally: self.tally, is_complete: true }),
+            None => Ok(ReplayReport { tally: self.tally, is_complete: true, run_id: None }),
             Some(ReplayError::WriteDecisions(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-                Ok(ReplayReport { tally: self.tally, is_complete: false })
+                Ok(ReplayReport { tally: self.tally, is_complete: false, run_id: None })
             }
             Some(failure) => Err(failure),
         }

@@ -18,7 +18,7 @@ use crate::replay::line::{Invalid, Line};
 use crate::replay::output::{RenderedBlock, ReplayOutput};
 use crate::replay::verify::{Lines, Verified, Verifier};
 use crate::replay::{Manifest, ReplayError, ReplayReport};
-use crate::wire::{Reasons, write_decision};
+use crate::wire::{Explanation, Reasons, write_decision};
 
 /// Maximum number of blocks in progress: the one that is written next, one behind it, so that there is always
 /// something to decide, and one more for when a customer delays the first one.
@@ -85,10 +85,12 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
         mut output: ReplayOutput<'_>,
     ) -> Result<ReplayReport, ReplayError> {
         let flow = Flow::new(Arc::clone(&self.decider), self.customers_max.get());
+        let log_run = self.decider.new_run();
+        let run_id = log_run.as_ref().map(|run| run.id.clone());
         let run = StoreRun {
             replay: self,
             output: &mut output,
-            log_run: self.decider.new_run(),
+            log_run,
             flow,
             open: VecDeque::new(),
             blocks_before: 0,
@@ -98,7 +100,7 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
         if let Err(failure) = run.finish(input).await {
             output.stop(failure);
         }
-        output.finish()
+        Ok(ReplayReport { run_id, ..output.finish()? })
     }
 
     fn render<'b>(&self, block: &'b OpenBlock) -> Result<RenderedBlock<'b>, ReplayError> {
@@ -133,9 +135,14 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
         }
         let decision = &record.decision;
         rendered.tally.count_decided(decision.verdict.is_accepted(), decision.verdict.reasons());
-        let reasons = self.reasons.named(decision.verdict.reasons().iter().map(String::as_str));
+        rendered.tally.count_shadow(decision.shadow.broken.iter().map(String::as_str));
+        let explanation = self.reasons.named(Explanation {
+            reasons: decision.verdict.reasons().iter().map(String::as_str),
+            shadow: decision.shadow.broken.iter().map(String::as_str),
+            unjudged: decision.shadow.unjudged.iter().map(String::as_str),
+        });
         let (id, customer_id) = (&decision.key.event_id, &decision.key.customer_id);
-        write_decision(&mut rendered.decisions, id, customer_id, decision.verdict.is_accepted(), reasons);
+        write_decision(&mut rendered.decisions, id, customer_id, decision.verdict.is_accepted(), explanation);
         Ok(())
     }
 }

@@ -22,28 +22,53 @@ impl Reasons {
     }
 }
 
-/// Adds the line of a decision, with its line feed, to `out`. `reasons` are named if given.
+/// The codes with which a decision is explained.
+#[derive(Clone, Copy, Debug)]
+pub struct Explanation<R, S, U> {
+    /// The limits that the attempt would break.
+    pub reasons: R,
+    /// The shadow limits that it would break.
+    pub shadow: S,
+    /// The shadow limits that were not judged.
+    pub unjudged: U,
+}
+
+/// Adds the line of a decision, with its line feed, to `out`. It is explained if an explanation is given.
 pub fn write_decision<'r>(
     out: &mut Vec<u8>,
     id: &str,
     customer_id: &str,
     accepted: bool,
-    reasons: Option<impl Iterator<Item = &'r str>>,
+    explanation: Option<
+        Explanation<impl Iterator<Item = &'r str>, impl Iterator<Item = &'r str>, impl Iterator<Item = &'r str>>,
+    >,
 ) {
     out.extend_from_slice(br#"{"id":"#);
     push_string(out, id);
     out.extend_from_slice(br#","customer_id":"#);
     push_string(out, customer_id);
     out.extend_from_slice(if accepted { br#","accepted":true"# } else { br#","accepted":false"# });
-    if let Some(reasons) = reasons {
-        out.extend_from_slice(br#","reasons":["#);
-        for (place, code) in reasons.enumerate() {
-            out.extend_from_slice(if place > 0 { b"," } else { b"" });
-            push_string(out, code);
+    if let Some(Explanation { reasons, shadow, unjudged }) = explanation {
+        push_codes(out, br#","reasons":["#, reasons);
+        // Missing where they would be empty, as in a message.
+        let (mut shadow, mut unjudged) = (shadow.peekable(), unjudged.peekable());
+        if shadow.peek().is_some() {
+            push_codes(out, br#","shadow":["#, shadow);
         }
-        out.push(b']');
+        if unjudged.peek().is_some() {
+            push_codes(out, br#","unjudged":["#, unjudged);
+        }
     }
     out.extend_from_slice(b"}\n");
+}
+
+fn push_codes<'r>(out: &mut Vec<u8>, begin: &[u8], codes: impl Iterator<Item = &'r str>) {
+    out.extend_from_slice(begin);
+    for (place, code) in codes.enumerate() {
+        out.extend_from_slice(if place > 0 { b"," } else { b"" });
+        push_string(out, code);
+    }
+    out.push(b']');
 }
 
 /// Adds a JSON string. Nearly all strings need no escapes.

@@ -22,7 +22,7 @@ mod reject;
 mod text;
 
 pub use attempt::{attempt_line, parse_attempt, read_attempt};
-pub use decision::{Reasons, can_be_body, decision_message, write_decision};
+pub use decision::{Explanation, Reasons, can_be_body, decision_message, write_decision};
 #[cfg(any(feature = "cli", feature = "http"))]
 pub use job::{CustomerFailureView, JobView, job_failure_json, job_json};
 #[cfg(any(feature = "aws", feature = "http"))]

@@ -32,8 +32,14 @@ pub struct Summary<'a> {
     declined: u64,
     #[serde(serialize_with = "as_object")]
     declined_by_reason: Vec<(&'a str, u64)>,
+    /// Attempts that a shadow limit would have declined; missing without shadow limits.
+    #[serde(serialize_with = "as_object", skip_serializing_if = "Vec::is_empty")]
+    shadow_declined: Vec<(&'a str, u64)>,
     ignored: u64,
     invalid: u64,
+    /// The run under which new decisions are logged; missing if they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<&'a str>,
     /// False if the reader of the decisions closed the pipe before the end of the input. Then the counts cover the
     /// blocks that were written completely.
     complete: bool,
@@ -74,6 +80,8 @@ impl<'a> Summary<'a> {
             accepted: tally.accepted,
             declined: tally.declined,
             declined_by_reason: tally.declined_by_reason(limits).collect(),
+            shadow_declined: tally.shadow_declined(limits).collect(),
+            run_id: report.run_id.as_deref(),
             ignored: tally.ignored,
             invalid: tally.invalid,
             complete: report.is_complete,
@@ -87,7 +95,8 @@ impl<'a> Summary<'a> {
         if !self.complete {
             return "stopped early: the reader of the decisions closed the pipe".to_owned();
         }
-        let longest = self.declined_by_reason.iter().map(|(code, _)| code.len()).max().unwrap_or_default();
+        let codes = self.declined_by_reason.iter().chain(&self.shadow_declined);
+        let longest = codes.map(|(code, _)| code.len()).max().unwrap_or_default();
         let width = (longest + 3).max(16);
         let mut text = String::new();
         let mut count = |name: &str, count: u64, note: &str| {
@@ -99,8 +108,14 @@ impl<'a> Summary<'a> {
         for (code, declined) in &self.declined_by_reason {
             count(&format!("  {code}"), *declined, "");
         }
+        for (code, fired) in &self.shadow_declined {
+            count(&format!("  {code}"), *fired, "  in shadow: not declined");
+        }
         count("ignored", self.ignored, "  already decided");
         count("invalid", self.invalid, "");
+        if let Some(run_id) = self.run_id {
+            let _ = writeln!(text, "{:<width$}{run_id}", "run");
+        }
         let _ = write!(text, "{:.2?}, {} attempts per second", self.elapsed, HumanCount(self.attempts_per_second));
         text
     }

@@ -2,7 +2,10 @@
 
 use hashbrown::HashTable;
 
-use crate::domain::{AcceptedLoads, Cents, Decision, Limit, Limits, LimitsInForce, LoadAttempt, Millis, Span, decide};
+use crate::domain::{
+    AcceptedLoads, Cents, Decision, Limit, Limits, LimitsInForce, LoadAttempt, Millis, ShadowJudgement, Span, decide,
+    judge_shadow,
+};
 use crate::replay::ledger::hash;
 
 /// Maximum memory for a customer with accepted loads, in bytes: 40 in the list, and a place in a hash table.
@@ -53,6 +56,19 @@ impl LoadTable {
             self.add(customer, at, attempt.amount);
         }
         decision
+    }
+
+    /// Judges the shadow limits of a table, if there are any.
+    pub(super) fn judge_shadow<'l>(
+        &self,
+        limits: &'l Limits,
+        customer: u128,
+        attempt: &LoadAttempt<'_>,
+    ) -> Option<ShadowJudgement<'l>> {
+        let at = Millis::of(attempt.time);
+        let loads = || self.place(customer).and_then(|place| self.get(place)).map(|customer| &customer.loads);
+        let used = |limit: &Limit| Some(loads().map_or(0, |loads| loads.used(limit, at, limit.window.span(at))));
+        limits.has_shadow().then(|| judge_shadow(limits, attempt, used))
     }
 
     /// Reads the memory that [`LoadTable::decide`] needs, only to load it into the cache.

@@ -25,7 +25,7 @@ mod usage;
 mod week_table;
 mod wide_weeks;
 
-use crate::domain::{Day, Decision, LoadAttempt, Week};
+use crate::domain::{Day, Decision, LoadAttempt, ShadowJudgement, Week};
 use crate::limits::AllLimits;
 pub(crate) use crate::replay::ledger::events::Events;
 pub use crate::replay::ledger::identity::{Identifier, Identity};
@@ -79,6 +79,8 @@ pub struct PendingAttempt<'a> {
     pub line_in_block: u64,
     /// Its outcome. `None` until it has been decided.
     pub outcome: Option<LineOutcome<'a>>,
+    /// Judgement of the shadow limits; `None` where there are none.
+    pub shadow: Option<ShadowJudgement<'a>>,
 }
 
 impl Ledger {
@@ -96,7 +98,7 @@ impl<'a> PendingAttempt<'a> {
     pub fn new(attempt: LoadAttempt<'a>, line_in_block: u64, identifier: &Identifier) -> PendingAttempt<'a> {
         let identity = identifier.identify(&attempt);
         let day = Day::of(attempt.time);
-        PendingAttempt { day, week: day.week(), attempt, identity, line_in_block, outcome: None }
+        PendingAttempt { day, week: day.week(), attempt, identity, line_in_block, outcome: None, shadow: None }
     }
 
     /// Returns the day in which the attempt counts.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Decision, Limits, Week, decide_in_week};
+use crate::domain::{Decision, Limits, Week, decide_in_week, judge_shadow};
 use crate::limits::AllLimits;
 use crate::replay::ledger::load_table::LoadTable;
 use crate::replay::ledger::week_table::WeekTable;
@@ -43,6 +43,7 @@ impl Usage {
         if limits.need_loads() {
             for pending in attempts.iter_mut().filter(|pending| pending.outcome.is_none()) {
                 let limits = limits.of(pending.attempt.customer_id.as_str());
+                pending.shadow = self.loads.judge_shadow(limits.base, pending.identity.customer, &pending.attempt);
                 let decision = self.loads.decide(limits, pending.identity.customer, &pending.attempt);
                 pending.outcome = Some(LineOutcome::Decided(decision));
             }
@@ -63,13 +64,15 @@ fn decide_in_table<'l>(
     limits: &'l Limits,
     table: &mut WeekTable,
     wide: &mut WideWeeks,
-    pending: &PendingAttempt<'_>,
+    pending: &mut PendingAttempt<'l>,
 ) -> Decision<'l> {
     let mut decision = Decision::Accepted;
-    table.change(wide, pending.identity.customer, pending.day.days_since_monday(), |usage| {
+    let PendingAttempt { attempt, day, identity, shadow, .. } = pending;
+    table.change(wide, identity.customer, day.days_since_monday(), |usage| {
+        *shadow = limits.has_shadow().then(|| judge_shadow(limits, attempt, |limit| Some(usage.used(limit, *day))));
         let after;
-        (decision, after) = decide_in_week(limits, usage, &pending.attempt);
-        decision.is_accepted().then(|| after.day(pending.day))
+        (decision, after) = decide_in_week(limits, usage, attempt);
+        decision.is_accepted().then(|| after.day(*day))
     });
     decision
 }

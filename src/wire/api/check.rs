@@ -51,11 +51,9 @@ pub struct CheckView {
     checked_at: String,
     /// The usage of every limit that applies, as it would stand after the decision.
     usage: Vec<UsageView>,
-    /// The codes of the shadow limits that it would break; missing if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The codes of the shadow limits that it would break.
     shadow: Vec<String>,
-    /// The codes of the shadow limits that were not judged; missing if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The codes of the shadow limits that were not judged.
     unjudged: Vec<String>,
 }
 

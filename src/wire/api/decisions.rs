@@ -45,11 +45,9 @@ pub struct DecisionView {
     decided_at: String,
     /// The usage of every limit that applied, as it stood after the decision.
     usage: Vec<UsageView>,
-    /// The codes of the shadow limits that it would have broken; missing if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The codes of the shadow limits that it would have broken.
     shadow: Vec<String>,
-    /// The codes of the shadow limits that were not judged; missing if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The codes of the shadow limits that were not judged.
     unjudged: Vec<String>,
 }
 

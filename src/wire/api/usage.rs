@@ -5,7 +5,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{Currency, LimitOrigin, LimitUsage, Measure, PlanVersion};
-use crate::wire::decision::SHADOW;
 use crate::wire::text::{decimal, instant};
 
 /// The limits that apply to a customer's loads at an instant, with their usage.
@@ -25,8 +24,7 @@ pub struct CustomerUsageView {
     /// One entry for each limit: those of the plan or of the deployment in the order of its table, then the customer's own in the order of
     /// their ids, then the shadow limits.
     usage: Vec<UsageView>,
-    /// The codes of the shadow limits whose usage is not known; missing if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The codes of the shadow limits whose usage is not known.
     unjudged: Vec<String>,
 }
 
@@ -56,12 +54,21 @@ pub struct UsageView {
     resets_at: Option<String>,
     /// The limit's id; null unless it is the customer's own.
     limit_id: Option<String>,
-    /// `shadow` for a limit that is judged and never declines; missing for one in force.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "shadow")]
-    mode: Option<&'static str>,
+    /// Effect of the limit.
+    mode: ModeView,
     /// Where the limit comes from.
     origin: OriginView,
+}
+
+/// Effect of a limit.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = Mode)]
+#[serde(rename_all = "lowercase")]
+enum ModeView {
+    /// It declines.
+    Live,
+    /// It is judged, and never declines.
+    Shadow,
 }
 
 /// Quantity that a limit adds up.
@@ -165,7 +172,7 @@ impl UsageView {
             remaining: quantity(usage.remaining()),
             resets_at: usage.resets_at.map(instant),
             limit_id: usage.limit_id.clone(),
-            mode: usage.is_shadow.then_some(SHADOW),
+            mode: if usage.is_shadow { ModeView::Shadow } else { ModeView::Live },
             origin: if usage.limit_id.is_some() { OriginView::Own } else { origin.into() },
         }
     }

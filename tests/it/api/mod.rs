@@ -8,6 +8,7 @@ mod gateway;
 mod jobs;
 mod plans;
 mod races;
+mod runs;
 mod stores;
 
 use std::sync::{Arc, Mutex};

@@ -185,7 +185,7 @@ async fn usage_checks_and_decisions_say_where_a_limit_comes_from(store: impl Api
     let usage = get(&router, "/customers/u/usage").await;
     let many = json!({
         "code": "MANY", "measure": "count", "limit": 5, "used": 2, "remaining": 3,
-        "resetsAt": "2426-01-07T00:00:00.000Z", "limitId": null, "origin": of_plan,
+        "resetsAt": "2426-01-07T00:00:00.000Z", "limitId": null, "mode": "live", "origin": of_plan,
     });
     assert_eq!(usage["usage"], json!([many]));
     let checked = post(&router, "/customers/u/check", r#"{"load_amount":"$1"}"#.to_owned()).await;

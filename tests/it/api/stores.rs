@@ -119,7 +119,7 @@ where
         let origin = if limit_id.is_some() { "own" } else { "deployment" };
         json!({
             "code": code, "measure": "amount", "limit": limit, "used": used, "remaining": remaining,
-            "resetsAt": resets_at, "limitId": limit_id, "origin": {"kind": origin},
+            "resetsAt": resets_at, "limitId": limit_id, "mode": "live", "origin": {"kind": origin},
         })
     };
     let next_day = json!("2426-01-07T00:00:00.000Z");
@@ -128,14 +128,14 @@ where
         amount("WEEKLY_AMOUNT", "20000.00", "80.25", "19919.75", json!("2426-01-12T00:00:00.000Z"), None),
         {
             "code": "DAILY_COUNT", "measure": "count", "limit": 3, "used": 1, "remaining": 2,
-            "resetsAt": next_day, "limitId": null, "origin": {"kind": "deployment"},
+            "resetsAt": next_day, "limitId": null, "mode": "live", "origin": {"kind": "deployment"},
         },
         amount("CUSTOMER_INDEFINITE", "1000.00", "80.25", "919.75", Value::Null, Some("a-all")),
         amount("CUSTOMER_DAY", "100.00", "50.25", "49.75", json!("2426-01-06T18:00:00.500Z"), Some("b-day")),
         amount("CUSTOMER_INSTANCE", "60.00", "0.00", "60.00", Value::Null, Some("c-one")),
     ]);
     let at = "2426-01-06T12:00:00.000Z";
-    assert_eq!(usage, json!({"customerId": "u", "at": at, "currencyCode": "USD", "usage": entries}));
+    assert_eq!(usage, json!({"customerId": "u", "at": at, "currencyCode": "USD", "usage": entries, "unjudged": []}));
     // At another instant, other windows and other limits apply.
     let earlier = get(&router, "/customers/u/usage?at=2426-01-05T10:00:00%2B00:00").await;
     let of = |code: &str| {
@@ -182,7 +182,7 @@ where
         checked,
         json!({
             "customerId": "u", "accepted": false, "reasons": reasons, "currencyCode": "USD", "loadAmount": "60.01",
-            "time": at, "checkedAt": at, "usage": entries,
+            "time": at, "checkedAt": at, "usage": entries, "shadow": [], "unjudged": [],
         })
     );
     let attempt = json!({"id": "3", "customer_id": "other", "load_amount": "49.75", "time": "2426-01-06T12:30:00Z"});

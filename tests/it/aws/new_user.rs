@@ -111,7 +111,7 @@ fn a_new_users_limit_arrives_on_the_stream_declines_a_load_and_is_read_over_http
     assert_eq!(own(&declined["usage"])["limit_id"], "limit-9-day");
 
     let usage = own(&get(&format!("{api}/customers/9/usage?at=2018-12-26T12:00:00Z"))["usage"]);
-    let expected = json!({"limitId": "limit-9-day", "origin": {"kind": "own"}, "limit": "3500.00", "used": "3000.00",
+    let expected = json!({"limitId": "limit-9-day", "mode": "live", "origin": {"kind": "own"}, "limit": "3500.00", "used": "3000.00",
         "remaining": "500.00", "resetsAt": "2018-12-27T06:00:00.000Z"});
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&usage[name], value, "{name}: {usage}");

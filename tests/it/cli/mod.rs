@@ -14,6 +14,7 @@ mod plans;
 mod quick_build;
 mod redrive;
 mod replay;
+mod runs;
 mod store;
 mod streams;
 mod worker;

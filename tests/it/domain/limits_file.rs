@@ -98,7 +98,7 @@ fn each_fault_is_reported_with_its_line_and_key() {
         line 7: not TOML: duplicate key
         line 7: limit 1, mode: must be "live" or "shadow", not "quiet"
         line 7: limit 1, mode: must be a string, not a boolean
-        line 6: there is no limit that declines: every attempt would be accepted
+        line 3: there is no limit that declines: every attempt would be accepted
         "#);
 }
 
