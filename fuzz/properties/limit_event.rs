@@ -37,9 +37,12 @@ fn check_event(event: &LimitEvent) {
             assert_eq!(book.get(&limit.limit_id).and_then(|entry| entry.definition), Some(&**limit));
             let ids = [&limit.limit_id, &limit.user_id];
             assert!(ids.iter().all(|id| (1..=ID_BYTES_MAX).contains(&id.len())));
-            // Any load has its place in the limit's window.
-            for at in [limit.active_from, event.created_at, Millis::new(0), Millis::new(253_402_300_799_999)] {
-                if let Some(span) = limit.rule(limit.value).window.span(at) {
+            // Any load has its place in the limit's window, but for one before a window without an end: the limit does not
+            // apply to it.
+            let window = limit.rule(limit.value).window;
+            let instants = [limit.active_from, event.created_at, Millis::new(0), Millis::new(253_402_300_799_999)];
+            for at in instants.into_iter().filter(|at| window.since().is_none_or(|since| since <= *at)) {
+                if let Some(span) = window.span(at) {
                     assert!(span.holds(at), "{limit:?} {at:?}");
                 }
             }
