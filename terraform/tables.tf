@@ -1,0 +1,115 @@
+# Tables are on demand: capacity follows the load, and a batch that meets a throttle is only late. AWS refuses to delete them, and
+# so does Terraform: a new deployment must import them. With other names, all usage would start at zero.
+#
+# They are encrypted with the account's key for DynamoDB, and CloudTrail has each use of it.
+
+resource "aws_dynamodb_table" "correlation_table" {
+  #checkov:skip=CKV_AWS_119: It is encrypted with the account's key for DynamoDB, and CloudTrail has each use of it. A key of one's own adds its price, and an outage whenever it is disabled.
+  name         = var.correlation_table_name
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "CUSTOMER_ID"
+  range_key    = "EVENT_ID"
+
+  attribute {
+    name = "CUSTOMER_ID"
+    type = "S"
+  }
+
+  attribute {
+    name = "EVENT_ID"
+    type = "S"
+  }
+
+  # Housekeeping only: DynamoDB deletes days late, so loadgate itself takes an expired record for absent.
+  ttl {
+    attribute_name = "EXPIRES_AT"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+
+  deletion_protection_enabled = true
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+# No TTL: usage is what the limits rest on, also for an attempt that comes weeks late.
+resource "aws_dynamodb_table" "load_table" {
+  #checkov:skip=CKV_AWS_119: It is encrypted with the account's key for DynamoDB, as correlation_table is.
+  name         = var.load_table_name
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "CUSTOMER_ID"
+  range_key    = "DATE"
+
+  attribute {
+    name = "CUSTOMER_ID"
+    type = "S"
+  }
+
+  attribute {
+    name = "DATE"
+    type = "S"
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+
+  deletion_protection_enabled = true
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+# Customers' own limits, and each limit's marks. The function of limit events and `loadgate limits apply` write them. Plans,
+# programmes and links, which the function of assignment jobs and the commands change. The others read them.
+resource "aws_dynamodb_table" "limit_table" {
+  #checkov:skip=CKV_AWS_119: It is encrypted with the account's key for DynamoDB, as correlation_table is.
+  name         = var.limit_table_name
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "PK"
+  range_key    = "SK"
+
+  attribute {
+    name = "PK"
+    type = "S"
+  }
+
+  attribute {
+    name = "SK"
+    type = "S"
+  }
+
+  # No item that a decision reads has the attribute.
+  ttl {
+    attribute_name = "EXPIRES_AT"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+
+  deletion_protection_enabled = true
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
