@@ -39,7 +39,7 @@ build: ## Build the release
 .PHONY: test
 test: lint ## Check format, lints and template, install the tools and run all tests
 	tools/install --scan & installed=$$!; $(CARGO) test --locked --no-run && wait $$installed
-	$(MAKE) validate scan
+	$(MAKE) validate scan terraform
 	INSTA_UPDATE=no $(CARGO) test --locked -- --include-ignored --skip throughput::
 
 .PHONY: check
@@ -58,12 +58,20 @@ lint: ## Check the format, and lint with warnings denied
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --lib --features sqlite --document-private-items --quiet
 
 .PHONY: validate
-validate: tools ## Check template.yaml with the SAM CLI and with cfn-lint
+validate: tools ## Check template.yaml with the SAM CLI and with cfn-lint, and terraform/ with Terraform
 	$(SAM) validate --lint --template template.yaml --region us-east-1
 	.local/tools/venv/bin/cfn-lint template.yaml
+	tools/terraform-check validate
+
+# The first line needs no Terraform. The others say so, and end well, where it or its AWS provider is missing.
+.PHONY: terraform
+terraform: tools ## Compare terraform/ with template.yaml, and apply it to local parts (TF_PLUGIN_DIR=… for the AWS provider)
+	cd tools && ../.local/tools/venv/bin/python -B -m unittest --quiet terraform_check.tests
+	tools/terraform-check compare
+	tools/terraform-check apply
 
 .PHONY: scan
-scan: ## Scan template.yaml and Dockerfile with checkov: every finding is mended, or explained there
+scan: ## Scan template.yaml, terraform/ and Dockerfile with checkov: every finding is mended, or explained there
 	tools/install --scan
 	tools/scan
 
@@ -90,6 +98,10 @@ sam-invoke: tools ## The same with `sam local invoke`, which needs a Docker engi
 .PHONY: package
 package: tools ## Build what `sam deploy` deploys, in .aws-sam (ARCHITECTURE=x86_64 for that processor)
 	ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+.PHONY: zips
+zips: package ## Pack what `make package` builds for terraform/, in .aws-sam/zips
+	tools/zip-functions
 
 # `sam build` asks for these by their names.
 .PHONY: build-LoadgateFunction build-LimitsFunction build-AssignFunction build-ApiFunction

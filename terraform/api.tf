@@ -5,6 +5,8 @@ resource "aws_lambda_function" "api_function" {
   #checkov:skip=CKV_AWS_116: It is for asynchronous invocations only. API Gateway waits for the answer.
   #checkov:skip=CKV_AWS_117: It talks to DynamoDB only, as loadgate_function does.
   #checkov:skip=CKV_AWS_173: Its variables are names and limits, no secrets, as those of loadgate_function.
+  #checkov:skip=CKV_AWS_50: No tracing, as for loadgate_function.
+  #checkov:skip=CKV_AWS_272: No signing, as for loadgate_function.
   function_name    = "${var.name}-api"
   description      = "Answers questions about limits, usage and decisions over HTTP, and changes plans and programmes."
   filename         = "${var.package_directory}/api.zip"

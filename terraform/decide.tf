@@ -5,6 +5,8 @@ resource "aws_lambda_function" "loadgate_function" {
   #checkov:skip=CKV_AWS_116: It is for asynchronous invocations only. A message that fails stays in input_queue, which moves it to dead_letter_queue after ten deliveries.
   #checkov:skip=CKV_AWS_117: It talks to SQS and DynamoDB only. A VPC has nothing that it needs, and would cost an endpoint to SQS.
   #checkov:skip=CKV_AWS_173: Its variables are names, URLs and limits, no secrets. Lambda encrypts them with the account's key for it.
+  #checkov:skip=CKV_AWS_50: X-Ray's permission is for all resources or none.
+  #checkov:skip=CKV_AWS_272: A signing profile is its owner's. IAM says who may change the function.
   function_name    = "${var.name}-decide"
   description      = "Decides load attempts and publishes the decisions."
   filename         = "${var.package_directory}/decide.zip"
@@ -27,8 +29,6 @@ resource "aws_lambda_function" "loadgate_function" {
     log_format            = "JSON"
     application_log_level = var.log_level
   }
-
-  # No tracing: X-Ray's permission is for all resources or none.
 
   environment {
     variables = {

@@ -5,6 +5,8 @@ resource "aws_lambda_function" "limits_function" {
   #checkov:skip=CKV_AWS_116: It is for asynchronous invocations only. A record that could not be written stays in the stream; one that cannot be applied goes to limit_dead_letter_queue.
   #checkov:skip=CKV_AWS_117: It talks to SQS and DynamoDB only, as loadgate_function does.
   #checkov:skip=CKV_AWS_173: Its variables are names and URLs, no secrets, as those of loadgate_function.
+  #checkov:skip=CKV_AWS_50: No tracing, as for loadgate_function.
+  #checkov:skip=CKV_AWS_272: No signing, as for loadgate_function.
   count = var.own_limits ? 1 : 0
 
   function_name    = "${var.name}-limits"

@@ -1,0 +1,96 @@
+"""The whole comparison of terraform/ with template.yaml."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import MODULE, module, parameters, plans, proof, template
+from .compare import Difference, differences, unexpected
+from .module import Plan
+from .shape import Side
+from .terraform import Terraform
+
+# Sets whose every setting is changed in turn: together they have all resources and properties.
+PROVED = ("defaults", "others")
+
+
+def run(terraform: Terraform, folder: Path = MODULE) -> tuple[list[str], str]:
+    """What is to be mended, and what was compared."""
+    source = template.read()
+    with tempfile.TemporaryDirectory(prefix="loadgate-terraform-") as temporary:
+        work = Path(temporary)
+        packages = plans.write_placeholders(work / "zips")
+        plans.write_root(work, plans.calls(parameters.SETS, packages), folder)
+        terraform.init(work)
+        plan = plans.complete(terraform, work)
+        problems = [*parameters.uncovered(source), *of_plan(source, plan, folder), *destroyed(terraform, work, source)]
+        problems += accepted(terraform, work / "refused", source, packages, folder)
+    changes = 0
+    for name in PROVED:
+        found, count = proof.unseen(pair(template.translated(source), plan, name)[0], plan, name) if not problems else ([], 0)
+        problems, changes = problems + found, changes + count
+    resources = len(pair(template.translated(source), plan, "defaults")[0].resources)
+    sets = len(parameters.SETS)
+    done = f"{resources} resources and {len(source['Parameters'])} parameters, with {sets} sets of their values"
+    return problems, f"{done}; each of {changes} changes would be named"
+
+
+def of_plan(source: dict, plan: Plan, folder: Path = MODULE) -> list[str]:
+    found = list(all_differences(template.translated(source), plan))
+    variables = module.variables(plan, "defaults")
+    return [*parameters.differences(source, variables, folder), *unexpected(found)]
+
+
+def all_differences(translated: dict, plan: Plan) -> Iterator[Difference]:
+    for name in parameters.SETS:
+        yield from differences(*pair(translated, plan, name))
+
+
+def pair(translated: dict, plan: Plan, name: str) -> tuple[Side, Side]:
+    """Both sides with one set of parameters."""
+    theirs = module.side(plan, name)
+    values = {**template.defaults(translated), **parameters.SETS[name]}
+    return template.side(translated, values, name, generated_names(theirs)), theirs
+
+
+def generated_names(side: Side) -> dict[str, str]:
+    """What the template leaves to CloudFormation to name."""
+    named = {"AWS::Lambda::Function": "FunctionName", "AWS::IAM::Role": "RoleName"}
+    found = {logical: one.properties.get(named[one.kind]) for logical, one in side.resources.items() if one.kind in named}
+    return {logical: name for logical, name in found.items() if name}
+
+
+def destroyed(terraform: Terraform, work: Path, source: dict) -> Iterator[str]:
+    """What the template retains and `terraform destroy` would take. Uses the state that says that everything exists."""
+    said = plans.refusals(terraform, work, "-destroy", "-refresh=false")
+    for logical, resource in source["Resources"].items():
+        label = f".{parameters.snake(logical)}"
+        if resource.get("DeletionPolicy", "Delete") != "Delete" and not said_of(label, said):
+            yield f"{logical}.DeletionPolicy: template says {resource['DeletionPolicy']}, terraform has no `prevent_destroy = true`"
+
+
+def said_of(label: str, said: str) -> bool:
+    # Terraform breaks its lines anywhere.
+    return any(f"module.defaults.{kind}{label}" in "".join(said.split()) for kind in ("aws_dynamodb_table", "aws_kinesis_stream"))
+
+
+def accepted(terraform: Terraform, work: Path, source: dict, packages: Path, folder: Path) -> Iterator[str]:
+    """The parameters of which Terraform takes a value that the template refuses."""
+    wrong = {name: parameters.refused(name, one) for name, one in source["Parameters"].items()}
+    wrong = {name: str(value) for name, value in wrong.items() if value is not None}
+    # It is judged together with the retention, and not at all where that is wrong.
+    hours = {"CorrelationTtlHours": wrong.pop("CorrelationTtlHours")}
+    said = refused(terraform, work / "wrong", {"wrong": wrong}, packages, folder)
+    said += refused(terraform, work / "hours", {"wrong": hours}, packages, folder)
+    said += refused(terraform, work / "short", {"short": parameters.TOO_SHORT}, packages, folder)
+    for name, value in {**wrong, **hours}.items():
+        if f"var.{parameters.snake(name)} is " not in said:
+            yield f"variable {parameters.snake(name)}: template refuses {value}, terraform does not"
+    if "must be longer than input_retention_seconds" not in " ".join(said.split()):
+        yield "variable correlation_ttl_hours: template refuses a time to live that is not longer than the retention, terraform does not"
+
+
+def refused(terraform: Terraform, work: Path, sets: dict[str, dict[str, str]], packages: Path, folder: Path) -> str:
+    plans.write_root(work, plans.calls(sets, packages), folder)
+    terraform.init(work)
+    return plans.refusals(terraform, work)
