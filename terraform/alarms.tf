@@ -2,6 +2,7 @@
 resource "aws_cloudwatch_metric_alarm" "alarm" {
   for_each = merge(
     local.decision_alarms,
+    local.function_alarms,
     local.api_alarms,
     { for name, alarm in local.limit_alarms : name => alarm if var.own_limits },
     { for name, alarm in local.assignment_alarms : name => alarm if var.own_limits },

@@ -1,4 +1,5 @@
 # Alarms about the HTTP API. Nobody's decisions depend on it.
+
 locals {
   api_alarms = {
     api-errors = {

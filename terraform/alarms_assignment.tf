@@ -1,4 +1,5 @@
 # Alarms about assignment jobs. Customers keep the limits that they have until they are linked.
+
 locals {
   assignment_alarms = {
     assignment-age = {

@@ -1,4 +1,5 @@
 # Alarms about the stream of limit events. While events wait, a limit that a customer has set does not hold.
+
 locals {
   limit_alarms = {
     limit-age = {

@@ -4,14 +4,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import MODULE, module, parameters, plans, proof, template
+from . import MODULE, module, parameters, plans, proof, snake, template
 from .compare import Difference, differences, unexpected
 from .module import Plan
 from .shape import Side
 from .terraform import Terraform
 
 # Sets whose every setting is changed in turn: together they have all resources and properties.
-PROVED = ("defaults", "others")
+PROVED = ("others", "defaults")
 
 
 def run(terraform: Terraform, folder: Path = MODULE) -> tuple[list[str], str]:
@@ -24,15 +24,24 @@ def run(terraform: Terraform, folder: Path = MODULE) -> tuple[list[str], str]:
         terraform.init(work)
         plan = plans.complete(terraform, work)
         problems = [*parameters.uncovered(source), *of_plan(source, plan, folder), *destroyed(terraform, work, source)]
-        problems += accepted(terraform, work / "refused", source, packages, folder)
-    changes = 0
-    for name in PROVED:
-        found, count = proof.unseen(pair(template.translated(source), plan, name)[0], plan, name) if not problems else ([], 0)
-        problems, changes = problems + found, changes + count
+        known = {name: one for name, one in source["Parameters"].items() if snake(name) in module.variables(plan, "defaults")}
+        problems += accepted(terraform, work / "refused", known, packages, folder)
+    blind, changes = blindness(template.translated(source), plan) if not problems else ([], 0)
+    problems += blind
     resources = len(pair(template.translated(source), plan, "defaults")[0].resources)
     sets = len(parameters.SETS)
     done = f"{resources} resources and {len(source['Parameters'])} parameters, with {sets} sets of their values"
     return problems, f"{done}; each of {changes} changes would be named"
+
+
+def blindness(translated: dict, plan: Plan) -> tuple[list[str], int]:
+    """The changes that the comparison would not see, and how many it was tried with."""
+    told, changes, proved = [], 0, set()
+    for name in PROVED:
+        ours, theirs = pair(translated, plan, name)
+        found, count = proof.unseen(ours, plan, name, proved)
+        told, changes, proved = told + found, changes + count, proved | theirs.resources.keys()
+    return told, changes
 
 
 def of_plan(source: dict, plan: Plan, folder: Path = MODULE) -> list[str]:
@@ -50,7 +59,7 @@ def pair(translated: dict, plan: Plan, name: str) -> tuple[Side, Side]:
     """Both sides with one set of parameters."""
     theirs = module.side(plan, name)
     values = {**template.defaults(translated), **parameters.SETS[name]}
-    return template.side(translated, values, name, generated_names(theirs)), theirs
+    return template.side(translated, values, parameters.STACK, generated_names(theirs)), theirs
 
 
 def generated_names(side: Side) -> dict[str, str]:
@@ -64,7 +73,7 @@ def destroyed(terraform: Terraform, work: Path, source: dict) -> Iterator[str]:
     """What the template retains and `terraform destroy` would take. Uses the state that says that everything exists."""
     said = plans.refusals(terraform, work, "-destroy", "-refresh=false")
     for logical, resource in source["Resources"].items():
-        label = f".{parameters.snake(logical)}"
+        label = f".{snake(logical)}"
         if resource.get("DeletionPolicy", "Delete") != "Delete" and not said_of(label, said):
             yield f"{logical}.DeletionPolicy: template says {resource['DeletionPolicy']}, terraform has no `prevent_destroy = true`"
 
@@ -74,9 +83,9 @@ def said_of(label: str, said: str) -> bool:
     return any(f"module.defaults.{kind}{label}" in "".join(said.split()) for kind in ("aws_dynamodb_table", "aws_kinesis_stream"))
 
 
-def accepted(terraform: Terraform, work: Path, source: dict, packages: Path, folder: Path) -> Iterator[str]:
+def accepted(terraform: Terraform, work: Path, known: dict[str, dict], packages: Path, folder: Path) -> Iterator[str]:
     """The parameters of which Terraform takes a value that the template refuses."""
-    wrong = {name: parameters.refused(name, one) for name, one in source["Parameters"].items()}
+    wrong = {name: parameters.refused(one) for name, one in known.items()}
     wrong = {name: str(value) for name, value in wrong.items() if value is not None}
     # It is judged together with the retention, and not at all where that is wrong.
     hours = {"CorrelationTtlHours": wrong.pop("CorrelationTtlHours")}
@@ -84,8 +93,8 @@ def accepted(terraform: Terraform, work: Path, source: dict, packages: Path, fol
     said += refused(terraform, work / "hours", {"wrong": hours}, packages, folder)
     said += refused(terraform, work / "short", {"short": parameters.TOO_SHORT}, packages, folder)
     for name, value in {**wrong, **hours}.items():
-        if f"var.{parameters.snake(name)} is " not in said:
-            yield f"variable {parameters.snake(name)}: template refuses {value}, terraform does not"
+        if f"var.{snake(name)} is " not in said:
+            yield f"variable {snake(name)}: template refuses {value}, terraform does not"
     if "must be longer than input_retention_seconds" not in " ".join(said.split()):
         yield "variable correlation_ttl_hours: template refuses a time to live that is not longer than the retention, terraform does not"
 

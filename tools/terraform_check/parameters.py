@@ -13,6 +13,9 @@ LIMITS = "limit = [{code = 'DAILY_COUNT', measure = 'count', window = 'day', max
 # Variables that the template has no parameter for: a stack has a name, and SAM knows where it builds.
 OWN_VARIABLES = {"name", "package_directory"}
 
+# The name of every deployment that is compared: not the default.
+STACK = "compared"
+
 # Every parameter other than its default.
 OTHERS = {
     "Architecture": "x86_64",
@@ -96,7 +99,7 @@ def bounds(name: str, parameter: dict) -> Iterator[str]:
         yield f"length({variable}) <= {parameter['MaxLength']}"
 
 
-def refused(name: str, parameter: dict) -> Any:
+def refused(parameter: dict) -> Any:
     """A value that the parameter does not allow. None where it allows all of its type."""
     if "MaxValue" in parameter:
         return int(parameter["MaxValue"]) + 1

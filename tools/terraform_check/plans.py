@@ -13,6 +13,7 @@ from . import MODULE, PROGRAMS, CheckError, snake
 from .fields import FIELDS
 from .identity import REGION, attributes
 from .module import Plan, outputs_of_stack
+from .parameters import STACK
 from .terraform import Terraform
 
 # What nobody sets, and the provider itself only knows afterwards.
@@ -48,10 +49,8 @@ def write_root(folder: Path, calls: dict[str, dict[str, Any]], module: Path | st
 
 
 def calls(sets: dict[str, dict[str, str]], packages: Path) -> dict[str, dict[str, Any]]:
-    def call(name: str, parameters: dict[str, str]) -> dict[str, Any]:
-        return {"name": name, "package_directory": str(packages), **{snake(key): one for key, one in parameters.items()}}
-
-    return {name: call(name, parameters) for name, parameters in sets.items()}
+    common = {"name": STACK, "package_directory": str(packages)}
+    return {name: {**common, **{snake(key): one for key, one in given.items()}} for name, given in sets.items()}
 
 
 def write_placeholders(folder: Path) -> Path:

@@ -5,6 +5,7 @@ A comparison that overlooks something says "the same" for ever. So each run of i
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from .compare import Difference, is_known, of_resource
@@ -19,20 +20,24 @@ DOCUMENTS |= {"DashboardBody"}
 # What the list of known differences allows whatever it says.
 ALWAYS_KNOWN = ("Code.", "Tags.")
 
+Parts = dict[str, list[dict]]
+Settings = dict[str, set[str]]
 
-def unseen(template: Side, plan: Plan, module: str) -> tuple[list[str], int]:
-    """The changes that no difference names, and how many changes there were."""
+
+def unseen(template: Side, plan: Plan, module: str, proved: set[str]) -> tuple[list[str], int]:
+    """The changes that no difference names, and how many changes there were, without those of resources that are proved."""
     told, count = [], 0
-    for where, found in [*of_terraform(template, plan, module), *of_template(template, plan, module)]:
+    left = {logical: parts for logical, parts in by_logical_id(plan, module).items() if logical not in proved}
+    settings = configured(plan, module)
+    for where, found in chain(of_terraform(template, left, settings), of_template(template, left, settings)):
         count += 1
         if all(is_known(one) for one in found):
             told.append(f"{where}: the comparison does not see that it was changed: mend tools/terraform_check")
     return told, count
 
 
-def of_terraform(template: Side, plan: Plan, module: str) -> Iterator[tuple[str, list[Difference]]]:
-    settings = configured(plan, module)
-    for logical, parts in by_logical_id(plan, module).items():
+def of_terraform(template: Side, left: Parts, settings: Settings) -> Iterator[tuple[str, list[Difference]]]:
+    for logical, parts in left.items():
         for index, part in enumerate(parts):
             for path, changed in changed_parts(part):
                 together = [*parts[:index], changed, *parts[index + 1 :]]
@@ -53,9 +58,8 @@ def changed_parts(part: dict) -> Iterator[tuple[str, dict]]:
             yield f"{name}{path}", {**part, "values": {**values, name: value}}
 
 
-def of_template(template: Side, plan: Plan, module: str) -> Iterator[tuple[str, list[Difference]]]:
-    settings = configured(plan, module)
-    for logical, parts in by_logical_id(plan, module).items():
+def of_template(template: Side, left: Parts, settings: Settings) -> Iterator[tuple[str, list[Difference]]]:
+    for logical, parts in left.items():
         ours, theirs = template.resources[logical], joined(parts, settings)
         for path, value in variants(ours.properties):
             if not path.startswith(tuple(f".{known}" for known in ALWAYS_KNOWN)):

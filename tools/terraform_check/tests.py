@@ -97,14 +97,14 @@ class Differences(unittest.TestCase):
 class Proof(unittest.TestCase):
     def test_every_change_is_named(self) -> None:
         ours = Side({"InputQueue": Resource("AWS::SQS::Queue", STAY), "Role": ROLE}, {})
-        found, count = proof.unseen(ours, plan(queue(), *role()), "x")
+        found, count = proof.unseen(ours, plan(queue(), *role()), "x", set())
         self.assertEqual(found, [])
         self.assertGreater(count, 20)
 
     def test_a_comparison_that_overlooks_an_attribute_is_found_out(self) -> None:
         fields = {**proof.FIELDS["aws_sqs_queue"][1], "visibility_timeout_seconds": lambda _: {"VisibilityTimeout": 180}}
         with mock.patch.dict(proof.FIELDS, {"aws_sqs_queue": ("AWS::SQS::Queue", fields)}):
-            found, _ = proof.unseen(Side({"InputQueue": Resource("AWS::SQS::Queue", STAY)}, {}), plan(queue()), "x")
+            found, _ = proof.unseen(Side({"InputQueue": Resource("AWS::SQS::Queue", STAY)}, {}), plan(queue()), "x", set())
         self.assertEqual(len(found), 1)
         self.assertIn("visibility_timeout_seconds: the comparison does not see that it was changed", found[0])
 

@@ -15,4 +15,5 @@ mod limits_kills;
 mod local_stack;
 mod new_user;
 mod template;
+mod terraform;
 mod throughput;
