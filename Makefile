@@ -63,12 +63,12 @@ validate: tools ## Check template.yaml with the SAM CLI and with cfn-lint, and t
 	.local/tools/venv/bin/cfn-lint template.yaml
 	tools/terraform-check validate
 
-# The first line needs no Terraform. The others say so, and end well, where it or its AWS provider is missing.
+# The first line needs no Terraform. The others say so, and end well, where it or its AWS provider is missing. Both at once: AWS's
+# provider waits for queues most of the time.
 .PHONY: terraform
 terraform: tools ## Compare terraform/ with template.yaml, and apply it to local parts (TF_PLUGIN_DIR=… for the AWS provider)
 	cd tools && ../.local/tools/venv/bin/python -B -m unittest --quiet terraform_check.tests
-	tools/terraform-check compare
-	tools/terraform-check apply
+	tools/terraform-check apply & applied=$$!; tools/terraform-check compare; compared=$$?; wait $$applied && exit $$compared
 
 .PHONY: scan
 scan: ## Scan template.yaml, terraform/ and Dockerfile with checkov: every finding is mended, or explained there
