@@ -36,6 +36,7 @@ resource "aws_lambda_function" "api_function" {
       LOADGATE_CORRELATION_TABLE           = aws_dynamodb_table.correlation_table.name
       LOADGATE_LOAD_TABLE                  = aws_dynamodb_table.load_table.name
       LOADGATE_LIMIT_TABLE                 = var.own_limits ? aws_dynamodb_table.limit_table.name : ""
+      LOADGATE_DECISION_LOG_TABLE          = aws_dynamodb_table.decision_log_table.name
       LOADGATE_ASSIGNMENT_QUEUE_URL        = var.own_limits ? aws_sqs_queue.assignment_queue[0].url : ""
       LOADGATE_LIMITS                      = var.limits
       LOADGATE_CURRENCY                    = var.currency
@@ -82,6 +83,13 @@ resource "aws_iam_role_policy" "api_function_role" {
           Effect   = "Allow"
           Action   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
           Resource = aws_dynamodb_table.load_table.arn
+        },
+        # All decisions of a run.
+        {
+          Sid      = "ReadDecisionLog"
+          Effect   = "Allow"
+          Action   = "dynamodb:Query"
+          Resource = aws_dynamodb_table.decision_log_table.arn
         },
         {
           Sid    = "ReadLimits"

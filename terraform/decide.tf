@@ -32,9 +32,12 @@ resource "aws_lambda_function" "loadgate_function" {
 
   environment {
     variables = {
-      LOADGATE_CORRELATION_TABLE     = aws_dynamodb_table.correlation_table.name
-      LOADGATE_LOAD_TABLE            = aws_dynamodb_table.load_table.name
-      LOADGATE_LIMIT_TABLE           = var.own_limits ? aws_dynamodb_table.limit_table.name : ""
+      LOADGATE_CORRELATION_TABLE = aws_dynamodb_table.correlation_table.name
+      LOADGATE_LOAD_TABLE        = aws_dynamodb_table.load_table.name
+      LOADGATE_LIMIT_TABLE       = var.own_limits ? aws_dynamodb_table.limit_table.name : ""
+      # Also while decision_log_days is 0: a redelivered message writes the entry of its decision again.
+      LOADGATE_DECISION_LOG_TABLE    = aws_dynamodb_table.decision_log_table.name
+      LOADGATE_DECISION_LOG_DAYS     = tostring(var.decision_log_days)
       LOADGATE_DECISIONS_QUEUE_URL   = aws_sqs_queue.decisions_queue.url
       LOADGATE_DEAD_LETTER_QUEUE_URL = local.dead_letter_queue.url
       LOADGATE_CORRELATION_TTL_HOURS = tostring(var.correlation_ttl_hours)
@@ -88,6 +91,13 @@ resource "aws_iam_role_policy" "function_role" {
         Effect   = "Allow"
         Action   = "dynamodb:BatchGetItem"
         Resource = [aws_dynamodb_table.correlation_table.arn, aws_dynamodb_table.load_table.arn, aws_dynamodb_table.limit_table.arn]
+      },
+      # Puts; and at start, the deletion of an entry that no run has.
+      {
+        Sid      = "LogDecisions"
+        Effect   = "Allow"
+        Action   = "dynamodb:BatchWriteItem"
+        Resource = aws_dynamodb_table.decision_log_table.arn
       },
       # For customers with a long limit: a transaction of gets, and a query for a total of all time.
       {

@@ -56,6 +56,7 @@ locals {
     get-user-limits-of-user = "GET /user-limits/user/{userId}"
     get-usage               = "GET /customers/{customerId}/usage"
     get-decisions           = "GET /customers/{customerId}/decisions"
+    get-run-decisions       = "GET /runs/{runId}/decisions"
     # A POST, because its question is a body. It writes nothing.
     check = "POST /customers/{customerId}/check"
     # Changes have the methods PUT, PATCH and DELETE, and POST on routes where nothing is read, so that a policy can allow to read

@@ -79,3 +79,8 @@ output "limit_table_name" {
   description = "The table of customers' own limits."
   value       = aws_dynamodb_table.limit_table.name
 }
+
+output "decision_log_table_name" {
+  description = "The table of the decision log."
+  value       = aws_dynamodb_table.decision_log_table.name
+}

@@ -113,3 +113,44 @@ resource "aws_dynamodb_table" "limit_table" {
     prevent_destroy = true
   }
 }
+
+# One entry for each decision, under the run that made it: the hash key is the run, so that a busy customer makes no hot
+# partition. The function that decides writes it once the decision is stored. The table is there also while decision_log_days is
+# 0, and then costs nothing: entries from before stay readable until they expire.
+resource "aws_dynamodb_table" "decision_log_table" {
+  #checkov:skip=CKV_AWS_119: It is encrypted with the account's key for DynamoDB, as correlation_table is.
+  name         = var.decision_log_table_name
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "RUN_ID"
+  range_key    = "SEQ"
+
+  attribute {
+    name = "RUN_ID"
+    type = "S"
+  }
+
+  attribute {
+    name = "SEQ"
+    type = "S"
+  }
+
+  # Housekeeping only: whoever reads the log leaves out what has expired.
+  ttl {
+    attribute_name = "EXPIRES_AT"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+
+  deletion_protection_enabled = true
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}

@@ -70,6 +70,32 @@ variable "limit_table_name" {
   }
 }
 
+variable "decision_log_table_name" {
+  type        = string
+  default     = "DecisionLogTable"
+  description = "The table of the decision log. A second deployment in an account and region needs another name."
+
+  validation {
+    condition     = can(regex("^(?:[A-Za-z0-9_.-]{3,255})$", var.decision_log_table_name))
+    error_message = "3 to 255 letters, digits, underscores, points and hyphens."
+  }
+}
+
+variable "decision_log_days" {
+  type        = number
+  default     = 0
+  description = <<-EOT
+    For how many days each decision is kept in the decision log. At 0, new decisions are not logged. The log costs one write unit
+    more for each decision.
+  EOT
+
+  validation {
+    # Ten years.
+    condition     = var.decision_log_days >= 0 && var.decision_log_days <= 3660
+    error_message = "A number from 0 to 3660."
+  }
+}
+
 variable "own_limits" {
   type        = bool
   default     = true

@@ -22,6 +22,8 @@ OTHERS = {
     "CorrelationTableName": "Records",
     "LoadTableName": "Usage",
     "LimitTableName": "OwnLimits",
+    "DecisionLogTableName": "Log",
+    "DecisionLogDays": "90",
     "LimitStreamArn": "arn:aws:kinesis:us-east-1:123456789012:stream/existing",
     "LimitStreamParallelization": "7",
     "InputRetentionSeconds": "345600",
