@@ -85,13 +85,12 @@ impl<'b> TableFigures<'b> {
         let amount = pending.attempt.amount;
         self.by_day.entry(pending.day()).or_default().count(decision.is_accepted(), flip, amount);
         for code in decision.codes() {
-            match self.by_reason.iter_mut().find(|(known, _)| *known == code) {
-                Some((_, total)) => total.count(amount),
-                None => {
-                    let mut total = Total::default();
-                    total.count(amount);
-                    self.by_reason.push((code, total));
-                }
+            if let Some((_, total)) = self.by_reason.iter_mut().find(|(known, _)| *known == code) {
+                total.count(amount);
+            } else {
+                let mut total = Total::default();
+                total.count(amount);
+                self.by_reason.push((code, total));
             }
         }
     }

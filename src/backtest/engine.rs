@@ -46,7 +46,7 @@ impl Engine for BacktestEngine {
         BacktestLedger { events: Events::default(), base: Usage::default(), candidates }
     }
 
-    fn new_block<'b>(&'b self) -> BlockFigures<'b> {
+    fn new_block(&self) -> BlockFigures<'_> {
         BlockFigures::new(self.candidates.len())
     }
 
@@ -60,7 +60,9 @@ impl Engine for BacktestEngine {
         ledger.base.touch(&self.base, attempts);
         ledger.events.remember(attempts);
         ledger.base.decide(&self.base, attempts);
-        attempts.iter().for_each(|pending| block.base.count_base(pending));
+        for pending in &*attempts {
+            block.base.count_base(pending);
+        }
         let base: Vec<Option<LineOutcome<'b>>> = attempts.iter().map(|pending| pending.outcome).collect();
         let tables = self.candidates.iter().zip(&mut ledger.candidates).zip(&mut block.candidates);
         for ((limits, CandidateLedger { usage, flipped }), figures) in tables {

@@ -96,20 +96,19 @@ mod tests {
     fn the_list_is_that_of_a_sort_of_all_customers_at_the_end() {
         for seed in 0..50 {
             let mut random = fastrand::Rng::with_seed(seed);
-            let (mut all, mut lists) = (BTreeMap::new(), [MostAffected::default(), MostAffected::default()]);
+            let (mut all, mut merged, mut other) = (BTreeMap::new(), MostAffected::default(), MostAffected::default());
             for _ in 0..random.usize(..2_000) {
                 let customer = random.u64(..100);
                 let flip = if random.bool() { Flip::ToAccepted } else { Flip::ToDeclined };
                 let flips: &mut CustomerFlips = all.entry(customer.to_string()).or_default();
                 *flips = flips.plus(flip, Cents::new(random.u64(..4) * 100));
-                let list = &mut lists[usize::from(customer % 2 == 0)];
+                let list = if customer.is_multiple_of(2) { &mut merged } else { &mut other };
                 list.offer(&customer.to_string(), *flips);
             }
             let mut expected: Vec<_> =
                 all.into_iter().map(|(customer_id, flips)| AffectedCustomer { customer_id, flips }).collect();
             expected.sort_by(|one, other| one.rank().cmp(&other.rank()));
             expected.truncate(20);
-            let [mut merged, other] = lists;
             merged.merge(other);
             assert_eq!(merged.into_customers(), expected);
         }

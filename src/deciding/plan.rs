@@ -73,6 +73,7 @@ impl<'s> Planner<'s> {
     }
 
     /// Logs new decisions under a run, if there is one.
+    #[must_use]
     pub fn logged_under(self, run: Option<&'s Run>) -> Planner<'s> {
         Planner { run, ..self }
     }

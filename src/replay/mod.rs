@@ -145,7 +145,7 @@ impl Engine for Replay {
         Ledger::default()
     }
 
-    fn new_block<'b>(&'b self) {}
+    fn new_block(&self) {}
 
     fn decide<'b>(&'b self, ledger: &mut Ledger, attempts: &mut [&mut PendingAttempt<'b>], (): &mut ()) {
         ledger.decide(&self.limits, attempts);

@@ -29,7 +29,7 @@ pub(crate) trait Engine: Sync {
     fn new_ledger(&self) -> Self::Ledger;
 
     /// Creates the figures of a block without attempts.
-    fn new_block<'b>(&'b self) -> Self::Block<'b>;
+    fn new_block(&self) -> Self::Block<'_>;
 
     /// Gives each attempt its outcome, in this order. They are those attempts of a block that belong to one shard.
     fn decide<'b>(

@@ -122,7 +122,9 @@ impl<'b, 'c, S: Store, Q: Publisher, C: Clock> GroupPublisher<'b, 'c, S, Q, C> {
                 self.offer(log, entries.to_vec()).await?;
             }
         }
-        waiting.iter().for_each(|(delivery, _)| self.batch.note_logged(delivery.index));
+        for (delivery, _) in waiting {
+            self.batch.note_logged(delivery.index);
+        }
         Ok(())
     }
 

@@ -28,12 +28,16 @@ impl Usage {
     /// them there.
     pub(crate) fn touch(&self, limits: &AllLimits, attempts: &[&mut PendingAttempt<'_>]) {
         if limits.need_loads() {
-            attempts.iter().for_each(|pending| self.loads.touch(pending.identity.customer));
+            for pending in attempts {
+                self.loads.touch(pending.identity.customer);
+            }
             return;
         }
         for run in attempts.chunk_by(|one, next| one.week == next.week) {
             if let Some(table) = run.first().and_then(|first| self.weeks.get(&first.week)) {
-                run.iter().for_each(|pending| table.touch(pending.identity.customer));
+                for pending in run {
+                    table.touch(pending.identity.customer);
+                }
             }
         }
     }

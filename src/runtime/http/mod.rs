@@ -174,8 +174,7 @@ pub fn openapi() -> String {
 fn described(has_limit_table: bool) -> (Router<Api>, Document) {
     let mut changing = changing();
     if !has_limit_table {
-        changing =
-            changing.route_layer(middleware::from_fn(async |_: Request, _: Next| routes::no_limit_table().await));
+        changing = changing.route_layer(middleware::from_fn(async |_: Request, _: Next| routes::no_limit_table()));
     }
     OpenApiRouter::with_openapi(Description::openapi()).merge(reading()).merge(changing).split_for_parts()
 }

@@ -314,7 +314,7 @@ enum Fails {
     With(StoreError),
     Never,
     /// Returns a decision that cannot be shown.
-    Odd(StoredDecision),
+    Odd(Box<StoredDecision>),
 }
 
 impl Fails {
@@ -352,7 +352,7 @@ impl Reads for Fails {
     fn decisions<'r>(&'r self, _: &'r str, _: Option<&'r str>, _: u16) -> Read<'r, DecisionPage> {
         match self {
             Fails::Odd(decision) => {
-                let page = DecisionPage { decisions: vec![decision.clone()], next: None };
+                let page = DecisionPage { decisions: vec![(**decision).clone()], next: None };
                 async move { Ok(page) }.boxed()
             }
             Fails::With(_) | Fails::Never => self.answer().boxed(),
@@ -462,7 +462,7 @@ async fn a_decision_that_cannot_be_understood_is_a_corrupt_item() {
         ("x", NOW, Some("CORRUPT_ITEM")),
         ("$1.00", "x", Some("CORRUPT_ITEM")),
     ] {
-        let router = router_over(Fails::Odd(decision(load_amount, time)));
+        let router = router_over(Fails::Odd(Box::new(decision(load_amount, time))));
         let answer = ask(&router, Method::GET, "/customers/u/decisions", "").await;
         assert_eq!(answer.json()["code"].as_str(), code, "{answer:?}");
     }

@@ -21,8 +21,8 @@ async fn a_run_is_listed_page_by_page_as_it_was_published(store: impl ApiStore) 
     let run = decider.new_run();
     let run_id = run.clone().unwrap().id;
     let group = Group { deliveries: (0..3).map(attempt).collect(), run };
-    let decided = decider.decide_all(group, None).await.unwrap();
-    let published: Vec<Value> = decided
+    let outcomes = decider.decide_all(group, None).await.unwrap();
+    let published: Vec<Value> = outcomes
         .iter()
         .map(|(_, outcome)| serde_json::from_str(&decision_message(&outcome.record().unwrap().decision)).unwrap())
         .collect();

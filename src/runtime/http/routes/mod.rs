@@ -190,7 +190,7 @@ pub async fn get_openapi(State(api): State<Api>) -> Response {
 }
 
 /// Answers every request that needs the table of limits, where there is none.
-pub async fn no_limit_table() -> Problem {
+pub fn no_limit_table() -> Problem {
     let detail = "this program has no table of limits: set LOADGATE_LIMIT_TABLE where it runs";
     Problem::new(ProblemCode::NoLimitTable, detail)
 }

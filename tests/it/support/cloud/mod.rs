@@ -36,8 +36,8 @@ pub fn fresh_names() -> TableNames {
 /// Returns table names that no other test uses, with tables of customers' own limits and of the decision log.
 pub fn fresh_names_with_limits() -> TableNames {
     let names = fresh_names();
-    let named = |kind: &str| Some(names.load.replace("load-", kind));
-    TableNames { limit: named("limits-"), log: named("log-"), ..names }
+    let table = |kind: &str| Some(names.load.replace("load-", kind));
+    TableNames { limit: table("limits-"), log: table("log-"), ..names }
 }
 
 /// Returns the number of correlation records in a table.
