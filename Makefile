@@ -48,12 +48,14 @@ check: ## Check format and lints, and run every test that needs nothing but Rust
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	INSTA_UPDATE=no $(CARGO) test --locked
 
-# The second set is what `make run` builds, the third what the image has; the documentation shares the third one's dependencies.
+# The second set is what `make run` builds, the third adds the backtest, the fourth is what the image has; the documentation shares the
+# fourth one's dependencies.
 .PHONY: lint
 lint: ## Check the format, and lint with warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --bin loadgate --no-default-features --features replay -- -D warnings
+	$(CARGO) clippy --locked --bin loadgate --no-default-features --features backtest -- -D warnings
 	$(CARGO) clippy --locked --bin loadgate --no-default-features --features api,worker -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --lib --features sqlite --document-private-items --quiet
 
@@ -139,11 +141,15 @@ throughput: tools ## Measure a worker with 1, 4 and 16 customers in parallel, ov
 
 # PUBLISH=1 writes tables and plots into docs/.
 .PHONY: bench
-bench: bench-replay bench-lambda bench-scale bench-dynamodb bench-store bench-api bench-assign ## Measure everything that docs/ tells (QUICK=1: without 20 million attempts)
+bench: bench-replay bench-backtest bench-lambda bench-scale bench-dynamodb bench-store bench-api bench-assign ## Measure everything that docs/ tells (QUICK=1: without 20 million attempts)
 
 .PHONY: bench-replay
 bench-replay: ## Measure the file replay against a plain baseline and a floor
 	$(CARGO) bench --locked --bench replay
+
+.PHONY: bench-backtest
+bench-backtest: ## Measure a backtest of a base and seven candidates against one replay
+	$(CARGO) bench --locked --bench backtest
 
 # Not part of `bench`: it takes as long as a continuous integration.
 .PHONY: bench-build

@@ -2,9 +2,9 @@
 
 use clap::error::{ContextKind, ContextValue};
 
-/// Commands that need the AWS SDK.
+/// Commands that need the AWS SDK, or the libraries of the backtest's page.
 const COMMANDS: &[&str] =
-    &["tables", "send", "receive", "redrive", "limits", "plans", "programs", "jobs", "runs", "worker"];
+    &["backtest", "tables", "send", "receive", "redrive", "limits", "plans", "programs", "jobs", "runs", "worker"];
 
 /// Options of `replay` that need the AWS SDK.
 const OPTIONS: &[&str] = &[
@@ -16,23 +16,15 @@ const OPTIONS: &[&str] = &[
     "--customers-in-parallel",
 ];
 
-/// Commands that need the libraries of the page.
-const PAGE_COMMANDS: &[&str] = &["backtest"];
-
 /// Explains a command or an option that only the whole program has. `None` for any other fault in the command line.
 pub fn explained(error: &clap::Error) -> Option<String> {
     let is_in = |kind, names: &[&'static str]| {
         let Some(ContextValue::String(name)) = error.get(kind) else { return None };
         names.iter().copied().find(|known| known == name)
     };
-    let of_sdk = is_in(ContextKind::InvalidSubcommand, COMMANDS).or_else(|| is_in(ContextKind::InvalidArg, OPTIONS));
-    let (absent, without) = match of_sdk {
-        Some(absent) => (absent, "the AWS SDK"),
-        None => (is_in(ContextKind::InvalidSubcommand, PAGE_COMMANDS)?, "the feature `backtest`"),
-    };
+    let absent = is_in(ContextKind::InvalidSubcommand, COMMANDS).or_else(|| is_in(ContextKind::InvalidArg, OPTIONS))?;
     Some(format!(
-        "this loadgate was built without {without}, so it has no `{absent}`; build the whole program with `make build`, \
-         and run target/release/loadgate"
+        "this build of loadgate has no `{absent}`; build the whole program with `make build`, and run target/release/loadgate"
     ))
 }
 
@@ -50,7 +42,7 @@ mod tests {
 
     #[test]
     fn an_absent_command_names_the_build_that_has_it() {
-        for absent in COMMANDS.iter().chain(PAGE_COMMANDS) {
+        for absent in COMMANDS {
             let said = explain(&format!("loadgate {absent} --queue-url x")).unwrap();
             assert!(said.contains(&format!("no `{absent}`")) && said.contains("make build"), "{said}");
         }
