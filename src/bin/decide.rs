@@ -37,7 +37,7 @@ async fn init(function_name: String) -> Result<Function, Error> {
     let metrics = Metrics::new(function_name)?;
     let sdk = aws::load(None).await;
     let (has_limit_table, has_log) = (config.tables.limit.is_some(), config.tables.log.is_some());
-    let store = DynamoDb::new(&sdk, config.tables);
+    let store = DynamoDb::new(&sdk, config.tables).keeping_usage_for(config.usage_retention);
     let publisher = SqsPublisher::new(&sdk, config.decisions_queue_url, config.dead_letter_queue_url);
     let decider = Decider {
         store,

@@ -17,6 +17,8 @@ pub const LIMIT_TABLE: &str = "LOADGATE_LIMIT_TABLE";
 pub const DECISION_LOG_TABLE: &str = "LOADGATE_DECISION_LOG_TABLE";
 /// Variable for the number of days for which an entry of the decision log is kept. At 0, new decisions are not logged.
 pub const DECISION_LOG_DAYS: &str = "LOADGATE_DECISION_LOG_DAYS";
+/// Variable for the number of days for which a usage row is kept. At 0, rows are kept for ever.
+pub const USAGE_RETENTION_DAYS: &str = "LOADGATE_USAGE_RETENTION_DAYS";
 /// Variable for the URL of the FIFO queue of load attempts. AWS Lambda does not need it.
 pub const INPUT_QUEUE_URL: &str = "LOADGATE_INPUT_QUEUE_URL";
 /// Variable for the URL of the FIFO queue to which decisions are published.
@@ -51,6 +53,13 @@ pub const TTL_HOURS_MAX: i64 = 10 * 366 * 24;
 
 /// Maximum number of days for which an entry of the decision log is kept: ten years.
 pub const LOG_DAYS_MAX: i64 = 10 * 366;
+
+/// Minimum number of days for which a usage row is kept, if not for ever. The longest window with an end has 31 days, and a
+/// message may be in a queue and then in a dead-letter queue for 28 more.
+pub const USAGE_DAYS_MIN: i64 = 62;
+
+/// Maximum number of days for which a usage row is kept, if not for ever: ten years.
+pub const USAGE_DAYS_MAX: i64 = 10 * 366;
 
 /// Names of the tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +148,8 @@ pub struct ConsumerConfig {
     pub correlation_ttl: TimeDelta,
     /// Time for which an entry of the decision log is kept; `None` if new decisions are not logged.
     pub log_retention: Option<TimeDelta>,
+    /// Time for which a usage row is kept; `None` for ever.
+    pub usage_retention: Option<TimeDelta>,
     /// Limits in force.
     pub limits: Limits,
     /// Currency of all amounts.
@@ -196,6 +207,7 @@ impl ConsumerConfig {
                 1..=TTL_HOURS_MAX,
             )),
             log_retention: log_retention(reader.number(DECISION_LOG_DAYS, 0, 0..=LOG_DAYS_MAX)),
+            usage_retention: reader.usage_retention(USAGE_RETENTION_DAYS),
             limits: reader.limits(LIMITS),
             currency: reader.currency(CURRENCY),
         };
@@ -204,6 +216,9 @@ impl ConsumerConfig {
         }
         if config.log_retention.is_some() && config.tables.log.is_none() {
             reader.problem(DECISION_LOG_TABLE, format!("is missing: {DECISION_LOG_DAYS} turns the decision log on"));
+        }
+        if let Some(problem) = retention_problem(config.usage_retention, &config.limits) {
+            reader.problem(USAGE_RETENTION_DAYS, problem);
         }
         if config.decisions_queue_url == config.dead_letter_queue_url && !config.decisions_queue_url.is_empty() {
             reader.problem(DEAD_LETTER_QUEUE_URL, format!("is the same queue as {DECISIONS_QUEUE_URL}; they are two"));
@@ -215,6 +230,26 @@ impl ConsumerConfig {
 /// Returns the time for which an entry of the decision log is kept; `None` for 0 days.
 pub fn log_retention(days: i64) -> Option<TimeDelta> {
     Some(days).filter(|days| *days > 0).map(TimeDelta::days)
+}
+
+/// Returns the time for which a usage row is kept; `None` for 0 days.
+///
+/// # Errors
+/// A sentence about a number that is neither 0 nor one from [`USAGE_DAYS_MIN`] to [`USAGE_DAYS_MAX`].
+pub fn usage_retention(days: &str) -> Result<Option<TimeDelta>, String> {
+    match days.trim().parse() {
+        Ok(0) => Ok(None),
+        Ok(days) if (USAGE_DAYS_MIN..=USAGE_DAYS_MAX).contains(&days) => Ok(Some(TimeDelta::days(days))),
+        _ => Err(format!(
+            "'{days}' is neither 0, for ever, nor a whole number from {USAGE_DAYS_MIN} to {USAGE_DAYS_MAX}"
+        )),
+    }
+}
+
+/// Returns a sentence if usage rows would be deleted that a live limit still counts.
+pub fn retention_problem(retention: Option<TimeDelta>, limits: &Limits) -> Option<String> {
+    let endless = limits.iter().find(|limit| limit.window.since().is_some()).filter(|_| retention.is_some())?;
+    Some(format!("must be 0: the limit {} counts the loads of all time, so no usage may be deleted", endless.code))
 }
 
 /// Variables that AWS Lambda sets for a function.

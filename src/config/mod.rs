@@ -26,7 +26,8 @@ pub use environment::{
     ASSIGNMENT_QUEUE_URL, CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, ConfigError, ConsumerConfig,
     DEAD_LETTER_QUEUE_URL, DECISION_LOG_DAYS, DECISION_LOG_TABLE, DECISIONS_QUEUE_URL, INPUT_QUEUE_URL,
     LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, LOG_DAYS_MAX, LambdaEnvironment, TTL_HOURS_DEFAULT,
-    TTL_HOURS_MAX, TableNames, has_credentials, is_fifo, is_url, log_retention,
+    TTL_HOURS_MAX, TableNames, USAGE_DAYS_MAX, USAGE_DAYS_MIN, USAGE_RETENTION_DAYS, has_credentials, is_fifo, is_url,
+    log_retention, retention_problem, usage_retention,
 };
 #[cfg(feature = "lambda")]
 pub use limit_stream::LimitStreamConfig;

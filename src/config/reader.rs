@@ -6,7 +6,9 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, LimitsFileError, is_fifo, is_url, read_limits};
+use chrono::TimeDelta;
+
+use super::{ConfigError, LimitsFileError, is_fifo, is_url, read_limits, usage_retention};
 use crate::domain::{Currency, Limits};
 use crate::wire::parse_limits;
 
@@ -120,6 +122,15 @@ where
                 default
             }
         }
+    }
+
+    /// Returns the time for which usage is kept: for ever by default.
+    pub fn usage_retention(&mut self, name: &str) -> Option<TimeDelta> {
+        let text = self.text(name)?;
+        usage_retention(&text).unwrap_or_else(|problem| {
+            self.problem(name, problem);
+            None
+        })
     }
 
     /// Returns a truth value: false by default.

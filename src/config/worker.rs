@@ -18,7 +18,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISION_LOG_DAYS, DECISION_LOG_TABLE,
-    DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, LOG_LEVEL,
+    DECISIONS_QUEUE_URL, INPUT_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, LOG_LEVEL, USAGE_RETENTION_DAYS,
 };
 use super::reader::{LimitsSource, Reader};
 use super::{ConfigError, ConsumerConfig};
@@ -30,7 +30,7 @@ const STOP_TIMEOUT_S: &str = "LOADGATE_STOP_TIMEOUT_S";
 const LISTEN: &str = "LOADGATE_LISTEN";
 
 /// All settings, by the names of their variables.
-pub const SETTINGS: [&str; 17] = [
+pub const SETTINGS: [&str; 18] = [
     INPUT_QUEUE_URL,
     DECISIONS_QUEUE_URL,
     DEAD_LETTER_QUEUE_URL,
@@ -40,6 +40,7 @@ pub const SETTINGS: [&str; 17] = [
     DECISION_LOG_TABLE,
     CORRELATION_TTL_HOURS,
     DECISION_LOG_DAYS,
+    USAGE_RETENTION_DAYS,
     LIMITS,
     CURRENCY,
     CUSTOMERS_IN_PARALLEL,

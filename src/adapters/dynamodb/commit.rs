@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, ConsumedCapacity, Put, ReturnConsumedCapacity,
     ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use super::error::{of_kind, store_error, unbuilt};
 use super::fence::{SET_FENCE, fence_key, fence_values};
@@ -45,6 +45,15 @@ const SET_USAGE: &str = "SET VERSION = :next, DAYS = :days";
 
 /// Update of the row of a customer with a fence.
 const SET_FENCED_USAGE: &str = "SET VERSION = :next, DAYS = :days, LOADS = :loads, FENCED_CHANGES = :changes";
+
+/// Update of the row where usage is kept for a time. The time counts from the last write, so that the version of a deleted
+/// row cannot start again while a commit that has read the row is under way.
+const SET_EXPIRING_USAGE: &str = "SET VERSION = :next, DAYS = :days, EXPIRES_AT = :expires_at";
+
+/// Update of the row of a customer with a fence, where usage is kept for a time. It does not expire: the fence counts the
+/// changes of all rows, and totals of all time come from them.
+const SET_LASTING_USAGE: &str =
+    "SET VERSION = :next, DAYS = :days, LOADS = :loads, FENCED_CHANGES = :changes REMOVE EXPIRES_AT";
 
 impl DynamoDb {
     /// Puts the record of a lone decline: one write unit instead of a transaction's two.
@@ -136,7 +145,7 @@ impl DynamoDb {
         let mut update = Update::builder()
             .table_name(&self.tables.load)
             .set_key(Some(row_key(commit, change.week)))
-            .update_expression(if is_fenced { SET_FENCED_USAGE } else { SET_USAGE })
+            .update_expression(set_usage(is_fenced, self.usage_retention.is_some()))
             .condition_expression(row_condition(read))
             .set_expression_attribute_values(row_values(read))
             .expression_attribute_values(":next", N(after.version.to_string()))
@@ -145,6 +154,9 @@ impl DynamoDb {
             update = update
                 .expression_attribute_values(":loads", B(encode_loads(change.week, &after.loads).into()))
                 .expression_attribute_values(":changes", N(after.fenced_changes.to_string()));
+        } else if let Some(retention) = self.usage_retention {
+            let expires_at = usage_expiry(change.week, commit.now, retention);
+            update = update.expression_attribute_values(":expires_at", epoch_seconds(expires_at));
         }
         Ok(TransactWriteItem::builder().update(update.build().map_err(unbuilt)?).build())
     }
@@ -182,6 +194,23 @@ impl DynamoDb {
 /// Returns the key of a row.
 fn row_key(commit: &Commit, week: Week) -> Item {
     usage_key(&UsageKey { customer_id: commit.customer_id.clone(), week })
+}
+
+/// Returns the update of a row.
+const fn set_usage(is_fenced: bool, has_retention: bool) -> &'static str {
+    match (is_fenced, has_retention) {
+        (false, false) => SET_USAGE,
+        (false, true) => SET_EXPIRING_USAGE,
+        (true, false) => SET_FENCED_USAGE,
+        (true, true) => SET_LASTING_USAGE,
+    }
+}
+
+/// Returns the instant at which a row may be deleted that is written now.
+fn usage_expiry(week: Week, now: DateTime<Utc>, retention: TimeDelta) -> DateTime<Utc> {
+    let end =
+        week.next().monday().date().map_or(DateTime::<Utc>::MAX_UTC, |date| date.and_time(NaiveTime::MIN).and_utc());
+    end.max(now).checked_add_signed(retention).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 /// Returns the condition that a row still has the version that was read.

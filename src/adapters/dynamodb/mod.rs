@@ -34,7 +34,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue::{Bool, S};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, KeysAndAttributes, ReturnConsumedCapacity};
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use futures_util::future::{try_join_all, try_join3};
 
 use crate::config::TableNames;
@@ -64,12 +64,20 @@ const SET_CONFIRMED: &str = "SET EXPIRES_AT = :expires_at REMOVE UNPUBLISHED";
 pub struct DynamoDb {
     client: Client,
     tables: TableNames,
+    /// Time for which a usage row is kept; `None` for ever.
+    usage_retention: Option<TimeDelta>,
 }
 
 impl DynamoDb {
-    /// Creates a store in these tables.
+    /// Creates a store in these tables, which keeps usage for ever.
     pub fn new(config: &SdkConfig, tables: TableNames) -> DynamoDb {
-        DynamoDb { client: Client::new(config), tables }
+        DynamoDb { client: Client::new(config), tables, usage_retention: None }
+    }
+
+    /// Sets the time for which usage rows are kept of customers without a fence; `None` for ever.
+    #[must_use]
+    pub fn keeping_usage_for(self, usage_retention: Option<TimeDelta>) -> DynamoDb {
+        DynamoDb { usage_retention, ..self }
     }
 
     /// Opens the connection, and checks that the tables can be read, with keys that nothing has. With `has_fences`, also

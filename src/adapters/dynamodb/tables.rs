@@ -85,7 +85,7 @@ impl Tables {
         let TableNames { correlation, load, limit, log } = &self.names;
         let two = [
             Wanted { name: correlation, hash: CUSTOMER_ID, range: EVENT_ID, has_ttl: true },
-            Wanted { name: load, hash: CUSTOMER_ID, range: DATE, has_ttl: false },
+            Wanted { name: load, hash: CUSTOMER_ID, range: DATE, has_ttl: true },
         ];
         let limit = limit.iter().map(|name| Wanted { name, hash: PK, range: SK, has_ttl: true });
         let log = log.iter().map(|name| Wanted { name, hash: RUN_ID, range: SEQ, has_ttl: true });

@@ -13,6 +13,7 @@ const OPTIONS: &[&str] = &[
     "--run",
     "--correlation-ttl-hours",
     "--decision-log-days",
+    "--usage-retention-days",
     "--customers-in-parallel",
 ];
 

@@ -10,7 +10,10 @@ use chrono::TimeDelta;
 use clap::value_parser;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::{SystemClock, new_run_id};
-use loadgate::config::{DECISION_LOG_TABLE, LOG_DAYS_MAX, TTL_HOURS_DEFAULT, TTL_HOURS_MAX, log_retention};
+use loadgate::config::{
+    DECISION_LOG_TABLE, LOG_DAYS_MAX, TTL_HOURS_DEFAULT, TTL_HOURS_MAX, log_retention, retention_problem,
+    usage_retention,
+};
 use loadgate::deciding::{Decider, DecisionLog, PlanCache};
 use loadgate::domain::{Currency, Limits};
 use loadgate::replay::{ReplayError, ReplayOutput, ReplayReport, StoreReplay};
@@ -49,6 +52,10 @@ pub struct StoreArgs {
     #[arg(long, value_name = "DAYS", requires = "store", hide_default_value = true, default_value_t = 0, value_parser = value_parser!(i64).range(0..=LOG_DAYS_MAX))]
     decision_log_days: i64,
 
+    /// Number of days for which the usage of a customer without a long limit is kept: 62 to 3660; 0 for ever
+    #[arg(long, value_name = "DAYS", requires = "store", default_value = "0", value_parser = Retention::parse)]
+    usage_retention_days: Retention,
+
     /// Number of customers that are decided in parallel
     #[arg(long, value_name = "N", requires = "store", default_value_t = NonZeroUsize::new(32).unwrap_or(NonZeroUsize::MIN))]
     customers_in_parallel: NonZeroUsize,
@@ -57,10 +64,20 @@ pub struct StoreArgs {
     tables: TableArgs,
 }
 
+/// Time for which usage is kept; `None` for ever.
+#[derive(Clone, Copy)]
+struct Retention(Option<TimeDelta>);
+
 /// A replay through an open store, with the resources that keep the store open.
 pub struct StoreEngine {
     replay: StoreReplay<DynamoDb, SystemClock>,
     connection: Connection,
+}
+
+impl Retention {
+    fn parse(days: &str) -> Result<Retention, String> {
+        usage_retention(days).map(Retention)
+    }
 }
 
 impl StoreArgs {
@@ -88,7 +105,12 @@ impl StoreArgs {
             );
             return Err(Failure::Usage(anyhow!(problem)));
         }
+        let Retention(usage_retention) = self.usage_retention_days;
+        if let Some(problem) = retention_problem(usage_retention, &limits) {
+            return Err(Failure::Usage(anyhow!("--usage-retention-days {problem}")));
+        }
         let (store, connection) = kind.open(self.endpoint_url.as_deref(), names, runtime(Some(threads))?)?;
+        let store = store.keeping_usage_for(usage_retention);
         let correlation_ttl = TimeDelta::hours(self.correlation_ttl_hours);
         let plans = PlanCache::default();
         let log = has_log.then_some(DecisionLog { retention, new_run_id });

@@ -61,6 +61,7 @@ fn settings(source: &WorkerEnvironment, config: &WorkerConfig) -> String {
         consumer.tables.log.clone().unwrap_or_else(none),
         consumer.correlation_ttl.num_hours().to_string(),
         consumer.log_retention.map_or(0, |retention| retention.num_days()).to_string(),
+        consumer.usage_retention.map_or(0, |retention| retention.num_days()).to_string(),
         codes.join(", "),
         consumer.currency.code().to_owned(),
         config.customers_in_parallel.to_string(),

@@ -103,7 +103,7 @@ async fn work(config: &WorkerConfig) -> Result<ExitCode, Failure> {
 async fn open(config: &WorkerConfig) -> Result<Worker<DynamoDb, SqsPublisher, SystemClock, SqsReceiver>, Failure> {
     let (dynamodb, sqs) = sdks(config).await;
     let consumer = &config.consumer;
-    let store = DynamoDb::new(&dynamodb, consumer.tables.clone());
+    let store = DynamoDb::new(&dynamodb, consumer.tables.clone()).keeping_usage_for(consumer.usage_retention);
     let publisher =
         SqsPublisher::new(&sqs, consumer.decisions_queue_url.clone(), consumer.dead_letter_queue_url.clone());
     let decider = Decider {
