@@ -6,6 +6,7 @@
 //! | [`domain`] | the rules: pure, synchronous, no I/O and no clock |
 //! | [`deciding`] | the exactly-once protocol, and the ports it needs |
 //! | [`limits`] | which limits apply: limit events, and what they leave |
+//! | `erasing` | erasure of everything that a store keeps about a customer |
 //! | `redrive` | dead letters: listing them, and settling them |
 //! | `backtest` | the decisions of other limits on the same attempts, and their report |
 //! | `replay` | a file through the same rules, in memory or through a store; workloads |
@@ -26,6 +27,8 @@ pub mod backtest;
 pub mod config;
 pub mod deciding;
 pub mod domain;
+#[cfg(feature = "cli")]
+pub mod erasing;
 pub mod limits;
 #[cfg(feature = "cli")]
 pub mod redrive;

@@ -1,5 +1,7 @@
 //! In-memory store that enforces every condition. It is the reference for the behaviour of the other stores.
 
+#[cfg(feature = "cli")]
+mod erasure;
 mod jobs;
 mod limits;
 mod log;

@@ -1,6 +1,8 @@
 //! The decision log: one entry for each decision, under the run that made it. An entry is written after its decision is
 //! stored, and follows from the record alone. So whoever settles the event later writes the same entry again.
 
+#[cfg(feature = "cli")]
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -158,6 +160,12 @@ pub async fn write_log(
         units += write_request(store, clock, request.iter().collect()).await?;
     }
     Ok(units)
+}
+
+/// Returns the time in which a table with so many read units a second earns what a scan has consumed.
+#[cfg(feature = "cli")]
+pub fn scan_pause(consumed: Units, read_units: NonZeroU32) -> Duration {
+    Duration::from_millis(consumed.read_halves.saturating_mul(500) / u64::from(read_units.get()))
 }
 
 async fn write_request(

@@ -54,6 +54,8 @@ pub use fence::{
 pub use group::{Cost, Group, GroupResult, Sink, Stopped, Undecided, UndecidedReason};
 #[cfg(feature = "http")]
 pub use inspect::{Checked, InForce, LimitInForce, LoadToCheck};
+#[cfg(feature = "cli")]
+pub use log::scan_pause;
 pub use log::{DecisionLog, LogPage, LogReader, LogScan, LogStart, Run, delete_run, run_page, write_log};
 pub use message::{
     Attribute, AttributeValue, Message, MessageContent, Outgoing, Receipt, Received, message, read_delivery,

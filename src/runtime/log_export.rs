@@ -2,12 +2,11 @@
 
 use std::num::NonZeroU32;
 use std::ops::Range;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::deciding::backoff::retried;
-use crate::deciding::{Clock, LogReader, StoreError};
+use crate::deciding::{Clock, LogReader, StoreError, scan_pause};
 use crate::domain::LogEntry;
 use crate::limits::TRIES;
 use crate::wire::attempt_line;
@@ -52,13 +51,8 @@ pub async fn scan_attempts(
         if start.is_none() {
             break;
         }
-        clock.sleep(pause(scan.units.read_halves, read_units)).await;
+        clock.sleep(scan_pause(scan.units, read_units)).await;
     }
     attempts.sort_unstable();
     Ok(attempts)
-}
-
-/// Returns the time in which a table with so many read units a second earns what was consumed.
-fn pause(read_halves: u64, read_units: NonZeroU32) -> Duration {
-    Duration::from_millis(read_halves.saturating_mul(500) / u64::from(read_units.get()))
 }

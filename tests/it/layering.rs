@@ -9,13 +9,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("wire", &["domain"]),
     ("deciding", &["domain", "wire"]),
     ("limits", &["deciding", "domain"]),
+    ("erasing", &["deciding", "domain", "limits"]),
     ("redrive", &["deciding", "domain"]),
     ("replay", &["deciding", "domain", "limits", "wire"]),
     // A backtest is a replay under several tables of limits: it shares the blocks, the shards and the ledger.
     ("backtest", &["domain", "limits", "replay", "wire"]),
     ("runtime", &["deciding", "domain", "limits", "wire"]),
     // Adapters name the ports of features, and the table names of the configuration.
-    ("adapters", &["config", "deciding", "domain", "limits", "replay", "wire"]),
+    ("adapters", &["config", "deciding", "domain", "erasing", "limits", "replay", "wire"]),
     ("config", &["domain", "wire"]),
     ("telemetry", &["deciding", "limits"]),
 ];
@@ -43,6 +44,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("domain", &["serde", "toml", "tokio", "aws_", "lambda_", "futures_util", "std::io", "std::thread", "println!"]),
     ("deciding", &["serde", "tokio", "aws_", "lambda_"]),
     ("limits", &["serde", "tokio", "aws_", "lambda_"]),
+    ("erasing", &["serde", "tokio", "aws_", "lambda_"]),
     ("redrive", &["serde", "tokio", "aws_", "lambda_"]),
     ("replay", &["aws_", "lambda_"]),
     ("backtest", &["aws_", "lambda_", "tokio"]),

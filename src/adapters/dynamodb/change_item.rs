@@ -36,6 +36,14 @@ pub fn change_item(limit_id: &str, user_id: &str, change: &ChangeRecord) -> Item
     fields
 }
 
+/// Returns the key of a change.
+#[cfg(feature = "cli")]
+pub fn change_key(limit_id: &str, version: u64) -> Item {
+    let mut key = pointer_key(limit_id);
+    key.insert(SK.to_owned(), S(sort_key(version)));
+    key
+}
+
 fn sort_key(version: u64) -> String {
     format!("change/{version:020}")
 }

@@ -4,6 +4,8 @@ mod answer_item;
 mod change_item;
 mod commit;
 mod decision_item;
+#[cfg(feature = "cli")]
+mod erasure;
 mod error;
 mod fence;
 mod item;

@@ -22,6 +22,14 @@ pub(super) struct JobTable {
     results: BTreeMap<(u64, u32), ChunkResult>,
 }
 
+impl JobTable {
+    /// Forgets what belongs to a customer's settings.
+    #[cfg(feature = "cli")]
+    pub(super) fn forget(&mut self, customer_id: &str) {
+        self.linked_from.remove(customer_id);
+    }
+}
+
 /// Changes a job as a store does, if the change is possible.
 fn change(job: &mut Job, change: &JobChange) -> bool {
     if !change.from().contains(&job.state) {

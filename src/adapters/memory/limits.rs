@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::MemoryStore;
 use crate::deciding::{Cause, StoreError};
 use crate::domain::ChangeRecord;
+#[cfg(feature = "cli")]
+use crate::erasing::CustomerItem;
 use crate::limits::{
     AnswerStore, ChangePage, CustomerLimits, KeptAnswer, LimitPointer, LimitStore, LimitWrite, ReportedLimit,
     RequestKey, StoredLimit, VersionedLimit,
@@ -38,6 +40,33 @@ impl LimitTable {
     /// Returns true if no answer is kept under the same key, or if it has expired.
     fn is_free(&self, answer: &KeptAnswer) -> bool {
         self.answers.get(&answer.key).is_none_or(|kept| kept.expires_at() <= answer.answered_at)
+    }
+
+    /// Returns a customer's pointers and changes. As in the other stores, an item names its customer: a change through its
+    /// definition.
+    #[cfg(feature = "cli")]
+    pub(super) fn items_of(&self, user_id: &str) -> Vec<CustomerItem> {
+        let pointers = self.pointers.iter().filter(|(_, pointer)| pointer.user_id == user_id);
+        let pointers = pointers.map(|(limit_id, _)| CustomerItem::Pointer { limit_id: limit_id.clone() });
+        let changes = self.changes.iter().filter(|(_, change)| change.after.user_id == user_id);
+        let changes = changes
+            .map(|((limit_id, version), _)| CustomerItem::Change { limit_id: limit_id.clone(), version: *version });
+        pointers.chain(changes).collect()
+    }
+
+    #[cfg(feature = "cli")]
+    pub(super) fn delete_pointer(&mut self, limit_id: &str) {
+        self.pointers.remove(limit_id);
+    }
+
+    #[cfg(feature = "cli")]
+    pub(super) fn delete_change(&mut self, limit_id: &str, version: u64) {
+        self.changes.remove(&(limit_id.to_owned(), version));
+    }
+
+    #[cfg(feature = "cli")]
+    pub(super) fn delete_customer(&mut self, user_id: &str) {
+        self.customers.remove(user_id);
     }
 
     fn version(&self, user_id: &str) -> u64 {
