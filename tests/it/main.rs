@@ -8,6 +8,7 @@ mod cli;
 mod deciding;
 mod documents;
 mod domain;
+mod erasing;
 mod fuzz_corpus;
 mod layering;
 mod limits;

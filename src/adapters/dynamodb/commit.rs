@@ -142,10 +142,12 @@ impl DynamoDb {
     fn transact_update(&self, change: &UsageChange, commit: &Commit) -> Result<TransactWriteItem, StoreError> {
         let (read, after) = (change.read_version(), &change.after);
         let is_fenced = commit.fence().is_some();
+        // A row of a customer with a fence may still be changed by a writer that has read the customer before its fence.
+        let retention = self.usage_retention.filter(|_| is_fenced || after.fenced_changes == 0);
         let mut update = Update::builder()
             .table_name(&self.tables.load)
             .set_key(Some(row_key(commit, change.week)))
-            .update_expression(set_usage(is_fenced, self.usage_retention.is_some()))
+            .update_expression(set_usage(is_fenced, retention.is_some()))
             .condition_expression(row_condition(read))
             .set_expression_attribute_values(row_values(read))
             .expression_attribute_values(":next", N(after.version.to_string()))
@@ -154,7 +156,7 @@ impl DynamoDb {
             update = update
                 .expression_attribute_values(":loads", B(encode_loads(change.week, &after.loads).into()))
                 .expression_attribute_values(":changes", N(after.fenced_changes.to_string()));
-        } else if let Some(retention) = self.usage_retention {
+        } else if let Some(retention) = retention {
             let expires_at = usage_expiry(change.week, commit.now, retention);
             update = update.expression_attribute_values(":expires_at", epoch_seconds(expires_at));
         }

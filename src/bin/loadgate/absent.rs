@@ -3,8 +3,20 @@
 use clap::error::{ContextKind, ContextValue};
 
 /// Commands that need the AWS SDK, or the libraries of the backtest's page.
-const COMMANDS: &[&str] =
-    &["backtest", "tables", "send", "receive", "redrive", "limits", "plans", "programs", "jobs", "runs", "worker"];
+const COMMANDS: &[&str] = &[
+    "backtest",
+    "tables",
+    "send",
+    "receive",
+    "redrive",
+    "limits",
+    "plans",
+    "programs",
+    "jobs",
+    "runs",
+    "customers",
+    "worker",
+];
 
 /// Options of `replay` that need the AWS SDK.
 const OPTIONS: &[&str] = &[

@@ -10,6 +10,8 @@ mod backtest;
 #[cfg(feature = "cli")]
 mod cloud;
 mod customer_limits;
+#[cfg(feature = "cli")]
+mod customers;
 mod decompress;
 #[cfg(feature = "sqlite")]
 mod embedded;
@@ -97,6 +99,8 @@ enum Command {
     Jobs(jobs::Args),
     #[cfg(feature = "cli")]
     Runs(runs::Args),
+    #[cfg(feature = "cli")]
+    Customers(customers::Args),
     #[cfg(feature = "worker")]
     Worker(worker::Args),
     #[cfg(feature = "api")]
@@ -131,6 +135,8 @@ fn main() -> ExitCode {
         Command::Jobs(args) => jobs::run(&args),
         #[cfg(feature = "cli")]
         Command::Runs(args) => runs::run(&args),
+        #[cfg(feature = "cli")]
+        Command::Customers(args) => customers::run(&args),
         #[cfg(feature = "worker")]
         Command::Worker(args) => worker::run(&args),
         #[cfg(feature = "api")]

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use loadgate::adapters::aws;
 use loadgate::config::{
     CORRELATION_TABLE, CORRELATION_TTL_HOURS, ConfigError, ConsumerConfig, DEAD_LETTER_QUEUE_URL, DECISIONS_QUEUE_URL,
-    LIMITS, LOAD_TABLE,
+    LIMITS, LOAD_TABLE, USAGE_RETENTION_DAYS,
 };
 use loadgate::domain::Limits;
 
@@ -134,4 +134,32 @@ async fn all_attempts_and_backoffs_fit_into_the_operation_timeout() {
     // If a service asks for a wait, the SDK waits that long, up to the maximum.
     let asked = attempt * 3 + retries.max_backoff() * 2;
     assert!(asked < whole, "{asked:?}");
+}
+
+#[test]
+fn usage_is_kept_for_ever_or_longer_than_any_window_and_any_message() {
+    let retention = |days: &str| read(&[(USAGE_RETENTION_DAYS, days)]).map(|config| config.usage_retention);
+    assert_eq!(read(&[]).unwrap().usage_retention, None);
+    for (days, expected) in [("", None), ("0", None), ("62", Some(62)), (" 3660 ", Some(3660))] {
+        assert_eq!(retention(days).unwrap(), expected.map(TimeDelta::days), "{days}");
+    }
+    for days in ["1", "61", "3661", "-62", "62.5", "for ever"] {
+        let error = retention(days).unwrap_err().to_string();
+        let expected =
+            format!("USAGE_RETENTION_DAYS: '{days}' is neither 0, for ever, nor a whole number from 62 to 3660");
+        assert!(error.contains(&expected), "{error}");
+    }
+}
+
+#[test]
+fn usage_is_not_deleted_while_a_limit_counts_all_time() {
+    let limits = |mode: &str| {
+        let day = "[[limit]]\ncode = 'DAY'\nmeasure = 'count'\nwindow = 'day'\nmax = 1\n";
+        format!("{day}[[limit]]\ncode = 'EVER'\nmeasure = 'count'\nwindow = 'lifetime'\nmax = 9\nmode = '{mode}'\n")
+    };
+    let with = |days, mode| read(&[(USAGE_RETENTION_DAYS, days), (LIMITS, &limits(mode))]);
+    assert_eq!(with("0", "live").unwrap().usage_retention, None);
+    assert!(with("62", "shadow").unwrap().usage_retention.is_some());
+    let error = with("62", "live").unwrap_err().to_string();
+    assert!(error.contains("LOADGATE_USAGE_RETENTION_DAYS: must be 0: the limit EVER counts the loads of all time"));
 }

@@ -9,6 +9,7 @@ use loadgate::config::{
     ASSIGNMENT_QUEUE_URL, CORRELATION_TABLE, CORRELATION_TTL_HOURS, CURRENCY, DEAD_LETTER_QUEUE_URL, DECISION_LOG_DAYS,
     DECISION_LOG_TABLE, DECISIONS_QUEUE_URL, INCREASE_DELAY_HOURS, INCREASE_NEEDS_CONFIRMATION,
     LIMIT_DEAD_LETTER_QUEUE_URL, LIMIT_TABLE, LIMITS, LOAD_TABLE, SETTINGS, TTL_HOURS_DEFAULT, TableNames,
+    USAGE_RETENTION_DAYS,
 };
 use loadgate::limits::WHOLE_BYTES_MAX;
 use loadgate::limits::jobs::{FINISH_DELAY_MAX, ORPHAN_AGE, RECEIVES_MAX};
@@ -82,7 +83,7 @@ fn all(pattern: &str, text: &str) -> BTreeSet<String> {
 #[test]
 fn each_function_gets_exactly_the_variables_that_it_reads() {
     let tables = [CORRELATION_TABLE, LOAD_TABLE, LIMIT_TABLE, CURRENCY];
-    let log = [DECISION_LOG_TABLE, DECISION_LOG_DAYS];
+    let log = [DECISION_LOG_TABLE, DECISION_LOG_DAYS, USAGE_RETENTION_DAYS];
     let decide = [DECISIONS_QUEUE_URL, DEAD_LETTER_QUEUE_URL, CORRELATION_TTL_HOURS, LIMITS];
     let decide = [&decide[..], &log].concat();
     for (function, more) in [
@@ -472,7 +473,7 @@ fn the_import_template_has_all_tables_and_nothing_that_an_import_rejects() {
                 _ => "CUSTOMER_ID",
             };
             assert_eq!(properties["KeySchema"][0]["AttributeName"], hash_key);
-            assert_eq!(properties.contains_key("TimeToLiveSpecification"), name != "LoadTable");
+            assert!(properties.contains_key("TimeToLiveSpecification"), "{name}");
             // `loadgate tables create` sets none of these. The deployment after the import sets them.
             for added in ["PointInTimeRecoverySpecification", "SSESpecification", "DeletionProtectionEnabled"] {
                 assert_ne!(properties.contains_key(added), is_bare, "{name}: {added}");

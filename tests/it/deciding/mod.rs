@@ -9,6 +9,7 @@ mod long_capacity;
 pub mod long_limits;
 mod messages;
 mod plans;
+mod retention;
 mod shadow;
 mod store_capacity;
 mod store_contract;
