@@ -27,7 +27,8 @@ pub const SNAPSHOT_AGE_MAX: TimeDelta = TimeDelta::minutes(15);
 /// items).
 pub const FENCED_WEEKS_MAX: usize = 99;
 
-/// A customer's fence. It is never deleted, and its version never starts again.
+/// A customer's fence. Only the erasure of its customer deletes it, when no commit is under way that has read it: its version
+/// must not start again under one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fence {
     /// 0 for a fence that does not exist yet. Each change adds 1.

@@ -7,7 +7,7 @@ pub const REMAINS: &[&str] = &[
     "The stream of limit events keeps its records for up to 7 days. An event that is delivered again brings its limit back.",
     "Pages and failures of assignment jobs name the customers of their programme, and stay in the limit table.",
     "Answers that are kept for repeated requests to the HTTP API expire after 24 hours.",
-    "Logs name customers in some warnings, for LogRetentionDays of template.yaml.",
+    "Logs name a customer whose item had to be corrected by hand, for LogRetentionDays of template.yaml.",
     "Backups keep deleted items: point-in-time recovery for 35 days, a backup on demand until it is deleted.",
     "Files of replays, exports and archives are where you put them.",
 ];
