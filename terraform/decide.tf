@@ -38,6 +38,7 @@ resource "aws_lambda_function" "loadgate_function" {
       # Also while decision_log_days is 0: a redelivered message writes the entry of its decision again.
       LOADGATE_DECISION_LOG_TABLE    = aws_dynamodb_table.decision_log_table.name
       LOADGATE_DECISION_LOG_DAYS     = tostring(var.decision_log_days)
+      LOADGATE_USAGE_RETENTION_DAYS  = tostring(var.usage_retention_days)
       LOADGATE_DECISIONS_QUEUE_URL   = aws_sqs_queue.decisions_queue.url
       LOADGATE_DEAD_LETTER_QUEUE_URL = local.dead_letter_queue.url
       LOADGATE_CORRELATION_TTL_HOURS = tostring(var.correlation_ttl_hours)

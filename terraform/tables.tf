@@ -41,7 +41,8 @@ resource "aws_dynamodb_table" "correlation_table" {
   }
 }
 
-# No TTL: usage is what the limits rest on, also for an attempt that comes weeks late.
+# Usage is what the limits rest on, also for an attempt that comes weeks late. So a row has EXPIRES_AT only with
+# usage_retention_days, and a fence never has.
 resource "aws_dynamodb_table" "load_table" {
   #checkov:skip=CKV_AWS_119: It is encrypted with the account's key for DynamoDB, as correlation_table is.
   name         = var.load_table_name
@@ -57,6 +58,11 @@ resource "aws_dynamodb_table" "load_table" {
   attribute {
     name = "DATE"
     type = "S"
+  }
+
+  ttl {
+    attribute_name = "EXPIRES_AT"
+    enabled        = true
   }
 
   point_in_time_recovery {

@@ -96,6 +96,22 @@ variable "decision_log_days" {
   }
 }
 
+variable "usage_retention_days" {
+  type        = number
+  default     = 0
+  description = <<-EOT
+    For how many days after its last change the usage of a customer's week is kept. At 0, usage is kept for ever. Usage of customers
+    with a long limit is always kept. Not together with a limit of the window lifetime.
+  EOT
+
+  validation {
+    # From 62 on: the longest window with an end has 31 days, and a message may be in a queue and then in a dead-letter queue for
+    # 28 more.
+    condition     = contains([0, 62, 93, 186, 366, 732, 1830, 3660], var.usage_retention_days)
+    error_message = "0, 62, 93, 186, 366, 732, 1830 or 3660 days."
+  }
+}
+
 variable "own_limits" {
   type        = bool
   default     = true

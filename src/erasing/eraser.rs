@@ -157,8 +157,11 @@ impl<S: ErasableStore, C: Clock> Eraser<'_, S, C> {
     }
 
     async fn log(&self, customer_id: &str, what: Use, holdings: &mut Holdings) -> Result<(), StoreError> {
+        if !self.has_log {
+            return Ok(());
+        }
         let mut start = None;
-        while self.has_log {
+        loop {
             let read = || self.store.scan_log(start.clone(), PAGE_MAX);
             let LogScan { entries, next, units } = retried(TRIES, self.clock, read).await?;
             let of_customer = entries.into_iter().filter(|entry| entry.decision.key.customer_id == customer_id);
@@ -167,11 +170,10 @@ impl<S: ErasableStore, C: Clock> Eraser<'_, S, C> {
             self.apply(items.collect(), what, holdings).await?;
             start = next;
             if start.is_none() {
-                break;
+                return Ok(());
             }
             self.clock.sleep(scan_pause(units, self.read_units)).await;
         }
-        Ok(())
     }
 
     async fn usage(&self, customer_id: &str, what: Use, holdings: &mut Holdings) -> Result<(), StoreError> {

@@ -24,6 +24,7 @@ OTHERS = {
     "LimitTableName": "OwnLimits",
     "DecisionLogTableName": "Log",
     "DecisionLogDays": "90",
+    "UsageRetentionDays": "366",
     "LimitStreamArn": "arn:aws:kinesis:us-east-1:123456789012:stream/existing",
     "LimitStreamParallelization": "7",
     "InputRetentionSeconds": "345600",
