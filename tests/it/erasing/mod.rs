@@ -7,7 +7,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use loadgate::adapters::SystemClock;
 use loadgate::deciding::{
-    Clock, Consistency, Decider, DecisionLog, LogReader, Lookup, Publication, RecordReader, Store, StoreError,
+    Clock, Consistency, Decider, DecisionLog, FencedLookup, LogReader, Lookup, Publication, RecordReader, Store,
+    StoreError,
 };
 use loadgate::domain::{EventKey, LoadError, Millis, OwnLimit, OwnPeriod, PlanVersion};
 use loadgate::erasing::{CustomerItem, ErasableStore, EraseError, Eraser, Holdings, Obstacle, Survey};
@@ -230,8 +231,9 @@ async fn a_recent_decision_refuses_the_erasure(store: impl AnyStore + 'static) {
 
 async fn a_fence_that_has_changed_is_not_deleted(store: impl AnyStore + 'static) {
     fill_all(&store).await;
-    let version = 3;
-    for other in [0, version - 1, version + 1] {
+    let lookup = FencedLookup { customer_id: CUSTOMER.to_owned(), ..FencedLookup::default() };
+    let version = store.read_fenced(&lookup).await.unwrap().fence.version;
+    for other in [version - 1, version + 1] {
         let refused = store.delete_fence(CUSTOMER, other).await;
         assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     }
