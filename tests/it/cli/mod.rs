@@ -5,6 +5,7 @@ mod backtest;
 mod bad_files;
 mod bad_input;
 mod customer_limits;
+mod customers;
 mod generate;
 mod jobs;
 mod limits_apply;

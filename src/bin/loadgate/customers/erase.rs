@@ -84,9 +84,9 @@ async fn count_or_erase(args: &Args, names: &TableNames, store: &DynamoDb) -> Re
         print_status(&format!("scanning with at most {units} read units a second; a large table takes long"));
     }
     if args.go {
-        let done = eraser.erase(&args.customer).await;
-        let done = done.context("could not erase the customer").map_err(Failure::Io)?;
-        say(&listed(&done, names, "deleted"))?;
+        let deleted = eraser.erase(&args.customer).await;
+        let deleted = deleted.context("could not erase the customer").map_err(Failure::Io)?;
+        say(&listed(&deleted, names, "deleted"))?;
     } else {
         let survey = eraser.survey(&args.customer).await;
         let survey = survey.context("could not count the customer's items").map_err(Failure::Io)?;
