@@ -88,9 +88,7 @@ impl<'b> TableFigures<'b> {
             if let Some((_, total)) = self.by_reason.iter_mut().find(|(known, _)| *known == code) {
                 total.count(amount);
             } else {
-                let mut total = Total::default();
-                total.count(amount);
-                self.by_reason.push((code, total));
+                self.by_reason.push((code, Total::of(amount)));
             }
         }
     }

@@ -77,9 +77,14 @@ pub struct Example {
 }
 
 impl Total {
+    /// Returns the total of one attempt of this amount.
+    pub(super) fn of(amount: Cents) -> Total {
+        Total { count: 1, cents: u128::from(amount.get()) }
+    }
+
     /// Adds one attempt of this amount.
     pub(super) fn count(&mut self, amount: Cents) {
-        self.add(Total { count: 1, cents: u128::from(amount.get()) });
+        self.add(Total::of(amount));
     }
 
     /// Adds other attempts.

@@ -47,6 +47,11 @@ impl AcceptedLoads {
         self.loads.is_empty()
     }
 
+    /// Returns the time of the latest load.
+    pub fn latest(&self) -> Option<Millis> {
+        self.loads.last().map(|load| load.at)
+    }
+
     /// Returns the loads, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Millis, Cents)> {
         let befores = std::iter::once(0).chain(self.loads.iter().map(|load| load.sum));

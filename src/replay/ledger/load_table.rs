@@ -44,7 +44,8 @@ impl LoadTable {
     ) -> Decision<'l> {
         let at = Millis::of(attempt.time);
         self.find_spans(limits.base, at);
-        let loads = self.place(customer).and_then(|place| self.get(place)).map(|customer| &customer.loads);
+        let place = self.place(customer);
+        let loads = place.and_then(|place| self.get(place)).map(|customer| &customer.loads);
         // The spans of own limits are those of one customer, and are not kept.
         let span = |place: usize, limit: &Limit| match self.spans.get(place) {
             Some(span) => *span,
@@ -53,7 +54,7 @@ impl LoadTable {
         let used = |place: usize, limit: &Limit| loads.map_or(0, |loads| loads.used(limit, at, span(place, limit)));
         let decision = decide(limits, attempt, used);
         if decision.is_accepted() {
-            self.add(customer, at, attempt.amount);
+            self.add(place, customer, at, attempt.amount);
         }
         decision
     }
@@ -73,7 +74,8 @@ impl LoadTable {
 
     /// Reads the memory that [`LoadTable::decide`] needs, only to load it into the cache.
     pub(super) fn touch(&self, customer: u128) {
-        std::hint::black_box(self.place(customer).and_then(|place| self.get(place)).is_some());
+        let known = self.place(customer).and_then(|place| self.get(place));
+        std::hint::black_box(known.and_then(|known| known.loads.latest()));
     }
 
     fn find_spans(&mut self, limits: &Limits, at: Millis) {
@@ -94,9 +96,9 @@ impl LoadTable {
         get(&self.chunks, place)
     }
 
-    /// Remembers an accepted load.
-    fn add(&mut self, customer: u128, at: Millis, amount: Cents) {
-        let place = self.place(customer).unwrap_or_else(|| self.insert(customer));
+    /// Remembers an accepted load of a customer at this place, or of a new customer.
+    fn add(&mut self, place: Option<usize>, customer: u128, at: Millis, amount: Cents) {
+        let place = place.unwrap_or_else(|| self.insert(customer));
         let chunk = self.chunks.get_mut(place / CHUNK_CUSTOMERS);
         if let Some(known) = chunk.and_then(|chunk| chunk.get_mut(place % CHUNK_CUSTOMERS)) {
             known.loads.add(at, amount);
