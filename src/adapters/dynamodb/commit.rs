@@ -40,19 +40,17 @@ const ROW_IS_NEW: &str = "attribute_not_exists(VERSION)";
 /// Condition: the row is unchanged since it was read.
 const ROW_STANDS: &str = "VERSION = :read";
 
-/// Update of the row. Attributes that loadgate does not know stay.
-const SET_USAGE: &str = "SET VERSION = :next, DAYS = :days";
-
-/// Update of the row of a customer with a fence.
-const SET_FENCED_USAGE: &str = "SET VERSION = :next, DAYS = :days, LOADS = :loads, FENCED_CHANGES = :changes";
+/// Update of the row, which does not expire. Attributes that loadgate does not know stay. A row may have an expiry from a
+/// time with a retention: it goes, whoever changes the row.
+const SET_USAGE: &str = "SET VERSION = :next, DAYS = :days REMOVE EXPIRES_AT";
 
 /// Update of the row where usage is kept for a time. The time counts from the last write, so that the version of a deleted
 /// row cannot start again while a commit that has read the row is under way.
 const SET_EXPIRING_USAGE: &str = "SET VERSION = :next, DAYS = :days, EXPIRES_AT = :expires_at";
 
-/// Update of the row of a customer with a fence, where usage is kept for a time. It does not expire: the fence counts the
-/// changes of all rows, and totals of all time come from them.
-const SET_LASTING_USAGE: &str =
+/// Update of the row of a customer with a fence. It does not expire: the fence counts the changes of all rows, and totals
+/// of all time come from them.
+const SET_FENCED_USAGE: &str =
     "SET VERSION = :next, DAYS = :days, LOADS = :loads, FENCED_CHANGES = :changes REMOVE EXPIRES_AT";
 
 impl DynamoDb {
@@ -143,11 +141,16 @@ impl DynamoDb {
         let (read, after) = (change.read_version(), &change.after);
         let is_fenced = commit.fence().is_some();
         // A row of a customer with a fence may still be changed by a writer that has read the customer before its fence.
-        let retention = self.usage_retention.filter(|_| is_fenced || after.fenced_changes == 0);
+        let retention = self.usage_retention.filter(|_| !is_fenced && after.fenced_changes == 0);
+        let set = match (is_fenced, retention) {
+            (true, _) => SET_FENCED_USAGE,
+            (false, Some(_)) => SET_EXPIRING_USAGE,
+            (false, None) => SET_USAGE,
+        };
         let mut update = Update::builder()
             .table_name(&self.tables.load)
             .set_key(Some(row_key(commit, change.week)))
-            .update_expression(set_usage(is_fenced, retention.is_some()))
+            .update_expression(set)
             .condition_expression(row_condition(read))
             .set_expression_attribute_values(row_values(read))
             .expression_attribute_values(":next", N(after.version.to_string()))
@@ -156,7 +159,8 @@ impl DynamoDb {
             update = update
                 .expression_attribute_values(":loads", B(encode_loads(change.week, &after.loads).into()))
                 .expression_attribute_values(":changes", N(after.fenced_changes.to_string()));
-        } else if let Some(retention) = retention {
+        }
+        if let Some(retention) = retention {
             let expires_at = usage_expiry(change.week, commit.now, retention);
             update = update.expression_attribute_values(":expires_at", epoch_seconds(expires_at));
         }
@@ -196,16 +200,6 @@ impl DynamoDb {
 /// Returns the key of a row.
 fn row_key(commit: &Commit, week: Week) -> Item {
     usage_key(&UsageKey { customer_id: commit.customer_id.clone(), week })
-}
-
-/// Returns the update of a row.
-const fn set_usage(is_fenced: bool, has_retention: bool) -> &'static str {
-    match (is_fenced, has_retention) {
-        (false, false) => SET_USAGE,
-        (false, true) => SET_EXPIRING_USAGE,
-        (true, false) => SET_FENCED_USAGE,
-        (true, true) => SET_LASTING_USAGE,
-    }
 }
 
 /// Returns the instant at which a row may be deleted that is written now.

@@ -55,6 +55,18 @@ async fn rows_are_kept_for_ever_by_default(fresh: Fresh) {
     assert_eq!(expires_at(&item(&fresh, "2018-12-31").await), None);
 }
 
+async fn without_a_retention_any_change_takes_the_expiry_of_a_row_away(fresh: Fresh) {
+    let expiring = fresh.store.clone().keeping_usage_for(Some(TimeDelta::days(62)));
+    for (week, date, fence) in
+        [("2018-12-31T00:00:00Z", "2018-12-31", None), ("2019-01-07T00:00:00Z", "2019-01-07", Some(1))]
+    {
+        commit(&expiring, &format!("{date} 1"), monday(week), 1, None).await;
+        assert!(expires_at(&item(&fresh, date).await).is_some());
+        commit(&fresh.store, &format!("{date} 2"), monday(week), 2, fence).await;
+        assert_eq!(expires_at(&item(&fresh, date).await), None, "{date}");
+    }
+}
+
 async fn rows_of_a_customer_with_a_fence_do_not_expire(fresh: Fresh) {
     let store = fresh.store.clone().keeping_usage_for(Some(TimeDelta::days(62)));
     let week = monday("2018-12-31T00:00:00Z");
@@ -89,5 +101,6 @@ macro_rules! on_dynamodb {
 on_dynamodb![
     a_row_expires_a_time_after_its_week_or_its_last_change,
     rows_are_kept_for_ever_by_default,
+    without_a_retention_any_change_takes_the_expiry_of_a_row_away,
     rows_of_a_customer_with_a_fence_do_not_expire,
 ];
