@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, retried};
 use super::{Cause, Clock, LOG_ENTRIES_MAX, Metered, Remedy, Store, StoreError, Units, expiry, remedy};
 use crate::domain::{LogEntry, LogPosition};
 
-/// Number of entries of a run that are read and deleted together: as many as one request may delete.
-const DELETED_MAX: u16 = 25;
+/// Number of entries of a run that are read together before they are deleted.
+const PAGE_MAX: u16 = 500;
+
+/// Tries to write entries that no queue delivers again, those of a replay: 7 s in all. A run is one partition of the
+/// table, which takes 1,000 entries a second.
+const PATIENT_TRIES: Backoff = Backoff::new(10, Duration::from_millis(25), Duration::from_secs(2));
 
 /// The decision log of a store.
 #[derive(Clone, Copy, Debug)]
@@ -125,19 +129,33 @@ pub async fn run_page(
 pub async fn delete_run(store: &impl LogReader, clock: &impl Clock, run_id: &str) -> Result<u64, StoreError> {
     let (mut deleted, mut after) = (0, None);
     loop {
-        let page = store.read_run(run_id, after, DELETED_MAX).await?;
-        let mut seqs: Vec<u64> = page.entries.iter().map(|entry| entry.position.seq).collect();
-        deleted += seqs.len() as u64;
-        let mut tries = log_tries();
-        while !seqs.is_empty() {
-            seqs = store.delete_entries(run_id, &seqs).await?;
-            if !seqs.is_empty() && !tries.again(clock).await {
-                return Err(not_taken());
-            }
+        let page = retried(PATIENT_TRIES, clock, || store.read_run(run_id, after, PAGE_MAX)).await?;
+        let seqs: Vec<u64> = page.entries.iter().map(|entry| entry.position.seq).collect();
+        for seqs in seqs.chunks(LOG_ENTRIES_MAX) {
+            delete_all(store, clock, run_id, seqs.to_vec()).await?;
+            deleted += seqs.len() as u64;
         }
         after = page.next;
         if after.is_none() {
             return Ok(deleted);
+        }
+    }
+}
+
+async fn delete_all(
+    store: &impl LogReader,
+    clock: &impl Clock,
+    run_id: &str,
+    mut seqs: Vec<u64>,
+) -> Result<(), StoreError> {
+    let mut tries = PATIENT_TRIES;
+    loop {
+        seqs = retried(PATIENT_TRIES, clock, || store.delete_entries(run_id, &seqs)).await?;
+        if seqs.is_empty() {
+            return Ok(());
+        }
+        if !tries.again(clock).await {
+            return Err(not_taken());
         }
     }
 }
@@ -173,7 +191,7 @@ async fn write_request(
     clock: &impl Clock,
     mut entries: Vec<&LogEntry>,
 ) -> Result<Units, StoreError> {
-    let (mut units, mut tries) = (Units::default(), log_tries());
+    let (mut units, mut tries) = (Units::default(), PATIENT_TRIES);
     loop {
         let error = match store.write_log(&entries).await {
             Ok(Metered { value: left, units: consumed }) => {
@@ -192,11 +210,9 @@ async fn write_request(
     }
 }
 
-/// Returns the tries to write entries, after which their messages are left for redelivery. The client also repeats
-/// requests by itself.
-pub(super) const fn log_tries() -> Backoff {
-    Backoff::new(3, Duration::from_millis(50), Duration::from_secs(1))
-}
+/// Tries to write entries, after which their messages are left for redelivery. The client also repeats requests by
+/// itself.
+pub(super) const BATCH_TRIES: Backoff = Backoff::new(3, Duration::from_millis(50), Duration::from_secs(1));
 
 /// Returns the error of an entry that the store has left out.
 pub(super) fn not_taken() -> StoreError {

@@ -10,6 +10,7 @@ use crate::deciding::{
     Cause, Clock, Consistency, CorrelationRecord, Fence, FencedLookup, LogScan, Lookup, SNAPSHOT_AGE_MAX, StoreError,
     UsageKey, scan_pause,
 };
+use crate::domain::LogPosition;
 use crate::limits::TRIES;
 
 /// Maximum number of items of one read.
@@ -141,7 +142,7 @@ impl<S: ErasableStore, C: Clock> Eraser<'_, S, C> {
             }
             if self.has_log {
                 let positions = page.records.iter().filter_map(|record| record.decision.log.as_ref());
-                let entry = |position: &crate::domain::LogPosition| CustomerItem::LogEntry {
+                let entry = |position: &LogPosition| CustomerItem::LogEntry {
                     run_id: position.run_id.clone(),
                     seq: position.seq,
                 };

@@ -9,7 +9,7 @@ use crate::deciding::backoff::Backoff;
 use crate::deciding::consumer::batch::{Batch, log_failed};
 use crate::deciding::consumer::requests::Access;
 use crate::deciding::consumer::targets::{DecisionsQueue, Log};
-use crate::deciding::log::log_tries;
+use crate::deciding::log::BATCH_TRIES;
 use crate::deciding::{
     Clock, CorrelationRecord, Cost, Delivery, LOG_ENTRIES_MAX, Outcome, Publisher, QueueError, Remedy, Sink, Stopped,
     Store, StoreError, Undecided, confirmed, is_pending_long_enough, pending, remedy, since, with_sources,
@@ -114,12 +114,11 @@ impl<'b, 'c, S: Store, Q: Publisher, C: Clock> GroupPublisher<'b, 'c, S, Q, C> {
     /// Writes the entries of these decisions to the log. A decision that was made while the log was off has none.
     async fn log(&self, waiting: &VecDeque<(Delivery, Outcome)>) -> Result<(), StoreError> {
         if let Some(log) = &self.log {
-            let entries: Vec<LogEntry> = waiting
-                .iter()
-                .filter_map(|(_, outcome)| outcome.record().and_then(CorrelationRecord::log_entry))
-                .collect();
-            for entries in entries.chunks(LOG_ENTRIES_MAX) {
-                self.offer(log, entries.to_vec()).await?;
+            let entry = |(_, outcome): &(Delivery, Outcome)| outcome.record().and_then(CorrelationRecord::log_entry);
+            let mut entries: Vec<LogEntry> = waiting.iter().filter_map(entry).collect();
+            while !entries.is_empty() {
+                let rest = entries.split_off(entries.len().min(LOG_ENTRIES_MAX));
+                self.offer(log, std::mem::replace(&mut entries, rest)).await?;
             }
         }
         for (delivery, _) in waiting {
@@ -130,7 +129,7 @@ impl<'b, 'c, S: Store, Q: Publisher, C: Clock> GroupPublisher<'b, 'c, S, Q, C> {
 
     /// Offers entries to the log until it has taken each of them.
     async fn offer(&self, log: &Access<Log<'b, 'c, S, Q, C>>, mut entries: Vec<LogEntry>) -> Result<(), StoreError> {
-        let mut tries = log_tries();
+        let mut tries = BATCH_TRIES;
         loop {
             let answers = log.offer(entries.clone()).await;
             let refused = entries.into_iter().zip(answers).filter_map(|(entry, answer)| Some((entry, answer.err()?)));

@@ -66,10 +66,13 @@ impl LoadTable {
         customer: u128,
         attempt: &LoadAttempt<'_>,
     ) -> Option<ShadowJudgement<'l>> {
+        if !limits.has_shadow() {
+            return None;
+        }
         let at = Millis::of(attempt.time);
-        let loads = || self.place(customer).and_then(|place| self.get(place)).map(|customer| &customer.loads);
-        let used = |limit: &Limit| Some(loads().map_or(0, |loads| loads.used(limit, at, limit.window.span(at))));
-        limits.has_shadow().then(|| judge_shadow(limits, attempt, used))
+        let loads = self.place(customer).and_then(|place| self.get(place)).map(|customer| &customer.loads);
+        let used = |limit: &Limit| loads.map_or(0, |loads| loads.used(limit, at, limit.window.span(at)));
+        Some(judge_shadow(limits, attempt, |limit| Some(used(limit))))
     }
 
     /// Reads the memory that [`LoadTable::decide`] needs, only to load it into the cache.
