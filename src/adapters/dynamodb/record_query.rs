@@ -1,12 +1,12 @@
 //! Query of one customer's correlation records.
 
 use aws_sdk_dynamodb::types::AttributeValue::S;
-use futures_util::future::try_join3;
+use futures_util::future::try_join4;
 
 use super::error::store_error;
 use super::item::{EVENT_ID, event_key};
 use super::{DynamoDb, text, to_record};
-use crate::deciding::{RecordPage, RecordReader, StoreError};
+use crate::deciding::{LogReader, RecordPage, RecordReader, StoreError};
 use crate::domain::EventKey;
 use crate::limits::LimitStore;
 
@@ -19,8 +19,12 @@ impl DynamoDb {
     pub async fn connect_reads(&self, has_fences: bool) -> Result<(), StoreError> {
         let records = self.read_records("\u{1}", None, 1);
         let pointer = async { if self.tables.limit.is_some() { self.read_pointer("").await } else { Ok(None) } };
+        let run =
+            async { if self.tables.log.is_some() { self.read_run("\u{1}", None, 1).await.map(drop) } else { Ok(()) } };
         // Boxed: a program's start is no place for a future of many kilobytes.
-        try_join3(Box::pin(self.connect(has_fences)), Box::pin(records), Box::pin(pointer)).await.map(drop)
+        try_join4(Box::pin(self.connect(has_fences)), Box::pin(records), Box::pin(pointer), Box::pin(run))
+            .await
+            .map(drop)
     }
 }
 

@@ -18,13 +18,12 @@ use loadgate::runtime::http::{Access, BearerToken, REQUEST_TIMEOUT, RequestSetti
 use loadgate::telemetry::init_logs;
 use tokio::net::TcpListener;
 
-use crate::cloud::{TableArgs, runtime, url};
 use crate::job_queue::JobQueueArgs;
 use crate::outcome::Failure;
 use crate::serve::{Bounds, serve};
 use crate::signals::stop_signal;
 use crate::standard_output;
-use crate::store_kind::{Connection, StoreKind};
+use crate::store_kind::{Connection, StoreChoice};
 
 /// Text of the exit codes for `--help`.
 const API_EXIT_CODES: &str = "\
@@ -63,16 +62,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", env = API_WRITE_TOKEN_FILE)]
     write_token_file: Option<PathBuf>,
 
-    /// Store: `dynamodb`, or `sqlite:PATH` for the file that `replay --store sqlite:PATH` uses
-    #[arg(long, value_name = "STORE", default_value = "dynamodb", value_parser = StoreKind::parse)]
-    store: StoreKind,
-
-    /// DynamoDB endpoint [default: AWS's own]
-    #[arg(long, value_name = "URL", value_parser = url)]
-    endpoint_url: Option<String>,
-
     #[command(flatten)]
-    tables: TableArgs,
+    store: StoreChoice,
 
     #[command(flatten)]
     queue: JobQueueArgs,
@@ -99,8 +90,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     init_logs(Some(&config.log_level));
     let served = open(args, config).and_then(|(decider, connection)| {
         // No function works on the jobs of a file.
-        let is_file = args.store != StoreKind::DynamoDb;
-        let queue = if is_file { None } else { connection.runtime.block_on(args.queue.open())? };
+        let queue = if args.store.is_file() { None } else { connection.runtime.block_on(args.queue.open())? };
         let settings = RequestSettings { timeout: REQUEST_TIMEOUT, access, new_id: new_request_id };
         let services = Services::over(decider, cooling_off, queue);
         let served = connection.runtime.block_on(serve_api(args.listen, services, settings));
@@ -129,7 +119,7 @@ fn config(args: &Args) -> Result<ApiConfig, Failure> {
         _ => None,
     };
     let config = ApiConfig::with(given).map_err(|error| Failure::Usage(error.into()))?;
-    Ok(ApiConfig { tables: args.tables.names_or(args.store.limit_table())?, ..config })
+    Ok(ApiConfig { tables: args.store.names()?, ..config })
 }
 
 impl Args {
@@ -159,7 +149,7 @@ fn token(file: Option<&Path>) -> Result<Option<BearerToken>, Failure> {
 /// Opens the store and checks that it is usable.
 fn open(args: &Args, config: ApiConfig) -> Result<(Decider<DynamoDb, SystemClock>, Connection), Failure> {
     let (has_limit_table, has_log) = (config.tables.limit.is_some(), config.tables.log.is_some());
-    let (store, connection) = args.store.open(args.endpoint_url.as_deref(), config.tables, runtime(None)?)?;
+    let (store, connection) = args.store.open(config.tables)?;
     let decider = Decider {
         store,
         clock: SystemClock,

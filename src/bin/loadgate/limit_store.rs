@@ -11,10 +11,9 @@ use loadgate::limits::{Author, PlanError, Plans, Precondition};
 use loadgate::wire::view_json;
 use serde::Serialize;
 
-use crate::cloud::{TableArgs, runtime, url};
 use crate::outcome::Failure;
 use crate::standard_output;
-use crate::store_kind::{Connection, StoreKind};
+use crate::store_kind::{Connection, StoreChoice};
 
 /// Author of a change if the operating system names no user.
 const UNKNOWN_USER: &str = "unknown user";
@@ -22,16 +21,8 @@ const UNKNOWN_USER: &str = "unknown user";
 /// Store of customers' own limits, plans and programmes, as command-line arguments.
 #[derive(clap::Args)]
 pub struct LimitStoreArgs {
-    /// Store of the limits: `dynamodb`, or `sqlite:PATH` for the file that `replay --store sqlite:PATH` uses
-    #[arg(long, value_name = "STORE", default_value = "dynamodb", value_parser = StoreKind::parse)]
-    store: StoreKind,
-
-    /// DynamoDB endpoint [default: AWS's own]
-    #[arg(long, value_name = "URL", value_parser = url)]
-    endpoint_url: Option<String>,
-
     #[command(flatten)]
-    tables: TableArgs,
+    store: StoreChoice,
 }
 
 /// Author of a change, as command-line arguments.
@@ -64,7 +55,7 @@ pub struct BaseArgs {
 impl LimitStoreArgs {
     /// Returns true for a store that is a file. No other process works on its jobs.
     pub fn is_file(&self) -> bool {
-        self.store != StoreKind::DynamoDb
+        self.store.is_file()
     }
 
     /// Opens the store and checks that its table of customers' own limits is usable.
@@ -72,13 +63,13 @@ impl LimitStoreArgs {
     /// # Errors
     /// [`Failure::Usage`] if no table is named; a file has a default.
     pub fn open(&self) -> Result<(DynamoDb, Connection), Failure> {
-        let names = self.tables.names_or(self.store.limit_table())?;
+        let names = self.store.names()?;
         if names.limit.is_none() {
             let problem =
                 format!("no table of customers' own limits is named: give --limit-table, or set {LIMIT_TABLE}");
             return Err(Failure::Usage(anyhow!(problem)));
         }
-        let (store, connection) = self.store.open(self.endpoint_url.as_deref(), names, runtime(None)?)?;
+        let (store, connection) = self.store.open(names)?;
         let connected = connection.runtime.block_on(store.connect_limits());
         connected.context("could not use the store").map_err(Failure::Io)?;
         Ok((store, connection))
@@ -99,9 +90,7 @@ impl LimitStoreArgs {
         // What cannot be shown is not begun.
         standard_output::require()?;
         let (store, connection) = self.open()?;
-        let answer = connection.runtime.block_on(requests(store));
-        connection.close();
-        answer.context(what).map_err(Failure::Io)
+        connection.requests(store, what, requests)
     }
 
     /// Makes requests about plans.

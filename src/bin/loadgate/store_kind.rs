@@ -1,11 +1,12 @@
 //! Kinds of stores that a command can use, and opening one.
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use loadgate::adapters::aws;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::config::TableNames;
 use tokio::runtime::Runtime;
 
+use crate::cloud::{TableArgs, runtime, url};
 use crate::outcome::Failure;
 
 /// Default name of the table of customers' own limits in a store that is a file.
@@ -17,6 +18,21 @@ pub enum StoreKind {
     DynamoDb,
     #[cfg(feature = "sqlite")]
     Sqlite(std::path::PathBuf),
+}
+
+/// Store and its tables, as command-line arguments.
+#[derive(clap::Args)]
+pub struct StoreChoice {
+    /// Store: `dynamodb`, or `sqlite:PATH` for the file that `replay --store sqlite:PATH` uses
+    #[arg(long, value_name = "STORE", default_value = "dynamodb", value_parser = StoreKind::parse)]
+    store: StoreKind,
+
+    /// DynamoDB endpoint [default: AWS's own]
+    #[arg(long, value_name = "URL", value_parser = url)]
+    endpoint_url: Option<String>,
+
+    #[command(flatten)]
+    tables: TableArgs,
 }
 
 /// Resources that keep an open store open.
@@ -62,7 +78,6 @@ impl StoreKind {
         let embedded = match self {
             StoreKind::DynamoDb => None,
             StoreKind::Sqlite(path) => {
-                use anyhow::Context;
                 let opened = runtime.block_on(crate::embedded::Embedded::open(path, &names));
                 let opened = opened.with_context(|| format!("could not open the store '{}'", path.display()));
                 Some(opened.map_err(Failure::Io)?)
@@ -80,7 +95,48 @@ impl StoreKind {
     }
 }
 
+impl StoreChoice {
+    /// Returns true for a store that is a file. No other process uses it.
+    pub fn is_file(&self) -> bool {
+        self.store != StoreKind::DynamoDb
+    }
+
+    /// Returns the names of the tables.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when two names stand for one table.
+    pub fn names(&self) -> Result<TableNames, Failure> {
+        self.tables.names_or(self.store.limit_table())
+    }
+
+    /// Opens the store with these tables.
+    ///
+    /// # Errors
+    /// See [`StoreKind::open`].
+    pub fn open(&self, names: TableNames) -> Result<(DynamoDb, Connection), Failure> {
+        self.store.open(self.endpoint_url.as_deref(), names, runtime(None)?)
+    }
+}
+
 impl Connection {
+    /// Makes requests, and closes the store.
+    ///
+    /// # Errors
+    /// The error of the requests says `what` could not be done.
+    pub fn requests<T, E>(
+        self,
+        store: DynamoDb,
+        what: &'static str,
+        requests: impl AsyncFnOnce(DynamoDb) -> Result<T, E>,
+    ) -> Result<T, Failure>
+    where
+        Result<T, E>: Context<T, E>,
+    {
+        let answer = self.runtime.block_on(requests(store));
+        self.close();
+        answer.context(what).map_err(Failure::Io)
+    }
+
     /// Waits for the requests in progress and closes the store.
     #[cfg_attr(not(feature = "sqlite"), allow(clippy::unused_self))]
     pub fn close(self) {

@@ -12,11 +12,11 @@ use loadgate::config::{DEAD_LETTER_QUEUE_URL, INPUT_QUEUE_URL, TableNames};
 use loadgate::erasing::{Eraser, Holdings};
 
 use super::remains::REMAINS;
-use crate::cloud::{TableArgs, runtime, sdk_for_queue, url};
+use crate::cloud::{sdk_for_queue, url};
 use crate::limit_store::id;
 use crate::outcome::{EXIT_CODES, Failure, print_status};
 use crate::standard_output;
-use crate::store_kind::{Connection, StoreKind};
+use crate::store_kind::{Connection, StoreChoice};
 
 /// Count what the tables keep about a customer, and with --go delete it
 ///
@@ -37,16 +37,8 @@ pub struct Args {
     #[arg(long)]
     go: bool,
 
-    /// Store: `dynamodb`, or `sqlite:PATH` for the file that `replay --store sqlite:PATH` uses
-    #[arg(long, value_name = "STORE", default_value = "dynamodb", value_parser = StoreKind::parse)]
-    store: StoreKind,
-
-    /// DynamoDB endpoint [default: AWS's own]
-    #[arg(long, value_name = "URL", value_parser = url)]
-    endpoint_url: Option<String>,
-
     #[command(flatten)]
-    tables: TableArgs,
+    store: StoreChoice,
 
     /// Maximum number of read units that each scan, of the decision log and of the limit table, takes in a second
     #[arg(long, value_name = "UNITS", default_value_t = NonZeroU32::new(100).unwrap_or(NonZeroU32::MIN))]
@@ -67,8 +59,8 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     standard_output::require()?;
-    let names = args.tables.names_or(args.store.limit_table())?;
-    let (store, connection) = args.store.open(args.endpoint_url.as_deref(), names.clone(), runtime(None)?)?;
+    let names = args.store.names()?;
+    let (store, connection) = args.store.open(names.clone())?;
     let done = connection.runtime.block_on(count_or_erase(args, &names, &store));
     Connection::close(connection);
     done?;
