@@ -199,7 +199,7 @@ async fn a_decision_of_the_log_is_not_settled_without_the_log() {
     redrive.redriver.has_log = false;
     assert_eq!(go(&redrive).await.failed, 1);
     redrive.redriver.has_log = true;
-    redrive.redriver.store.left_out_of_log.lock().unwrap().insert("528".to_owned(), 3);
+    redrive.redriver.store.left_out_of_log.lock().unwrap().insert("528".to_owned(), 10);
     assert_eq!(go(&redrive).await.failed, 1);
     assert!(redrive.redriver.store.record("528", "1").await.unwrap().is_pending());
     assert_eq!(go(&redrive).await.done, 1);
