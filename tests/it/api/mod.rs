@@ -161,6 +161,8 @@ where
 }
 
 /// Returns a decider with the built-in limits over a store with a table of customers' own limits.
+/// Returns a decider with own limits and the log. DynamoDB Local deletes what has expired by the machine's clock, so tests on it set
+/// theirs to a day that is far ahead.
 fn own_decider<S>(store: S, clock: &SetClock) -> Decider<S, SetClock> {
     let log = Some(DecisionLog { retention: Some(TimeDelta::days(90)), new_run_id });
     Decider { has_limit_table: true, log, ..decider(store, clock.clone()) }

@@ -12,7 +12,7 @@ use crate::support::stores::on_every_store;
 on_every_store![a_run_is_listed_page_by_page_as_it_was_published];
 
 async fn a_run_is_listed_page_by_page_as_it_was_published(store: impl ApiStore) {
-    let clock = SetClock::at("2026-01-06T12:00:00Z");
+    let clock = SetClock::at("2426-01-06T12:00:00Z");
     let decider = own_decider(store, &clock);
     let attempt = |seq: u64| {
         let body = line(&seq.to_string(), "u", "$2000.00", "2026-01-06T00:00:00Z");

@@ -7,7 +7,9 @@ use chrono::TimeDelta;
 use loadgate::adapters::dynamodb::DynamoDb;
 use loadgate::adapters::{SystemClock, new_run_id};
 use loadgate::deciding::consumer::{BatchReport, Consumer};
-use loadgate::deciding::{Clock, Consistency, DeadLetter, Decider, DecisionLog, Lookup, Publisher, QueueError, Store};
+use loadgate::deciding::{
+    Clock, Consistency, DeadLetter, Decider, DecisionLog, LogReader, Lookup, Publisher, QueueError, Store,
+};
 use loadgate::domain::{EventKey, StoredDecision};
 use loadgate::runtime::lambda::handle;
 
@@ -237,4 +239,22 @@ async fn unprocessed_keys_are_read_again_and_affect_only_their_customer() {
     let batch = vec![message("m3", "c", "1", "$1"), message("m4", "d", "1", "$1")];
     let (failed, report) = metered.handle(batch).await;
     assert_eq!((failed, report.accepted), (1, 1));
+}
+
+#[tokio::test]
+async fn unprocessed_entries_of_the_log_are_written_again_and_affect_only_their_customer() {
+    let mut metered = Metered::over(Fresh::embedded_with_limits().await).await;
+    metered.consumer.decider.log = Some(DecisionLog { retention: Some(TimeDelta::days(90)), new_run_id });
+    for (times, failed) in [(1, 0), (1_000, 1)] {
+        metered.proxy.fail("BatchWriteItem", Fault::LeaveOut("a"), times);
+        let event = times.to_string();
+        let batch = ["a", "b"].map(|customer| message(&format!("{customer}{event}"), customer, &event, "$1"));
+        let (left, report) = metered.handle(batch.to_vec()).await;
+        assert_eq!((left, report.accepted), (failed, 2));
+        let page = metered.fresh.store.read_run(&report.run_id.unwrap(), None, 10).await.unwrap();
+        let mut customers: Vec<&str> =
+            page.entries.iter().map(|entry| entry.decision.key.customer_id.as_str()).collect();
+        customers.sort_unstable();
+        assert_eq!(customers, ["a", "b"][failed..]);
+    }
 }

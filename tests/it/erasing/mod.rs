@@ -1,5 +1,7 @@
 //! Erasure of a customer, on every store.
 
+mod meanwhile;
+
 use std::io::Cursor;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;

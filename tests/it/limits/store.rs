@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use loadgate::deciding::{Cause, Clock, StoreError};
 use loadgate::domain::{
-    ChangeKind, ChangeRecord, LimitEvent, LimitEventError, Millis, OWN_LIMITS_KEPT_MAX, OwnLimit, OwnLimitStatus,
-    OwnPeriod, PendingChange, RAISES_MAX, Raise,
+    Cents, ChangeKind, ChangeRecord, LimitEvent, LimitEventError, Millis, OWN_LIMITS_KEPT_MAX, OwnLimit,
+    OwnLimitStatus, OwnPeriod, PendingChange, RAISES_MAX, Raise,
 };
 use loadgate::limits::{
     Applied, ApplyError, CLOSED_KEPT_MS, ChangePage, CustomerLimits, CustomerWrite, LimitApplier, LimitBook,
@@ -500,4 +500,17 @@ async fn a_pointer_is_read_by_its_limit<S: LimitStore>(store: S) {
     applier(&store, 1, 0).apply(&progressed(4, "l", "u", 7)).await.unwrap();
     let read = store.read("l", "u").await.unwrap().pointer;
     assert_eq!((read.is_some(), store.read_pointer("l").await.unwrap()), (true, read));
+}
+
+#[test]
+fn a_change_that_came_into_force_by_itself_keeps_its_version() {
+    let (requested_at, applies_at) = (Millis::new(1_000), Millis::new(2_000));
+    let change = PendingChange { value: Some(Cents::new(200_00)), requested_at, applies_at, needs_confirmation: false };
+    let mut customer = CustomerLimits::default();
+    customer.define(OwnLimit { pending: Some(change), ..limit("a", "u") }, requested_at);
+    let known = customer.limits["a"].clone();
+    assert_eq!([requested_at, applies_at].map(|at| known.version_at(at)), [1, 2]);
+    customer.define(limit("b", "u"), applies_at);
+    let next = customer.limits["b"].version;
+    assert!(next > known.version_at(applies_at), "{next}: a decision names limits by their versions");
 }

@@ -132,6 +132,19 @@ async fn a_publication_that_fails_settles_what_is_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_publication_and_log_fail_what_was_published_is_pending_too() {
+    let harness = logged();
+    harness.publisher().refused.lock().unwrap().insert("2".to_owned(), 1000);
+    harness.store().left_out_of_log.lock().unwrap().insert("a".to_owned(), 1000);
+    let batch = ["1", "2"].map(|id| message(&format!("m{id}"), "a", id, "$1")).to_vec();
+    assert_eq!(harness.handle(batch).await.0, ["m1", "m2"]);
+    assert_eq!(harness.published(), ["a/1+"]);
+    for event in ["1", "2"] {
+        assert!(harness.store().record("a", event).await.unwrap().is_pending(), "{event}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_decisions_are_logged_in_requests_of_at_most_25() {
     let harness = logged();
     let batch = (0..60)

@@ -21,7 +21,7 @@ pub enum Fault {
     Delay(Duration),
     /// DynamoDB reports that it has no capacity.
     Throttle,
-    /// The response to a `BatchGetItem` lists a customer's keys as unprocessed.
+    /// The response to a `BatchGetItem` or a `BatchWriteItem` lists a customer's keys or items as unprocessed.
     LeaveOut(&'static str),
 }
 
@@ -143,7 +143,7 @@ impl Proxy {
                         server.write_all(&with_body(&request, &rest)).await.ok()?;
                         body(&read_message(&mut server).await?)
                     };
-                    client.write_all(&left_out_answer(answer, left_out)).await.ok()?;
+                    client.write_all(&left_out_answer(&operation, answer, left_out)).await.ok()?;
                     continue;
                 }
                 Some(Fault::Late(duration)) => {
@@ -255,20 +255,26 @@ fn body(message: &[u8]) -> Value {
     serde_json::from_slice(&message[at..]).unwrap()
 }
 
-/// Splits a request into the request without a customer's keys, and those keys.
+/// Takes a customer's keys out of a `BatchGetItem`, or its items out of a `BatchWriteItem`. Returns the rest, and what was taken out.
 fn take_out(request: &[u8], customer: &str) -> (Value, Value) {
     let (mut rest, mut left_out) = (body(request), json!({}));
     let tables = rest["RequestItems"].as_object_mut().unwrap();
-    for (table, keys) in tables.iter_mut() {
-        let all = keys["Keys"].as_array().unwrap().clone();
-        let (theirs, others): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|key| key["CUSTOMER_ID"]["S"] == customer || key["PK"]["S"] == customer);
-        keys["Keys"] = others.into();
+    for (table, requested) in tables.iter_mut() {
+        let all = requested.get("Keys").unwrap_or(requested).as_array().unwrap().clone();
+        let (theirs, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| {
+            let item = one.pointer("/PutRequest/Item").or(one.pointer("/DeleteRequest/Key")).unwrap_or(one);
+            item["CUSTOMER_ID"]["S"] == customer || item["PK"]["S"] == customer
+        });
+        let with = |list: Vec<Value>| match requested.get("ConsistentRead") {
+            Some(is_strong) => json!({ "Keys": list, "ConsistentRead": is_strong }),
+            None => list.into(),
+        };
         if !theirs.is_empty() {
-            left_out[table] = json!({ "Keys": theirs, "ConsistentRead": keys["ConsistentRead"].clone() });
+            left_out[table] = with(theirs);
         }
+        *requested = with(others);
     }
-    tables.retain(|_, keys| !keys["Keys"].as_array().unwrap().is_empty());
+    tables.retain(|_, requested| !requested.get("Keys").unwrap_or(requested).as_array().unwrap().is_empty());
     (rest, left_out)
 }
 
@@ -281,8 +287,9 @@ fn with_body(request: &[u8], body: &Value) -> Vec<u8> {
     format!("{}\r\ncontent-length: {}\r\n\r\n{body}", lines.collect::<Vec<_>>().join("\r\n"), body.len()).into_bytes()
 }
 
-fn left_out_answer(mut answer: Value, left_out: Value) -> Vec<u8> {
-    answer["UnprocessedKeys"] = left_out;
+fn left_out_answer(operation: &str, mut answer: Value, left_out: Value) -> Vec<u8> {
+    let name = if operation == "BatchWriteItem" { "UnprocessedItems" } else { "UnprocessedKeys" };
+    answer[name] = left_out;
     let body = answer.to_string();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0";
     format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
