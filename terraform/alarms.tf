@@ -4,6 +4,7 @@ resource "aws_cloudwatch_metric_alarm" "alarm" {
     local.decision_alarms,
     local.function_alarms,
     local.api_alarms,
+    { for name, alarm in local.log_alarms : name => alarm if var.decision_log_days > 0 },
     { for name, alarm in local.limit_alarms : name => alarm if var.own_limits },
     { for name, alarm in local.assignment_alarms : name => alarm if var.own_limits },
   )

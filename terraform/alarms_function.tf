@@ -159,4 +159,26 @@ locals {
       comparison_operator = "GreaterThanThreshold"
     }
   }
+
+  log_alarms = {
+    log-throttles = {
+      description = <<-EOT
+        Again and again, DynamoDB refuses to write entries of the decision log; their messages are left for redelivery. Their
+        decisions are stored and published. A table on demand does so when traffic more than doubles within half an hour, or when
+        one run alone, such as a replay, gets over 1,000 write units a second.
+        Look at the table's throttles by key and at its quota; lower MaxConcurrency to let it catch up.
+      EOT
+      namespace   = "AWS/DynamoDB"
+      metric_name = "WriteThrottleEvents"
+      dimensions  = { TableName = aws_dynamodb_table.decision_log_table.name }
+      statistic   = "Sum"
+      # A stuck customer is tried once in a visibility time-out: in each of these periods, and not in each minute. What redelivery
+      # has mended by then alarms nobody.
+      period              = 300
+      evaluation_periods  = 3
+      datapoints_to_alarm = 2
+      threshold           = 0
+      comparison_operator = "GreaterThanThreshold"
+    }
+  }
 }

@@ -89,6 +89,7 @@ fn a_stuck_customer_triggers_an_alarm_before_its_message_is_given_up() {
         ("function-duration", "Duration", stuck(hour, |_| 30_000.0, Some(40.0))),
         ("record-throttles", "WriteThrottleEvents", stuck(hour, |_| 18.0, None)),
         ("usage-throttles", "WriteThrottleEvents", stuck(hour, |_| 18.0, None)),
+        ("log-throttles", "WriteThrottleEvents", stuck(hour, |_| 18.0, None)),
     ];
     for (alarm, metric, series) in situations {
         let minutes = triggers(&rules[alarm], &of(metric, series));
@@ -104,6 +105,7 @@ fn one_failure_triggers_no_alarm() {
         "publish-failures",
         "function-errors",
         "record-throttles",
+        "log-throttles",
         "unsettled-age",
         "failed-limit-events",
         "limits-function-errors",
