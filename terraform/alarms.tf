@@ -5,6 +5,7 @@ resource "aws_cloudwatch_metric_alarm" "alarm" {
     local.function_alarms,
     local.api_alarms,
     { for name, alarm in local.log_alarms : name => alarm if var.decision_log_days > 0 },
+    { for name, alarm in local.capacity_alarms : name => alarm if local.is_provisioned },
     { for name, alarm in local.limit_alarms : name => alarm if var.own_limits },
     { for name, alarm in local.assignment_alarms : name => alarm if var.own_limits },
   )

@@ -122,8 +122,8 @@ locals {
     record-throttles = {
       description = <<-EOT
         Again and again, DynamoDB refuses to write records of decisions; what meets that is left for redelivery. A table on demand
-        does so when traffic more than doubles within half an hour, or when one customer alone gets over
-        1,000 write units a second.
+        does so when traffic more than doubles within half an hour, one with provisioned capacity until auto scaling has followed
+        a rise, and both when one customer alone gets over 1,000 write units a second.
         Look at the table's throttles by key and at its quota; lower MaxConcurrency to let it catch up.
       EOT
       namespace   = "AWS/DynamoDB"
@@ -142,8 +142,8 @@ locals {
     usage-throttles = {
       description = <<-EOT
         Again and again, DynamoDB refuses to write usage; what meets that is left for redelivery. A table on demand
-        does so when traffic more than doubles within half an hour, or when one customer alone gets over
-        1,000 write units a second.
+        does so when traffic more than doubles within half an hour, one with provisioned capacity until auto scaling has followed
+        a rise, and both when one customer alone gets over 1,000 write units a second.
         Look at the table's throttles by key and at its quota; lower MaxConcurrency to let it catch up.
       EOT
       namespace   = "AWS/DynamoDB"

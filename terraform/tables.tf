@@ -1,14 +1,18 @@
-# Tables are on demand: capacity follows the load, and a batch that meets a throttle is only late. AWS refuses to delete them, and
-# so does Terraform: a new deployment must import them. With other names, all usage would start at zero.
+# Tables are on demand by default: capacity follows the load, and a batch that meets a throttle is only late. AWS refuses to delete
+# them, and so does Terraform: a new deployment must import them. With other names, all usage would start at zero.
 #
 # They are encrypted with the account's key for DynamoDB, and CloudTrail has each use of it.
 
 resource "aws_dynamodb_table" "correlation_table" {
   #checkov:skip=CKV_AWS_119: It is encrypted with the account's key for DynamoDB, and CloudTrail has each use of it. A key of one's own adds its price, and an outage whenever it is disabled.
   name         = var.correlation_table_name
-  billing_mode = "PAY_PER_REQUEST"
+  billing_mode = local.is_provisioned ? "PROVISIONED" : "PAY_PER_REQUEST"
   hash_key     = "CUSTOMER_ID"
   range_key    = "EVENT_ID"
+
+  # What a new table begins with.
+  read_capacity  = local.is_provisioned ? var.read_units_min : null
+  write_capacity = local.is_provisioned ? var.write_units_min : null
 
   attribute {
     name = "CUSTOMER_ID"
@@ -38,6 +42,9 @@ resource "aws_dynamodb_table" "correlation_table" {
 
   lifecycle {
     prevent_destroy = true
+    # Auto scaling changes them. So the provider switches a table to provisioned capacity with 1 unit, until auto scaling sets the
+    # minimum: terraform/README.md says how to switch one that has traffic.
+    ignore_changes = [read_capacity, write_capacity]
   }
 }
 
@@ -46,9 +53,13 @@ resource "aws_dynamodb_table" "correlation_table" {
 resource "aws_dynamodb_table" "load_table" {
   #checkov:skip=CKV_AWS_119: It is encrypted with the account's key for DynamoDB, as correlation_table is.
   name         = var.load_table_name
-  billing_mode = "PAY_PER_REQUEST"
+  billing_mode = local.is_provisioned ? "PROVISIONED" : "PAY_PER_REQUEST"
   hash_key     = "CUSTOMER_ID"
   range_key    = "DATE"
+
+  # What a new table begins with.
+  read_capacity  = local.is_provisioned ? var.read_units_min : null
+  write_capacity = local.is_provisioned ? var.write_units_min : null
 
   attribute {
     name = "CUSTOMER_ID"
@@ -77,6 +88,7 @@ resource "aws_dynamodb_table" "load_table" {
 
   lifecycle {
     prevent_destroy = true
+    ignore_changes  = [read_capacity, write_capacity]
   }
 }
 

@@ -112,6 +112,107 @@ variable "usage_retention_days" {
   }
 }
 
+variable "table_capacity" {
+  type        = string
+  default     = "OnDemand"
+  description = <<-EOT
+    The capacity of the tables of decisions by event and of usage. Provisioned capacity is cheaper for steady traffic, and follows
+    a rise minutes late: docs/DEPLOYMENT.md. The other tables are always on demand.
+  EOT
+
+  validation {
+    condition     = contains(["OnDemand", "Provisioned"], var.table_capacity)
+    error_message = "OnDemand or Provisioned."
+  }
+}
+
+variable "read_units_min" {
+  type = number
+  # Small, so that nobody pays for a rate that never comes.
+  default     = 100
+  description = <<-EOT
+    With table_capacity = "Provisioned", the read units a second that each of the two tables has at least, and begins with. Set
+    it to what steady traffic consumes, divided by capacity_utilization.
+  EOT
+
+  validation {
+    # Above any quota so far: each table has one, of 40,000 units by default.
+    condition     = var.read_units_min >= 1 && var.read_units_min <= 1000000
+    error_message = "1 to 1000000."
+  }
+}
+
+variable "read_units_max" {
+  type = number
+  # Twice what 1,000 decisions a second consume at most, in either table.
+  default     = 4000
+  description = <<-EOT
+    With table_capacity = "Provisioned", the read units a second that each of the two tables has at most. An alarm goes off where
+    they are not enough.
+  EOT
+
+  validation {
+    # Above any quota so far: each table has one, of 40,000 units by default.
+    condition     = var.read_units_max >= 1 && var.read_units_max <= 1000000
+    error_message = "1 to 1000000."
+  }
+
+  validation {
+    condition     = var.read_units_max >= var.read_units_min
+    error_message = "read_units_max must not be below read_units_min."
+  }
+}
+
+variable "write_units_min" {
+  type = number
+  # As read_units_min.
+  default     = 100
+  description = <<-EOT
+    With table_capacity = "Provisioned", the write units a second that each of the two tables has at least, and begins with. Set
+    it to what steady traffic consumes, divided by capacity_utilization.
+  EOT
+
+  validation {
+    # Above any quota so far: each table has one, of 40,000 units by default.
+    condition     = var.write_units_min >= 1 && var.write_units_min <= 1000000
+    error_message = "1 to 1000000."
+  }
+}
+
+variable "write_units_max" {
+  type = number
+  # As read_units_max.
+  default     = 4000
+  description = <<-EOT
+    With table_capacity = "Provisioned", the write units a second that each of the two tables has at most. An alarm goes off where
+    they are not enough.
+  EOT
+
+  validation {
+    # Above any quota so far: each table has one, of 40,000 units by default.
+    condition     = var.write_units_max >= 1 && var.write_units_max <= 1000000
+    error_message = "1 to 1000000."
+  }
+
+  validation {
+    condition     = var.write_units_max >= var.write_units_min
+    error_message = "write_units_max must not be below write_units_min."
+  }
+}
+
+variable "capacity_utilization" {
+  type = number
+  # The rest is for the minutes in which auto scaling has not followed a rise.
+  default     = 70
+  description = "With table_capacity = \"Provisioned\", the percentage of the capacity that auto scaling aims to have consumed."
+
+  validation {
+    # What DynamoDB allows.
+    condition     = var.capacity_utilization >= 20 && var.capacity_utilization <= 90
+    error_message = "20 to 90."
+  }
+}
+
 variable "own_limits" {
   type        = bool
   default     = true

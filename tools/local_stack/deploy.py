@@ -181,8 +181,9 @@ class Deployment:
             if resource["Type"] == "AWS::DynamoDB::Table":
                 properties = resource["Properties"]
                 name = self.physical_id(logical_id)
-                taken_over = ("KeySchema", "AttributeDefinitions", "BillingMode")
-                dynamodb.create_table(TableName=name, **{key: properties[key] for key in taken_over})
+                taken_over = {key: properties[key] for key in ("KeySchema", "AttributeDefinitions")}
+                # On demand, whatever TableCapacity says: DynamoDB Local throttles nothing.
+                dynamodb.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **taken_over)
                 if "TimeToLiveSpecification" in properties:
                     time_to_live = properties["TimeToLiveSpecification"]
                     dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=time_to_live)

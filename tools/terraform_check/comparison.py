@@ -87,16 +87,17 @@ def accepted(terraform: Terraform, work: Path, known: dict[str, dict], packages:
     """The parameters of which Terraform takes a value that the template refuses."""
     wrong = {name: parameters.refused(one) for name, one in known.items()}
     wrong = {name: str(value) for name, value in wrong.items() if value is not None}
-    # It is judged together with the retention, and not at all where that is wrong.
-    hours = {"CorrelationTtlHours": wrong.pop("CorrelationTtlHours")}
+    # Those that are judged together with another one say nothing where that one is wrong.
+    dependent = {name: wrong.pop(name) for name in parameters.JUDGED_TOGETHER}
     said = refused(terraform, work / "wrong", {"wrong": wrong}, packages, folder)
-    said += refused(terraform, work / "hours", {"wrong": hours}, packages, folder)
-    said += refused(terraform, work / "short", {"short": parameters.TOO_SHORT}, packages, folder)
-    for name, value in {**wrong, **hours}.items():
+    said += refused(terraform, work / "dependent", {"wrong": dependent}, packages, folder)
+    said += refused(terraform, work / "together", {"together": parameters.WRONG_TOGETHER}, packages, folder)
+    for name, value in {**wrong, **dependent}.items():
         if f"var.{snake(name)} is " not in said:
             yield f"variable {snake(name)}: template refuses {value}, terraform does not"
-    if "must be longer than input_retention_seconds" not in " ".join(said.split()):
-        yield "variable correlation_ttl_hours: template refuses a time to live that is not longer than the retention, terraform does not"
+    for name, sentence in parameters.SAID_TOGETHER.items():
+        if sentence not in " ".join(said.split()):
+            yield f"variable {snake(name)}: terraform does not say that it {sentence}"
 
 
 def refused(terraform: Terraform, work: Path, sets: dict[str, dict[str, str]], packages: Path, folder: Path) -> str:

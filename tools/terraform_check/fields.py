@@ -61,6 +61,31 @@ def dimensions(values: dict[str, str]) -> dict[str, Any]:
     return {"Dimensions": [{"Name": name, "Value": value} for name, value in (values or {}).items()]}
 
 
+def units(name: str) -> Convert:
+    """Provisioned units. A table on demand has none, which the provider writes as 0."""
+    return lambda value: {"ProvisionedThroughput": {name: value}} if value else {}
+
+
+def target_tracking(blocks: list[dict]) -> dict[str, Any]:
+    """A policy's configuration, with the metric in a block of its own."""
+    metrics = {"predefined_metric_type": "PredefinedMetricType", "resource_label": "ResourceLabel"}
+    metric_of = block("PredefinedMetricSpecification", **metrics)
+    whole = [{**one, "predefined_metric_specification": inner_of(metric_of, one)} for one in blocks]
+    return block(
+        "TargetTrackingScalingPolicyConfiguration",
+        predefined_metric_specification="PredefinedMetricSpecification",
+        target_value="TargetValue",
+        scale_out_cooldown="ScaleOutCooldown",
+        scale_in_cooldown="ScaleInCooldown",
+        disable_scale_in="DisableScaleIn",
+    )(whole)
+
+
+def inner_of(convert: Convert, one: dict) -> Any:
+    found = one.get("predefined_metric_specification") or []
+    return convert(found)["PredefinedMetricSpecification"] if found else None
+
+
 def function_of_mapping(value: str) -> dict[str, Any]:
     """Terraform's guides name the function by its ARN, SAM by its name: AWS takes both for the same."""
     return {"FunctionName": value.rpartition(":function:")[2]}
@@ -126,6 +151,8 @@ FIELDS: dict[str, tuple[str, dict[str, Convert]]] = {
         {
             "name": named("TableName"),
             "billing_mode": named("BillingMode"),
+            "read_capacity": units("ReadCapacityUnits"),
+            "write_capacity": units("WriteCapacityUnits"),
             "hash_key": key_schema("HASH"),
             "range_key": key_schema("RANGE"),
             "attribute": lambda all_: {
@@ -141,6 +168,30 @@ FIELDS: dict[str, tuple[str, dict[str, Convert]]] = {
             "table_class": named("TableClass"),
             "global_secondary_index": named("GlobalSecondaryIndexes"),
             "local_secondary_index": named("LocalSecondaryIndexes"),
+        },
+    ),
+    "aws_appautoscaling_target": (
+        "AWS::ApplicationAutoScaling::ScalableTarget",
+        {
+            "service_namespace": named("ServiceNamespace"),
+            "resource_id": named("ResourceId"),
+            "scalable_dimension": named("ScalableDimension"),
+            "min_capacity": named("MinCapacity"),
+            "max_capacity": named("MaxCapacity"),
+            "role_arn": named("RoleARN"),
+            "suspended_state": named("SuspendedState"),
+        },
+    ),
+    "aws_appautoscaling_policy": (
+        "AWS::ApplicationAutoScaling::ScalingPolicy",
+        {
+            "name": named("PolicyName"),
+            "policy_type": named("PolicyType"),
+            "service_namespace": named("ServiceNamespace"),
+            "resource_id": named("ResourceId"),
+            "scalable_dimension": named("ScalableDimension"),
+            "step_scaling_policy_configuration": named("StepScalingPolicyConfiguration"),
+            "target_tracking_scaling_policy_configuration": target_tracking,
         },
     ),
     "aws_lambda_function": (

@@ -25,6 +25,12 @@ OTHERS = {
     "DecisionLogTableName": "Log",
     "DecisionLogDays": "90",
     "UsageRetentionDays": "366",
+    "TableCapacity": "Provisioned",
+    "ReadUnitsMin": "2900",
+    "ReadUnitsMax": "5800",
+    "WriteUnitsMin": "2600",
+    "WriteUnitsMax": "5200",
+    "CapacityUtilization": "60",
     "LimitStreamArn": "arn:aws:kinesis:us-east-1:123456789012:stream/existing",
     "LimitStreamParallelization": "7",
     "InputRetentionSeconds": "345600",
@@ -53,8 +59,26 @@ SETS: dict[str, dict[str, str]] = {
     "week": {"InputRetentionSeconds": "604800", "CorrelationTtlHours": "192"},
 }
 
-# A day, and no longer: what the template's rules refuse.
-TOO_SHORT = {"InputRetentionSeconds": "86400", "CorrelationTtlHours": "24"}
+# Parameters that Terraform judges together with another one, and not at all where that one is wrong.
+JUDGED_TOGETHER = ("CorrelationTtlHours", "ReadUnitsMax", "WriteUnitsMax")
+
+# Each is right alone, and wrong beside the other: a day, and no longer, which the template's rules refuse; and a maximum below its
+# minimum, which only Application Auto Scaling refuses, as CloudFormation compares no numbers.
+WRONG_TOGETHER = {
+    "InputRetentionSeconds": "86400",
+    "CorrelationTtlHours": "24",
+    "ReadUnitsMin": "200",
+    "ReadUnitsMax": "199",
+    "WriteUnitsMin": "200",
+    "WriteUnitsMax": "199",
+}
+
+# What Terraform must say of these.
+SAID_TOGETHER = {
+    "CorrelationTtlHours": "must be longer than input_retention_seconds",
+    "ReadUnitsMax": "must not be below read_units_min",
+    "WriteUnitsMax": "must not be below write_units_min",
+}
 
 
 def uncovered(template: dict) -> Iterator[str]:

@@ -219,6 +219,26 @@ fn without_own_limits_there_is_neither_a_stream_nor_its_function() {
 }
 
 #[test]
+fn provisioned_capacity_is_for_the_two_tables_of_every_decision_and_off_by_default() {
+    assert!(part("TableCapacity").contains("\n    Default: OnDemand\n"));
+    for table in ["CorrelationTable", "LoadTable"] {
+        assert!(part(table).contains("BillingMode: !If [IsProvisioned, PROVISIONED, PAY_PER_REQUEST]"), "{table}");
+    }
+    for table in ["LimitTable", "DecisionLogTable"] {
+        assert!(part(table).contains("BillingMode: PAY_PER_REQUEST"), "{table}");
+    }
+    for kind in ["Read", "Write"] {
+        let [min, max] = ["Min", "Max"].map(|bound| number(&format!("{kind}Units{bound}"), "Default"));
+        assert!(min < max, "{kind}");
+        for table in ["Record", "Usage"] {
+            for resource in ["Capacity", "Scaling", "CapacityAlarm"].map(|end| format!("{table}{kind}{end}")) {
+                assert!(part(&resource).contains("\n    Condition: IsProvisioned\n"), "{resource}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_route_of_the_api_needs_a_signed_request() {
     let routes = Regex::new(r"(?m)^  ([A-Za-z]+):\n    Type: AWS::ApiGatewayV2::Route$").unwrap();
     let routes = routes.captures_iter(TEMPLATE).map(|found| part(found.get(1).unwrap().as_str()));
@@ -457,7 +477,12 @@ fn the_import_template_has_all_tables_and_nothing_that_an_import_rejects() {
         let keys: BTreeSet<&String> = template.as_object().unwrap().keys().collect();
         assert_eq!(
             keys,
-            BTreeSet::from([&"AWSTemplateFormatVersion".into(), &"Parameters".into(), &"Resources".into()])
+            BTreeSet::from([
+                &"AWSTemplateFormatVersion".into(),
+                &"Conditions".into(),
+                &"Parameters".into(),
+                &"Resources".into()
+            ])
         );
         let tables = template["Resources"].as_object().unwrap();
         assert_eq!(

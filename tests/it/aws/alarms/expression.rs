@@ -35,6 +35,9 @@ impl Parser<'_> {
         if self.takes(">") {
             return zip(&left, &self.sum(), |one, other| truth(one > other));
         }
+        if self.takes(">=") {
+            return zip(&left, &self.sum(), |one, other| truth(one >= other));
+        }
         if self.takes("==") {
             return zip(&left, &self.sum(), |one, other| truth((one - other).abs() < f64::EPSILON));
         }
@@ -42,16 +45,24 @@ impl Parser<'_> {
     }
 
     fn sum(&mut self) -> Series {
-        let mut left = self.term();
+        let mut left = self.product();
         loop {
             if self.takes("+") {
-                left = zip(&left, &self.term(), |one, other| one + other);
+                left = zip(&left, &self.product(), |one, other| one + other);
             } else if self.takes("-") {
-                left = zip(&left, &self.term(), |one, other| one - other);
+                left = zip(&left, &self.product(), |one, other| one - other);
             } else {
                 return left;
             }
         }
+    }
+
+    fn product(&mut self) -> Series {
+        let mut left = self.term();
+        while self.takes("*") {
+            left = zip(&left, &self.term(), |one, other| one * other);
+        }
+        left
     }
 
     fn term(&mut self) -> Series {

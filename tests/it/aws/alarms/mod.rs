@@ -270,6 +270,24 @@ fn a_backlog_of_half_the_messages_that_sqs_searches_triggers_an_alarm() {
 }
 
 #[test]
+fn a_table_that_needs_more_than_its_maximum_triggers_an_alarm_within_half_an_hour() {
+    let rules = rules();
+    for alarm in ["record-read-capacity", "record-write-capacity", "usage-read-capacity", "usage-write-capacity"] {
+        let text = rules[alarm].expression.unwrap().trim_start_matches("!Sub \"").trim_end_matches('"');
+        let max = if alarm.contains("read") { "${ReadUnitsMax}" } else { "${WriteUnitsMax}" };
+        let text: &'static str = text.replace(max, "4000").replace("${CapacityUtilization}", "70").leak();
+        let rule = Rule { expression: Some(text), ..rules[alarm].clone() };
+        let minutes = |provisioned: f64, consumed_s: f64| {
+            let consumed = vec![Some(consumed_s * 60.0); 60];
+            triggers(&rule, &[("provisioned", vec![Some(provisioned); 60]), ("consumed", consumed)].into())
+        };
+        assert!(minutes(4000.0, 2900.0).is_some_and(|minutes| minutes < 30), "{alarm}: {:?}", minutes(4000.0, 2900.0));
+        assert_eq!(minutes(4000.0, 2700.0), None, "{alarm}: the maximum is enough");
+        assert_eq!(minutes(3900.0, 3900.0), None, "{alarm}: auto scaling may add capacity");
+    }
+}
+
+#[test]
 fn a_pending_record_outlives_its_message_in_both_queues() {
     let longest_s = rule::near_loss().into_iter().map(|(retention_s, _)| retention_s).max().unwrap();
     let waits_s = longest_s + number("DeadLetterQueue", "MessageRetentionPeriod");
