@@ -30,6 +30,10 @@ AT_ONCE = "-parallelism=40"
 ATTEMPT = {"id": "1", "customer_id": "528", "load_amount": "$3318.47", "time": "2000-01-01T00:00:00Z"}
 DECIDE_S = 60.0
 
+# Whose capacity can be switched, by their labels and names. MiniStack has no Application Auto Scaling, so nothing else is applied then.
+SWITCHED = {"correlation_table": "EventCorrelationTable", "load_table": "DailyCustomerLoadTable"}
+TARGETS = tuple(f"-target=module.loadgate.aws_dynamodb_table.{label}" for label in SWITCHED)
+
 
 def run(terraform: Terraform, programs: Path | None) -> str:
     life.stop_on_signals()
@@ -42,11 +46,12 @@ def run(terraform: Terraform, programs: Path | None) -> str:
             terraform.run(work, "apply", "-no-color", "-input=false", "-auto-approve", AT_ONCE)
             decided = decide(terraform, work, url) if found else "no program to decide with, as nothing is built"
             unchanged = check_that_nothing_changes(terraform, work)
+            switched = check_that_a_switch_keeps_the_tables(terraform, work, url)
         finally:
             # Also what an apply that broke off has made.
             terraform.run(work, "destroy", "-no-color", "-input=false", "-auto-approve", "-refresh=false", AT_ONCE)
         check_that_nothing_is_left(url)
-    return f"applied; {decided}; {unchanged}; destroyed"
+    return f"applied; {decided}; {unchanged}; {switched}; destroyed"
 
 
 def last_build() -> Path | None:
@@ -86,6 +91,19 @@ def prepare(work: Path, programs: Path | None, url: str) -> None:
     provider = plans.PROVIDER.rstrip().removesuffix("}") + f"\n  endpoints {{\n{endpoints}  }}\n}}\n"
     given = {"package_directory": str(zips), "architecture": "arm64" if platform.machine() == "aarch64" else "x86_64"}
     plans.write_root(work, {"loadgate": given}, "./module", provider)
+
+
+def switch(terraform: Terraform, work: Path, capacity: str) -> None:
+    """Applies another capacity to the tables."""
+    set_capacity(work, capacity)
+    terraform.run(work, "apply", "-no-color", "-input=false", "-auto-approve", *TARGETS)
+
+
+def set_capacity(work: Path, capacity: str) -> None:
+    calls = work / "calls.tf.json"
+    parts = json.loads(calls.read_text())
+    parts["module"]["loadgate"]["table_capacity"] = capacity
+    calls.write_text(json.dumps(parts))
 
 
 def pack(programs: Path, zips: Path) -> Path:
@@ -137,6 +155,44 @@ def check_that_nothing_changes(terraform: Terraform, work: Path) -> str:
     if told:
         raise CheckError("a second plan changes what the first has made:\n  " + "\n  ".join(told))
     return f"a second plan changes nothing but the {len(changed)} alarms, which MiniStack does not give back as they are"
+
+
+def check_that_a_switch_keeps_the_tables(terraform: Terraform, work: Path, url: str) -> str:
+    """To provisioned capacity and back, with what auto scaling does in between."""
+    dynamodb = client("dynamodb", url)
+
+    def tables() -> list[dict]:
+        return [dynamodb.describe_table(TableName=name)["Table"] for name in SWITCHED.values()]
+
+    def check(mode: str) -> None:
+        found = {one["TableName"]: one["BillingModeSummary"]["BillingMode"] for one in tables()}
+        if set(found.values()) != {mode}:
+            raise CheckError(f"the tables are not {mode} after a switch: {found}")
+        if [one["TableId"] for one in tables()] != before:
+            raise CheckError(f"a switch to {mode} replaces a table")
+
+    before = [one["TableId"] for one in tables()]
+    switch(terraform, work, "Provisioned")
+    check("PROVISIONED")
+    units = tables()[0]["ProvisionedThroughput"]["WriteCapacityUnits"]
+    scaled = {"ReadCapacityUnits": 700, "WriteCapacityUnits": 900}
+    for name in SWITCHED.values():
+        dynamodb.update_table(TableName=name, ProvisionedThroughput=scaled)
+    check_that_the_tables_stay(terraform, work, "a plan takes back what auto scaling has set")
+    switch(terraform, work, "OnDemand")
+    check("PAY_PER_REQUEST")
+    for name in SWITCHED.values():
+        dynamodb.update_table(TableName=name, BillingMode="PROVISIONED", ProvisionedThroughput=scaled)
+    set_capacity(work, "Provisioned")
+    check_that_the_tables_stay(terraform, work, "a plan changes tables that were switched by hand")
+    switch(terraform, work, "OnDemand")
+    return f"a switch to provisioned capacity, which begins with {units} unit, and back keeps the tables and what auto scaling sets"
+
+
+def check_that_the_tables_stay(terraform: Terraform, work: Path, otherwise: str) -> None:
+    ended = terraform.run(work, "plan", "-no-color", "-input=false", "-detailed-exitcode", *TARGETS, accepted=(0, 2))
+    if ended.returncode:
+        raise CheckError(f"{otherwise}:\n{ended.stdout}")
 
 
 def differing(change: dict) -> str:
