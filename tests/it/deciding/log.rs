@@ -4,6 +4,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use loadgate::deciding::{Clock, LogReader, Store, delete_run, run_page, write_log};
 use loadgate::domain::{LogEntry, LogPosition, StoredDecision};
 
+use crate::support::cloud::{Fault, Fresh, Proxy};
 use crate::support::records::{now, record};
 use crate::support::stores::on_every_store;
 
@@ -108,4 +109,15 @@ async fn a_scan_reads_every_entry_once(store: impl Store + LogReader) {
         all.sort_by_cached_key(|entry| (entry.position.run_id.clone(), entry.position.seq));
         assert_eq!(all, written, "{max}");
     }
+}
+
+#[tokio::test]
+async fn entries_that_a_deletion_leaves_out_are_deleted_again() {
+    let fresh = Fresh::embedded_with_limits().await;
+    let proxy = Proxy::before(&fresh.url).await;
+    write_log(&fresh.store, &Still, entries("a", 0..30)).await.unwrap();
+    proxy.fail("BatchWriteItem", Fault::LeaveOut("a"), 2);
+    assert_eq!(delete_run(&fresh.through(&proxy.url).await, &Still, "a").await.unwrap(), 30);
+    assert!(fresh.store.read_run("a", None, 10).await.unwrap().entries.is_empty());
+    assert_eq!(proxy.counts()["BatchWriteItem"], 4);
 }

@@ -13,9 +13,13 @@ use loadgate::deciding::{
 use loadgate::domain::{Limits, LogEntry, PlanVersion};
 use loadgate::erasing::{CustomerItem, ErasableStore, EraseError, Eraser, Holdings, LimitScan, LimitStart, Survey};
 
-use super::{CUSTOMER, FILLED, clock, decide, eraser, fill_all, later, survey};
+use super::{CUSTOMER, FILLED, attempts, clock, decide, eraser, fill_all, later, survey};
 use crate::support::cloud::Fresh;
 use crate::support::line;
+use crate::support::records::now;
+
+/// A customer without a long limit, and so without a fence.
+const WITHOUT_FENCE: &str = "without fence";
 
 /// What others do between the reads of an erasure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +35,20 @@ enum Meanwhile {
 /// A store in memory in which others are at work.
 struct Busy {
     inner: MemoryStore,
+    customer_id: &'static str,
     meanwhile: Meanwhile,
 }
 
 impl Busy {
-    async fn new(meanwhile: Meanwhile) -> Busy {
+    async fn new(customer_id: &'static str, meanwhile: Meanwhile) -> Busy {
         let inner = MemoryStore::default();
         fill_all(&inner).await;
-        Busy { inner, meanwhile }
+        decide(inner.clone(), WITHOUT_FENCE, now(), attempts(WITHOUT_FENCE)).await;
+        Busy { inner, customer_id, meanwhile }
     }
 
     async fn decide(&self) {
-        let attempt = line("meanwhile", CUSTOMER, "$1.00", "2026-01-05T10:00:00Z");
+        let attempt = line("meanwhile", self.customer_id, "$1.00", "2026-01-05T10:00:00Z");
         let decisions = decide(self.inner.clone(), "meanwhile", later(), attempt).await;
         assert_eq!(decisions.lines().count(), 1);
     }
@@ -133,7 +139,7 @@ impl ErasableStore for Busy {
 
 #[tokio::test]
 async fn entries_of_the_log_that_a_scan_misses_are_deleted_through_their_records() {
-    let store = Busy::new(Meanwhile::LogScanMisses).await;
+    let store = Busy::new(CUSTOMER, Meanwhile::LogScanMisses).await;
     let erased = eraser(&store, &clock()).erase(CUSTOMER).await.unwrap();
     assert_eq!(erased, Holdings { log_entries: 0, ..FILLED }, "the scan counts them");
     assert_eq!(survey(&store.inner, CUSTOMER).await, Survey::default());
@@ -142,11 +148,13 @@ async fn entries_of_the_log_that_a_scan_misses_are_deleted_through_their_records
 #[tokio::test]
 async fn a_decision_during_the_erasure_ends_it_and_stays() {
     for meanwhile in [Meanwhile::DecidedBeforeRecords, Meanwhile::DecidedAfterRecords] {
-        let store = Busy::new(meanwhile).await;
-        let ended = eraser(&store, &clock()).erase(CUSTOMER).await.unwrap_err();
-        assert!(matches!(ended, EraseError::Decided), "{meanwhile:?}: {ended}");
-        let left = survey(&store.inner, CUSTOMER).await.holdings;
-        assert!(left.records > 0 && left.fences == 1, "{meanwhile:?}: {left:?}");
+        for (customer_id, fences) in [(CUSTOMER, 1), (WITHOUT_FENCE, 0)] {
+            let store = Busy::new(customer_id, meanwhile).await;
+            let ended = eraser(&store, &clock()).erase(customer_id).await.unwrap_err();
+            assert!(matches!(ended, EraseError::Decided), "{customer_id}, {meanwhile:?}: {ended}");
+            let left = survey(&store.inner, customer_id).await.holdings;
+            assert!(left.records > 0 && left.fences == fences, "{customer_id}, {meanwhile:?}: {left:?}");
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Fault {
     Delay(Duration),
     /// DynamoDB reports that it has no capacity.
     Throttle,
-    /// The response to a `BatchGetItem` or a `BatchWriteItem` lists a customer's keys or items as unprocessed.
+    /// The response to a `BatchGetItem` or a `BatchWriteItem` lists the keys or items of a customer, or of a run, as unprocessed.
     LeaveOut(&'static str),
 }
 
@@ -255,7 +255,7 @@ fn body(message: &[u8]) -> Value {
     serde_json::from_slice(&message[at..]).unwrap()
 }
 
-/// Takes a customer's keys out of a `BatchGetItem`, or its items out of a `BatchWriteItem`. Returns the rest, and what was taken out.
+/// Takes the keys of a customer, or of a run, out of a `BatchGetItem`, or its items out of a `BatchWriteItem`. Returns the rest, and what was taken out.
 fn take_out(request: &[u8], customer: &str) -> (Value, Value) {
     let (mut rest, mut left_out) = (body(request), json!({}));
     let tables = rest["RequestItems"].as_object_mut().unwrap();
@@ -263,7 +263,7 @@ fn take_out(request: &[u8], customer: &str) -> (Value, Value) {
         let all = requested.get("Keys").unwrap_or(requested).as_array().unwrap().clone();
         let (theirs, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| {
             let item = one.pointer("/PutRequest/Item").or(one.pointer("/DeleteRequest/Key")).unwrap_or(one);
-            item["CUSTOMER_ID"]["S"] == customer || item["PK"]["S"] == customer
+            ["CUSTOMER_ID", "PK", "RUN_ID"].iter().any(|name| item[name]["S"] == customer)
         });
         let with = |list: Vec<Value>| match requested.get("ConsistentRead") {
             Some(is_strong) => json!({ "Keys": list, "ConsistentRead": is_strong }),
