@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 
-use super::{Cents, Currency, Field, IdError, LoadError, parse_time};
+use super::{Cents, Currency, Field, IdError, LoadError, TimeReader};
 
 /// Maximum length, in bytes, of a line or message body with an attempt: the size limit of an SQS message.
 pub const ATTEMPT_BYTES_MAX: usize = 256 * 1024;
@@ -42,7 +42,7 @@ pub struct AttemptText<'a> {
     pub customer_id: Cow<'a, str>,
     /// The amount, as [`Cents::parse`] reads it.
     pub load_amount: Cow<'a, str>,
-    /// The time, as [`parse_time`] reads it.
+    /// The time, as [`parse_time`](super::parse_time) reads it.
     pub time: Cow<'a, str>,
 }
 
@@ -60,11 +60,23 @@ impl<'a> LoadAttempt<'a> {
     /// # Errors
     /// The first [`LoadError`] found: `BAD_ID`, `BAD_AMOUNT` or `BAD_TIME`.
     pub fn check_in(text: AttemptText<'a>, currency: Currency) -> Result<LoadAttempt<'a>, LoadError> {
+        LoadAttempt::check_next(text, currency, &mut TimeReader::default())
+    }
+
+    /// Checks the texts of one of many attempts that follow one another.
+    ///
+    /// # Errors
+    /// See [`LoadAttempt::check_in`].
+    pub fn check_next(
+        text: AttemptText<'a>,
+        currency: Currency,
+        times: &mut TimeReader,
+    ) -> Result<LoadAttempt<'a>, LoadError> {
         Ok(LoadAttempt {
             id: EventId(checked_id(text.id, Field::Id)?),
             customer_id: CustomerId(checked_id(text.customer_id, Field::CustomerId)?),
             amount: Cents::parse_in(&text.load_amount, currency).map_err(LoadError::BadAmount)?,
-            time: parse_time(&text.time).map_err(LoadError::BadTime)?,
+            time: times.read(&text.time).map_err(LoadError::BadTime)?,
         })
     }
 

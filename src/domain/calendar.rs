@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Timelike, Utc};
 
 /// A calendar day, of UTC unless a zone is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +47,7 @@ impl Day {
 
     /// Returns the UTC day that contains the instant.
     pub fn of(instant: DateTime<Utc>) -> Day {
-        Day::of_date(instant.date_naive())
+        Day::of_date(instant.naive_utc().date())
     }
 
     /// Returns the day's place in its week: 0 is Monday, 6 is Sunday.
@@ -119,6 +119,47 @@ pub fn parse_time(text: &str) -> Result<DateTime<Utc>, TimeError> {
         return Err(TimeError::LeapSecond);
     }
     Ok(instant)
+}
+
+/// Reads the instants of attempts that follow one another, as [`parse_time`] does. Most share their date with the one before, and
+/// a date takes most of the time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TimeReader {
+    /// The last date of an instant in the form `YYYY-MM-DDThh:mm:ssZ`, as it was written.
+    last: Option<([u8; 10], NaiveDate)>,
+}
+
+impl TimeReader {
+    /// Reads an RFC 3339 date and time with any offset, and converts it to UTC.
+    ///
+    /// # Errors
+    /// See [`parse_time`].
+    pub fn read(&mut self, text: &str) -> Result<DateTime<Utc>, TimeError> {
+        if let Some(instant) = self.on_last_date(text) {
+            return Ok(instant);
+        }
+        let instant = parse_time(text)?;
+        if let [written @ .., b'T', _, _, b':', _, _, b':', _, _, b'Z'] = text.as_bytes() {
+            self.last = written.try_into().ok().map(|written| (written, instant.date_naive()));
+        }
+        Ok(instant)
+    }
+
+    /// Reads an instant in the plain form, on the last date. `None` for all others, and for a second 60.
+    fn on_last_date(&self, text: &str) -> Option<DateTime<Utc>> {
+        let (last, date) = self.last?;
+        let [written @ .., b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'Z'] = text.as_bytes() else { return None };
+        if *written != last {
+            return None;
+        }
+        let time = NaiveTime::from_hms_opt(two_digits(*h1, *h2)?, two_digits(*m1, *m2)?, two_digits(*s1, *s2)?)?;
+        Some(date.and_time(time).and_utc())
+    }
+}
+
+fn two_digits(tens: u8, ones: u8) -> Option<u32> {
+    let digit = |byte: u8| byte.checked_sub(b'0').filter(|value| *value < 10).map(u32::from);
+    digit(tens)?.checked_mul(10)?.checked_add(digit(ones)?)
 }
 
 fn explain(error: chrono::ParseError) -> TimeError {

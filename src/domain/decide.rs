@@ -1,6 +1,6 @@
 //! The rule that accepts or declines load attempts, the same for every program.
 
-use super::{BrokenLimits, Day, Limit, Limits, LimitsInForce, LoadAttempt, WeekUsage};
+use super::{BrokenLimits, Day, DayAndWeek, Limit, Limits, LimitsInForce, LoadAttempt, WeekUsage};
 
 /// Decision about a load attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,11 @@ pub fn decide_in_week<'l>(
     attempt: &LoadAttempt<'_>,
 ) -> (Decision<'l>, WeekUsage) {
     let day = Day::of(attempt.time);
-    let decision = decide(limits.into(), attempt, |_, limit| usage.used(limit, day));
+    let decision = decide_by_totals(limits, &usage.totals(day), attempt);
     (decision, if decision.is_accepted() { usage.with_load(day, attempt.amount) } else { *usage })
+}
+
+/// Decides an attempt by the totals of the day and the week in which its time lies.
+pub fn decide_by_totals<'l>(limits: &'l Limits, used: &DayAndWeek, attempt: &LoadAttempt<'_>) -> Decision<'l> {
+    decide(limits.into(), attempt, |_, limit| used.used(limit))
 }

@@ -27,9 +27,9 @@ mod window;
 mod zone;
 
 pub use attempt::{ATTEMPT_BYTES_MAX, AttemptText, CustomerId, EventId, ID_BYTES_MAX, LoadAttempt, can_be_group};
-pub use calendar::{Day, TimeError, Week, parse_time};
+pub use calendar::{Day, TimeError, TimeReader, Week, parse_time};
 pub use change_record::{ChangeKind, ChangeRecord};
-pub use decide::{Decision, decide, decide_in_week};
+pub use decide::{Decision, decide, decide_by_totals, decide_in_week};
 pub use error::{Field, IdError, InputError, LoadError};
 pub use history::{History, KEPT_LOADS_MAX, WeekHistory};
 pub use job::{
@@ -52,6 +52,6 @@ pub use own_limit::{
 pub use own_limits::{OwnLimits, OwnRule};
 pub use shadow::{ShadowJudgement, judge_shadow};
 pub use stored::{EventKey, LimitUsage, LogEntry, LogPosition, ShadowCodes, StoredDecision, Verdict};
-pub use usage::{LoadTotal, WeekUsage};
+pub use usage::{DayAndWeek, LoadTotal, WeekUsage};
 pub use window::{Anchored, DAY_MS, Millis, Period, RollingHours, Span, Window};
 pub use zone::Zone;

@@ -41,7 +41,9 @@ impl LoadTotal {
         }
     }
 
-    pub(super) fn plus(self, other: LoadTotal) -> LoadTotal {
+    /// Returns the sum of two totals. Both parts saturate.
+    #[must_use]
+    pub fn plus(self, other: LoadTotal) -> LoadTotal {
         LoadTotal { amount: self.amount.saturating_add(other.amount), count: self.count.saturating_add(other.count) }
     }
 }
@@ -76,14 +78,32 @@ impl WeekUsage {
         self
     }
 
-    /// Returns the total of a limit's window on that day: cents or loads. A long window is not answered by a week: it
-    /// counts as full.
+    /// Returns the totals of that day and of the week.
+    pub fn totals(&self, day: Day) -> DayAndWeek {
+        DayAndWeek { day: self.day(day), week: self.days.iter().copied().fold(LoadTotal::default(), LoadTotal::plus) }
+    }
+
+    /// Returns the total of a limit's window on that day: see [`DayAndWeek::used`].
     pub fn used(&self, limit: &Limit, day: Day) -> u64 {
+        self.totals(day).used(limit)
+    }
+}
+
+/// A customer's accepted loads of one UTC day, and of the week that contains it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DayAndWeek {
+    /// The total of the day.
+    pub day: LoadTotal,
+    /// The total of the week, the day included.
+    pub week: LoadTotal,
+}
+
+impl DayAndWeek {
+    /// Returns the total of a limit's window: cents or loads. A long window is not answered by a week: it counts as full.
+    pub fn used(&self, limit: &Limit) -> u64 {
         let usage = match &limit.window {
-            Window::Day(zone) if zone.is_utc() => self.day(day),
-            Window::Week(zone) if zone.is_utc() => {
-                self.days.iter().copied().fold(LoadTotal::default(), LoadTotal::plus)
-            }
+            Window::Day(zone) if zone.is_utc() => self.day,
+            Window::Week(zone) if zone.is_utc() => self.week,
             Window::Load => return 0,
             _ => return u64::MAX,
         };

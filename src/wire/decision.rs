@@ -3,7 +3,7 @@
 use chrono::SecondsFormat;
 use serde::Serialize;
 
-use super::needs_escape;
+use super::plain_bytes;
 use crate::domain::{LimitUsage, StoredDecision};
 
 /// Choice to name the limits that an attempt would break, or to omit them.
@@ -73,7 +73,7 @@ fn push_codes<'r>(out: &mut Vec<u8>, begin: &[u8], codes: impl Iterator<Item = &
 
 /// Adds a JSON string. Nearly all strings need no escapes.
 fn push_string(out: &mut Vec<u8>, text: &str) {
-    if text.bytes().any(needs_escape) {
+    if plain_bytes(text.as_bytes()) < text.len() {
         // Writing a string to memory cannot fail.
         let _ = serde_json::to_writer(out, text);
         return;

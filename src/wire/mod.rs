@@ -21,6 +21,8 @@ mod plan;
 mod reject;
 mod text;
 
+#[cfg(feature = "replay")]
+pub use attempt::AttemptParser;
 pub use attempt::{attempt_line, parse_attempt, read_attempt};
 pub use decision::{Explanation, Reasons, can_be_body, decision_message, write_decision};
 #[cfg(any(feature = "cli", feature = "http"))]
@@ -37,6 +39,53 @@ pub use plan::{DefaultPlanView, EnrollmentView, LinkView, PlanListView, PlanVers
 pub use reject::RejectWriter;
 
 /// Returns true if a byte must be escaped in a JSON string (RFC 8259, section 7).
-fn needs_escape(byte: u8) -> bool {
+const fn needs_escape(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\' | ..b' ')
+}
+
+/// Returns the number of bytes before the first that must be escaped in a JSON string. It compares eight bytes at a time: most
+/// strings are short, so that a loop over bytes would take most of its time to guess its end.
+#[inline]
+fn plain_bytes(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks::<8>();
+    for (before, word) in words.iter().enumerate() {
+        let to_escape = bytes_to_escape(u64::from_le_bytes(*word));
+        if to_escape != 0 {
+            return before * 8 + (to_escape.trailing_zeros() / 8) as usize;
+        }
+    }
+    words.len() * 8 + rest.iter().take_while(|byte| !needs_escape(**byte)).count()
+}
+
+/// Returns a word whose lowest bit that is set is in the first byte that must be escaped. Higher ones mean nothing: a subtraction
+/// may borrow from them. 0 means no byte.
+const fn bytes_to_escape(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGHEST_BITS: u64 = ONES * 0x80;
+    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let control = word.wrapping_sub(ONES * b' ' as u64);
+    // Each has the highest bit of a byte that is met, if the byte itself has not.
+    (quote | backslash | control) & !word & HIGHEST_BITS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_byte_to_escape_is_found_wherever_it_is() {
+        for first in 0..=u8::MAX {
+            for (length, place) in (0..20).flat_map(|length| (0..length).map(move |place| (length, place))) {
+                // Behind it are bytes that a borrow reaches, and others that must be escaped.
+                for others in [b'!', 0xff, b'"', 0] {
+                    let mut text = vec![b'#'; length];
+                    text[place] = first;
+                    text[place + 1..].fill(others);
+                    let expected = text.iter().position(|byte| needs_escape(*byte)).unwrap_or(length);
+                    assert_eq!(plain_bytes(&text), expected, "{text:?}");
+                }
+            }
+        }
+    }
 }

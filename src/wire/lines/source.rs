@@ -8,7 +8,7 @@ use crate::domain::ATTEMPT_BYTES_MAX;
 
 /// Size of one read request, in bytes. A pipe returns what it has, so decisions do not wait for lines that have not
 /// arrived.
-const READ_BYTES: usize = 1024 * 1024;
+const READ_BYTES: usize = 256 * 1024;
 
 /// Maximum number of lines in a block. Lines of ordinary length never reach it; but a block of lines with one character
 /// each would take a hundred times its size in memory.

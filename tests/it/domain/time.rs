@@ -1,7 +1,7 @@
 //! Times: strict RFC 3339, UTC days, and ISO weeks.
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use loadgate::domain::{Day, TimeError, parse_time};
+use loadgate::domain::{Day, TimeError, TimeReader, parse_time};
 use proptest::prelude::*;
 
 use crate::support::oracle;
@@ -107,5 +107,32 @@ proptest! {
     #[test]
     fn no_text_causes_a_panic(text in r"\PC{0,40}|.{0,40}") {
         let _ = parse_time(&text);
+    }
+}
+
+/// Instants of few dates in the plain form, and others with one byte exchanged.
+fn successive_times() -> impl Strategy<Value = Vec<String>> {
+    let date = prop_oneof!["2018-12-31", "2019-01-01", "2016-12-31", "2019-02-29"];
+    let time = (
+        0..25_u8,
+        0..61_u8,
+        0..62_u8,
+        prop_oneof![9 => Just("Z"), 1 => prop_oneof![Just("z"), Just(".5Z"), Just("+01:00"), Just("")]],
+    );
+    let plain = (date, time).prop_map(|(date, (h, m, s, zone))| format!("{date}T{h:02}:{m:02}:{s:02}{zone}"));
+    let changed = (plain.clone(), any::<prop::sample::Index>(), "[-0-9TZtz:. +٣]").prop_map(|(text, place, with)| {
+        let place = place.index(text.len());
+        format!("{}{with}{}", &text[..place], &text[place + 1..])
+    });
+    prop::collection::vec(prop_oneof![4 => plain, 1 => changed], 1..20)
+}
+
+proptest! {
+    #[test]
+    fn a_reader_of_successive_times_reads_each_as_if_it_were_alone(texts in successive_times()) {
+        let mut reader = TimeReader::default();
+        for text in texts {
+            prop_assert_eq!(reader.read(&text), parse_time(&text), "{}", text);
+        }
     }
 }
