@@ -2,15 +2,13 @@
 //!
 //! A customer with one flip of a small amount takes a row of 16 bytes; any other, one of 36. Both tables are between 7/16 and
 //! 7/8 full once they have grown. So the first row of a customer takes no more memory than the event that was flipped.
-//!
-//! Customers are told apart by 96 bits of their [identity](crate::replay::ledger::Identity). The probability that two of 20
-//! million share them is 3 in 10^15.
 
 use hashbrown::HashTable;
 
 use crate::backtest::figures::{Flip, PerFlip};
 use crate::backtest::most_affected::{CustomerFlips, FlipTotal, MostAffected};
 use crate::domain::Cents;
+use crate::replay::ledger::Key;
 
 /// Flipped attempts of some customers.
 #[derive(Debug, Default)]
@@ -44,14 +42,10 @@ struct ManyFlips {
 
 const _: () = assert!(size_of::<OneFlip>() == 16 && size_of::<ManyFlips>() == 36, "what the module's text says");
 
-/// The upper 96 bits of a customer's identity.
-type Key = [u8; 12];
-
 impl FlippedCustomers {
     /// Counts a flipped attempt of a customer.
-    pub(super) fn add(&mut self, customer: u128, id: &str, flip: Flip, amount: Cents) {
-        let key = key(customer);
-        let flips = self.add_to_row(key, flip, amount);
+    pub(super) fn add(&mut self, customer: Key, id: &str, flip: Flip, amount: Cents) {
+        let flips = self.add_to_row(customer, flip, amount);
         if flips.get(flip).count == 1 {
             *self.customers.get_mut(flip) += 1;
         }
@@ -60,20 +54,20 @@ impl FlippedCustomers {
 
     /// Returns the customer's flips with this one.
     fn add_to_row(&mut self, key: Key, flip: Flip, amount: Cents) -> CustomerFlips {
-        if let Some(row) = self.often.find_mut(hash(key), |row| row.customer == key) {
+        if let Some(row) = self.often.find_mut(key.hash(), |row| { row.customer } == key) {
             *row = ManyFlips::new(key, row.flips().plus(flip, amount));
             return row.flips();
         }
-        let before = self.once.find_entry(hash(key), |row| row.customer == key);
+        let before = self.once.find_entry(key.hash(), |row| { row.customer } == key);
         let flips = before.as_ref().map_or_else(|_| CustomerFlips::default(), |row| row.get().flips());
         let flips = flips.plus(flip, amount);
         match (OneFlip::new(key, flip, amount), before) {
-            (Some(row), Err(_)) => drop(self.once.insert_unique(hash(key), row, |row| hash(row.customer))),
+            (Some(row), Err(_)) => drop(self.once.insert_unique(key.hash(), row, |row| { row.customer }.hash())),
             (_, before) => {
                 if let Ok(row) = before {
                     row.remove();
                 }
-                self.often.insert_unique(hash(key), ManyFlips::new(key, flips), |row| hash(row.customer));
+                self.often.insert_unique(key.hash(), ManyFlips::new(key, flips), |row| { row.customer }.hash());
             }
         }
         flips
@@ -131,15 +125,6 @@ impl ManyFlips {
     }
 }
 
-fn key(customer: u128) -> Key {
-    customer.to_be_bytes().first_chunk().copied().unwrap_or_default()
-}
-
-/// Returns the upper half of the identity. The other half assigns customers to ledgers.
-fn hash(key: Key) -> u64 {
-    u64::from_be_bytes(key.first_chunk().copied().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,13 +139,13 @@ mod tests {
                 let mut flipped = FlippedCustomers::default();
                 let mut expected = CustomerFlips::default();
                 // Other customers, one of which differs in bits that are not compared before the last byte.
-                for other in [8 << 32, 9 << 64] {
-                    flipped.add(other, "other", Flip::ToAccepted, Cents::new(1));
+                for other in [(7 << 32) + 1, 9 << 64] {
+                    flipped.add(Key::of(other), "other", Flip::ToAccepted, Cents::new(1));
                 }
                 for (place, amount) in amounts.iter().enumerate() {
                     let flip = if place % 2 == 0 { first } else { Flip::ToAccepted };
                     expected = expected.plus(flip, *amount);
-                    assert_eq!(flipped.add_to_row(key(7 << 32), flip, *amount), expected);
+                    assert_eq!(flipped.add_to_row(Key::of(7 << 32), flip, *amount), expected);
                 }
                 assert_eq!(flipped.any(), 3);
             }
@@ -172,7 +157,7 @@ mod tests {
         let mut flipped = FlippedCustomers::default();
         let flips = [(1, Flip::ToAccepted), (1, Flip::ToAccepted), (2, Flip::ToDeclined), (1, Flip::ToDeclined)];
         for (customer, flip) in flips {
-            flipped.add(customer << 100, &customer.to_string(), flip, Cents::new(5));
+            flipped.add(Key::of(customer << 80), &customer.to_string(), flip, Cents::new(5));
         }
         assert_eq!(flipped.customers(), PerFlip { to_accepted: 1, to_declined: 2 });
         assert_eq!(flipped.any(), 2);

@@ -1,19 +1,21 @@
-//! One line of the input, with its result.
+//! Lines of the input.
 
 use std::borrow::Cow;
 
 use crate::domain::{Currency, LoadError};
-use crate::replay::ledger::{Identifier, PendingAttempt};
+use crate::replay::ledger::{Dates, Identifier, PendingAttempt};
+use crate::wire::AttemptParser;
 use crate::wire::lines::{is_blank, split};
-use crate::wire::parse_attempt;
 
-/// A line that is not blank.
+/// The lines of a block that are not blank.
 #[derive(Debug)]
-pub(crate) enum Line<'b, A = PendingAttempt<'b>> {
-    /// A valid load attempt.
-    Valid(A),
-    /// Anything else.
-    Invalid(Invalid<'b>),
+pub(crate) struct Lines<'b, A = PendingAttempt<'b>> {
+    /// The valid load attempts, in order.
+    pub(crate) attempts: Vec<A>,
+    /// The others, in order.
+    pub(crate) invalid: Vec<Invalid<'b>>,
+    /// Number of lines, including blank ones.
+    pub(crate) count: u64,
 }
 
 /// A line that is not a valid load attempt.
@@ -26,34 +28,49 @@ pub(crate) struct Invalid<'b> {
     pub(crate) raw: Cow<'b, [u8]>,
 }
 
-/// Reads each line of a block with `read`, which also receives the line's number in the block. Returns the lines, and
-/// their number with blank ones.
+impl<A> Lines<'_, A> {
+    /// No lines, with room for so many attempts.
+    pub(crate) fn with_capacity(attempts: usize) -> Self {
+        Lines { attempts: Vec::with_capacity(attempts), invalid: Vec::new(), count: 0 }
+    }
+}
+
+/// Reads each line of a block with `read`, which also receives the line's number in the block.
 pub(crate) fn read_lines<'b, A>(
     block: &'b [u8],
-    read: impl Fn(&'b [u8], u64) -> Result<A, LoadError>,
-) -> (Vec<Line<'b, A>>, u64) {
-    let mut lines = Vec::with_capacity(block.len() / 64);
-    let mut line_count = 0;
+    mut read: impl FnMut(&'b [u8], u64) -> Result<A, LoadError>,
+) -> Lines<'b, A> {
+    let mut lines = Lines::with_capacity(block.len() / 64);
     for raw in split(block) {
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
         if !is_blank(raw) {
-            lines.push(match read(raw, line_count) {
-                Ok(attempt) => Line::Valid(attempt),
-                Err(error) => Line::Invalid(Invalid { line_in_block: line_count, error, raw: raw.into() }),
-            });
+            match read(raw, lines.count) {
+                Ok(attempt) => lines.attempts.push(attempt),
+                Err(error) => lines.invalid.push(Invalid { line_in_block: lines.count, error, raw: raw.into() }),
+            }
         }
-        line_count += 1;
+        lines.count += 1;
     }
-    (lines, line_count)
+    lines
 }
 
-/// Reads a line for the ledger.
-pub(crate) fn read_pending<'b>(
-    raw: &'b [u8],
-    line_in_block: u64,
-    identifier: &Identifier,
-    currency: Currency,
-) -> Result<PendingAttempt<'b>, LoadError> {
-    let attempt = parse_attempt(raw, currency)?;
-    Ok(PendingAttempt::new(attempt, line_in_block, identifier))
+/// Reader of a block's lines for the ledger.
+#[derive(Debug)]
+pub(crate) struct LineReader<'i> {
+    identifier: &'i Identifier,
+    parser: AttemptParser,
+    dates: Dates,
+}
+
+impl LineReader<'_> {
+    /// Creates a reader for a deployment with this currency.
+    pub(crate) fn new(identifier: &Identifier, currency: Currency) -> LineReader<'_> {
+        LineReader { identifier, parser: AttemptParser::new(currency), dates: Dates::default() }
+    }
+
+    /// Reads the next line.
+    pub(crate) fn read<'b>(&mut self, raw: &'b [u8], line_in_block: u64) -> Result<PendingAttempt<'b>, LoadError> {
+        let attempt = self.parser.parse(raw)?;
+        Ok(PendingAttempt::new(attempt, line_in_block, self.identifier, &mut self.dates))
+    }
 }

@@ -4,7 +4,7 @@
 //! Each worker thread processes one block of whole lines at a time:
 //! 1. **take** the next block from the [source](crate::wire::lines::Source) and, with it, a ticket, which is the block's number
 //!    in order;
-//! 2. **read** its [lines](line::Line), in parallel with other workers;
+//! 2. **read** its [lines](line::Lines), in parallel with other workers;
 //! 3. **decide** its attempts: each customer is assigned to one of the [shards](shards::Shards), each a ledger of its
 //!    own, and a worker passes through every shard in its ticket's turn. So every customer's attempts are decided in
 //!    the input's order, whichever thread does it, while blocks follow one another through the shards;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use crate::domain::{Decision, LoadAttempt, LoadError, ShadowJudgement};
 use crate::replay::ledger::{LineOutcome, PendingAttempt};
-use crate::replay::line::{Invalid, Line};
+use crate::replay::line::{Invalid, Lines};
 use crate::replay::{ReplayError, ReplayReport, Tally};
 use crate::wire::{Explanation, Reasons, RejectWriter, write_decision};
 
@@ -42,27 +42,25 @@ pub(super) struct RenderedBlock<'b> {
 }
 
 impl<'b> RenderedBlock<'b> {
-    /// Counts the decisions of a block of so many lines, and renders them, with these reasons, unless there are none.
-    pub(super) fn new(lines: &'b [Line<'b>], line_count: u64, reasons: Option<Reasons>) -> RenderedBlock<'b> {
-        let mut rendered = RenderedBlock { line_count, ..RenderedBlock::default() };
-        for line in lines {
-            match line {
-                Line::Valid(PendingAttempt { attempt, outcome, shadow, .. }) => {
-                    let Some(outcome) = *outcome else { continue };
-                    rendered.tally.count(outcome);
-                    let shadow = shadow.filter(|_| matches!(outcome, LineOutcome::Decided(_)));
-                    rendered.tally.count_shadow(shadow.into_iter().flat_map(ShadowJudgement::broken));
-                    if let (LineOutcome::Decided(decision), Some(reasons)) = (outcome, reasons) {
-                        rendered.write(attempt, decision, shadow, reasons);
-                    }
-                }
-                Line::Invalid(invalid) => {
-                    rendered.tally.count_invalid();
-                    rendered.invalid.push(invalid);
-                }
+    /// Counts the decisions of a block of so many bytes, and renders them, with these reasons, unless there are none.
+    pub(super) fn new(lines: &'b Lines<'b>, block_bytes: usize, reasons: Option<Reasons>) -> RenderedBlock<'b> {
+        let mut rendered = RenderedBlock { line_count: lines.count, ..RenderedBlock::default() };
+        // Usually a decision is shorter than its attempt.
+        rendered.decisions.reserve(reasons.map_or(0, |_| block_bytes));
+        for PendingAttempt { attempt, outcome, shadow, .. } in &lines.attempts {
+            let (Some(outcome), shadow) = (*outcome, *shadow) else { continue };
+            rendered.tally.count(outcome);
+            let LineOutcome::Decided(decision) = outcome else { continue };
+            rendered.tally.count_shadow(shadow.into_iter().flat_map(ShadowJudgement::broken));
+            if let Some(reasons) = reasons {
+                rendered.write(attempt, decision, shadow, reasons);
             }
         }
-        assert_eq!(rendered.tally.attempts(), lines.len() as u64, "every line of a block comes to something");
+        assert_eq!(rendered.tally.attempts(), lines.attempts.len() as u64, "every attempt comes to something");
+        for invalid in &lines.invalid {
+            rendered.tally.count_invalid();
+            rendered.invalid.push(invalid);
+        }
         rendered
     }
 

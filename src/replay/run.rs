@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::domain::Currency;
 use crate::replay::ReplayOutput;
 use crate::replay::ledger::{Identifier, PendingAttempt};
-use crate::replay::line::{read_lines, read_pending};
+use crate::replay::line::{LineReader, Lines, read_lines};
 use crate::replay::output::RenderedBlock;
 use crate::replay::shards::Shards;
 use crate::replay::ticket_lock::TicketLock;
@@ -123,13 +123,18 @@ impl<'e, 'o, E: Engine, R: Read> Run<'e, 'o, E, R> {
 
     /// Processes one block. Returns `None` when the run has been stopped early.
     fn pass(&self, ticket: u64, piece: Piece, block: &[u8]) -> Option<()> {
-        let is_lines = matches!(piece, Piece::Lines);
-        let read = |raw, line| read_pending(raw, line, &self.identifier, self.settings.currency);
-        let (mut lines, line_count) = if is_lines { read_lines(block, read) } else { (Vec::new(), 0) };
+        let mut lines = match piece {
+            Piece::Lines => {
+                let mut reader = LineReader::new(&self.identifier, self.settings.currency);
+                read_lines(block, |raw, line| reader.read(raw, line))
+            }
+            Piece::Overlong { .. } | Piece::Failed(_) => Lines::with_capacity(0),
+        };
         let engine = self.engine;
         let mut figures = engine.new_block();
-        self.shards.pass(ticket, &mut lines, |ledger, attempts| engine.decide(ledger, attempts, &mut figures))?;
-        let rendered = RenderedBlock::new(&lines, line_count, self.settings.reasons);
+        self.shards
+            .pass(ticket, &mut lines.attempts, |ledger, attempts| engine.decide(ledger, attempts, &mut figures))?;
+        let rendered = RenderedBlock::new(&lines, block.len(), self.settings.reasons);
         let mut settled = self.settled.enter(ticket).filter(|settled| !settled.output.is_stopped())?;
         let Settled { output, sum } = &mut *settled;
         let lines_before = output.lines();

@@ -3,7 +3,6 @@
 use std::iter::repeat_n;
 
 use crate::replay::ledger::{Identity, PendingAttempt};
-use crate::replay::line::Line;
 use crate::replay::ticket_lock::TicketLock;
 
 /// Number of shards there are: so many that threads seldom meet in one, and that one shard's tables are a small part
@@ -36,14 +35,15 @@ impl<L> Shards<L> {
     pub(super) fn pass<'b>(
         &self,
         ticket: u64,
-        lines: &mut [Line<'b>],
+        attempts: &mut [PendingAttempt<'b>],
         mut decide: impl FnMut(&mut L, &mut [&mut PendingAttempt<'b>]),
     ) -> Option<()> {
-        let mut by_shard: Vec<Vec<&mut PendingAttempt<'b>>> = self.ledgers.iter().map(|_| Vec::new()).collect();
-        for line in lines {
-            if let Line::Valid(pending) = line
-                && let Some(attempts) = self.shard(pending.identity).and_then(|shard| by_shard.get_mut(shard))
-            {
+        // As many as an even share, and half of it again: few lists grow.
+        let share = attempts.len().div_ceil(self.ledgers.len()) * 3 / 2;
+        let mut by_shard: Vec<Vec<&mut PendingAttempt<'b>>> =
+            self.ledgers.iter().map(|_| Vec::with_capacity(share)).collect();
+        for pending in attempts {
+            if let Some(attempts) = self.shard(pending.identity).and_then(|shard| by_shard.get_mut(shard)) {
                 attempts.push(pending);
             }
         }

@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use crate::deciding::{Clock, Decider, Delivery, Group, GroupResult, Outcome, Run, Store, Undecided};
 use crate::replay::flow::Flow;
-use crate::replay::line::{Invalid, Line};
+use crate::replay::line::{Invalid, Lines};
 use crate::replay::output::{RenderedBlock, ReplayOutput};
-use crate::replay::verify::{Lines, Verified, Verifier};
+use crate::replay::verify::{Verified, Verifier};
 use crate::replay::{Manifest, ReplayError, ReplayReport};
 use crate::wire::{Explanation, Reasons, write_decision};
 
@@ -188,18 +188,13 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreRun<'_, '_, S, C> {
     }
 
     /// Begins the groups of a block's customers.
-    fn begin(&mut self, Lines { parsed, line_count, .. }: Lines) -> OpenBlock {
-        self.lines_before += line_count;
-        let mut block = OpenBlock { line_count, ..OpenBlock::default() };
+    fn begin(&mut self, Lines { attempts, invalid, count }: Lines<'static, Delivery>) -> OpenBlock {
+        self.lines_before += count;
+        let mut block = OpenBlock { line_count: count, invalid, ..OpenBlock::default() };
         let mut groups = BTreeMap::<String, Group>::new();
-        for line in parsed {
-            match line {
-                Line::Valid(delivery) => {
-                    let group = || Group { run: self.log_run.clone(), ..Group::default() };
-                    groups.entry(delivery.customer_id().to_owned()).or_insert_with(group).deliveries.push(delivery);
-                }
-                Line::Invalid(invalid) => block.invalid.push(invalid),
-            }
+        for delivery in attempts {
+            let group = || Group { run: self.log_run.clone(), ..Group::default() };
+            groups.entry(delivery.customer_id().to_owned()).or_insert_with(group).deliveries.push(delivery);
         }
         block.groups_left = groups.len();
         self.flow.take(self.blocks_before + self.open.len() as u64, groups);

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::deciding::{Clock, Decider, Delivery, MessageSource, StoreError, UndecidedReason};
 use crate::domain::{LoadAttempt, LoadError};
-use crate::replay::line::{Invalid, Line, read_lines};
+use crate::replay::line::{Invalid, Lines, read_lines};
 use crate::replay::{Comparison, Manifest, ManifestCheck, ReplayError};
 use crate::wire::lines::{Piece, Source};
 use crate::wire::read_attempt;
@@ -20,7 +20,7 @@ const BLOCK_BYTES: usize = 256 * 1024;
 /// A part of the input that the run may decide.
 pub(super) enum Verified {
     /// Whole lines.
-    Lines(Lines),
+    Lines(Lines<'static, Delivery>),
     /// A part of a line that is too long to be processed whole.
     Overlong { part: Vec<u8>, begins: bool, ends: bool },
     /// The input cannot be read further.
@@ -28,11 +28,8 @@ pub(super) enum Verified {
 }
 
 /// Successive lines, parsed.
-#[derive(Default)]
-pub(super) struct Lines {
-    pub(super) parsed: Vec<Line<'static, Delivery>>,
-    /// Number of lines, including blank ones.
-    pub(super) line_count: u64,
+pub(super) struct ParsedLines {
+    pub(super) lines: Lines<'static, Delivery>,
     /// The digest of each line.
     digests: Vec<Digest>,
 }
@@ -108,12 +105,12 @@ impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
     }
 
     async fn verify_lines(&mut self, bytes: &[u8]) -> Result<Verified, ReplayError> {
-        let mut lines = self.parse(bytes, 0);
-        while let Some(last_line) = self.compare(&lines.digests).await? {
+        let mut parsed = self.parse(bytes, 0);
+        while let Some(last_line) = self.compare(&parsed.digests).await? {
             match self.pieces.recv().await {
                 Some(Some((Piece::Lines, bytes))) => {
-                    let more = self.parse(&bytes, lines.line_count);
-                    lines.append(more);
+                    let more = self.parse(&bytes, parsed.lines.count);
+                    parsed.append(more);
                 }
                 Some(Some((Piece::Failed(error), _))) => return Ok(Verified::Failed(error)),
                 Some(Some((Piece::Overlong { .. }, _)) | None) | None => {
@@ -121,8 +118,8 @@ impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
                 }
             }
         }
-        self.lines_before += lines.line_count;
-        Ok(Verified::Lines(lines))
+        self.lines_before += parsed.lines.count;
+        Ok(Verified::Lines(parsed.lines))
     }
 
     async fn verify_overlong(&self) -> Result<(), ReplayError> {
@@ -163,29 +160,27 @@ impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
     }
 
     /// Parses lines. `lines_before` is the number of lines before them in the same part.
-    fn parse(&self, bytes: &[u8], lines_before: u64) -> Lines {
+    fn parse(&self, bytes: &[u8], lines_before: u64) -> ParsedLines {
         let first_line = self.lines_before + lines_before + 1;
-        let (lines, line_count) = read_lines(bytes, |raw, line| self.delivery(raw, first_line + line));
-        let mut digests = vec![Digest::NoAttempt; usize::try_from(line_count).unwrap_or(0)];
+        let lines = read_lines(bytes, |raw, line| self.delivery(raw, first_line + line));
+        let mut digests = vec![Digest::NoAttempt; usize::try_from(lines.count).unwrap_or(0)];
         let mut note = |line_in_block: u64, digest| {
             if let Some(place) = usize::try_from(line_in_block).ok().and_then(|line| digests.get_mut(line)) {
                 *place = digest;
             }
         };
-        let owned = lines.into_iter().map(|line| match line {
-            Line::Valid(delivery) => {
-                note(delivery.index - first_line, Digest::Attempt(delivery.digest()));
-                Line::Valid(delivery)
-            }
-            Line::Invalid(Invalid { line_in_block, error, raw }) => {
-                if error == LoadError::TooLong {
-                    note(line_in_block, Digest::TooLong);
-                }
-                let raw = raw.into_owned().into();
-                Line::Invalid(Invalid { line_in_block: lines_before + line_in_block, error, raw })
-            }
+        for delivery in &lines.attempts {
+            note(delivery.index - first_line, Digest::Attempt(delivery.digest()));
+        }
+        for invalid in lines.invalid.iter().filter(|invalid| invalid.error == LoadError::TooLong) {
+            note(invalid.line_in_block, Digest::TooLong);
+        }
+        let owned = lines.invalid.into_iter().map(|Invalid { line_in_block, error, raw }| {
+            let raw = raw.into_owned().into();
+            Invalid { line_in_block: lines_before + line_in_block, error, raw }
         });
-        Lines { parsed: owned.collect(), line_count, digests }
+        let lines = Lines { attempts: lines.attempts, invalid: owned.collect(), count: lines.count };
+        ParsedLines { lines, digests }
     }
 
     fn delivery(&self, raw: &[u8], line: u64) -> Result<Delivery, LoadError> {
@@ -196,10 +191,11 @@ impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
     }
 }
 
-impl Lines {
-    fn append(&mut self, more: Lines) {
-        self.parsed.extend(more.parsed);
-        self.line_count += more.line_count;
+impl ParsedLines {
+    fn append(&mut self, more: ParsedLines) {
+        self.lines.attempts.extend(more.lines.attempts);
+        self.lines.invalid.extend(more.lines.invalid);
+        self.lines.count += more.lines.count;
         self.digests.extend(more.digests);
     }
 }

@@ -1,36 +1,34 @@
 //! Events that were decided.
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-
-use crate::replay::ledger::{LineOutcome, PendingAttempt, hash};
+use crate::replay::ledger::row_table::{Row, RowTable};
+use crate::replay::ledger::{Key, LineOutcome, PendingAttempt};
 
 /// Events of some customers that were decided. Which attempts are ignored does not depend on limits.
 #[derive(Debug, Default)]
-pub(crate) struct Events(HashTable<u128>);
+pub(crate) struct Events(RowTable<Event>);
+
+/// An event, by its [`Identity`](super::Identity).
+#[derive(Clone, Copy, Debug)]
+struct Event(Key);
+
+impl Row for Event {
+    const VACANT: Event = Event(Key::VACANT);
+
+    fn key(&self) -> Key {
+        self.0
+    }
+}
 
 impl Events {
     /// Remembers the events of these attempts, in this order. The outcome of an attempt whose event has been seen is that it is
     /// ignored.
     pub(crate) fn remember(&mut self, attempts: &mut [&mut PendingAttempt<'_>]) {
         for pending in &*attempts {
-            // Only to load the memory into the cache: see `Usage::touch`.
-            std::hint::black_box(self.0.find(hash(pending.identity.event), |_| false).is_some());
+            self.0.touch(pending.identity.event);
         }
         for pending in attempts {
-            if !self.insert(pending.identity.event) {
+            if !self.0.insert(Event(pending.identity.event)) {
                 pending.outcome = Some(LineOutcome::Ignored);
-            }
-        }
-    }
-
-    /// Stores an event. Returns true when it has not been seen before.
-    fn insert(&mut self, event: u128) -> bool {
-        match self.0.entry(hash(event), |seen| *seen == event, |seen| hash(*seen)) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(vacant) => {
-                vacant.insert(event);
-                true
             }
         }
     }
@@ -38,6 +36,6 @@ impl Events {
     /// Returns its allocated memory, in bytes.
     #[cfg(test)]
     pub(super) fn allocated_bytes(&self) -> usize {
-        self.0.allocation_size()
+        self.0.allocated_bytes()
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Decision, Limits, Week, decide_in_week, judge_shadow};
+use crate::domain::{Decision, Limits, Week, decide_by_totals, judge_shadow};
 use crate::limits::AllLimits;
 use crate::replay::ledger::load_table::LoadTable;
 use crate::replay::ledger::week_table::WeekTable;
 use crate::replay::ledger::wide_weeks::WideWeeks;
-use crate::replay::ledger::{LineOutcome, PendingAttempt};
+use crate::replay::ledger::{Key, LineOutcome, PendingAttempt};
 
 /// Some customers' usage of the limits under which their attempts are decided.
 #[derive(Debug, Default)]
@@ -28,16 +28,12 @@ impl Usage {
     /// them there.
     pub(crate) fn touch(&self, limits: &AllLimits, attempts: &[&mut PendingAttempt<'_>]) {
         if limits.need_loads() {
-            for pending in attempts {
-                self.loads.touch(pending.identity.customer);
-            }
+            self.loads.touch(customers(attempts));
             return;
         }
         for run in attempts.chunk_by(|one, next| one.week == next.week) {
             if let Some(table) = run.first().and_then(|first| self.weeks.get(&first.week)) {
-                for pending in run {
-                    table.touch(pending.identity.customer);
-                }
+                table.touch(customers(run));
             }
         }
     }
@@ -64,6 +60,10 @@ impl Usage {
     }
 }
 
+fn customers(attempts: &[&mut PendingAttempt<'_>]) -> impl Iterator<Item = Key> + Clone {
+    attempts.iter().map(|pending| pending.identity.customer)
+}
+
 fn decide_in_table<'l>(
     limits: &'l Limits,
     table: &mut WeekTable,
@@ -71,12 +71,11 @@ fn decide_in_table<'l>(
     pending: &mut PendingAttempt<'l>,
 ) -> Decision<'l> {
     let mut decision = Decision::Accepted;
-    let PendingAttempt { attempt, day, identity, shadow, .. } = pending;
-    table.change(wide, identity.customer, day.days_since_monday(), |usage| {
-        *shadow = limits.has_shadow().then(|| judge_shadow(limits, attempt, |limit| Some(usage.used(limit, *day))));
-        let after;
-        (decision, after) = decide_in_week(limits, usage, attempt);
-        decision.is_accepted().then(|| after.day(*day))
+    let PendingAttempt { attempt, days_since_monday, identity, shadow, .. } = pending;
+    table.change(wide, identity.customer, *days_since_monday, |used| {
+        *shadow = limits.has_shadow().then(|| judge_shadow(limits, attempt, |limit| Some(used.used(limit))));
+        decision = decide_by_totals(limits, used, attempt);
+        decision.is_accepted().then(|| used.day.with_load(attempt.amount))
     });
     decision
 }

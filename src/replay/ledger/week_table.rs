@@ -1,23 +1,22 @@
 //! Customers' usage in one week: compact for those who load rarely, and fast for those who load often.
 //!
-//! A customer with loads on one day takes a row of 22 bytes. From the second day on, one row of 52 bytes holds the
+//! A customer with loads on one day takes a row of 18 bytes. From the second day on, one row of 48 bytes holds the
 //! whole week. So a lookup reads one memory location, and the week of a hundred thousand customers fits into a
 //! processor's cache. These rows are narrow. A day of more than 2^32 - 1 cents or 255 loads moves the customer's week
 //! to [`WideWeeks`], and the row holds its place there.
 
-use hashbrown::HashTable;
-
-use crate::domain::{Cents, LoadTotal, WeekUsage};
-use crate::replay::ledger::hash;
+use crate::domain::{Cents, DayAndWeek, LoadTotal, WeekUsage};
+use crate::replay::ledger::Key;
+use crate::replay::ledger::row_table::{Row, RowTable};
 use crate::replay::ledger::wide_weeks::WideWeeks;
 
 /// Usage of one week. Customers are identified by their [`Identity`](super::Identity).
 #[derive(Debug, Default)]
 pub(super) struct WeekTable {
     /// Customers with loads on one day.
-    days: HashTable<DayRow>,
-    /// Customers with loads on more days, or with more than a day row holds. None of them is in `days`.
-    weeks: HashTable<WeekRow>,
+    days: RowTable<DayRow>,
+    /// Customers with loads on more days, or with more than a day row holds. Their rows in `days` no longer count.
+    weeks: RowTable<WeekRow>,
 }
 
 /// One customer's usage of one day. It is packed, because rows like it dominate the memory when customers load
@@ -25,7 +24,7 @@ pub(super) struct WeekTable {
 #[derive(Clone, Copy, Debug)]
 #[repr(Rust, packed)]
 struct DayRow {
-    customer: u128,
+    customer: Key,
     amount: u32,
     count: u8,
     days_since_monday: u8,
@@ -35,7 +34,7 @@ struct DayRow {
 #[derive(Clone, Copy, Debug)]
 #[repr(Rust, packed)]
 struct WeekRow {
-    customer: u128,
+    customer: Key,
     /// The days' amounts. For a wide week, the first two are the lower and the upper half of its place.
     amounts: [u32; 7],
     counts: [u8; 7],
@@ -43,39 +42,42 @@ struct WeekRow {
     is_wide: bool,
 }
 
-const _: () = assert!(size_of::<DayRow>() == 22 && size_of::<WeekRow>() == 52, "what the module's text says");
+const _: () = assert!(size_of::<DayRow>() == 18 && size_of::<WeekRow>() == 48, "what the module's text says");
 
 impl WeekTable {
-    /// Reads the memory that [`WeekTable::change`] needs, only to load it into the cache.
-    pub(super) fn touch(&self, customer: u128) {
-        if let Some(row) = self.weeks.find(hash(customer), |row| row.customer == customer) {
-            std::hint::black_box(row.is_wide);
-        } else if let Some(row) = self.days.find(hash(customer), |row| row.customer == customer) {
-            std::hint::black_box(row.count);
+    /// Reads the memory that [`WeekTable::change`] needs for these customers, only to load it into the cache.
+    pub(super) fn touch(&self, customers: impl Iterator<Item = Key> + Clone) {
+        for customer in customers.clone() {
+            self.weeks.touch(customer);
+        }
+        // Few customers have a single day, so that it is worth asking which.
+        for customer in customers.filter(|customer| self.weeks.place(*customer).is_vacant()) {
+            self.days.touch(customer);
         }
     }
 
-    /// Passes the customer's usage to `change`, and stores the day's usage that `change` returns, if any.
+    /// Passes the customer's totals of a day and of the week to `change`, and stores the day's total that `change` returns, if
+    /// any.
     pub(super) fn change(
         &mut self,
         wide: &mut WideWeeks,
-        customer: u128,
+        customer: Key,
         days_since_monday: u8,
-        change: impl FnOnce(&WeekUsage) -> Option<LoadTotal>,
+        change: impl FnOnce(&DayAndWeek) -> Option<LoadTotal>,
     ) {
-        let Some(row) = self.weeks.find_mut(hash(customer), |row| row.customer == customer) else {
+        let Some(row) = self.weeks.get_mut(customer) else {
             return self.change_first_day(wide, customer, days_since_monday, change);
         };
         if row.is_wide {
             let Some(week) = wide.get_mut(row.place()) else { return };
-            if let Some(day) = change(&week.usage()) {
+            if let Some(day) = change(&week.totals(days_since_monday)) {
                 week.set_day(days_since_monday, day);
             }
             return;
         }
-        let mut usage = row.usage();
-        let Some(day) = change(&usage) else { return };
+        let Some(day) = change(&row.totals(days_since_monday)) else { return };
         if row.set_day(days_since_monday, day).is_none() {
+            let mut usage = row.usage();
             usage.set_day(days_since_monday, day);
             row.widen(wide.push(&usage));
         }
@@ -85,25 +87,22 @@ impl WeekTable {
     fn change_first_day(
         &mut self,
         wide: &mut WideWeeks,
-        customer: u128,
+        customer: Key,
         days_since_monday: u8,
-        change: impl FnOnce(&WeekUsage) -> Option<LoadTotal>,
+        change: impl FnOnce(&DayAndWeek) -> Option<LoadTotal>,
     ) {
-        let before = self.days.find_entry(hash(customer), |row| row.customer == customer);
-        let mut usage = before.as_ref().map_or_else(|_| WeekUsage::default(), |row| row.get().usage());
-        let Some(day) = change(&usage) else { return };
-        match (narrow(day), before) {
-            (Some((amount, count)), Ok(mut row)) if row.get().days_since_monday == days_since_monday => {
-                *row.get_mut() = DayRow { customer, amount, count, days_since_monday };
+        let mut before = self.days.get_mut(customer);
+        let totals = before.as_ref().map_or_else(DayAndWeek::default, |row| row.totals(days_since_monday));
+        let Some(day) = change(&totals) else { return };
+        match (narrow(day), &mut before) {
+            (Some((amount, count)), Some(row)) if row.days_since_monday == days_since_monday => {
+                **row = DayRow { customer, amount, count, days_since_monday };
             }
-            (Some((amount, count)), Err(_)) => {
-                let row = DayRow { customer, amount, count, days_since_monday };
-                self.days.insert_unique(hash(customer), row, |row| hash(row.customer));
+            (Some((amount, count)), None) => {
+                self.days.insert(DayRow { customer, amount, count, days_since_monday });
             }
-            (_, before) => {
-                if let Ok(row) = before {
-                    row.remove();
-                }
+            _ => {
+                let mut usage = before.map_or_else(WeekUsage::default, |row| row.usage());
                 usage.set_day(days_since_monday, day);
                 self.insert_week(wide, customer, &usage);
             }
@@ -111,25 +110,25 @@ impl WeekTable {
     }
 
     /// Inserts a week row for a customer.
-    fn insert_week(&mut self, wide: &mut WideWeeks, customer: u128, usage: &WeekUsage) {
+    fn insert_week(&mut self, wide: &mut WideWeeks, customer: Key, usage: &WeekUsage) {
         let mut row = WeekRow { customer, amounts: [0; 7], counts: [0; 7], is_wide: false };
         let is_narrow = (0..).zip(usage.days()).all(|(place, day)| row.set_day(place, *day).is_some());
         if !is_narrow {
             row.widen(wide.push(usage));
         }
-        self.weeks.insert_unique(hash(customer), row, |row| hash(row.customer));
+        self.weeks.insert(row);
     }
 
     /// Returns its allocated memory, in bytes.
     #[cfg(test)]
     pub(super) fn allocated_bytes(&self) -> usize {
-        self.days.allocation_size() + self.weeks.allocation_size()
+        self.days.allocated_bytes() + self.weeks.allocated_bytes()
     }
 
-    /// Returns the numbers of customers with a day row and with a week row.
+    /// Returns the numbers of day rows, with those that no longer count, and of week rows.
     #[cfg(test)]
     pub(super) fn rows(&self) -> [usize; 2] {
-        [self.days.len(), self.weeks.len()]
+        [self.days.used(), self.weeks.used()]
     }
 }
 
@@ -142,7 +141,28 @@ fn widen(amount: u32, count: u8) -> LoadTotal {
     LoadTotal { amount: Cents::new(u64::from(amount)), count: u32::from(count) }
 }
 
+impl Row for DayRow {
+    const VACANT: DayRow = DayRow { customer: Key::VACANT, amount: 0, count: 0, days_since_monday: 0 };
+
+    fn key(&self) -> Key {
+        self.customer
+    }
+}
+
+impl Row for WeekRow {
+    const VACANT: WeekRow = WeekRow { customer: Key::VACANT, amounts: [0; 7], counts: [0; 7], is_wide: false };
+
+    fn key(&self) -> Key {
+        self.customer
+    }
+}
+
 impl DayRow {
+    fn totals(&self, days_since_monday: u8) -> DayAndWeek {
+        let week = widen(self.amount, self.count);
+        DayAndWeek { day: if self.days_since_monday == days_since_monday { week } else { LoadTotal::default() }, week }
+    }
+
     fn usage(&self) -> WeekUsage {
         let mut usage = WeekUsage::default();
         usage.set_day(self.days_since_monday, widen(self.amount, self.count));
@@ -170,6 +190,15 @@ impl WeekRow {
         Some(())
     }
 
+    fn totals(&self, days_since_monday: u8) -> DayAndWeek {
+        let (amounts, counts, place) = (self.amounts, self.counts, usize::from(days_since_monday));
+        // Neither sum can overflow: a row is narrow.
+        let amount = Cents::new(amounts.iter().copied().map(u64::from).sum());
+        let week = LoadTotal { amount, count: counts.iter().copied().map(u32::from).sum() };
+        let day = amounts.get(place).zip(counts.get(place)).map(|(amount, count)| widen(*amount, *count));
+        DayAndWeek { day: day.unwrap_or_default(), week }
+    }
+
     fn usage(&self) -> WeekUsage {
         let (amounts, counts) = (self.amounts, self.counts);
         let of = |place| Some(widen(*amounts.get(place)?, *counts.get(place)?));
@@ -180,17 +209,26 @@ impl WeekRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Day;
 
-    const CUSTOMER: u128 = 7 << 64;
+    const CUSTOMER: u128 = 7 << 32;
     const LITTLE: LoadTotal = LoadTotal { amount: Cents::new(7), count: 1 };
 
-    fn usage(table: &mut WeekTable, wide: &mut WideWeeks, customer: u128) -> WeekUsage {
-        let mut seen = WeekUsage::default();
-        table.change(wide, customer, 0, |usage| {
-            seen = *usage;
-            None
-        });
-        seen
+    /// Returns the totals of each day of a customer, Monday first, and of the week.
+    fn totals(table: &mut WeekTable, wide: &mut WideWeeks, customer: Key) -> [DayAndWeek; 7] {
+        let mut totals = [DayAndWeek::default(); 7];
+        for (day, totals) in (0..).zip(&mut totals) {
+            table.change(wide, customer, day, |seen| {
+                *totals = *seen;
+                None
+            });
+        }
+        totals
+    }
+
+    fn expected_totals(usage: &WeekUsage) -> [DayAndWeek; 7] {
+        // Day 4 is the first Monday after 1970-01-01.
+        std::array::from_fn(|day| usage.totals(Day::from_epoch_days(4 + day as i32)))
     }
 
     /// Sets days one after another. Checks the usage and the numbers of rows after each.
@@ -198,25 +236,25 @@ mod tests {
         let (mut table, mut wide, mut expected) = (WeekTable::default(), WideWeeks::default(), WeekUsage::default());
         // Other customers with the same tag in the table.
         for (other, day) in [(CUSTOMER + 1, 3), (CUSTOMER + 2, 4)] {
-            table.change(&mut wide, other, day, |_| Some(LITTLE));
+            table.change(&mut wide, Key::of(other), day, |_| Some(LITTLE));
         }
         for (place, day, rows) in days {
-            table.change(&mut wide, CUSTOMER, *place, |usage| {
-                assert_eq!(*usage, expected);
+            table.change(&mut wide, Key::of(CUSTOMER), *place, |totals| {
+                assert_eq!(*totals, expected_totals(&expected)[usize::from(*place)]);
                 Some(*day)
             });
             expected.set_day(*place, *day);
-            assert_eq!(usage(&mut table, &mut wide, CUSTOMER), expected);
-            assert_eq!([table.days.len() - 2, table.weeks.len(), wide.len()], *rows);
+            assert_eq!(totals(&mut table, &mut wide, Key::of(CUSTOMER)), expected_totals(&expected));
+            assert_eq!([table.days.used() - 2, table.weeks.used(), wide.len()], *rows);
         }
-        assert_eq!(usage(&mut table, &mut wide, CUSTOMER + 1).days()[3], LITTLE);
-        assert_eq!(usage(&mut table, &mut wide, CUSTOMER + 2).days()[4], LITTLE);
+        assert_eq!(totals(&mut table, &mut wide, Key::of(CUSTOMER + 1))[3], DayAndWeek { day: LITTLE, week: LITTLE });
+        assert_eq!(totals(&mut table, &mut wide, Key::of(CUSTOMER + 2))[4], DayAndWeek { day: LITTLE, week: LITTLE });
     }
 
     #[test]
-    fn a_customer_has_one_row_whatever_the_days() {
+    fn a_customer_s_week_has_one_row_from_its_second_day_on() {
         let more = LoadTotal { amount: Cents::new(u64::from(u32::MAX)), count: 255 };
-        check(&[(3, LITTLE, [1, 0, 0]), (3, more, [1, 0, 0]), (6, more, [0, 1, 0]), (0, LITTLE, [0, 1, 0])]);
+        check(&[(3, LITTLE, [1, 0, 0]), (3, more, [1, 0, 0]), (6, more, [1, 1, 0]), (0, LITTLE, [1, 1, 0])]);
     }
 
     #[test]
@@ -227,16 +265,16 @@ mod tests {
             LoadTotal { amount: Cents::new(u64::MAX), count: u32::MAX },
         ] {
             check(&[(2, too_much, [0, 1, 1]), (2, LITTLE, [0, 1, 1]), (5, too_much, [0, 1, 1])]);
-            check(&[(2, LITTLE, [1, 0, 0]), (2, too_much, [0, 1, 1]), (3, LITTLE, [0, 1, 1])]);
-            check(&[(2, LITTLE, [1, 0, 0]), (4, too_much, [0, 1, 1]), (2, too_much, [0, 1, 1])]);
-            check(&[(2, LITTLE, [1, 0, 0]), (4, LITTLE, [0, 1, 0]), (2, too_much, [0, 1, 1]), (0, LITTLE, [0, 1, 1])]);
+            check(&[(2, LITTLE, [1, 0, 0]), (2, too_much, [1, 1, 1]), (3, LITTLE, [1, 1, 1])]);
+            check(&[(2, LITTLE, [1, 0, 0]), (4, too_much, [1, 1, 1]), (2, too_much, [1, 1, 1])]);
+            check(&[(2, LITTLE, [1, 0, 0]), (4, LITTLE, [1, 1, 0]), (2, too_much, [1, 1, 1]), (0, LITTLE, [1, 1, 1])]);
         }
     }
 
     #[test]
     fn who_does_not_change_anything_leaves_nothing() {
         let (mut table, mut wide) = (WeekTable::default(), WideWeeks::default());
-        assert_eq!(usage(&mut table, &mut wide, CUSTOMER), WeekUsage::default());
-        assert_eq!([table.days.len(), table.weeks.len(), wide.len()], [0; 3]);
+        assert_eq!(totals(&mut table, &mut wide, Key::of(CUSTOMER)), [DayAndWeek::default(); 7]);
+        assert_eq!([table.days.used(), table.weeks.used(), wide.len()], [0; 3]);
     }
 }

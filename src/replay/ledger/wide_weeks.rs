@@ -1,6 +1,6 @@
 //! Weeks whose usage does not fit into a row of the week tables. They hold any amount and any count.
 
-use crate::domain::{Cents, LoadTotal, WeekUsage};
+use crate::domain::{Cents, DayAndWeek, LoadTotal, WeekUsage};
 
 /// Number of weeks by which the list grows. Weeks never move, so at most one chunk is partly empty.
 const CHUNK_WEEKS: usize = 64;
@@ -59,12 +59,16 @@ impl WideWeek {
         WideWeek { amounts: usage.days().map(|day| day.amount), counts: usage.days().map(|day| day.count) }
     }
 
-    pub(super) fn usage(&self) -> WeekUsage {
-        let mut days = [LoadTotal::default(); 7];
-        for (day, (amount, count)) in days.iter_mut().zip(self.amounts.into_iter().zip(self.counts)) {
-            *day = LoadTotal { amount, count };
+    pub(super) fn totals(&self, days_since_monday: u8) -> DayAndWeek {
+        let mut totals = DayAndWeek::default();
+        for (place, (amount, count)) in (0..).zip(self.amounts.into_iter().zip(self.counts)) {
+            let day = LoadTotal { amount, count };
+            totals.week = totals.week.plus(day);
+            if place == days_since_monday {
+                totals.day = day;
+            }
         }
-        WeekUsage::new(days)
+        totals
     }
 
     pub(super) fn set_day(&mut self, days_since_monday: u8, usage: LoadTotal) {
