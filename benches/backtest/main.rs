@@ -12,6 +12,7 @@ use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use shared::candidates::{CANDIDATES, ROLLING, add_candidates, base};
 use shared::measure::{Run, median, run};
 use shared::page;
 use shared::table::Table;
@@ -22,27 +23,6 @@ const ROUNDS: usize = 7;
 /// Maximum time of a backtest over days and weeks, in times of one replay. Long windows have none: there, look-ups of loads that no
 /// cache holds are nearly all of the time, and nothing of them can be shared.
 const TIME_MAX: f64 = 4.0;
-
-/// Daily amount, weekly amount and daily count of each candidate.
-const CANDIDATES: [[u32; 3]; 7] = [
-    [4_000, 20_000, 3],
-    [5_000, 15_000, 3],
-    [5_000, 20_000, 2],
-    [6_000, 20_000, 3],
-    [5_000, 25_000, 3],
-    [5_000, 20_000, 4],
-    [3_000, 10_000, 2],
-];
-
-/// Another limit of each candidate, in which the accepted loads themselves are needed.
-const ROLLING: &str = "
-[[limit]]
-code = \"ROLLING_AMOUNT\"
-measure = \"amount\"
-window = \"rolling\"
-hours = 72
-max = \"12000.00\"
-";
 
 /// Inputs of 2,000,000 attempts, and limits.
 const CASES: [Case; 3] = [
@@ -93,13 +73,10 @@ impl Bench {
     /// Measures a case. Returns its row, and true if time and memory stay within their bounds.
     fn measure(&self, case: &Case) -> Result<([String; 5], bool)> {
         let input = self.input(case.customers)?;
-        let base = self.limits("base", [5_000, 20_000, 3], case)?;
+        let base = base(&self.folder, case.more_limits)?;
         let mut replay = self.command("replay", &base, &input);
         let mut backtest = self.command("backtest", &base, &input);
-        for (number, candidate) in CANDIDATES.into_iter().enumerate() {
-            let path = self.limits(&format!("candidate-{number}"), candidate, case)?;
-            backtest.arg("--candidate").arg(format!("candidate {number}={}", path.display()));
-        }
+        add_candidates(&mut backtest, &self.folder, case.more_limits)?;
         let mut runs = [Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
             for (command, runs) in [&mut replay, &mut backtest].into_iter().zip(&mut runs) {
@@ -125,16 +102,6 @@ impl Bench {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loadgate"));
         command.args([subcommand, "--threads", &self.threads.to_string(), "--limits"]).args([limits, input]);
         command
-    }
-
-    fn limits(&self, name: &str, [daily, weekly, count]: [u32; 3], case: &Case) -> Result<PathBuf> {
-        let text = include_str!("../../limits.toml")
-            .replace("\"5000.00\"", &format!("\"{daily}.00\""))
-            .replace("\"20000.00\"", &format!("\"{weekly}.00\""))
-            .replace("max = 3", &format!("max = {count}"));
-        let path = self.folder.join(format!("backtest-{name}.toml"));
-        std::fs::write(&path, text + case.more_limits)?;
-        Ok(path)
     }
 
     /// Writes the attempts to a file, and returns its path.

@@ -4,6 +4,7 @@
 //! to that page.
 #![allow(dead_code)] // No benchmark uses all of it.
 
+pub(crate) mod candidates;
 pub(crate) mod measure;
 pub(crate) mod page;
 pub(crate) mod plot;
