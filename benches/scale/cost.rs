@@ -41,6 +41,8 @@ const RECORD_BYTES: u128 = 550;
 /// Life of a record: it is kept for 15 days, and deleted up to two days later: 17 days in all.
 const RECORD_S: u128 = 17 * 86_400;
 const ROW_BYTES: u128 = 350;
+/// Size of an entry of the decision log: a record's values and the entry's own, and 100 that DynamoDB adds.
+const LOG_ENTRY_BYTES: u128 = 700;
 /// Assumed attempts of a customer in a week with at least one.
 const ATTEMPTS_A_WEEK: u128 = 20;
 const YEAR_S: u128 = 365 * 86_400;
@@ -76,12 +78,27 @@ impl From<&Outcome> for Shape {
 }
 
 /// A month at a rate.
-struct Month {
+pub(crate) struct Month {
     shape: Shape,
-    decisions: u128,
+    pub(crate) decisions: u128,
+    /// Number of attempts that senders put into a request.
+    sent_together: u128,
+    /// Mean write capacity of both tables, in units a second at the simulated rate; `None` on demand.
+    write_units_per_s: Option<u128>,
 }
 
 impl Month {
+    /// Returns a month at `rate` attempts a second, which arrive one a request, with tables on demand.
+    fn new(shape: Shape, rate: u64) -> Month {
+        Month { shape, decisions: u128::from(rate) * MONTH_S, sent_together: 1, write_units_per_s: None }
+    }
+
+    /// Returns a month at the first of [`RATES`] as it was simulated.
+    pub(crate) fn of(outcome: &Outcome, sent_together: u128) -> Month {
+        let write_units_per_s = (outcome.write_units_per_s > 0).then(|| outcome.write_units_per_s.into());
+        Month { sent_together, write_units_per_s, ..Month::new(outcome.into(), RATES[0]) }
+    }
+
     /// Scales a count of the simulation to this month.
     fn many(&self, count: u128) -> u128 {
         self.decisions * count / self.shape.decisions
@@ -111,7 +128,7 @@ impl Month {
 
     /// Returns the requests that send attempts, one a request; that receive and delete batches; and that publish.
     fn queue_requests(&self) -> [u128; 3] {
-        [self.decisions, self.many(2 * self.shape.batches), self.many(self.shape.rounds)]
+        [self.decisions / self.sent_together, self.many(2 * self.shape.batches), self.many(self.shape.rounds)]
     }
 
     fn saved_by_tens(&self) -> u128 {
@@ -119,17 +136,28 @@ impl Month {
         after(received + published + sent / 10, sent - sent / 10, QUEUE_REQUEST)
     }
 
-    fn rows(&self) -> [(&'static str, u128); 13] {
+    /// Returns the price of the writes, of the reads and of the reads of own limits.
+    fn capacity(&self) -> [u128; 3] {
+        let reads = [self.read_units(), self.own_limit_read_units()];
+        let Some(write_units_per_s) = self.write_units_per_s else {
+            return [price(self.write_units(), WRITE_UNIT), price(reads[0], READ_UNIT), price(reads[1], READ_UNIT)];
+        };
+        let reads = reads.map(|units| units * 100 / UTILISATION_PERCENT / MONTH_S * PROVISIONED_READ * HOURS);
+        [write_units_per_s * PROVISIONED_WRITE * HOURS, reads[0], reads[1]]
+    }
+
+    pub(crate) fn rows(&self) -> [(&'static str, u128); 13] {
         let Shape { batches, billed_ms, .. } = self.shape;
         let [sent, received, published] = self.queue_requests();
+        let [writes, reads, own_limit_reads] = self.capacity();
         [
-            ("DynamoDB: writes", price(self.write_units(), WRITE_UNIT)),
-            ("DynamoDB: reads", price(self.read_units(), READ_UNIT)),
-            ("DynamoDB: reads of own limits and fences", price(self.own_limit_read_units(), READ_UNIT)),
+            ("DynamoDB: writes", writes),
+            ("DynamoDB: reads", reads),
+            ("DynamoDB: reads of own limits and fences", own_limit_reads),
             ("DynamoDB: records, kept", price(self.record_gb(), STORED_GB)),
             ("DynamoDB: usage rows of a year, kept", price(self.row_gb(), STORED_GB)),
             ("DynamoDB: continuous backup", price(self.record_gb() + self.row_gb(), BACKUP_GB)),
-            ("SQS: sending attempts, one a request", price(sent, QUEUE_REQUEST)),
+            ("SQS: sending attempts", price(sent, QUEUE_REQUEST)),
             ("SQS: receiving and deleting them", after(sent, received, QUEUE_REQUEST)),
             ("SQS: publishing decisions", after(sent + received, published, QUEUE_REQUEST)),
             ("Lambda: invocations", price(self.many(batches), INVOCATION)),
@@ -144,12 +172,18 @@ impl Month {
         (self.many(self.shape.batches) * LOG_BYTES + declined * DECLINE_LOG_BYTES) / GB
     }
 
-    fn all(&self) -> u128 {
+    pub(crate) fn all(&self) -> u128 {
         self.rows().iter().map(|row| row.1).sum()
     }
 
-    fn for_a_million(&self) -> String {
+    pub(crate) fn for_a_million(&self) -> String {
         cents(self.all() * 1_000_000 / self.decisions)
+    }
+
+    /// Returns what the decision log costs more: a write unit for each decision, and entries of [`LOG_ENTRY_BYTES`].
+    pub(crate) fn decision_log(&self, days: u128) -> u128 {
+        let kept_gb = self.decisions * (days + 2) * 86_400 / MONTH_S * LOG_ENTRY_BYTES / GB;
+        price(self.decisions, WRITE_UNIT) + price(kept_gb, STORED_GB)
     }
 
     /// Returns the cost of the same reads and writes with provisioned capacity that follows the rate.
@@ -162,7 +196,7 @@ impl Month {
 
 /// Returns the table of a month's costs.
 pub(crate) fn table(shape: Shape) -> String {
-    let months = RATES.map(|rate| Month { shape, decisions: u128::from(rate) * MONTH_S });
+    let months = RATES.map(|rate| Month::new(shape, rate));
     let mut table = Table::new(["dollars a month", "1,000/s", "10,000/s", "100,000/s"]);
     let [one, two, three] = months.each_ref().map(Month::rows);
     for ((one, two), three) in one.into_iter().zip(two).zip(three) {
@@ -183,7 +217,12 @@ pub(crate) fn table(shape: Shape) -> String {
 
 /// Returns the cost of a million decisions at the first of [`RATES`].
 pub(crate) fn for_a_million(shape: Shape) -> String {
-    Month { shape, decisions: u128::from(RATES[0]) * MONTH_S }.for_a_million()
+    Month::new(shape, RATES[0]).for_a_million()
+}
+
+/// The same, with the capacity that the simulation provided.
+pub(crate) fn for_a_million_in(outcome: &Outcome) -> String {
+    Month::of(outcome, 1).for_a_million()
 }
 
 pub(crate) fn price(quantity: u128, price: Price) -> u128 {

@@ -2,12 +2,14 @@
 
 use std::io::Result;
 
+use crate::capacity::Scaling;
 use crate::cost::{self, Shape};
+use crate::limits::TABLE_UNITS_MAX;
 use crate::panels::Panels;
 use crate::shared::page::put;
 use crate::shared::plot::Series;
 use crate::shared::table::Table;
-use crate::sim::{Outcome, Settings, run};
+use crate::sim::{Arrival, Outcome, Settings, run};
 use crate::table_of::{number, quantile, time};
 use crate::theory::sound;
 use crate::traffic::{Poisson, day, one_of_many};
@@ -39,9 +41,7 @@ pub(crate) fn simulate() -> Result<Shape> {
     let (mut depths, mut latencies, mut shape) = (Vec::new(), Vec::new(), None);
     for concurrency in CONCURRENCY {
         let settings = Settings { concurrency, step_us: STEP_US, ..SETTINGS };
-        let arrivals =
-            Poisson::new(settings.seed, DAY_US, 4.0 * RATE, |at| RATE * day(at as f64 / DAY_US as f64), one_of_many);
-        let outcome = sound(run(&settings, CUSTOMERS_ALL, arrivals))?;
+        let outcome = sound(run(&settings, CUSTOMERS_ALL, arrivals(&settings)))?;
         table.row(&row(concurrency, &outcome));
         if concurrency == SETTINGS.concurrency {
             shape = Some(Shape::from(&outcome));
@@ -55,6 +55,33 @@ pub(crate) fn simulate() -> Result<Shape> {
     put(PAGE, "scale-day", &table.markdown())?;
     PANELS.write(depths, latencies)?;
     shape.ok_or_else(|| std::io::Error::other("no day has the concurrency of SETTINGS"))
+}
+
+/// Length of a minute of the simulated day.
+const MINUTE_US: u64 = 1_000_000;
+
+/// Write units a second that each table has at least and at most.
+const UNITS: [[u64; 2]; 4] = [[2_000, TABLE_UNITS_MAX], [500, TABLE_UNITS_MAX], [100, TABLE_UNITS_MAX], [100, 6_000]];
+
+/// Simulates the day with provisioned capacity, and returns the table of latencies, throttles and costs.
+pub(crate) fn provisioned() -> Result<String> {
+    let heads = ["write capacity of each table", "p50", "p99", "longest", "throttled commits", "dollars for a million"];
+    let mut table = Table::new(heads);
+    let provisioned = UNITS.into_iter().map(|[units_min, units_max]| {
+        let scaling = Scaling { units_min, units_max, target_percent: 70, minute_us: MINUTE_US };
+        (format!("provisioned, {} to {}", number(units_min), number(units_max)), Some(scaling))
+    });
+    for (name, scaling) in std::iter::once(("on demand".to_owned(), None)).chain(provisioned) {
+        let settings = Settings { scaling, step_us: STEP_US, ..SETTINGS };
+        let outcome = sound(run(&settings, CUSTOMERS_ALL, arrivals(&settings)))?;
+        let [_, p50, p99, longest, ..] = row(settings.concurrency, &outcome);
+        table.row(&[name, p50, p99, longest, number(outcome.throttled), cost::for_a_million_in(&outcome)]);
+    }
+    Ok(table.markdown())
+}
+
+fn arrivals(settings: &Settings) -> impl Iterator<Item = Arrival> + use<> {
+    Poisson::new(settings.seed, DAY_US, 4.0 * RATE, |at| RATE * day(at as f64 / DAY_US as f64), one_of_many)
 }
 
 fn row(concurrency: usize, outcome: &Outcome) -> [String; 7] {

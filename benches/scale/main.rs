@@ -12,6 +12,8 @@
 )]
 
 mod assign;
+mod bill;
+mod capacity;
 mod cost;
 mod day;
 mod hot;
@@ -20,6 +22,7 @@ mod panels;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod sim;
+mod steady;
 mod stream;
 mod table_of;
 mod theory;
@@ -49,6 +52,7 @@ const SETTINGS: Settings = Settings {
     batch_max: 10,
     window_max: WINDOW_MAX,
     key_units_per_s_max: KEY_WRITE_UNITS_MAX,
+    scaling: None,
     times: ASSUMED,
     step_us: 1_000_000,
 };
@@ -64,5 +68,8 @@ fn main() -> Result<()> {
     put(PAGE, "scale-assign", &assign::jobs())?;
     let shape = day::simulate()?;
     put(PAGE, "scale-cost", &cost::table(shape))?;
+    put(PAGE, "scale-day-provisioned", &day::provisioned()?)?;
+    let [before, after] = steady::simulate()?;
+    put(PAGE, "scale-bill", &bill::table(&before, &after)?)?;
     hot::simulate()
 }

@@ -3,18 +3,23 @@
 //!
 //! It models: message groups, with one batch of a group at a time; batches of up to ten messages of several groups; a
 //! maximum number of functions at once; commits of a batch's customers in parallel; a round trip for each decision of
-//! a customer; DynamoDB's write limit for one key; and SQS's window, beyond which SQS does not look for groups. It
-//! does not model failures, cold starts, and the time that pollers and tables take to grow.
+//! a customer; DynamoDB's write limit for one key; provisioned capacity of the tables; and SQS's window, beyond which SQS
+//! does not look for groups. It does not model failures, cold starts, and the time that pollers and tables take to grow.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use fastrand::Rng;
 
+use crate::capacity::{Capacity, Scaling};
 use crate::times::Times;
 
 /// Number of the customer that a scenario makes hot. All others have greater numbers.
 pub(crate) const HOT: u32 = 0;
+
+/// Longest waits of the client before it repeats a request that was refused: the first time, and later.
+const FIRST_WAIT_MAX_US: u64 = 100_000;
+const WAIT_MAX_US: u64 = 200_000;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
@@ -25,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) window_max: u64,
     /// Maximum write units of one customer in a second.
     pub(crate) key_units_per_s_max: u64,
+    /// Auto scaling of the write capacity of both tables, each with a capacity of its own; `None` on demand.
+    pub(crate) scaling: Option<Scaling>,
     pub(crate) times: Times,
     /// Length of a step in the history of the queue's depth.
     pub(crate) step_us: u64,
@@ -56,8 +63,10 @@ pub(crate) struct Outcome {
     pub(crate) rounds: u64,
     /// Time of all batches that Lambda bills, in whole milliseconds.
     pub(crate) billed_ms: u64,
-    /// Commits that had to wait because their customer's key had used up its write units.
+    /// Commits that had to wait because their customer's key, or a table, had used up its write units.
     pub(crate) throttled: u64,
+    /// Mean write capacity of both tables together, in units a second; 0 on demand.
+    pub(crate) write_units_per_s: u64,
     /// Messages in the queue, integrated over time.
     pub(crate) area: u128,
     pub(crate) out_of_order: u64,
@@ -70,6 +79,12 @@ impl Outcome {
     pub(crate) fn holds_little(&self) -> bool {
         let times: u128 = self.decided.iter().map(|decided| u128::from(decided.latency_us)).sum();
         self.arrived == self.decided.len() as u64 && self.area == times && self.out_of_order == 0
+    }
+
+    /// Returns the counts of this outcome, without the single decisions.
+    pub(crate) fn clone_counts(&self) -> Outcome {
+        let Outcome { arrived, batches, groups, rounds, billed_ms, throttled, .. } = *self;
+        Outcome { arrived, batches, groups, rounds, billed_ms, throttled, ..Outcome::default() }
     }
 
     pub(crate) fn depth_max(&self, class: usize) -> u64 {
@@ -109,6 +124,8 @@ struct Simulation<'s> {
     working: usize,
     depth: [u64; 2],
     count: u64,
+    /// Capacity of the records' and of the rows' table.
+    capacities: Option<[Capacity; 2]>,
     outcome: Outcome,
 }
 
@@ -126,6 +143,7 @@ pub(crate) fn run(settings: &Settings, customers: usize, arrivals: impl Iterator
         working: 0,
         depth: [0; 2],
         count: 0,
+        capacities: settings.scaling.map(|scaling| [Capacity::new(scaling), Capacity::new(scaling)]),
         outcome: Outcome::default(),
     };
     let mut arrivals = arrivals.peekable();
@@ -140,6 +158,7 @@ pub(crate) fn run(settings: &Settings, customers: usize, arrivals: impl Iterator
         }
     }
     simulation.outcome.end_us = simulation.now_us;
+    simulation.outcome.write_units_per_s = simulation.capacities.iter().flatten().map(Capacity::mean_units_per_s).sum();
     simulation.outcome
 }
 
@@ -254,8 +273,8 @@ impl Simulation<'_> {
         self.outcome.rounds += rounds as u64;
     }
 
-    /// Returns the instant at which a customer's commit ends. It writes two units for each record, and waits for the
-    /// write limit of its key.
+    /// Returns the instant at which a customer's commit ends. It writes two units for each record and for the row, and waits for
+    /// the write limit of its key, and for both tables' capacity.
     fn commit(&mut self, customer: u32, messages: usize, from_us: u64) -> u64 {
         let took_us = self.settings.times.commit.draw(&mut self.rng);
         let busy_us = 2 * messages as u64 * 1_000_000 / self.settings.key_units_per_s_max;
@@ -263,7 +282,21 @@ impl Simulation<'_> {
         let begin_us = from_us.max(group.key_busy_until_us);
         self.outcome.throttled += u64::from(begin_us > from_us);
         group.key_busy_until_us = begin_us + busy_us;
-        begin_us + took_us
+        self.retried(messages as u64, begin_us) + took_us
+    }
+
+    /// Returns the instant at which a commit is taken that is refused while a table has no capacity. Its client tries again after
+    /// a random wait, up to 100 ms at first and 200 ms later (`src/adapters/aws.rs`), and so later than it could.
+    fn retried(&mut self, messages: u64, from_us: u64) -> u64 {
+        let Some([records, rows]) = &mut self.capacities else { return from_us };
+        let refused_us = records.take(2 * messages, from_us).max(rows.take(2, from_us));
+        self.outcome.throttled += u64::from(refused_us > 0);
+        let (mut waited_us, mut most_us) = (0, FIRST_WAIT_MAX_US);
+        while waited_us < refused_us {
+            waited_us += self.rng.u64(..most_us);
+            most_us = WAIT_MAX_US;
+        }
+        from_us + waited_us
     }
 
     fn publish(&mut self, batch: &[(u32, Vec<(u64, u64)>)], round: usize, at_us: u64) {
