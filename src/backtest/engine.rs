@@ -5,7 +5,7 @@ use crate::backtest::block::{BlockFigures, Sum};
 use crate::backtest::flipped::FlippedCustomers;
 use crate::limits::AllLimits;
 use crate::replay::Engine;
-use crate::replay::ledger::{Events, LineOutcome, PendingAttempt, Usage};
+use crate::replay::ledger::{Events, LineOutcome, PendingAttempt, Usage, customers};
 
 /// The base and the candidates, with the limits in force under each.
 #[derive(Debug)]
@@ -57,7 +57,8 @@ impl Engine for BacktestEngine {
         attempts: &mut [&mut PendingAttempt<'b>],
         block: &mut BlockFigures<'b>,
     ) {
-        ledger.base.touch(&self.base, attempts);
+        let customers = customers(attempts);
+        ledger.base.touch(&self.base, &customers);
         ledger.events.remember(attempts);
         ledger.base.decide(&self.base, attempts);
         for pending in &*attempts {
@@ -66,7 +67,7 @@ impl Engine for BacktestEngine {
         let base: Vec<Option<LineOutcome<'b>>> = attempts.iter().map(|pending| pending.outcome).collect();
         let tables = self.candidates.iter().zip(&mut ledger.candidates).zip(&mut block.candidates);
         for ((limits, CandidateLedger { usage, flipped }), figures) in tables {
-            usage.touch(limits, attempts);
+            usage.touch(limits, &customers);
             forget_decisions(attempts);
             usage.decide(limits, attempts);
             for (pending, base) in attempts.iter().zip(&base) {

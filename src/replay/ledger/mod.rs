@@ -32,7 +32,7 @@ use crate::limits::AllLimits;
 pub(crate) use crate::replay::ledger::events::Events;
 pub use crate::replay::ledger::identity::{Identifier, Identity, Key};
 pub use crate::replay::ledger::load_table::{CUSTOMER_BYTES_MAX, LOAD_BYTES_MAX};
-pub(crate) use crate::replay::ledger::usage::Usage;
+pub(crate) use crate::replay::ledger::usage::{Usage, customers};
 
 /// Maximum memory for a distinct event, in bytes.
 pub const EVENT_BYTES_MAX: u64 = 24;
@@ -91,7 +91,7 @@ impl Ledger {
     /// Decides each attempt, in this order, unless its event has been seen, and remembers its event and its effect on
     /// usage.
     pub fn decide<'a>(&mut self, limits: &'a AllLimits, attempts: &mut [&mut PendingAttempt<'a>]) {
-        self.usage.touch(limits, attempts);
+        self.usage.touch(limits, &customers(attempts));
         self.events.remember(attempts);
         self.usage.decide(limits, attempts);
     }

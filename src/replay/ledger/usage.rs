@@ -26,14 +26,14 @@ impl Usage {
     /// Every attempt needs several places in memory that no cache is likely to hold. This pass needs them in short
     /// rounds that do not wait for one another, so that the processor fetches many places at once; the next pass finds
     /// them there.
-    pub(crate) fn touch(&self, limits: &AllLimits, attempts: &[&mut PendingAttempt<'_>]) {
+    pub(crate) fn touch(&self, limits: &AllLimits, customers: &[(Week, Key)]) {
         if limits.need_loads() {
-            self.loads.touch(customers(attempts));
+            self.loads.touch(customers.iter().map(|(_, customer)| *customer));
             return;
         }
-        for run in attempts.chunk_by(|one, next| one.week == next.week) {
-            if let Some(table) = run.first().and_then(|first| self.weeks.get(&first.week)) {
-                table.touch(customers(run));
+        for run in customers.chunk_by(|(one, _), (next, _)| one == next) {
+            if let Some(table) = run.first().and_then(|(week, _)| self.weeks.get(week)) {
+                table.touch(run.iter().map(|(_, customer)| *customer));
             }
         }
     }
@@ -60,8 +60,9 @@ impl Usage {
     }
 }
 
-fn customers(attempts: &[&mut PendingAttempt<'_>]) -> impl Iterator<Item = Key> + Clone {
-    attempts.iter().map(|pending| pending.identity.customer)
+/// Returns the week and the customer of each attempt, close together for [`Usage::touch`].
+pub(crate) fn customers(attempts: &[&mut PendingAttempt<'_>]) -> Vec<(Week, Key)> {
+    attempts.iter().map(|pending| (pending.week, pending.identity.customer)).collect()
 }
 
 fn decide_in_table<'l>(
