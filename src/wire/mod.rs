@@ -79,9 +79,7 @@ mod tests {
             for (length, place) in (0..20).flat_map(|length| (0..length).map(move |place| (length, place))) {
                 // Behind it are bytes that a borrow reaches, and others that must be escaped.
                 for others in [b'!', 0xff, b'"', 0] {
-                    let mut text = vec![b'#'; length];
-                    text[place] = first;
-                    text[place + 1..].fill(others);
+                    let text = [vec![b'#'; place], vec![first], vec![others; length - place - 1]].concat();
                     let expected = text.iter().position(|byte| needs_escape(*byte)).unwrap_or(length);
                     assert_eq!(plain_bytes(&text), expected, "{text:?}");
                 }

@@ -124,7 +124,7 @@ pub struct Dates(Option<Date>);
 /// A date, and what the ledger needs of it.
 #[derive(Clone, Copy, Debug)]
 struct Date {
-    date: NaiveDate,
+    of: NaiveDate,
     day: Day,
     week: Week,
     days_since_monday: u8,
@@ -134,7 +134,7 @@ impl Dates {
     fn of(&mut self, time: DateTime<Utc>) -> Date {
         let date = time.naive_utc().date();
         match self.0 {
-            Some(last) if last.date == date => last,
+            Some(last) if last.of == date => last,
             _ => *self.0.insert(Date::new(date)),
         }
     }
@@ -143,7 +143,7 @@ impl Dates {
 impl Date {
     fn new(date: NaiveDate) -> Date {
         let day = Day::of_date(date);
-        Date { date, day, week: day.week(), days_since_monday: day.days_since_monday() }
+        Date { of: date, day, week: day.week(), days_since_monday: day.days_since_monday() }
     }
 }
 

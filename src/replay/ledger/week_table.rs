@@ -228,7 +228,7 @@ mod tests {
 
     fn expected_totals(usage: &WeekUsage) -> [DayAndWeek; 7] {
         // Day 4 is the first Monday after 1970-01-01.
-        std::array::from_fn(|day| usage.totals(Day::from_epoch_days(4 + day as i32)))
+        [4, 5, 6, 7, 8, 9, 10].map(|day| usage.totals(Day::from_epoch_days(day)))
     }
 
     /// Sets days one after another. Checks the usage and the numbers of rows after each.
@@ -240,7 +240,7 @@ mod tests {
         }
         for (place, day, rows) in days {
             table.change(&mut wide, Key::of(CUSTOMER), *place, |totals| {
-                assert_eq!(*totals, expected_totals(&expected)[usize::from(*place)]);
+                assert_eq!(*totals, expected.totals(Day::from_epoch_days(4 + i32::from(*place))));
                 Some(*day)
             });
             expected.set_day(*place, *day);
