@@ -138,7 +138,7 @@ mod tests {
             for first in Flip::ALL {
                 let mut flipped = FlippedCustomers::default();
                 let mut expected = CustomerFlips::default();
-                // Other customers, one of which differs in bits that are not compared before the last byte.
+                // Other customers, one of which has the same place in a table.
                 for other in [(7 << 32) + 1, 9 << 64] {
                     flipped.add(Key::of(other), "other", Flip::ToAccepted, Cents::new(1));
                 }

@@ -101,14 +101,11 @@ impl Cents {
         let number = text.as_bytes();
         let number = number.strip_prefix(&currency.0).unwrap_or(number);
         let number = if currency == Currency::USD { number.strip_prefix(b"$").unwrap_or(number) } else { number };
-        let (dollars, decimals) = match number.iter().position(|byte| *byte == b'.') {
-            Some(point) => (number.get(..point).unwrap_or_default(), number.get(point..).unwrap_or_default()),
-            None => (number, b".00".as_slice()),
-        };
-        let dollars = read_dollars(dollars)?;
-        let decimals = match *decimals {
-            [_, tenths] => [tenths, b'0'],
-            [_, tenths, hundredths] => [tenths, hundredths],
+        let mut parts = number.splitn(2, |byte| *byte == b'.');
+        let dollars = read_dollars(parts.next().unwrap_or_default())?;
+        let decimals = match *parts.next().unwrap_or(b"00") {
+            [tenths] => [tenths, b'0'],
+            [tenths, hundredths] => [tenths, hundredths],
             _ => return Err(AmountError::Decimals),
         };
         let cents = decimals.into_iter().try_fold(dollars, push_digit)?;
