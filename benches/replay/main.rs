@@ -217,8 +217,8 @@ impl Bench {
             ]);
             std::fs::remove_file(&input)?;
         }
-        let required = "Bytes an event are without 48 MiB. Allowed: 48 MiB, and at most 24 bytes for each distinct event; 36 for \
-                        each week in which a customer has accepted loads on one day, 132 on several days, 220 with a day of \
+        let required = "Bytes an event are without 48 MiB. Allowed: 48 MiB, and at most 31 bytes for each distinct event; 45 for \
+                        each week in which a customer has accepted loads on one day, 158 on several days, 246 with a day of \
                         more than $42,949,672.95 or 255 loads; and 24 KiB for each calendar week.";
         Ok((format!("{}\n\n{required}", table.markdown()), are_within))
     }

@@ -43,7 +43,7 @@ impl Identifier {
     }
 }
 
-/// The hash of a customer or of an event, without padding. It is never vacant.
+/// The hash of a customer or of an event, without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(Rust, packed(4))]
 pub struct Key {
@@ -66,14 +66,10 @@ impl Identity {
 }
 
 impl Key {
-    /// The key of no row.
-    pub(super) const VACANT: Key = Key { high: 0, low: 0 };
-
     /// Returns the lower 96 bits of a hash.
     #[allow(clippy::cast_possible_truncation)]
-    pub fn of(hash: u128) -> Key {
-        let key = Key { high: (hash >> 32) as u64, low: hash as u32 };
-        if key == Key::VACANT { Key { low: 1, ..key } } else { key }
+    pub const fn of(hash: u128) -> Key {
+        Key { high: (hash >> 32) as u64, low: hash as u32 }
     }
 
     /// Returns the part that determines a place in a table. The other one assigns customers to ledgers.

@@ -2,15 +2,16 @@
 
 use std::hint::black_box;
 
+use hashbrown::HashTable;
+
 use crate::domain::{
     AcceptedLoads, Cents, Decision, Limit, Limits, LimitsInForce, LoadAttempt, Millis, ShadowJudgement, Span, decide,
     judge_shadow,
 };
 use crate::replay::ledger::Key;
-use crate::replay::ledger::row_table::{Row, RowTable};
 
-/// Maximum memory for a customer with accepted loads, in bytes: 24 in the list, and a row of 16 in a table.
-pub const CUSTOMER_BYTES_MAX: u64 = 57;
+/// Maximum memory for a customer with accepted loads, in bytes: 40 in the list, and a place in a hash table.
+pub const CUSTOMER_BYTES_MAX: u64 = 62;
 
 /// Maximum memory for an accepted load, in bytes. Lists of loads grow by half of their length.
 pub const LOAD_BYTES_MAX: u64 = 36;
@@ -22,26 +23,17 @@ const CHUNK_CUSTOMERS: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct LoadTable {
     /// Places of customers in the list.
-    places: RowTable<CustomerRow>,
-    chunks: Vec<Vec<AcceptedLoads>>,
+    places: HashTable<usize>,
+    chunks: Vec<Vec<CustomerLoads>>,
     /// For each limit of the deployment, the span of its window that held the last attempt. Attempts arrive in the order
     /// of their times, so the next one usually lies in the same span.
     spans: Vec<Option<Span>>,
 }
 
-/// A customer's place in the list.
-#[derive(Clone, Copy, Debug)]
-struct CustomerRow {
+#[derive(Debug)]
+struct CustomerLoads {
     customer: Key,
-    place: u32,
-}
-
-impl Row for CustomerRow {
-    const VACANT: CustomerRow = CustomerRow { customer: Key::VACANT, place: 0 };
-
-    fn key(&self) -> Key {
-        self.customer
-    }
+    loads: AcceptedLoads,
 }
 
 impl LoadTable {
@@ -55,7 +47,7 @@ impl LoadTable {
         let at = Millis::of(attempt.time);
         self.find_spans(limits.base, at);
         let place = self.place(customer);
-        let loads = place.and_then(|place| self.get(place));
+        let loads = place.and_then(|place| self.get(place)).map(|customer| &customer.loads);
         // The spans of own limits are those of one customer, and are not kept.
         let span = |place: usize, limit: &Limit| match self.spans.get(place) {
             Some(span) => *span,
@@ -80,23 +72,23 @@ impl LoadTable {
             return None;
         }
         let at = Millis::of(attempt.time);
-        let loads = self.place(customer).and_then(|place| self.get(place));
+        let loads = self.place(customer).and_then(|place| self.get(place)).map(|customer| &customer.loads);
         let used = |limit: &Limit| loads.map_or(0, |loads| loads.used(limit, at, limit.window.span(at)));
         Some(judge_shadow(limits, attempt, |limit| Some(used(limit))))
     }
 
-    /// Reads the memory that [`LoadTable::decide`] needs for these customers, only to load it into the cache: first all places in
-    /// the list, then all lists' headers, then the latest loads, so that none of a step waits for another.
+    /// Reads the memory that [`LoadTable::decide`] needs for these customers, only to load it into the cache: first the table, then
+    /// all customers' lists, then the latest loads, so that none of a step waits for another.
     pub(super) fn touch(&self, customers: impl Iterator<Item = Key> + Clone) {
         for customer in customers.clone() {
-            self.places.touch(customer);
+            black_box(self.places.find(customer.hash(), |_| false).is_some());
         }
-        let loads = customers.filter_map(|customer| self.get(self.place(customer)?));
-        for loads in loads.clone() {
-            black_box(loads.len());
+        let known = customers.filter_map(|customer| self.get(self.place(customer)?));
+        for known in known.clone() {
+            black_box(known.loads.len());
         }
-        for loads in loads {
-            black_box(loads.latest());
+        for known in known {
+            black_box(known.loads.latest());
         }
     }
 
@@ -110,42 +102,50 @@ impl LoadTable {
     }
 
     fn place(&self, customer: Key) -> Option<usize> {
-        self.places.get(customer).and_then(|row| usize::try_from(row.place).ok())
+        let is_customer = |place: &usize| self.get(*place).is_some_and(|known| known.customer == customer);
+        self.places.find(customer.hash(), is_customer).copied()
     }
 
-    fn get(&self, place: usize) -> Option<&AcceptedLoads> {
-        self.chunks.get(place / CHUNK_CUSTOMERS)?.get(place % CHUNK_CUSTOMERS)
+    fn get(&self, place: usize) -> Option<&CustomerLoads> {
+        get(&self.chunks, place)
     }
 
     /// Remembers an accepted load of a customer at this place, or of a new customer.
     fn add(&mut self, place: Option<usize>, customer: Key, at: Millis, amount: Cents) {
-        let Some(place) = place.or_else(|| self.insert(customer)) else { return };
+        let place = place.unwrap_or_else(|| self.insert(customer));
         let chunk = self.chunks.get_mut(place / CHUNK_CUSTOMERS);
-        if let Some(loads) = chunk.and_then(|chunk| chunk.get_mut(place % CHUNK_CUSTOMERS)) {
-            loads.add(at, amount);
+        if let Some(known) = chunk.and_then(|chunk| chunk.get_mut(place % CHUNK_CUSTOMERS)) {
+            known.loads.add(at, amount);
         }
     }
 
     /// Inserts a customer without loads. Returns its place.
-    fn insert(&mut self, customer: Key) -> Option<usize> {
+    fn insert(&mut self, customer: Key) -> usize {
         if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK_CUSTOMERS) {
             self.chunks.push(Vec::with_capacity(CHUNK_CUSTOMERS));
         }
         let before = self.chunks.len().saturating_sub(1) * CHUNK_CUSTOMERS;
-        let chunk = self.chunks.last_mut()?;
-        chunk.push(AcceptedLoads::default());
-        let place = before + chunk.len() - 1;
-        self.places.insert(CustomerRow { customer, place: u32::try_from(place).ok()? });
-        Some(place)
+        let place = self.chunks.last_mut().map_or(0, |chunk| {
+            chunk.push(CustomerLoads { customer, loads: AcceptedLoads::default() });
+            before + chunk.len() - 1
+        });
+        let LoadTable { places, chunks, .. } = self;
+        let hash_at = |place: &usize| get(chunks, *place).map_or(0, |known| known.customer.hash());
+        places.insert_unique(customer.hash(), place, hash_at);
+        place
     }
 
     /// Returns its allocated memory, in bytes.
     #[cfg(test)]
     pub(super) fn allocated_bytes(&self) -> usize {
-        let loads = self.chunks.iter().flatten().map(AcceptedLoads::allocated_bytes).sum::<usize>();
-        let customers = self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<AcceptedLoads>()).sum::<usize>();
-        self.places.allocated_bytes() + customers + loads + self.chunks.capacity() * size_of::<Vec<AcceptedLoads>>()
+        let loads = self.chunks.iter().flatten().map(|customer| customer.loads.allocated_bytes()).sum::<usize>();
+        let customers = self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<CustomerLoads>()).sum::<usize>();
+        self.places.allocation_size() + customers + loads + self.chunks.capacity() * size_of::<Vec<CustomerLoads>>()
     }
+}
+
+fn get(chunks: &[Vec<CustomerLoads>], place: usize) -> Option<&CustomerLoads> {
+    chunks.get(place / CHUNK_CUSTOMERS)?.get(place % CHUNK_CUSTOMERS)
 }
 
 #[cfg(test)]
@@ -172,8 +172,7 @@ mod tests {
                     load_amount: "$1".into(),
                     time: time.to_rfc3339().into(),
                 };
-                let identity =
-                    Key::of(u128::from(customer + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+                let identity = Key::of(u128::from(customer).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
                 assert!(table.decide((&limits).into(), identity, &LoadAttempt::check(text).unwrap()).is_accepted());
                 let (loads, customers) = (u64::from(n) + 1, u64::from(customer) + 1);
                 let allowed = empty + CUSTOMER_BYTES_MAX * customers + LOAD_BYTES_MAX * loads;

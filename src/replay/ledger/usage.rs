@@ -33,7 +33,9 @@ impl Usage {
         }
         for run in customers.chunk_by(|(one, _), (next, _)| one == next) {
             if let Some(table) = run.first().and_then(|(week, _)| self.weeks.get(week)) {
-                table.touch(run.iter().map(|(_, customer)| *customer));
+                for (_, customer) in run {
+                    table.touch(*customer);
+                }
             }
         }
     }

@@ -5,18 +5,21 @@
 //! processor's cache. These rows are narrow. A day of more than 2^32 - 1 cents or 255 loads moves the customer's week
 //! to [`WideWeeks`], and the row holds its place there.
 
+use std::hint::black_box;
+
+use hashbrown::HashTable;
+
 use crate::domain::{Cents, DayAndWeek, LoadTotal, WeekUsage};
 use crate::replay::ledger::Key;
-use crate::replay::ledger::row_table::{Row, RowTable};
 use crate::replay::ledger::wide_weeks::WideWeeks;
 
 /// Usage of one week. Customers are identified by their [`Identity`](super::Identity).
 #[derive(Debug, Default)]
 pub(super) struct WeekTable {
     /// Customers with loads on one day.
-    days: RowTable<DayRow>,
-    /// Customers with loads on more days, or with more than a day row holds. Their rows in `days` no longer count.
-    weeks: RowTable<WeekRow>,
+    days: HashTable<DayRow>,
+    /// Customers with loads on more days, or with more than a day row holds. None of them is in `days`.
+    weeks: HashTable<WeekRow>,
 }
 
 /// One customer's usage of one day. It is packed, because rows like it dominate the memory when customers load
@@ -45,14 +48,10 @@ struct WeekRow {
 const _: () = assert!(size_of::<DayRow>() == 18 && size_of::<WeekRow>() == 48, "what the module's text says");
 
 impl WeekTable {
-    /// Reads the memory that [`WeekTable::change`] needs for these customers, only to load it into the cache.
-    pub(super) fn touch(&self, customers: impl Iterator<Item = Key> + Clone) {
-        for customer in customers.clone() {
-            self.weeks.touch(customer);
-        }
-        // Few customers have a single day, so that it is worth asking which.
-        for customer in customers.filter(|customer| self.weeks.place(*customer).is_vacant()) {
-            self.days.touch(customer);
+    /// Reads the memory that [`WeekTable::change`] needs, only to load it into the cache.
+    pub(super) fn touch(&self, customer: Key) {
+        if !black_box(self.weeks.find(customer.hash(), |row| { row.customer } == customer).is_some()) {
+            black_box(self.days.find(customer.hash(), |row| { row.customer } == customer).is_some());
         }
     }
 
@@ -65,7 +64,7 @@ impl WeekTable {
         days_since_monday: u8,
         change: impl FnOnce(&DayAndWeek) -> Option<LoadTotal>,
     ) {
-        let Some(row) = self.weeks.get_mut(customer) else {
+        let Some(row) = self.weeks.find_mut(customer.hash(), |row| { row.customer } == customer) else {
             return self.change_first_day(wide, customer, days_since_monday, change);
         };
         if row.is_wide {
@@ -91,18 +90,19 @@ impl WeekTable {
         days_since_monday: u8,
         change: impl FnOnce(&DayAndWeek) -> Option<LoadTotal>,
     ) {
-        let mut before = self.days.get_mut(customer);
-        let totals = before.as_ref().map_or_else(DayAndWeek::default, |row| row.totals(days_since_monday));
+        let before = self.days.find_entry(customer.hash(), |row| { row.customer } == customer);
+        let totals = before.as_ref().map_or_else(|_| DayAndWeek::default(), |row| row.get().totals(days_since_monday));
         let Some(day) = change(&totals) else { return };
-        match (narrow(day), &mut before) {
-            (Some((amount, count)), Some(row)) if row.days_since_monday == days_since_monday => {
-                **row = DayRow { customer, amount, count, days_since_monday };
+        match (narrow(day), before) {
+            (Some((amount, count)), Ok(mut row)) if row.get().days_since_monday == days_since_monday => {
+                *row.get_mut() = DayRow { customer, amount, count, days_since_monday };
             }
-            (Some((amount, count)), None) => {
-                self.days.insert(DayRow { customer, amount, count, days_since_monday });
+            (Some((amount, count)), Err(_)) => {
+                let row = DayRow { customer, amount, count, days_since_monday };
+                self.days.insert_unique(customer.hash(), row, |row| { row.customer }.hash());
             }
-            _ => {
-                let mut usage = before.map_or_else(WeekUsage::default, |row| row.usage());
+            (_, before) => {
+                let mut usage = before.map_or_else(|_| WeekUsage::default(), |row| row.remove().0.usage());
                 usage.set_day(days_since_monday, day);
                 self.insert_week(wide, customer, &usage);
             }
@@ -116,19 +116,19 @@ impl WeekTable {
         if !is_narrow {
             row.widen(wide.push(usage));
         }
-        self.weeks.insert(row);
+        self.weeks.insert_unique(customer.hash(), row, |row| { row.customer }.hash());
     }
 
     /// Returns its allocated memory, in bytes.
     #[cfg(test)]
     pub(super) fn allocated_bytes(&self) -> usize {
-        self.days.allocated_bytes() + self.weeks.allocated_bytes()
+        self.days.allocation_size() + self.weeks.allocation_size()
     }
 
-    /// Returns the numbers of day rows, with those that no longer count, and of week rows.
+    /// Returns the numbers of customers with a day row and with a week row.
     #[cfg(test)]
     pub(super) fn rows(&self) -> [usize; 2] {
-        [self.days.used(), self.weeks.used()]
+        [self.days.len(), self.weeks.len()]
     }
 }
 
@@ -139,22 +139,6 @@ fn narrow(LoadTotal { amount, count }: LoadTotal) -> Option<(u32, u8)> {
 
 fn widen(amount: u32, count: u8) -> LoadTotal {
     LoadTotal { amount: Cents::new(u64::from(amount)), count: u32::from(count) }
-}
-
-impl Row for DayRow {
-    const VACANT: DayRow = DayRow { customer: Key::VACANT, amount: 0, count: 0, days_since_monday: 0 };
-
-    fn key(&self) -> Key {
-        self.customer
-    }
-}
-
-impl Row for WeekRow {
-    const VACANT: WeekRow = WeekRow { customer: Key::VACANT, amounts: [0; 7], counts: [0; 7], is_wide: false };
-
-    fn key(&self) -> Key {
-        self.customer
-    }
 }
 
 impl DayRow {
@@ -245,16 +229,16 @@ mod tests {
             });
             expected.set_day(*place, *day);
             assert_eq!(totals(&mut table, &mut wide, Key::of(CUSTOMER)), expected_totals(&expected));
-            assert_eq!([table.days.used() - 2, table.weeks.used(), wide.len()], *rows);
+            assert_eq!([table.days.len() - 2, table.weeks.len(), wide.len()], *rows);
         }
         assert_eq!(totals(&mut table, &mut wide, Key::of(CUSTOMER + 1))[3], DayAndWeek { day: LITTLE, week: LITTLE });
         assert_eq!(totals(&mut table, &mut wide, Key::of(CUSTOMER + 2))[4], DayAndWeek { day: LITTLE, week: LITTLE });
     }
 
     #[test]
-    fn a_customer_s_week_has_one_row_from_its_second_day_on() {
+    fn a_customer_has_one_row_whatever_the_days() {
         let more = LoadTotal { amount: Cents::new(u64::from(u32::MAX)), count: 255 };
-        check(&[(3, LITTLE, [1, 0, 0]), (3, more, [1, 0, 0]), (6, more, [1, 1, 0]), (0, LITTLE, [1, 1, 0])]);
+        check(&[(3, LITTLE, [1, 0, 0]), (3, more, [1, 0, 0]), (6, more, [0, 1, 0]), (0, LITTLE, [0, 1, 0])]);
     }
 
     #[test]
@@ -265,9 +249,9 @@ mod tests {
             LoadTotal { amount: Cents::new(u64::MAX), count: u32::MAX },
         ] {
             check(&[(2, too_much, [0, 1, 1]), (2, LITTLE, [0, 1, 1]), (5, too_much, [0, 1, 1])]);
-            check(&[(2, LITTLE, [1, 0, 0]), (2, too_much, [1, 1, 1]), (3, LITTLE, [1, 1, 1])]);
-            check(&[(2, LITTLE, [1, 0, 0]), (4, too_much, [1, 1, 1]), (2, too_much, [1, 1, 1])]);
-            check(&[(2, LITTLE, [1, 0, 0]), (4, LITTLE, [1, 1, 0]), (2, too_much, [1, 1, 1]), (0, LITTLE, [1, 1, 1])]);
+            check(&[(2, LITTLE, [1, 0, 0]), (2, too_much, [0, 1, 1]), (3, LITTLE, [0, 1, 1])]);
+            check(&[(2, LITTLE, [1, 0, 0]), (4, too_much, [0, 1, 1]), (2, too_much, [0, 1, 1])]);
+            check(&[(2, LITTLE, [1, 0, 0]), (4, LITTLE, [0, 1, 0]), (2, too_much, [0, 1, 1]), (0, LITTLE, [0, 1, 1])]);
         }
     }
 
@@ -275,6 +259,6 @@ mod tests {
     fn who_does_not_change_anything_leaves_nothing() {
         let (mut table, mut wide) = (WeekTable::default(), WideWeeks::default());
         assert_eq!(totals(&mut table, &mut wide, Key::of(CUSTOMER)), [DayAndWeek::default(); 7]);
-        assert_eq!([table.days.used(), table.weeks.used(), wide.len()], [0; 3]);
+        assert_eq!([table.days.len(), table.weeks.len(), wide.len()], [0; 3]);
     }
 }
