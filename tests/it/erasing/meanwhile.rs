@@ -6,17 +6,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use loadgate::adapters::MemoryStore;
-use loadgate::deciding::{
-    AllRows, Clock, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, LogPage, LogReader, LogScan,
-    LogStart, Lookup, Metered, PublicationChange, RecordPage, RecordReader, Snapshot, Store, StoreError, Units,
-};
-use loadgate::domain::{Limits, LogEntry, PlanVersion};
+use loadgate::deciding::{Clock, LogPage, LogReader, LogScan, LogStart, RecordPage, RecordReader, StoreError};
 use loadgate::erasing::{CustomerItem, ErasableStore, EraseError, Eraser, Holdings, LimitScan, LimitStart, Survey};
 
 use super::{CUSTOMER, FILLED, attempts, clock, decide, eraser, fill_all, later, survey};
 use crate::support::cloud::Fresh;
 use crate::support::line;
 use crate::support::records::now;
+use crate::support::stores::forward_store;
 
 /// A customer without a long limit, and so without a fence.
 const WITHOUT_FENCE: &str = "without fence";
@@ -54,39 +51,7 @@ impl Busy {
     }
 }
 
-impl Store for Busy {
-    async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
-        Store::read(&self.inner, lookup, records).await
-    }
-
-    async fn read_fenced(&self, lookup: &FencedLookup) -> Result<FencedSnapshot, StoreError> {
-        self.inner.read_fenced(lookup).await
-    }
-
-    async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
-        self.inner.read_rows(customer_id).await
-    }
-
-    async fn read_default_plan(&self, program_id: &str) -> Result<Metered<Option<PlanVersion>>, StoreError> {
-        self.inner.read_default_plan(program_id).await
-    }
-
-    async fn read_plan(&self, plan: &PlanVersion) -> Result<Metered<Limits>, StoreError> {
-        self.inner.read_plan(plan).await
-    }
-
-    async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
-        self.inner.commit(commit).await
-    }
-
-    async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
-        self.inner.set_publication(record).await
-    }
-
-    async fn write_log(&self, entries: &[&LogEntry]) -> Result<Metered<Vec<usize>>, StoreError> {
-        self.inner.write_log(entries).await
-    }
-}
+forward_store!(Busy, |busy| &busy.inner);
 
 impl RecordReader for Busy {
     async fn read_records(&self, customer_id: &str, after: Option<&str>, max: u16) -> Result<RecordPage, StoreError> {

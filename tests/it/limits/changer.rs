@@ -5,13 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
 use loadgate::adapters::MemoryStore;
-use loadgate::deciding::{
-    AllRows, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, Lookup, Metered, PublicationChange,
-    Snapshot, Store, StoreError, Units,
-};
+use loadgate::deciding::{Store, StoreError};
 use loadgate::domain::{
-    Cents, ChangeEffect, ChangeKind, ChangeRecord, ChangeRequest, CoolingOff, Currency, Limits, LogEntry, Millis,
-    OwnLimit, OwnLimitStatus, OwnPeriod, PendingChange, PlanVersion,
+    Cents, ChangeEffect, ChangeKind, ChangeRecord, ChangeRequest, CoolingOff, Currency, Millis, OwnLimit,
+    OwnLimitStatus, OwnPeriod, PendingChange,
 };
 use loadgate::limits::{
     AnswerStore, Author, CLOSED_KEPT_MS, KeptAnswer, LimitChangeError, LimitChanger, LimitStore, NewLimit,
@@ -20,7 +17,7 @@ use loadgate::limits::{
 
 use super::store::{Lossy, NOW_MS, StandingClock, applier, write_of};
 use super::{created, limit};
-use crate::support::stores::on_every_store;
+use crate::support::stores::{forward_store, on_every_store};
 
 on_every_store![
     concurrent_changes_form_one_history,
@@ -31,39 +28,7 @@ on_every_store![
 
 const RULE: CoolingOff = CoolingOff { delay_ms: 1_000, needs_confirmation: false };
 
-impl<S: Store> Store for Lossy<S> {
-    async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
-        self.store.read(lookup, records).await
-    }
-
-    async fn read_fenced(&self, lookup: &FencedLookup) -> Result<FencedSnapshot, StoreError> {
-        self.store.read_fenced(lookup).await
-    }
-
-    async fn read_default_plan(&self, program_id: &str) -> Result<Metered<Option<PlanVersion>>, StoreError> {
-        self.store.read_default_plan(program_id).await
-    }
-
-    async fn read_plan(&self, plan: &PlanVersion) -> Result<Metered<Limits>, StoreError> {
-        self.store.read_plan(plan).await
-    }
-
-    async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
-        self.store.read_rows(customer_id).await
-    }
-
-    async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
-        self.store.commit(commit).await
-    }
-
-    async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
-        self.store.set_publication(record).await
-    }
-
-    async fn write_log(&self, entries: &[&LogEntry]) -> Result<Metered<Vec<usize>>, StoreError> {
-        self.store.write_log(entries).await
-    }
-}
+forward_store!(Lossy<S>, |lossy| &*lossy.store, S);
 
 impl<S: AnswerStore> AnswerStore for Lossy<S> {
     async fn read_answer(&self, key: &RequestKey) -> Result<Option<KeptAnswer>, StoreError> {

@@ -9,17 +9,15 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use loadgate::adapters::MemoryStore;
-use loadgate::deciding::{
-    AllRows, Cause, Clock, Commit, Consistency, CorrelationRecord, FencedLookup, FencedSnapshot, Lookup, Metered,
-    PublicationChange, QueueError, Snapshot, Store, StoreError, Units,
-};
-use loadgate::domain::{Currency, Limits, LogEntry, PlanVersion};
+use loadgate::deciding::{Cause, Clock, QueueError, StoreError};
+use loadgate::domain::Currency;
 use loadgate::limits::{
     ChangePage, LimitApplier, LimitConsumer, LimitLetter, LimitLetters, LimitPointer, LimitStore, LimitWrite,
     ReportedLimit, StoredLimit,
 };
 
 use crate::limits::store::NOW_MS;
+use crate::support::stores::forward_store;
 
 /// A clock of tokio's time, which tests pause.
 #[derive(Clone, Copy)]
@@ -118,39 +116,7 @@ impl LimitStore for TroubledStore {
     }
 }
 
-impl Store for TroubledStore {
-    async fn read(&self, lookup: &Lookup, records: Consistency) -> Result<Snapshot, StoreError> {
-        Store::read(&self.inner, lookup, records).await
-    }
-
-    async fn read_fenced(&self, lookup: &FencedLookup) -> Result<FencedSnapshot, StoreError> {
-        self.inner.read_fenced(lookup).await
-    }
-
-    async fn read_rows(&self, customer_id: &str) -> Result<AllRows, StoreError> {
-        self.inner.read_rows(customer_id).await
-    }
-
-    async fn read_default_plan(&self, program_id: &str) -> Result<Metered<Option<PlanVersion>>, StoreError> {
-        self.inner.read_default_plan(program_id).await
-    }
-
-    async fn read_plan(&self, plan: &PlanVersion) -> Result<Metered<Limits>, StoreError> {
-        self.inner.read_plan(plan).await
-    }
-
-    async fn commit(&self, commit: &Commit) -> Result<Units, StoreError> {
-        self.inner.commit(commit).await
-    }
-
-    async fn set_publication(&self, record: &CorrelationRecord) -> Result<PublicationChange, StoreError> {
-        self.inner.set_publication(record).await
-    }
-
-    async fn write_log(&self, entries: &[&LogEntry]) -> Result<Metered<Vec<usize>>, StoreError> {
-        self.inner.write_log(entries).await
-    }
-}
+forward_store!(TroubledStore, |troubled| &troubled.inner);
 
 /// A letter, as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
