@@ -72,11 +72,30 @@ impl<'a> LoadAttempt<'a> {
         currency: Currency,
         times: &mut TimeReader,
     ) -> Result<LoadAttempt<'a>, LoadError> {
+        let AttemptText { id, customer_id, load_amount, time } = text;
+        LoadAttempt::check_parts(id, customer_id, &load_amount, &time, currency, times)
+    }
+
+    /// The same for the texts one by one.
+    ///
+    /// # Errors
+    /// See [`LoadAttempt::check_in`].
+    // Inlined, so that an attempt is built where it stays: copying it takes as long as reading its texts.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    pub(crate) fn check_parts(
+        id: Cow<'a, str>,
+        customer_id: Cow<'a, str>,
+        load_amount: &str,
+        time: &str,
+        currency: Currency,
+        times: &mut TimeReader,
+    ) -> Result<LoadAttempt<'a>, LoadError> {
         Ok(LoadAttempt {
-            id: EventId(checked_id(text.id, Field::Id)?),
-            customer_id: CustomerId(checked_id(text.customer_id, Field::CustomerId)?),
-            amount: Cents::parse_in(&text.load_amount, currency).map_err(LoadError::BadAmount)?,
-            time: times.read(&text.time).map_err(LoadError::BadTime)?,
+            id: EventId(checked_id(id, Field::Id)?),
+            customer_id: CustomerId(checked_id(customer_id, Field::CustomerId)?),
+            amount: Cents::parse_in(load_amount, currency).map_err(LoadError::BadAmount)?,
+            time: times.read(time).map_err(LoadError::BadTime)?,
         })
     }
 

@@ -134,10 +134,16 @@ impl TimeReader {
     ///
     /// # Errors
     /// See [`parse_time`].
+    #[inline]
     pub fn read(&mut self, text: &str) -> Result<DateTime<Utc>, TimeError> {
-        if let Some(instant) = self.on_last_date(text) {
-            return Ok(instant);
+        match self.on_last_date(text) {
+            Some(instant) => Ok(instant),
+            None => self.read_any(text),
         }
+    }
+
+    /// Reads an instant of any form.
+    fn read_any(&mut self, text: &str) -> Result<DateTime<Utc>, TimeError> {
         let instant = parse_time(text)?;
         if let [written @ .., b'T', _, _, b':', _, _, b':', _, _, b'Z'] = text.as_bytes() {
             self.last = written.try_into().ok().map(|written| (written, instant.date_naive()));
@@ -146,6 +152,7 @@ impl TimeReader {
     }
 
     /// Reads an instant in the plain form, on the last date. `None` for all others, and for a second 60.
+    #[inline]
     fn on_last_date(&self, text: &str) -> Option<DateTime<Utc>> {
         let (last, date) = self.last?;
         let [written @ .., b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'Z'] = text.as_bytes() else { return None };

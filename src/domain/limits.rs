@@ -4,7 +4,8 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{Cents, Millis, OwnLimits, OwnPeriod, OwnRule, Window, Zone};
+use super::noted_periods::NotedPeriods;
+use super::{Cents, Millis, OwnLimits, OwnRule, Window, Zone};
 
 /// Maximum number of limits in a table, shadow limits included. A [`BrokenLimits`] has one bit for each.
 pub const LIMITS_MAX: usize = 32;
@@ -113,8 +114,8 @@ pub struct BrokenLimits<'l> {
     base: &'l Limits,
     /// A bit for each broken limit, by its place in `base`.
     places: u32,
-    /// The periods of broken own limits, each once, in the order of the limits.
-    own: [Option<OwnPeriod>; OwnPeriod::ALL.len()],
+    /// The periods of broken own limits, in the order of the limits.
+    own: NotedPeriods,
 }
 
 impl Limit {
@@ -218,32 +219,21 @@ impl<'l> LimitsInForce<'l> {
             }
             bit = bit.rotate_left(1);
         }
-        let own = if self.own.is_empty() { [None; _] } else { self.broken_own(Millis::of(time), is_broken) };
-        let is_any = places != 0 || own.iter().any(Option::is_some);
+        let own =
+            if self.own.is_empty() { NotedPeriods::default() } else { self.broken_own(Millis::of(time), is_broken) };
+        let is_any = places != 0 || !own.is_empty();
         is_any.then_some(BrokenLimits { base: self.base, places, own })
     }
 
-    fn broken_own(
-        self,
-        at: Millis,
-        is_broken: impl Fn(usize, &Limit) -> bool,
-    ) -> [Option<OwnPeriod>; OwnPeriod::ALL.len()] {
-        let mut broken = [None; OwnPeriod::ALL.len()];
+    fn broken_own(self, at: Millis, is_broken: impl Fn(usize, &Limit) -> bool) -> NotedPeriods {
+        let mut broken = NotedPeriods::default();
         let first = self.base.iter().len();
         for (place, own) in (first..).zip(self.own.iter()) {
             if own.applies_to(at) && is_broken(place, &own.rule) {
-                note(&mut broken, own.period);
+                broken.note(own.period);
             }
         }
         broken
-    }
-}
-
-/// Notes a period at the first free place, unless it is noted already.
-fn note(noted: &mut [Option<OwnPeriod>], period: OwnPeriod) {
-    let place = noted.iter_mut().find(|noted| noted.is_none_or(|noted| noted == period));
-    if let Some(place) = place {
-        *place = Some(period);
     }
 }
 
@@ -265,7 +255,7 @@ impl<'l> BrokenLimits<'l> {
     pub fn codes(self) -> impl Iterator<Item = &'l str> {
         let is_broken = move |place: u32| self.places.checked_shr(place).is_some_and(|bits| bits & 1 == 1);
         let broken = (0_u32..).zip(self.base.iter()).filter(move |(place, _)| is_broken(*place));
-        let own = self.own.into_iter().flatten().map(|period| -> &'l str { period.code() });
+        let own = self.own.iter().map(|period| -> &'l str { period.code() });
         broken.map(|(_, limit)| limit.code.as_str()).chain(own)
     }
 }

@@ -18,6 +18,7 @@ mod limit_progress;
 mod limits;
 mod loads;
 mod money;
+mod noted_periods;
 mod own_limit;
 mod own_limits;
 mod shadow;

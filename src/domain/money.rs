@@ -97,15 +97,25 @@ impl Cents {
     ///
     /// # Errors
     /// [`AmountError`] when the text is anything else, or is above [`Cents::LOAD_MAX`].
+    #[inline]
     pub fn parse_in(text: &str, currency: Currency) -> Result<Cents, AmountError> {
+        let plain = text.strip_prefix('$').filter(|_| currency == Currency::USD);
+        match plain.and_then(|number| read_plain(number.as_bytes())) {
+            Some(cents) => Ok(cents),
+            None => Cents::parse_any(text, currency),
+        }
+    }
+
+    /// Reads an amount of any form.
+    fn parse_any(text: &str, currency: Currency) -> Result<Cents, AmountError> {
         let number = text.as_bytes();
         let number = number.strip_prefix(&currency.0).unwrap_or(number);
         let number = if currency == Currency::USD { number.strip_prefix(b"$").unwrap_or(number) } else { number };
-        let mut parts = number.splitn(2, |byte| *byte == b'.');
-        let dollars = read_dollars(parts.next().unwrap_or_default())?;
-        let decimals = match *parts.next().unwrap_or(b"00") {
-            [tenths] => [tenths, b'0'],
-            [tenths, hundredths] => [tenths, hundredths],
+        let (dollars, rest) = read_dollars(number)?;
+        let decimals = match *rest {
+            [] => [b'0', b'0'],
+            [b'.', tenths] => [tenths, b'0'],
+            [b'.', tenths, hundredths] => [tenths, hundredths],
             _ => return Err(AmountError::Decimals),
         };
         let cents = decimals.into_iter().try_fold(dollars, push_digit)?;
@@ -113,24 +123,48 @@ impl Cents {
     }
 }
 
-/// Reads plain digits, or one to three digits followed by groups of a comma and three digits.
-fn read_dollars(text: &[u8]) -> Result<u64, AmountError> {
-    let (mut dollars, mut group_digits, mut is_grouped) = (0, 0_usize, false);
-    for byte in text {
-        if *byte == b',' {
-            if group_digits == 0 || group_digits > 3 || (is_grouped && group_digits < 3) {
-                return Err(AmountError::MisplacedComma);
-            }
-            (group_digits, is_grouped) = (0, true);
-        } else {
-            dollars = push_digit(dollars, *byte)?;
-            group_digits = group_digits.saturating_add(1);
-        }
+/// Reads the plain form that most amounts have: some digits, too few for more than [`Cents::LOAD_MAX`], a point and two digits. It
+/// takes half of the time of the rules for all forms. `None` for any other form.
+#[inline]
+fn read_plain(number: &[u8]) -> Option<Cents> {
+    let (units, [b'.', decimals @ ..]) = number.split_last_chunk::<3>()? else { return None };
+    if !(1..=13).contains(&units.len()) {
+        return None;
     }
-    match (is_grouped, group_digits) {
-        (false, 0) => Err(AmountError::NoDollars),
-        (true, digits) if digits != 3 => Err(AmountError::MisplacedComma),
-        _ => Ok(dollars),
+    let push = |sum: u64, byte: &u8| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| sum.wrapping_mul(10).wrapping_add(digit.into()))
+    };
+    decimals.iter().try_fold(units.iter().try_fold(0, push)?, push).map(Cents)
+}
+
+/// Reads plain digits, or one to three digits followed by groups of a comma and three digits, up to a point or the end. Returns
+/// what is left.
+fn read_dollars(text: &[u8]) -> Result<(u64, &[u8]), AmountError> {
+    let (mut dollars, mut group, mut is_grouped, mut rest) = (0, text, false, text);
+    while let [byte, after @ ..] = rest {
+        match *byte {
+            b'.' => break,
+            b',' => {
+                check_group(group.len().saturating_sub(rest.len()), is_grouped)?;
+                (group, is_grouped) = (after, true);
+            }
+            digit => dollars = push_digit(dollars, digit)?,
+        }
+        rest = after;
+    }
+    match (group.len().saturating_sub(rest.len()), is_grouped) {
+        (0, false) => Err(AmountError::NoDollars),
+        (1.., false) | (3, true) => Ok((dollars, rest)),
+        _ => Err(AmountError::MisplacedComma),
+    }
+}
+
+/// Checks the number of digits before a comma.
+fn check_group(digits: usize, is_grouped: bool) -> Result<(), AmountError> {
+    match (digits, is_grouped) {
+        (1..=3, false) | (3, true) => Ok(()),
+        _ => Err(AmountError::MisplacedComma),
     }
 }
 
@@ -143,5 +177,25 @@ fn push_digit(sum: u64, digit: u8) -> Result<u64, AmountError> {
 impl fmt::Display for Cents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "${}.{:02}", self.0.saturating_div(100), self.0.checked_rem(100).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plain_form_is_read_as_any_other() {
+        let mut plain = 0;
+        for digits in 0..=20 {
+            for end in ["", ".", ".4", ".47", ".470", ".4x", ",000.47", ".-7", "x.47", " .47"] {
+                let text = format!("${}{end}", "31847291650918273645".get(..digits).unwrap_or_default());
+                assert_eq!(Cents::parse(&text), Cents::parse_any(&text, Currency::USD), "{text}");
+                plain += usize::from(read_plain(text.as_bytes().get(1..).unwrap_or_default()).is_some());
+            }
+        }
+        assert_eq!(plain, 13);
+        assert_eq!(Cents::parse("$9999999999999.99"), Ok(Cents(999_999_999_999_999)));
+        assert_eq!(Cents::parse_in("$3.00", Currency(*b"EUR")), Err(AmountError::Character));
     }
 }
