@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::domain::{Currency, LoadError};
 use crate::replay::ledger::{Dates, Identifier, PendingAttempt};
-use crate::wire::AttemptParser;
-use crate::wire::lines::{is_blank, split};
+use crate::wire::lines::{Line, lines};
+use crate::wire::{AttemptParser, ParsedAttempt};
 
 /// The lines of a block that are not blank.
 #[derive(Debug)]
@@ -38,20 +38,21 @@ impl<A> Lines<'_, A> {
 /// Reads each line of a block with `read`, which also receives the line's number in the block.
 pub(crate) fn read_lines<'b, A>(
     block: &'b [u8],
-    mut read: impl FnMut(&'b [u8], u64) -> Result<A, LoadError>,
+    mut read: impl FnMut(Line<'b>, u64) -> Result<A, LoadError>,
 ) -> Lines<'b, A> {
-    let mut lines = Lines::with_capacity(block.len() / 64);
-    for raw in split(block) {
-        let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
-        if !is_blank(raw) {
-            match read(raw, lines.count) {
-                Ok(attempt) => lines.attempts.push(attempt),
-                Err(error) => lines.invalid.push(Invalid { line_in_block: lines.count, error, raw: raw.into() }),
+    let mut found = Lines::with_capacity(block.len() / 64);
+    lines(block).for_each(|line| {
+        if !line.is_blank() {
+            match read(line, found.count) {
+                Ok(attempt) => found.attempts.push(attempt),
+                Err(error) => {
+                    found.invalid.push(Invalid { line_in_block: found.count, error, raw: line.raw().into() });
+                }
             }
         }
-        lines.count += 1;
-    }
-    lines
+        found.count += 1;
+    });
+    found
 }
 
 /// Reader of a block's lines for the ledger.
@@ -69,8 +70,8 @@ impl LineReader<'_> {
     }
 
     /// Reads the next line.
-    pub(crate) fn read<'b>(&mut self, raw: &'b [u8], line_in_block: u64) -> Result<PendingAttempt<'b>, LoadError> {
-        let attempt = self.parser.parse(raw)?;
-        Ok(PendingAttempt::new(attempt, line_in_block, self.identifier, &mut self.dates))
+    pub(crate) fn read<'b>(&mut self, line: Line<'b>, line_in_block: u64) -> Result<PendingAttempt<'b>, LoadError> {
+        let ParsedAttempt { attempt, line_head } = self.parser.parse(line)?;
+        Ok(PendingAttempt::new(attempt, line_head, line_in_block, self.identifier, &mut self.dates))
     }
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::domain::{Decision, LoadAttempt, LoadError, ShadowJudgement};
-use crate::replay::ledger::{LineOutcome, PendingAttempt};
+use crate::domain::{Decision, LoadError, ShadowJudgement};
+use crate::replay::ledger::LineOutcome;
 use crate::replay::line::{Invalid, Lines};
 use crate::replay::{ReplayError, ReplayReport, Tally};
-use crate::wire::{Explanation, Reasons, RejectWriter, write_decision};
+use crate::wire::{DecisionHead, Explanation, Reasons, RejectWriter, write_decision};
 
 /// Destination of a replay's decisions, rejects and progress.
 pub struct ReplayOutput<'o> {
@@ -45,16 +45,31 @@ impl<'b> RenderedBlock<'b> {
     /// Counts the decisions of a block of so many bytes, and renders them, with these reasons, unless there are none.
     pub(super) fn new(lines: &'b Lines<'b>, block_bytes: usize, reasons: Option<Reasons>) -> RenderedBlock<'b> {
         let mut rendered = RenderedBlock { line_count: lines.count, ..RenderedBlock::default() };
+        let mut declines = Declines::default();
         // Usually a decision is shorter than its attempt.
         rendered.decisions.reserve(reasons.map_or(0, |_| block_bytes));
-        for PendingAttempt { attempt, outcome, shadow, .. } in &lines.attempts {
-            let (Some(outcome), shadow) = (*outcome, *shadow) else { continue };
-            rendered.tally.count(outcome);
-            let LineOutcome::Decided(decision) = outcome else { continue };
-            rendered.tally.count_shadow(shadow.into_iter().flat_map(ShadowJudgement::broken));
-            if let Some(reasons) = reasons {
-                rendered.write(attempt, decision, shadow, reasons);
+        for pending in &lines.attempts {
+            let (Some(outcome), shadow) = (pending.outcome, pending.shadow) else { continue };
+            let LineOutcome::Decided(decision) = outcome else {
+                rendered.tally.ignored += 1;
+                continue;
+            };
+            match decision {
+                Decision::Accepted => rendered.tally.accepted += 1,
+                Decision::Declined(broken) => {
+                    rendered.tally.declined += 1;
+                    broken.codes().for_each(|code| declines.count(code));
+                }
             }
+            if let Some(shadow) = shadow {
+                rendered.tally.count_shadow(shadow.broken());
+            }
+            if let Some(reasons) = reasons {
+                rendered.write(pending.head(), decision, shadow, reasons);
+            }
+        }
+        for (code, count) in declines.0 {
+            rendered.tally.count_code(code, count);
         }
         assert_eq!(rendered.tally.attempts(), lines.attempts.len() as u64, "every attempt comes to something");
         for invalid in &lines.invalid {
@@ -66,12 +81,11 @@ impl<'b> RenderedBlock<'b> {
 
     fn write(
         &mut self,
-        attempt: &LoadAttempt<'_>,
+        head: DecisionHead<'_>,
         decision: Decision<'_>,
         shadow: Option<ShadowJudgement<'_>>,
         reasons: Reasons,
     ) {
-        let (id, customer_id) = (attempt.id.as_str(), attempt.customer_id.as_str());
         let explanation = Explanation {
             reasons: decision.codes(),
             shadow: shadow.into_iter().flat_map(ShadowJudgement::broken),
@@ -79,7 +93,21 @@ impl<'b> RenderedBlock<'b> {
             unjudged: std::iter::empty(),
         };
         let explanation = reasons.named(explanation);
-        write_decision(&mut self.decisions, id, customer_id, decision.is_accepted(), explanation);
+        write_decision(&mut self.decisions, head, decision.is_accepted(), explanation);
+    }
+}
+
+/// Declined attempts of a block by the code of a limit. Codes are compared by their places in memory, which is faster than by
+/// their letters; there are few.
+#[derive(Default)]
+struct Declines<'l>(Vec<(&'l str, u64)>);
+
+impl<'l> Declines<'l> {
+    fn count(&mut self, code: &'l str) {
+        match self.0.iter_mut().find(|(known, _)| std::ptr::eq(*known, code)) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((code, 1)),
+        }
     }
 }
 

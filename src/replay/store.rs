@@ -18,7 +18,7 @@ use crate::replay::line::{Invalid, Lines};
 use crate::replay::output::{RenderedBlock, ReplayOutput};
 use crate::replay::verify::{Verified, Verifier};
 use crate::replay::{Manifest, ReplayError, ReplayReport};
-use crate::wire::{Explanation, Reasons, write_decision};
+use crate::wire::{DecisionHead, Explanation, Reasons, write_decision};
 
 /// Maximum number of blocks in progress: the one that is written next, one behind it, so that there is always
 /// something to decide, and one more for when a customer delays the first one.
@@ -141,8 +141,8 @@ impl<S: Store + Manifest + 'static, C: Clock + 'static> StoreReplay<S, C> {
             shadow: decision.shadow.broken.iter().map(String::as_str),
             unjudged: decision.shadow.unjudged.iter().map(String::as_str),
         });
-        let (id, customer_id) = (&decision.key.event_id, &decision.key.customer_id);
-        write_decision(&mut rendered.decisions, id, customer_id, decision.verdict.is_accepted(), explanation);
+        let head = DecisionHead::Ids { id: &decision.key.event_id, customer_id: &decision.key.customer_id };
+        write_decision(&mut rendered.decisions, head, decision.verdict.is_accepted(), explanation);
         Ok(())
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{Limit, Limits, OWN_CODE_PREFIX};
-use crate::replay::ledger::LineOutcome;
 
 /// Counts of attempts. Every attempt is accepted, declined, ignored or invalid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,14 +22,6 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts a valid attempt.
-    pub fn count(&mut self, outcome: LineOutcome<'_>) {
-        match outcome {
-            LineOutcome::Decided(decision) => self.count_decided(decision.is_accepted(), decision.codes()),
-            LineOutcome::Ignored => self.ignored += 1,
-        }
-    }
-
     /// Counts a decision with its reasons.
     pub fn count_decided<C: AsRef<str>>(&mut self, is_accepted: bool, reasons: impl IntoIterator<Item = C>) {
         if is_accepted {
@@ -39,8 +30,13 @@ impl Tally {
         }
         self.declined += 1;
         for code in reasons {
-            add(&mut self.declined_by_code, code.as_ref(), 1);
+            self.count_code(code.as_ref(), 1);
         }
+    }
+
+    /// Counts so many of the declined attempts by the code of a limit that they would have broken.
+    pub(super) fn count_code(&mut self, code: &str, count: u64) {
+        add(&mut self.declined_by_code, code, count);
     }
 
     /// Counts a decided attempt that these shadow limits would have declined.

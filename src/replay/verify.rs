@@ -162,7 +162,7 @@ impl<S: Manifest + 'static, C: Clock + 'static> Verifier<S, C> {
     /// Parses lines. `lines_before` is the number of lines before them in the same part.
     fn parse(&self, bytes: &[u8], lines_before: u64) -> ParsedLines {
         let first_line = self.lines_before + lines_before + 1;
-        let lines = read_lines(bytes, |raw, line| self.delivery(raw, first_line + line));
+        let lines = read_lines(bytes, |line, line_in_block| self.delivery(line.raw(), first_line + line_in_block));
         let mut digests = vec![Digest::NoAttempt; usize::try_from(lines.count).unwrap_or(0)];
         let mut note = |line_in_block: u64, digest| {
             if let Some(place) = usize::try_from(line_in_block).ok().and_then(|line| digests.get_mut(line)) {

@@ -3,7 +3,7 @@
 use chrono::SecondsFormat;
 use serde::Serialize;
 
-use super::plain_bytes;
+use super::is_plain;
 use crate::domain::{LimitUsage, StoredDecision};
 
 /// Choice to name the limits that an attempt would break, or to omit them.
@@ -33,20 +33,44 @@ pub struct Explanation<R, S, U> {
     pub unjudged: U,
 }
 
+/// The beginning of a decision's line: the ids of its attempt.
+#[derive(Clone, Copy, Debug)]
+pub enum DecisionHead<'a> {
+    /// The beginning of the attempt's own line, which has the same form. It ends with the customer's id.
+    OfAttempt(&'a str),
+    /// The ids.
+    Ids {
+        /// The event's id.
+        id: &'a str,
+        /// The customer's id.
+        customer_id: &'a str,
+    },
+}
+
+impl DecisionHead<'_> {
+    fn write(self, out: &mut Vec<u8>) {
+        match self {
+            DecisionHead::OfAttempt(line) => out.extend_from_slice(line.as_bytes()),
+            DecisionHead::Ids { id, customer_id } => {
+                out.extend_from_slice(br#"{"id":"#);
+                push_string(out, id);
+                out.extend_from_slice(br#","customer_id":"#);
+                push_string(out, customer_id);
+            }
+        }
+    }
+}
+
 /// Adds the line of a decision, with its line feed, to `out`. It is explained if an explanation is given.
 pub fn write_decision<'r>(
     out: &mut Vec<u8>,
-    id: &str,
-    customer_id: &str,
+    head: DecisionHead<'_>,
     accepted: bool,
     explanation: Option<
         Explanation<impl Iterator<Item = &'r str>, impl Iterator<Item = &'r str>, impl Iterator<Item = &'r str>>,
     >,
 ) {
-    out.extend_from_slice(br#"{"id":"#);
-    push_string(out, id);
-    out.extend_from_slice(br#","customer_id":"#);
-    push_string(out, customer_id);
+    head.write(out);
     out.extend_from_slice(if accepted { br#","accepted":true"# } else { br#","accepted":false"# });
     if let Some(Explanation { reasons, shadow, unjudged }) = explanation {
         push_codes(out, br#","reasons":["#, reasons);
@@ -73,7 +97,7 @@ fn push_codes<'r>(out: &mut Vec<u8>, begin: &[u8], codes: impl Iterator<Item = &
 
 /// Adds a JSON string. Nearly all strings need no escapes.
 fn push_string(out: &mut Vec<u8>, text: &str) {
-    if plain_bytes(text.as_bytes()) < text.len() {
+    if !is_plain(text.as_bytes()) {
         // Writing a string to memory cannot fail.
         let _ = serde_json::to_writer(out, text);
         return;

@@ -3,6 +3,8 @@
 #[cfg(feature = "http")]
 pub mod api;
 mod attempt;
+#[cfg(feature = "replay")]
+mod attempt_parser;
 mod decision;
 #[cfg(any(feature = "cli", feature = "http"))]
 mod job;
@@ -21,10 +23,10 @@ mod plan;
 mod reject;
 mod text;
 
-#[cfg(feature = "replay")]
-pub use attempt::AttemptParser;
 pub use attempt::{attempt_line, parse_attempt, read_attempt};
-pub use decision::{Explanation, Reasons, can_be_body, decision_message, write_decision};
+#[cfg(feature = "replay")]
+pub(crate) use attempt_parser::{AttemptParser, ParsedAttempt};
+pub use decision::{DecisionHead, Explanation, Reasons, can_be_body, decision_message, write_decision};
 #[cfg(any(feature = "cli", feature = "http"))]
 pub use job::{CustomerFailureView, JobView, job_failure_json, job_json};
 #[cfg(any(feature = "aws", feature = "http"))]
@@ -57,6 +59,24 @@ fn plain_bytes(text: &[u8]) -> usize {
     words.len() * 8 + rest.iter().take_while(|byte| !needs_escape(**byte)).count()
 }
 
+/// Returns true if no byte of a text must be escaped in a JSON string.
+#[inline]
+fn is_plain(text: &[u8]) -> bool {
+    let is_plain_word = |word: u64| bytes_to_escape(word) == 0;
+    let (words, rest) = text.as_chunks::<8>();
+    let are_words_plain = || words.iter().all(|word| is_plain_word(u64::from_le_bytes(*word)));
+    // The last bytes, together with some before them.
+    if let Some(last) = text.last_chunk::<8>() {
+        return is_plain_word(u64::from_le_bytes(*last)) && are_words_plain();
+    }
+    match (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            is_plain_word(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)))
+        }
+        _ => !rest.iter().any(|byte| needs_escape(*byte)),
+    }
+}
+
 /// Returns a word whose lowest bit that is set is in the first byte that must be escaped. Higher ones mean nothing: a subtraction
 /// may borrow from them. 0 means no byte.
 const fn bytes_to_escape(word: u64) -> u64 {
@@ -82,6 +102,7 @@ mod tests {
                     let text = [vec![b'#'; place], vec![first], vec![others; length - place - 1]].concat();
                     let expected = text.iter().position(|byte| needs_escape(*byte)).unwrap_or(length);
                     assert_eq!(plain_bytes(&text), expected, "{text:?}");
+                    assert_eq!(is_plain(&text), expected == length, "{text:?}");
                 }
             }
         }

@@ -33,6 +33,7 @@ pub(crate) use crate::replay::ledger::events::Events;
 pub use crate::replay::ledger::identity::{Identifier, Identity, Key};
 pub use crate::replay::ledger::load_table::{CUSTOMER_BYTES_MAX, LOAD_BYTES_MAX};
 pub(crate) use crate::replay::ledger::usage::{Usage, customers};
+use crate::wire::DecisionHead;
 
 /// Maximum memory for a distinct event, in bytes.
 pub const EVENT_BYTES_MAX: u64 = 31;
@@ -71,6 +72,8 @@ pub struct Ledger {
 pub struct PendingAttempt<'a> {
     /// The attempt.
     pub attempt: LoadAttempt<'a>,
+    /// The beginning of its line, where that of its decision is the same.
+    pub(crate) line_head: Option<&'a str>,
     /// The day in which it counts.
     day: Day,
     /// The week of that day.
@@ -101,6 +104,7 @@ impl<'a> PendingAttempt<'a> {
     /// Creates an attempt that has not been decided.
     pub fn new(
         attempt: LoadAttempt<'a>,
+        line_head: Option<&'a str>,
         line_in_block: u64,
         identifier: &Identifier,
         dates: &mut Dates,
@@ -108,7 +112,15 @@ impl<'a> PendingAttempt<'a> {
         let identity = identifier.identify(&attempt);
         let Date { day, week, days_since_monday, .. } = dates.of(attempt.time);
         let (outcome, shadow) = (None, None);
-        PendingAttempt { attempt, day, week, days_since_monday, identity, line_in_block, outcome, shadow }
+        PendingAttempt { attempt, line_head, day, week, days_since_monday, identity, line_in_block, outcome, shadow }
+    }
+
+    /// Returns the beginning of its decision's line.
+    pub(crate) fn head(&self) -> DecisionHead<'_> {
+        match self.line_head {
+            Some(line) => DecisionHead::OfAttempt(line),
+            None => DecisionHead::Ids { id: self.attempt.id.as_str(), customer_id: self.attempt.customer_id.as_str() },
+        }
     }
 
     /// Returns the day in which the attempt counts.
@@ -175,7 +187,7 @@ mod tests {
             let (id, customer_id) = (events.to_string().into(), customer.to_string().into());
             let text = AttemptText { id, customer_id, load_amount: amount.into(), time: time.to_rfc3339().into() };
             let mut pending =
-                PendingAttempt::new(LoadAttempt::check(text).unwrap(), 0, &identifier, &mut Dates::default());
+                PendingAttempt::new(LoadAttempt::check(text).unwrap(), None, 0, &identifier, &mut Dates::default());
             ledger.decide(&limits, &mut [&mut pending]);
             assert_eq!(pending.outcome, Some(LineOutcome::Decided(Decision::Accepted)));
             let (mut one_day, mut several) = (0, 0);

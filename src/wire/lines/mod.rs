@@ -1,10 +1,12 @@
 //! JSON Lines: reads a stream of bytes in blocks of whole lines, in bounded memory.
 
+mod line;
 mod source;
 
 use memchr::memchr_iter;
 
 use crate::domain::ATTEMPT_BYTES_MAX;
+pub(crate) use line::{Line, lines};
 pub(crate) use source::{Piece, Source};
 
 /// Returns true if a line contains only white space. An overlong line is never blank, because the parts of a line that
