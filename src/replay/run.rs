@@ -101,7 +101,7 @@ impl<'e, 'o, E: Engine, R: Read> Run<'e, 'o, E, R> {
             settings,
             identifier: Identifier::new(settings.identity_key),
             source: Mutex::new(Source::new(input)),
-            shards: Shards::new(|| engine.new_ledger()),
+            shards: Shards::new(settings.threads, || engine.new_ledger()),
             settled: TicketLock::new(Settled { output, sum: E::Sum::default() }),
         }
     }
@@ -126,7 +126,7 @@ impl<'e, 'o, E: Engine, R: Read> Run<'e, 'o, E, R> {
         let mut lines = match piece {
             Piece::Lines => {
                 let mut reader = LineReader::new(&self.identifier, self.settings.currency);
-                read_lines(block, |raw, line| reader.read(raw, line))
+                read_lines(block, |line, line_in_block| reader.read(line, line_in_block))
             }
             Piece::Overlong { .. } | Piece::Failed(_) => Lines::with_capacity(0),
         };

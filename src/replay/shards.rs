@@ -1,13 +1,16 @@
 //! The ledgers of all customers, divided into shards. One thread uses a shard at a time.
 
 use std::iter::repeat_n;
+use std::num::NonZeroUsize;
 
 use crate::replay::ledger::{Identity, PendingAttempt};
 use crate::replay::ticket_lock::TicketLock;
 
-/// Number of shards there are: so many that threads seldom meet in one, and that one shard's tables are a small part
-/// of the memory.
-const SHARDS: u32 = 64;
+/// Number of shards for each thread: so many that threads seldom meet in one, and so few that a block has many attempts for each.
+const THREAD_SHARDS: u32 = 16;
+
+/// Maximum number of shards.
+const SHARDS_MAX: u32 = 64;
 
 /// The ledgers, each an `L`.
 #[derive(Debug)]
@@ -15,16 +18,18 @@ pub(super) struct Shards<L> {
     ledgers: Vec<TicketLock<L>>,
     /// Shard of a customer, by a draw. The last shard gets twice as many customers as the first: a
     /// table doubles when it is full, and so they do not all double at the same time.
-    shard_by_draw: Vec<usize>,
+    shard_by_draw: Vec<u8>,
     draws: u32,
 }
 
 impl<L> Shards<L> {
-    pub(super) fn new(ledger: impl Fn() -> L) -> Shards<L> {
-        let shares = (SHARDS..).zip(0..).take(SHARDS as usize);
-        let shard_by_draw: Vec<usize> = shares.flat_map(|(share, shard)| repeat_n(shard, share as usize)).collect();
+    pub(super) fn new(threads: NonZeroUsize, ledger: impl Fn() -> L) -> Shards<L> {
+        let threads = u32::try_from(threads.get()).unwrap_or(SHARDS_MAX);
+        let count = threads.saturating_mul(THREAD_SHARDS).min(SHARDS_MAX);
+        let shares = (count..).zip(0..).take(count as usize);
+        let shard_by_draw: Vec<u8> = shares.flat_map(|(share, shard)| repeat_n(shard, share as usize)).collect();
         Shards {
-            ledgers: (0..SHARDS).map(|_| TicketLock::new(ledger())).collect(),
+            ledgers: (0..count).map(|_| TicketLock::new(ledger())).collect(),
             draws: u32::try_from(shard_by_draw.len()).unwrap_or(u32::MAX),
             shard_by_draw,
         }
@@ -63,6 +68,6 @@ impl<L> Shards<L> {
     }
 
     fn shard(&self, identity: Identity) -> Option<usize> {
-        self.shard_by_draw.get(identity.draw_by_customer(self.draws) as usize).copied()
+        self.shard_by_draw.get(identity.draw_by_customer(self.draws) as usize).copied().map(usize::from)
     }
 }

@@ -1,6 +1,7 @@
 //! A lock that admits threads in the order of their tickets.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Admits ticket 0, then ticket 1, and so on. Every ticket must enter, until the lock is closed.
@@ -8,12 +9,16 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 pub(super) struct TicketLock<T> {
     state: Mutex<State<T>>,
     moved_on: Condvar,
+    /// The turn, for whoever looks whether waiting is worth while.
+    turn: AtomicU64,
 }
 
 #[derive(Debug)]
 struct State<T> {
     turn: u64,
     is_closed: bool,
+    /// Number of threads that wait.
+    waiting: usize,
     inside: T,
 }
 
@@ -21,20 +26,36 @@ struct State<T> {
 #[derive(Debug)]
 pub(super) struct Turn<'a, T> {
     state: MutexGuard<'a, State<T>>,
-    moved_on: &'a Condvar,
+    lock: &'a TicketLock<T>,
 }
+
+/// How often a thread looks before it sleeps. A turn takes some microseconds, and to fall asleep and wake up takes more.
+const LOOKS_MAX: usize = 200;
 
 impl<T> TicketLock<T> {
     pub(super) fn new(inside: T) -> TicketLock<T> {
-        TicketLock { state: Mutex::new(State { turn: 0, is_closed: false, inside }), moved_on: Condvar::new() }
+        TicketLock {
+            state: Mutex::new(State { turn: 0, is_closed: false, waiting: 0, inside }),
+            moved_on: Condvar::new(),
+            turn: AtomicU64::new(0),
+        }
     }
 
     /// Waits for the ticket's turn. Returns `None` when the lock is closed.
     pub(super) fn enter(&self, ticket: u64) -> Option<Turn<'_, T>> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_early = |state: &mut State<T>| state.turn != ticket && !state.is_closed;
-        let state = self.moved_on.wait_while(state, is_early).unwrap_or_else(PoisonError::into_inner);
-        (!state.is_closed).then_some(Turn { state, moved_on: &self.moved_on })
+        for _ in 0..LOOKS_MAX {
+            if self.turn.load(Ordering::Relaxed) == ticket {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.turn != ticket && !state.is_closed {
+            state.waiting += 1;
+            state = self.moved_on.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
+        }
+        (!state.is_closed).then_some(Turn { state, lock: self })
     }
 
     /// Closes the lock: admits no further ticket, and wakes all that wait.
@@ -65,9 +86,13 @@ impl<T> DerefMut for Turn<'_, T> {
 impl<T> Drop for Turn<'_, T> {
     fn drop(&mut self) {
         self.state.turn += 1;
+        self.lock.turn.store(self.state.turn, Ordering::Relaxed);
         // After a panic in its turn, the value cannot be trusted, and the later tickets would wait for ever.
         self.state.is_closed |= std::thread::panicking();
-        self.moved_on.notify_all();
+        // Telling nobody costs a system call, too.
+        if self.state.waiting > 0 {
+            self.lock.moved_on.notify_all();
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Decision, Limits, Week, decide_by_totals, judge_shadow};
+use crate::domain::{Limits, Week, decide_by_totals, judge_shadow};
 use crate::limits::AllLimits;
 use crate::replay::ledger::load_table::LoadTable;
 use crate::replay::ledger::week_table::WeekTable;
@@ -55,8 +55,7 @@ impl Usage {
             let Some(first) = run.first() else { continue };
             let table = self.weeks.entry(first.week).or_default();
             for pending in run.iter_mut().filter(|pending| pending.outcome.is_none()) {
-                let decision = decide_in_table(&limits.deployment, table, &mut self.wide, pending);
-                pending.outcome = Some(LineOutcome::Decided(decision));
+                decide_in_table(&limits.deployment, table, &mut self.wide, pending);
             }
         }
     }
@@ -72,13 +71,12 @@ fn decide_in_table<'l>(
     table: &mut WeekTable,
     wide: &mut WideWeeks,
     pending: &mut PendingAttempt<'l>,
-) -> Decision<'l> {
-    let mut decision = Decision::Accepted;
-    let PendingAttempt { attempt, days_since_monday, identity, shadow, .. } = pending;
+) {
+    let PendingAttempt { attempt, days_since_monday, identity, outcome, shadow, .. } = pending;
     table.change(wide, identity.customer, *days_since_monday, |used| {
         *shadow = limits.has_shadow().then(|| judge_shadow(limits, attempt, |limit| Some(used.used(limit))));
-        decision = decide_by_totals(limits, used, attempt);
+        let decision = decide_by_totals(limits, used, attempt);
+        *outcome = Some(LineOutcome::Decided(decision));
         decision.is_accepted().then(|| used.day.with_load(attempt.amount))
     });
-    decision
 }

@@ -39,11 +39,16 @@ struct DayRow {
 struct WeekRow {
     customer: Key,
     /// The days' amounts. For a wide week, the first two are the lower and the upper half of its place.
-    amounts: [u32; 7],
+    amounts: [NarrowAmount; 7],
     counts: [u8; 7],
     /// True when the usage is in [`WideWeeks`] instead of this row.
     is_wide: bool,
 }
+
+/// An amount of a narrow row, at any address. So a row is changed in place: a copy that is written in part and read as a whole waits.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(Rust, packed)]
+struct NarrowAmount(u32);
 
 const _: () = assert!(size_of::<DayRow>() == 18 && size_of::<WeekRow>() == 48, "what the module's text says");
 
@@ -74,11 +79,8 @@ impl WeekTable {
             }
             return;
         }
-        let Some(day) = change(&row.totals(days_since_monday)) else { return };
-        if row.set_day(days_since_monday, day).is_none() {
-            let mut usage = row.usage();
-            usage.set_day(days_since_monday, day);
-            row.widen(wide.push(&usage));
+        if let Some(day) = change(&row.totals(days_since_monday)) {
+            row.set_any_day(wide, days_since_monday, day);
         }
     }
 
@@ -102,21 +104,15 @@ impl WeekTable {
                 self.days.insert_unique(customer.hash(), row, |row| { row.customer }.hash());
             }
             (_, before) => {
-                let mut usage = before.map_or_else(|_| WeekUsage::default(), |row| row.remove().0.usage());
-                usage.set_day(days_since_monday, day);
-                self.insert_week(wide, customer, &usage);
+                let mut row = WeekRow { customer, amounts: [NarrowAmount(0); 7], counts: [0; 7], is_wide: false };
+                if let Ok(before) = before {
+                    let DayRow { amount, count, days_since_monday, .. } = before.remove().0;
+                    row.set_any_day(wide, days_since_monday, widen(amount, count));
+                }
+                row.set_any_day(wide, days_since_monday, day);
+                self.weeks.insert_unique(customer.hash(), row, |row| { row.customer }.hash());
             }
         }
-    }
-
-    /// Inserts a week row for a customer.
-    fn insert_week(&mut self, wide: &mut WideWeeks, customer: Key, usage: &WeekUsage) {
-        let mut row = WeekRow { customer, amounts: [0; 7], counts: [0; 7], is_wide: false };
-        let is_narrow = (0..).zip(usage.days()).all(|(place, day)| row.set_day(place, *day).is_some());
-        if !is_narrow {
-            row.widen(wide.push(usage));
-        }
-        self.weeks.insert_unique(customer.hash(), row, |row| { row.customer }.hash());
     }
 
     /// Returns its allocated memory, in bytes.
@@ -146,46 +142,51 @@ impl DayRow {
         let week = widen(self.amount, self.count);
         DayAndWeek { day: if self.days_since_monday == days_since_monday { week } else { LoadTotal::default() }, week }
     }
-
-    fn usage(&self) -> WeekUsage {
-        let mut usage = WeekUsage::default();
-        usage.set_day(self.days_since_monday, widen(self.amount, self.count));
-        usage
-    }
 }
 
 impl WeekRow {
     /// Records that the usage is at this place of the wide weeks.
     #[allow(clippy::cast_possible_truncation)]
     fn widen(&mut self, place: u64) {
-        (self.amounts, self.is_wide) = ([place as u32, (place >> 32) as u32, 0, 0, 0, 0, 0], true);
+        let [low, high, ..] = &mut self.amounts;
+        (*low, *high) = (NarrowAmount(place as u32), NarrowAmount((place >> 32) as u32));
+        self.is_wide = true;
     }
 
     fn place(&self) -> u64 {
         let [low, high, ..] = self.amounts;
-        u64::from(low) | u64::from(high) << 32
+        u64::from(low.0) | u64::from(high.0) << 32
+    }
+
+    /// Sets a day's usage of a row that is not wide. It becomes wide when that does not fit.
+    fn set_any_day(&mut self, wide: &mut WideWeeks, days_since_monday: u8, day: LoadTotal) {
+        if self.set_day(days_since_monday, day).is_none() {
+            let mut usage = self.usage();
+            usage.set_day(days_since_monday, day);
+            self.widen(wide.push(&usage));
+        }
     }
 
     /// Sets a day's usage. Returns `None` when it does not fit.
     fn set_day(&mut self, days_since_monday: u8, day: LoadTotal) -> Option<()> {
-        let (mut amounts, place) = (self.amounts, usize::from(days_since_monday));
-        (*amounts.get_mut(place)?, *self.counts.get_mut(place)?) = narrow(day)?;
-        self.amounts = amounts;
+        let place = usize::from(days_since_monday);
+        let (amount, count) = narrow(day)?;
+        *self.amounts.get_mut(place)? = NarrowAmount(amount);
+        *self.counts.get_mut(place)? = count;
         Some(())
     }
 
     fn totals(&self, days_since_monday: u8) -> DayAndWeek {
-        let (amounts, counts, place) = (self.amounts, self.counts, usize::from(days_since_monday));
         // Neither sum can overflow: a row is narrow.
-        let amount = Cents::new(amounts.iter().copied().map(u64::from).sum());
-        let week = LoadTotal { amount, count: counts.iter().copied().map(u32::from).sum() };
-        let day = amounts.get(place).zip(counts.get(place)).map(|(amount, count)| widen(*amount, *count));
+        let amount = Cents::new(self.amounts.iter().map(|amount| u64::from(amount.0)).sum());
+        let week = LoadTotal { amount, count: self.counts.iter().copied().map(u32::from).sum() };
+        let place = usize::from(days_since_monday);
+        let day = self.amounts.get(place).zip(self.counts.get(place)).map(|(amount, count)| widen(amount.0, *count));
         DayAndWeek { day: day.unwrap_or_default(), week }
     }
 
     fn usage(&self) -> WeekUsage {
-        let (amounts, counts) = (self.amounts, self.counts);
-        let of = |place| Some(widen(*amounts.get(place)?, *counts.get(place)?));
+        let of = |place: usize| Some(widen(self.amounts.get(place)?.0, *self.counts.get(place)?));
         WeekUsage::new(std::array::from_fn(|place| of(place).unwrap_or_default()))
     }
 }
