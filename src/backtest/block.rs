@@ -16,7 +16,8 @@ pub(super) struct BlockFigures<'b> {
 /// Figures of a block under one table of limits.
 #[derive(Debug, Default)]
 pub(super) struct TableFigures<'b> {
-    by_day: BTreeMap<Day, DayFigures>,
+    /// In the order of the days. Most attempts have the day of the one before, which most often is the last.
+    by_day: Vec<(Day, DayFigures)>,
     /// Declined attempts by reason. There are few reasons, so that a list is faster than a map.
     by_reason: Vec<(&'b str, Total)>,
     /// The first flipped attempts, in the order of their lines.
@@ -83,7 +84,9 @@ impl<'b> TableFigures<'b> {
 
     fn count(&mut self, pending: &PendingAttempt<'b>, decision: Decision<'b>, flip: Option<Flip>) {
         let amount = pending.attempt.amount;
-        self.by_day.entry(pending.day()).or_default().count(decision.is_accepted(), flip, amount);
+        if let Some(figures) = self.figures_of(pending.day()) {
+            figures.count(decision.is_accepted(), flip, amount);
+        }
         for code in decision.codes() {
             if let Some((_, total)) = self.by_reason.iter_mut().find(|(known, _)| *known == code) {
                 total.count(amount);
@@ -91,6 +94,19 @@ impl<'b> TableFigures<'b> {
                 self.by_reason.push((code, Total::of(amount)));
             }
         }
+    }
+
+    /// Returns the figures of a day.
+    fn figures_of(&mut self, day: Day) -> Option<&mut DayFigures> {
+        let last = self.by_day.len().checked_sub(1);
+        let place = match last.filter(|last| self.by_day.get(*last).is_some_and(|(known, _)| *known == day)) {
+            Some(last) => last,
+            None => self.by_day.binary_search_by_key(&day, |(known, _)| *known).unwrap_or_else(|place| {
+                self.by_day.insert(place, (day, DayFigures::default()));
+                place
+            }),
+        };
+        self.by_day.get_mut(place).map(|(_, figures)| figures)
     }
 
     /// Keeps the attempt, unless [`EXAMPLES_MAX`] attempts of earlier lines are kept. The attempts of a block come shard by
