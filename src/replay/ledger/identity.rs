@@ -84,17 +84,17 @@ mod tests {
 
     #[test]
     fn an_event_is_told_apart_by_both_ids_and_a_customer_by_one() {
-        let identify = |id: &'static str, customer_id: &'static str| {
+        let identity_of = |id: &'static str, customer_id: &'static str| {
             let (load_amount, time) = ("1".into(), "2000-01-01T00:00:00Z".into());
             let text = AttemptText { id: id.into(), customer_id: customer_id.into(), load_amount, time };
             Identifier::new([7; 16]).identify(&LoadAttempt::check(text).unwrap())
         };
         let pairs = [("1", "1"), ("1", "2"), ("2", "1"), ("2", "2"), ("12", "1"), ("1", "12"), ("1", "1\u{0}")];
         for (place, (id, customer_id)) in pairs.into_iter().enumerate() {
-            let identity = identify(id, customer_id);
-            assert_eq!(identity, identify(id, customer_id));
+            let identity = identity_of(id, customer_id);
+            assert_eq!(identity, identity_of(id, customer_id));
             for (other_id, other_customer) in pairs.into_iter().skip(place + 1) {
-                let other = identify(other_id, other_customer);
+                let other = identity_of(other_id, other_customer);
                 assert_ne!(identity.event, other.event, "{id} of {customer_id}, {other_id} of {other_customer}");
                 assert_eq!(identity.customer == other.customer, customer_id == other_customer);
             }
