@@ -123,8 +123,8 @@ impl Cents {
     }
 }
 
-/// Reads the plain form that most amounts have: some digits, too few for more than [`Cents::LOAD_MAX`], a point and two digits. It
-/// takes half of the time of the rules for all forms. `None` for any other form.
+/// Reads the plain form that most amounts have: some digits, too few for more than [`Cents::LOAD_MAX`], a point and two digits.
+/// `None` for any other form, which takes longer to read.
 #[inline]
 fn read_plain(number: &[u8]) -> Option<Cents> {
     let (units, [b'.', decimals @ ..]) = number.split_last_chunk::<3>()? else { return None };

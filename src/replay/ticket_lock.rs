@@ -9,13 +9,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 pub(super) struct TicketLock<T> {
     state: Mutex<State<T>>,
     moved_on: Condvar,
-    /// The turn, for whoever looks whether waiting is worth while.
+    /// The ticket whose turn it is. It changes only while `state` is locked; to look at it needs no lock.
     turn: AtomicU64,
 }
 
 #[derive(Debug)]
 struct State<T> {
-    turn: u64,
     is_closed: bool,
     /// Number of threads that wait.
     waiting: usize,
@@ -35,7 +34,7 @@ const LOOKS_MAX: usize = 200;
 impl<T> TicketLock<T> {
     pub(super) fn new(inside: T) -> TicketLock<T> {
         TicketLock {
-            state: Mutex::new(State { turn: 0, is_closed: false, waiting: 0, inside }),
+            state: Mutex::new(State { is_closed: false, waiting: 0, inside }),
             moved_on: Condvar::new(),
             turn: AtomicU64::new(0),
         }
@@ -44,18 +43,22 @@ impl<T> TicketLock<T> {
     /// Waits for the ticket's turn. Returns `None` when the lock is closed.
     pub(super) fn enter(&self, ticket: u64) -> Option<Turn<'_, T>> {
         for _ in 0..LOOKS_MAX {
-            if self.turn.load(Ordering::Relaxed) == ticket {
+            if self.is_turn_of(ticket) {
                 break;
             }
             std::hint::spin_loop();
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.turn != ticket && !state.is_closed {
+        while !self.is_turn_of(ticket) && !state.is_closed {
             state.waiting += 1;
             state = self.moved_on.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.waiting -= 1;
         }
         (!state.is_closed).then_some(Turn { state, lock: self })
+    }
+
+    fn is_turn_of(&self, ticket: u64) -> bool {
+        self.turn.load(Ordering::Relaxed) == ticket
     }
 
     /// Closes the lock: admits no further ticket, and wakes all that wait.
@@ -85,8 +88,7 @@ impl<T> DerefMut for Turn<'_, T> {
 
 impl<T> Drop for Turn<'_, T> {
     fn drop(&mut self) {
-        self.state.turn += 1;
-        self.lock.turn.store(self.state.turn, Ordering::Relaxed);
+        self.lock.turn.fetch_add(1, Ordering::Relaxed);
         // After a panic in its turn, the value cannot be trusted, and the later tickets would wait for ever.
         self.state.is_closed |= std::thread::panicking();
         // Telling nobody costs a system call, too.
